@@ -1,0 +1,51 @@
+# Everything a fresh machine needs is Python 3.11+ and make: each target sets itself up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help demo test check bench prove system clean
+
+help:
+	@echo "make demo   set up, then train and adapt the digits model in 64 KiB"
+	@echo "make test   set up, then every check and test"
+	@echo "make check  ruff, mypy and the import contracts"
+	@echo "make bench  the README's tables, side by side with PyTorch"
+	@echo "make prove  the long proofs: seeds and counts that the documentation quotes"
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[demo]"
+	@command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || \
+		$(BIN)/python -m pip install --quiet --editable ".[toolchain]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(BIN)/selvedge demo
+
+# The emulated microcontroller comes from the system's packages; without the rights to install them its tests say so.
+system:
+	@sh scripts/install-emulator
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/.dev system check
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+prove: $(VENV)/.dev system
+	$(BIN)/python -m benchmarks.prove
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,108 @@
+"""Selvedge: train machine-learning models on edge devices, inside a byte budget.
+
+    plan = selvedge.plan(model, example, device="stm32f746", update="auto")    # what fits, and why
+    session = selvedge.compile(plan)                                            # native code, same bytes
+    session.step(x, y)                                                          # learn
+    selvedge.emit(plan, "c", "firmware/")                                       # the same step as C99
+
+Names are loaded when first used: a device that only runs artifacts never imports torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .artifact.preprocess import Preprocess
+    from .artifact.schedule import Constant, Cosine, InverseSqrt, Step
+    from .capture.loss import MSE, BCEWithLogits, CrossEntropy, Reconstruction
+    from .capture.optimizer import SGD, Adam, RMSProp
+    from .device import Budget, Device
+    from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .learn.replay import Replay
+    from .make.compile import compile, emit, measured
+    from .make.plan import Plan, plan
+    from .run.artifact import load
+    from .run.session import NotFinite, Session
+
+_HOME = {
+    "Preprocess": "artifact.preprocess",
+    "Constant": "artifact.schedule",
+    "Cosine": "artifact.schedule",
+    "InverseSqrt": "artifact.schedule",
+    "Step": "artifact.schedule",
+    "BCEWithLogits": "capture.loss",
+    "CrossEntropy": "capture.loss",
+    "MSE": "capture.loss",
+    "Reconstruction": "capture.loss",
+    "Adam": "capture.optimizer",
+    "RMSProp": "capture.optimizer",
+    "SGD": "capture.optimizer",
+    "Budget": "device",
+    "Device": "device",
+    "DoesNotFit": "errors",
+    "InvalidInput": "errors",
+    "NotSupported": "errors",
+    "SelvedgeError": "errors",
+    "Replay": "learn.replay",
+    "compile": "make.compile",
+    "emit": "make.compile",
+    "measured": "make.compile",
+    "Plan": "make.plan",
+    "plan": "make.plan",
+    "load": "run.artifact",
+    "NotFinite": "run.session",
+    "Session": "run.session",
+}
+
+__all__ = [
+    "MSE",
+    "SGD",
+    "Adam",
+    "BCEWithLogits",
+    "Budget",
+    "Constant",
+    "Cosine",
+    "CrossEntropy",
+    "Device",
+    "DoesNotFit",
+    "InvalidInput",
+    "InverseSqrt",
+    "NotFinite",
+    "NotSupported",
+    "Plan",
+    "Preprocess",
+    "RMSProp",
+    "Reconstruction",
+    "Replay",
+    "SelvedgeError",
+    "Session",
+    "Step",
+    "__version__",
+    "compile",
+    "emit",
+    "load",
+    "measured",
+    "plan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'selvedge' has no attribute {name!r}")
+    try:
+        module = import_module(f".{_HOME[name]}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(f"selvedge.{name} needs torch: pip install 'selvedge[host]'") from error
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,71 @@
+"""Files that are whole or absent: written under a temporary name, synced, renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import InvalidInput
+
+
+def write(path: Path, data: bytes) -> None:
+    """``data`` as ``path``, or nothing at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def directory(path: Path) -> Iterator[Path]:
+    """A temporary directory beside ``path`` that becomes ``path`` if the block ends well, and vanishes if it does not.
+
+    An earlier ``path`` is replaced only if it is empty or an artifact (it holds ``manifest.json``).
+    """
+    if path.exists() and not path.is_dir():
+        raise InvalidInput("output directory", path, "it is a file: name a directory")
+    if path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").exists():
+        raise InvalidInput("output directory", path, "it holds other files: name a new or empty directory")
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with open(file, "rb") as opened:
+                    os.fsync(opened.fileno())
+        os.chmod(temporary, 0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+            os.replace(path, old)
+            os.replace(temporary, path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def unwritable(path: Path, error: OSError) -> InvalidInput:
+    return InvalidInput("output", path, f"cannot write there ({error.strerror or error}); name another place")

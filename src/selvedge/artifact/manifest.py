@@ -1,0 +1,150 @@
+"""What an artifact says of itself: sizes, state schema, where programs find their inputs, provenance. Plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from ..errors import InvalidInput
+from .folding import Fold
+from .layout import Layout
+from .preprocess import Preprocess
+from .schedule import Schedule
+from .schedule import from_dict as schedule_from_dict
+
+FORMAT = 1
+ITEM = {"float32": 4, "float64": 8, "int32": 4, "uint8": 1, "bool": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a program: byte offset in the arena, stored shape and dtype, and how PyTorch sees it."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+    layout: Layout | None = None
+
+    @property
+    def bytes(self) -> int:
+        return prod(self.shape) * ITEM[self.dtype]
+
+
+@dataclass(frozen=True, slots=True)
+class StateEntry:
+    """One state array. region "state": bytes in the arena at ``offset``, initial value in the weights at ``initial``;
+    region "flash": in the weights at ``offset``."""
+
+    region: str
+    offset: int
+    initial: int
+    shape: tuple[int, ...]
+    dtype: str
+    kind: str
+    layout: Layout | None = None
+
+    @property
+    def bytes(self) -> int:
+        return prod(self.shape) * ITEM[self.dtype]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEntry:
+    """Inputs and outputs of one program, by name."""
+
+    inputs: Mapping[str, Port]
+    outputs: Mapping[str, Port]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """See :class:`Port`, :class:`StateEntry`. ``order``: the names of the model's
+    state_dict, in its order. ``classes``: labels lie in 0..classes-1 (0: no labels). ``aliases``: shared state, other name -> name in ``state``. ``folds``: the
+    batch norms that were folded, and so how to come back to the PyTorch names. ``files``: name -> SHA-256."""
+
+    name: str
+    digest: str
+    dtype: str
+    lanes: int
+    alignment: int
+    arena_bytes: int
+    persistent_bytes: int
+    weights_bytes: int
+    programs: Mapping[str, ProgramEntry]
+    state: Mapping[str, StateEntry]
+    updated: tuple[str, ...]
+    loss: str | None
+    optimizer: Mapping[str, Any]
+    schedule: Schedule
+    order: tuple[str, ...] = ()
+    classes: int = 0
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    folds: tuple[Fold, ...] = ()
+    labels: tuple[str, ...] = ()
+    preprocess: Preprocess | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        data = {"format": FORMAT, "target": "c", **{k: getattr(self, k) for k in self.__dataclass_fields__}}
+        return json.dumps(data, default=_plain, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str, source: object = "manifest") -> Manifest:
+        """Raises :class:`InvalidInput` for anything that is not a manifest of this format."""
+        try:
+            data = json.loads(text)
+            if data.pop("format") != FORMAT:
+                raise InvalidInput("artifact format", source, f"this version reads format {FORMAT}: emit it again")
+            if data.pop("target") != "c":
+                raise InvalidInput("artifact target", source, "this runtime runs the C target")
+            return cls(
+                **{
+                    **data,
+                    "programs": {
+                        k: ProgramEntry(*({n: _port(v) for n, v in p[kind].items()} for kind in ("inputs", "outputs")))
+                        for k, p in data["programs"].items()
+                    },
+                    "state": {k: _entry(v) for k, v in data["state"].items()},
+                    "updated": tuple(data["updated"]),
+                    "order": tuple(data["order"]),
+                    "labels": tuple(data["labels"]),
+                    "folds": tuple(Fold.from_dict(f) for f in data["folds"]),
+                    "schedule": schedule_from_dict(data["schedule"]),
+                    "preprocess": Preprocess.from_dict(data["preprocess"]) if data["preprocess"] else None,
+                }
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InvalidInput):
+                raise
+            raise InvalidInput("artifact manifest", source, f"it cannot be read ({error}); emit it again") from None
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if hasattr(value, "__dataclass_fields__"):
+        return {k: getattr(value, k) for k in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+def _layout(data: Mapping[str, Any] | None) -> Layout | None:
+    return None if data is None else Layout.from_dict(data)
+
+
+def _port(data: Mapping[str, Any]) -> Port:
+    return Port(int(data["offset"]), tuple(data["shape"]), str(data["dtype"]), _layout(data["layout"]))
+
+
+def _entry(data: Mapping[str, Any]) -> StateEntry:
+    return StateEntry(
+        str(data["region"]), int(data["offset"]), int(data["initial"]), tuple(data["shape"]), str(data["dtype"]),
+        str(data["kind"]), _layout(data["layout"]),
+    )  # fmt: skip
+
+

@@ -1,0 +1,25 @@
+"""Where the C kernels lie: inside the installed package, or beside it in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import SelvedgeError
+
+
+def native_headers() -> dict[str, str]:
+    """File name -> text of every kernel header."""
+    return {f.name: f.read_text() for f in sorted(_folder().glob("*.h"))}
+
+
+def native_stack_probe() -> str:
+    """The C text that measures the stack of a program, for the checking build."""
+    return (_folder() / "stack_probe.c").read_text()
+
+
+def _folder() -> Path:
+    package = Path(__file__).resolve().parent.parent
+    for place in (package / "native", package.parent.parent / "native"):
+        if (place / "selvedge.h").is_file():
+            return place
+    raise SelvedgeError("native kernels: selvedge.h is not in the installation; install selvedge again")

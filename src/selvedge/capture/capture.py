@@ -1,0 +1,79 @@
+"""A PyTorch model as a graph of the op table, with its state under PyTorch's names."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from .. import ir
+from ..errors import InvalidInput
+from . import fold, signature
+from .captured import Captured
+from .export import export
+from .layers import layers
+from .reading import Reading, checked
+
+NORMS = ("frozen", "folded")
+
+
+def capture(
+    model: nn.Module | ExportedProgram,
+    example: torch.Tensor | tuple[torch.Tensor, ...],
+    *,
+    norms: str = "frozen",
+) -> Captured:
+    """Capture ``model`` for inputs of exactly the shapes and dtypes of ``example`` (the batch is static).
+
+    model: any module made of supported operations; it is exported in eval mode and left as it was. Or an
+        exported program (``torch.export.load``), exported from a model in eval mode.
+    example: one tensor or a tuple of them: float32, float64, int32, uint8 or bool.
+    norms: "frozen" keeps batch norm as an affine map of fixed statistics; "folded" folds it into the layer before
+        it, wherever it directly follows a convolution or linear layer that nothing else reads.
+
+    Raises ``NotSupported`` (the operation and the user's line) and ``InvalidInput``.
+    """
+    if norms not in NORMS:
+        raise InvalidInput("norms", repr(norms), f"give one of {', '.join(NORMS)}")
+    inputs = checked(example)
+    program = export(model, inputs)
+    found = signature.read(program)
+    _match(program, found, inputs)
+    arrays = {name: np.array(tensor.detach().cpu().numpy()) for name, tensor in found.tensors.items()}
+    folds = fold.find(program.graph, found.state, arrays) if norms == "folded" else {}
+    reading = Reading(program.graph, found, arrays, folds)
+    outputs = {name: t.value for name, t in reading.outputs.items()}
+    leaves = {n.attrs["name"]: ir.Value(n) for n in ir.Graph({}, {}, outputs).nodes() if n.op == "state"}
+    order = tuple(found.tensors)
+    used = [name for name in order if name in leaves]
+    parameters = {p: name for p, name in found.state.items() if name in found.parameters}
+    faces = {**reading.inputs, **reading.outputs}
+    return Captured(
+        graph=ir.Graph(
+            {name: t.value for name, t in reading.inputs.items()}, {name: leaves[name] for name in used}, outputs
+        ),
+        state={name: reading.arrays[name] for name in used},
+        constant={name: arrays[name] for name in order if name not in leaves and name not in found.aliases},
+        trainable=tuple(n for n in used if n in found.parameters and found.tensors[n].requires_grad),
+        aliases=found.aliases,
+        order=order,
+        layouts={name: t.layout for name, t in faces.items()},
+        layers=layers(program.graph, parameters, used),
+        norms=norms,
+        folds=tuple(f for _, f in folds.values()),
+    )
+
+
+def _match(program: ExportedProgram, found: signature.Signature, inputs: tuple[torch.Tensor, ...]) -> None:
+    """The inputs the program was exported for are those of the example."""
+    nodes = {n.name: n for n in program.graph.nodes}
+    faces = [nodes[name].meta["val"] for name in found.inputs]
+    if len(faces) != len(inputs):
+        raise InvalidInput("example", f"{len(inputs)} tensors", f"the model takes {len(faces)}")
+    for i, (face, given) in enumerate(zip(faces, inputs, strict=True)):
+        if not isinstance(face, torch.Tensor) or not all(isinstance(n, int) for n in face.shape):
+            raise InvalidInput("model", "exported with dynamic shapes", "export it for fixed shapes")
+        if (tuple(face.shape), face.dtype) != (tuple(given.shape), given.dtype):
+            was = f"{tuple(given.shape)} {given.dtype}"
+            raise InvalidInput(f"example {i}", was, f"the model was exported for {tuple(face.shape)} {face.dtype}")

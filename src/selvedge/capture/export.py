@@ -1,0 +1,95 @@
+"""torch.export: the user's module as one functional ATen graph, or one clear line why not."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from ..errors import InvalidInput, NotSupported, one_line
+from .source import of_error, of_trace
+
+_DATA_DEPENDENT = ("data-dependent", "GuardOnDataDependent", "Could not guard", "aten._local_scalar_dense")
+_FRESH = ("aten.conv2d.", "aten.conv1d.", "aten.batch_norm.", "aten.linear.", "aten.group_norm.", "aten.layer_norm.")
+_FRESH += ("aten.add.Tensor", "aten.cat.")
+_IN_PLACE = ("aten.relu_.", "aten.hardtanh_.", "aten.relu6_.", "aten.hardswish_.", "aten.silu_.", "aten.leaky_relu_.")
+_IN_PLACE += ("aten.sigmoid_.", "aten.tanh_.", "aten.elu_.", "aten.hardsigmoid_.", "aten.clamp_.", "aten.add_.Tensor")
+_STRAIGHTEN = "make the control flow independent of tensor values, for instance with torch.where"
+
+
+def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]) -> ExportedProgram:
+    """``model`` in eval mode at the shapes of ``example``, with in-place operations made functional.
+
+    The module is left as it was, its training flags included. Raises ``NotSupported`` with the user's line.
+    """
+    if isinstance(model, ExportedProgram):
+        program = model
+    else:
+        with _evaluating(model), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                program = torch.export.export(model, example, strict=False)
+            except Exception as error:
+                raise _explained(error, example) from error
+    _refuse_aliases(program)
+    if any(_mutates(node) and not _own(node) for node in program.graph.nodes):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = program.run_decompositions({})
+    return program
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode for the time of the block; every module's own training flag is put back."""
+    flags = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+def _mutates(node: torch.fx.Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return node.op == "call_function" and schema is not None and bool(schema.is_mutable)
+
+
+def _own(node: torch.fx.Node) -> bool:
+    """Whether an in-place operation overwrites a fresh result that nothing else reads.
+
+    Then it means what its functional form means, and the slow functionalisation can be left out.
+    """
+    source = node.args[0] if node.args else None
+    if not isinstance(source, torch.fx.Node) or len(source.users) != 1 or not str(node.target).startswith(_IN_PLACE):
+        return False
+    return str(source.target).startswith(_FRESH)
+
+
+def _refuse_aliases(program: ExportedProgram) -> None:
+    """In eval mode dropout returns its very input, which torch.export's functionalisation does not know."""
+    for node in program.graph.nodes:
+        source = node.args[0] if _mutates(node) and node.args else None
+        if isinstance(source, torch.fx.Node) and "dropout" in str(source.target):
+            kept = source.args[0]
+            if isinstance(kept, torch.fx.Node) and len(kept.users) > 1:
+                where = of_trace(node.meta.get("stack_trace"))
+                fix = "it changes dropout's input, which is read again; use the form that is not in place"
+                raise NotSupported(str(node.target), where, fix)
+
+
+def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception:
+    text = f"{type(error).__name__}: {error}"
+    where = of_error(error)
+    if any(sign in text for sign in _DATA_DEPENDENT):
+        return NotSupported("data-dependent control flow", where, _STRAIGHTEN)
+    shapes = ", ".join(str(list(x.shape)) for x in example)
+    reason = one_line(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+    if isinstance(error, (RuntimeError, ValueError, TypeError)) and where:
+        return InvalidInput("example", f"of shape {shapes}", f"forward() fails at {where} with: {reason}")
+    return NotSupported("this model", where, f"torch.export says: {reason}")

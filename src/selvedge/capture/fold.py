@@ -1,0 +1,49 @@
+"""Which batch norms can be folded, and into which layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from ..artifact.folding import LEAST_SCALE, Fold
+from ..errors import InvalidInput
+
+Folds = dict[torch.fx.Node, tuple[torch.fx.Node, Fold]]
+_LAYERS = ("aten.conv2d.default", "aten.conv2d.padding", "aten.conv1d.default", "aten.conv1d.padding")
+_LAYERS += ("aten.linear.default",)
+_NORMS = {"aten.batch_norm.default": 7, "aten._native_batch_norm_legit_no_training.default": 6}
+
+
+def find(
+    graph: torch.fx.Graph, names: Mapping[str, str], state: Mapping[str, np.ndarray]
+) -> Folds:
+    """Layer node -> the batch norm node behind it and the fold, wherever no tensor involved is used elsewhere.
+
+    names: placeholder -> state name. Raises ``InvalidInput`` where a scale is too small to be undone.
+    """
+    uses = Counter(names[n.name] for node in graph.nodes for n in node.all_input_nodes if n.name in names)
+    folds: Folds = {}
+    for norm in graph.nodes:
+        layer = norm.args[0] if str(norm.target) in _NORMS else None
+        if not isinstance(layer, torch.fx.Node) or str(layer.target) not in _LAYERS or len(layer.users) > 1:
+            continue
+        bias = layer.args[2] if len(layer.args) > 2 else layer.kwargs.get("bias")
+        parts = [layer.args[1], bias, *norm.args[1:5]]
+        held = [None if p is None else names.get(p.name, "") if isinstance(p, torch.fx.Node) else "" for p in parts]
+        own = [name for name in held if name is not None]
+        flat = layer.target is not torch.ops.aten.linear.default or len(layer.meta["val"].shape) == 2
+        if flat and all(own) and all(uses[name] == 1 for name in own) and None not in (held[0], *held[4:]):
+            fold = Fold(*held, eps=norm.args[_NORMS[str(norm.target)]])  # type: ignore[arg-type]
+            weakest = fold.weakest(state)
+            if weakest < LEAST_SCALE:
+                raise InvalidInput(
+                    "norms",
+                    "folded",
+                    f"{fold.gamma} has a channel of |gamma| / sigma = {weakest:.2g}, below {LEAST_SCALE}, "
+                    "which folding could not undo; use norms='frozen'",
+                )
+            folds[layer] = (norm, fold)
+    return folds

@@ -1,0 +1,108 @@
+"""Losses: what they ask as labels, and the scalar they build over the model's output. All are means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from .. import ir
+from ..artifact.layout import Layout
+from ..errors import InvalidInput
+from .tensor import without
+
+
+class Loss(Protocol):
+    """``labels``: spec and layout of the input "y", or None when the target is the input "x" itself.
+    ``of``: the 0-d loss of an output stored in ``layout``, against a target stored as ``labels`` says."""
+
+    def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout] | None: ...
+
+    def of(self, output: ir.Value, layout: Layout, target: ir.Value) -> ir.Value: ...
+
+
+def _mean(x: ir.Value) -> ir.Value:
+    total = ir.reduce("reduce_sum", x, range(len(x.shape)))
+    return ir.scale(total, 1 / x.spec.size)
+
+
+@dataclass(frozen=True, slots=True)
+class CrossEntropy:
+    """Softmax cross-entropy over PyTorch's axis 1 against int32 labels [N] (or [N, ...] for dense outputs).
+
+    label_smoothing in 0..1: the share of the target that is uniform over the classes (Szegedy et al., 2016, sec. 7).
+    """
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing <= 1:
+            raise InvalidInput("label_smoothing", self.label_smoothing, "it must lie in 0..1")
+
+    def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout]:
+        if len(layout.face) < 2:
+            raise InvalidInput("loss", "cross_entropy", f"the output {layout.face} has no axis of classes")
+        face = (layout.face[0], *layout.face[2:])
+        stored = Layout.of(face, without(layout.perm, (1,)))
+        return ir.Spec(stored.shape, "int32"), stored
+
+    def of(self, output: ir.Value, layout: Layout, target: ir.Value) -> ir.Value:
+        axis = layout.perm.index(1)
+        last = (*(a for a in range(len(layout.perm)) if a != axis), axis)
+        rows = target.spec.size
+        logits = ir.reshape(ir.transpose(output, last), (rows, layout.face[1]))
+        flat = ir.reshape(target, (rows,))
+        return ir.apply("cross_entropy", logits, flat, label_smoothing=float(self.label_smoothing))
+
+
+@dataclass(frozen=True, slots=True)
+class MSE:
+    """The mean squared difference to a target of the output's shape."""
+
+    def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout]:
+        return output, layout
+
+    def of(self, output: ir.Value, layout: Layout, target: ir.Value) -> ir.Value:
+        return _mean(ir.apply("square", ir.apply("sub", output, target)))
+
+
+@dataclass(frozen=True, slots=True)
+class BCEWithLogits:
+    """Binary cross-entropy of logits against probabilities of the output's shape."""
+
+    def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout]:
+        return output, layout
+
+    def of(self, output: ir.Value, layout: Layout, target: ir.Value) -> ir.Value:
+        return _mean(ir.apply("bce_logits", output, target))
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstruction:
+    """The mean squared difference to the input "x": there are no labels."""
+
+    def labels(self, output: ir.Spec, layout: Layout) -> None:
+        return None
+
+    def of(self, output: ir.Value, layout: Layout, target: ir.Value) -> ir.Value:
+        given: Layout = target.node.attrs["layout"]
+        if given.face != layout.face or target.dtype != output.dtype:
+            raise InvalidInput("loss", "reconstruction", f"the output {layout.face} is not like the input {given.face}")
+        order = tuple(layout.perm.index(d) for d in given.perm)
+        return _mean(ir.apply("square", ir.apply("sub", ir.transpose(output, order), target)))
+
+
+_BY_NAME = {
+    "cross_entropy": CrossEntropy(),
+    "mse": MSE(),
+    "bce_with_logits": BCEWithLogits(),
+    "reconstruction": Reconstruction(),
+}
+
+
+def loss(which: str | Loss) -> Loss:
+    """A loss by its name; a loss itself is passed through. Raises ``InvalidInput``."""
+    if not isinstance(which, str):
+        return which
+    if which not in _BY_NAME:
+        raise InvalidInput("loss", repr(which), f"give one of {', '.join(_BY_NAME)}")
+    return _BY_NAME[which]

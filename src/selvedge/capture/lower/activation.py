@@ -1,0 +1,86 @@
+"""Elementwise functions of one tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log
+
+from ..tensor import Tensor
+from .arithmetic import binary
+from .table import Call, lowers
+
+_SAME = (
+    ("neg", "exp", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "abs", "sign", "square", "erf")
+    + ("sigmoid", "tanh", "relu", "hardswish", "hardsigmoid", "silu")
+)
+
+
+def _same(name: str) -> Callable[[Call, Tensor], Tensor]:
+    def function(call: Call, x: Tensor) -> Tensor:
+        return call.unary(name, x)
+
+    return function
+
+
+for _name in _SAME:
+    lowers(f"{_name}.default", f"{_name}_.default")(_same(_name))
+
+
+@lowers("relu6.default", "relu6_.default")
+def relu6(call: Call, x: Tensor) -> Tensor:
+    return call.unary("hardtanh", x, min=0.0, max=6.0)
+
+
+@lowers("hardtanh.default", "hardtanh_.default")
+def hardtanh(call: Call, x: Tensor, low: float, high: float) -> Tensor:
+    return call.unary("hardtanh", x, min=float(low), max=float(high))
+
+
+@lowers("gelu.default", "gelu_.default")
+def gelu(call: Call, x: Tensor, approximate: str) -> Tensor:
+    return call.unary("gelu", x, approximate=approximate)
+
+
+@lowers("leaky_relu.default", "leaky_relu_.default")
+def leaky_relu(call: Call, x: Tensor, slope: float) -> Tensor:
+    return call.unary("leaky_relu", x, slope=float(slope))
+
+
+@lowers("elu.default", "elu_.default")
+def elu(call: Call, x: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
+    call.require(scale == 1 and input_scale == 1, "only ELU without scales; use torch.nn.ELU")
+    return call.unary("elu", x, alpha=float(alpha))
+
+
+@lowers("softplus.default")
+def softplus(call: Call, x: Tensor, beta: float, threshold: float) -> Tensor:
+    call.require(threshold == 20, "only the default threshold of 20")
+    if beta == 1:
+        return call.unary("softplus", x)
+    return binary(call, "mul", call.unary("softplus", binary(call, "mul", x, beta)), 1 / beta)
+
+
+@lowers("log_sigmoid.default")
+def log_sigmoid(call: Call, x: Tensor) -> Tensor:
+    """-softplus(-x)."""
+    return call.unary("neg", call.unary("softplus", call.unary("neg", x)))
+
+
+@lowers("mish.default", "mish_.default")
+def mish(call: Call, x: Tensor) -> Tensor:
+    return binary(call, "mul", x, call.unary("tanh", call.unary("softplus", x)))
+
+
+@lowers("prelu.default")
+def prelu(call: Call, x: Tensor, slope: Tensor) -> Tensor:
+    """max(x, 0) + slope * min(x, 0), one slope a channel (axis 1)."""
+    if x.rank > 1 and slope.shape != ():
+        slope = slope.view((-1, *(1,) * (x.rank - 2)), call.where)
+    positive = call.unary("relu", x)
+    negative = call.unary("neg", call.unary("relu", call.unary("neg", x)))
+    return binary(call, "add", positive, binary(call, "mul", slope, negative))
+
+
+@lowers("exp2.default")
+def exp2(call: Call, x: Tensor) -> Tensor:
+    return call.unary("exp", binary(call, "mul", x, log(2)))

@@ -1,0 +1,170 @@
+"""Convolutions in one and two dimensions, and the transposed one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..tensor import NHWC, Tensor
+from .arithmetic import binary
+from .table import Call, lowers
+
+HWIO = (2, 3, 1, 0)
+Pair = tuple[int, int]
+
+
+def _pair(values: Sequence[int]) -> Pair:
+    return (values[0], values[-1])
+
+
+def as_row(x: Tensor, where: str) -> Tensor:
+    """(N, C, L) -> (N, C, 1, L)."""
+    return x.view((*x.shape[:2], 1, x.shape[2]), where)
+
+
+def _same_padding(size: Sequence[int], dilation: Sequence[int]) -> tuple[Pair, ...]:
+    """Half of it before, and the odd one after, as PyTorch."""
+    totals = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def _bias(call: Call, y: Tensor, bias: Tensor | None) -> Tensor:
+    if bias is None:
+        return y
+    return binary(call, "add", y, bias.view((-1, 1, 1), call.where))
+
+
+def _convolve(
+    call: Call,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int] | str,
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    if x.rank == 3 and weight.rank == 4:
+        y = _convolve(call, x.view((1, *x.shape), call.where), weight, bias, stride, padding, dilation, groups)
+        return y.view(y.shape[1:], call.where)
+    dilation = _pair(dilation)
+    if padding == "same":
+        pads = _same_padding(weight.shape[2:], dilation)
+    else:
+        pads = tuple((p, p) for p in ((0, 0) if isinstance(padding, str) else _pair(padding)))
+    y = call.apply(
+        "conv2d",
+        x.to(NHWC, call.where).value,
+        weight.to(HWIO, call.where).value,
+        stride=_pair(stride),
+        padding=pads,
+        dilation=dilation,
+        groups=groups,
+    )
+    return _bias(call, Tensor(y, NHWC), bias)
+
+
+@lowers("conv2d.default", "conv2d.padding")
+def conv2d(
+    call: Call,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int] | str,
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    return _convolve(call, x, weight, bias, stride, padding, dilation, groups)
+
+
+@lowers("conv1d.default", "conv1d.padding")
+def conv1d(
+    call: Call,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int] | str,
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """A convolution of images one row high."""
+    if x.rank == 2:
+        y = conv1d(call, x.view((1, *x.shape), call.where), weight, bias, stride, padding, dilation, groups)
+        return y.view(y.shape[1:], call.where)
+    pads = padding if isinstance(padding, str) else (0, padding[0])
+    wide = as_row(weight, call.where)
+    rows = as_row(x, call.where)
+    y = _convolve(call, rows, wide, bias, (1, stride[0]), pads, (1, dilation[0]), groups)
+    return y.view((*y.shape[:2], y.shape[3]), call.where)
+
+
+@lowers("convolution.default")
+def convolution(
+    call: Call,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> Tensor:
+    call.require(weight.rank <= 4, "only one and two dimensions")
+    if transposed:
+        call.require(weight.rank == 4, "transposed only in two dimensions")
+        return _transposed(call, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    layer = conv1d if weight.rank == 3 else conv2d
+    return layer(call, x, weight, bias, stride, padding, dilation, groups)
+
+
+def _transposed(
+    call: Call,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+    groups: int,
+    dilation: Sequence[int],
+) -> Tensor:
+    """The input gradient of the convolution whose weight is (in, out / groups, kh, kw)."""
+    if x.rank == 3:
+        batch = x.view((1, *x.shape), call.where)
+        y = _transposed(call, batch, weight, bias, stride, padding, output_padding, groups, dilation)
+        return y.view(y.shape[1:], call.where)
+    s, p, o, d = _pair(stride), _pair(padding), _pair(output_padding), _pair(dilation)
+    size = [
+        (x.shape[2 + a] - 1) * s[a] - 2 * p[a] + d[a] * (weight.shape[2 + a] - 1) + o[a] + 1 for a in (0, 1)
+    ]
+    extra = all(o[a] < s[a] for a in (0, 1))
+    call.require(extra, f"output_padding {o} must be less than the stride {s}")
+    y = call.apply(
+        "conv2d_input_grad",
+        x.to(NHWC, call.where).value,
+        weight.to(HWIO, call.where).value,
+        stride=s,
+        padding=((p[0], p[0]), (p[1], p[1])),
+        dilation=d,
+        groups=groups,
+        input_shape=(x.shape[0], *size, weight.shape[1] * groups),
+    )
+    return _bias(call, Tensor(y, NHWC), bias)
+
+
+@lowers("conv_transpose2d.input")
+def conv_transpose2d(
+    call: Call,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+    groups: int,
+    dilation: Sequence[int],
+) -> Tensor:
+    return _transposed(call, x, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -1,0 +1,181 @@
+"""One pass over an exported graph, node by node, into nodes of the op table."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import ir
+from ..artifact.folding import Fold
+from ..artifact.layout import Layout
+from ..errors import InvalidInput, NotSupported
+from .fold import Folds
+from .lower import Call, lower
+from .signature import Signature
+from .source import of_trace
+from .storage import stored_as
+from .tensor import NHWC, NLC, Tensor, identity
+
+DTYPES: Mapping[torch.dtype, str] = {
+    torch.float32: "float32",
+    torch.float64: "float64",
+    torch.int32: "int32",
+    torch.uint8: "uint8",
+    torch.bool: "bool",
+}
+_ON_LINES = ("aten.conv1d.", "aten.max_pool1d.", "aten.avg_pool1d.", "aten.adaptive_")
+_CHECKS = ("aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
+
+
+class Reading:
+    """What every node of ``graph`` has become: a tensor, a tuple of them, or a torch tensor known at capture.
+
+    arrays: state name -> array in PyTorch's layout; folded weights and biases take the place of the model's.
+    """
+
+    def __init__(
+        self, graph: torch.fx.Graph, found: Signature, arrays: Mapping[str, np.ndarray], folds: Folds
+    ) -> None:
+        self.found = found
+        self.folds: dict[torch.fx.Node, Fold] = {layer: fold for layer, (_, fold) in folds.items()}
+        self.folded = {norm: layer for layer, (norm, _) in folds.items()}
+        self.placeholders = {n.name: n for n in graph.nodes if n.op == "placeholder"}
+        self.biases = {
+            layer: Tensor.plain(ir.constant(fold.folded_bias(arrays)))
+            for layer, fold in self.folds.items()
+            if fold.receiver is None
+        }
+        self.arrays = dict(arrays)
+        for fold in self.folds.values():
+            self.arrays.update(fold.fold(arrays))
+        self.inputs: dict[str, Tensor] = {}
+        self.state: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {}
+        self.memory: dict[torch.fx.Node, Any] = {}
+        for node in graph.nodes:
+            self._take(node)
+
+    def _take(self, node: torch.fx.Node) -> None:
+        if node.op == "placeholder":
+            self.memory[node] = self._leaf(node)
+        elif node.op == "output":
+            self._finish(node)
+        elif node in self.folded:
+            y = self.memory[self.folded[node]]
+            self.memory[node] = y if str(node.target) == "aten.batch_norm.default" else (y, None, None)
+        elif node.op == "call_function":
+            self.memory[node] = self._call(node)
+        else:
+            raise _refusal(node, str(node.target), "keep tensors in parameters and buffers")
+
+    # Leaves
+
+    def _leaf(self, node: torch.fx.Node) -> Any:
+        if node.name in self.found.constants:
+            return self.found.constants[node.name]
+        if node.name in self.found.inputs:
+            return self._input(node)
+        return self._state(self.found.state[node.name]) if node.users else None
+
+    def _input(self, node: torch.fx.Node) -> Tensor:
+        name = f"x{self.found.inputs.index(node.name) or ''}"
+        face = tuple(node.meta["val"].shape)
+        lines = any(str(user.target).startswith(_ON_LINES) for user in node.users)
+        perm = NHWC if len(face) == 4 else NLC if len(face) == 3 and lines else identity(len(face))
+        layout = Layout.of(face, perm)
+        spec = ir.Spec(layout.shape, DTYPES[node.meta["val"].dtype])
+        self.inputs[name] = Tensor(ir.input_leaf(name, spec, layout=layout), perm)
+        return self.inputs[name]
+
+    def _state(self, name: str) -> Tensor:
+        """The leaf of state ``name``, one for all the names it goes by."""
+        if name in self.state:
+            return self.state[name]
+        same = [self.placeholders[p] for p, held in self.found.state.items() if held == name]
+        readers = [(user, placeholder) for placeholder in same for user in placeholder.users]
+        array = self.arrays[name]
+        if array.dtype.name not in ir.ITEM_BYTES:
+            raise _refusal(readers[0][0], f"state {name} of dtype {array.dtype}", "keep it in float32")
+        layout = stored_as(array.shape, readers)
+        kind = "parameter" if name in self.found.parameters else "buffer"
+        value = ir.state_leaf(name, ir.Spec(layout.shape, array.dtype.name), kind, layout)
+        moved = tuple(array.shape[a] for a in layout.perm)
+        self.state[name] = Tensor(ir.reshape(value, moved), layout.perm)
+        return self.state[name]
+
+    # Operations
+
+    def _call(self, node: torch.fx.Node) -> Any:
+        op = str(node.target)
+        if op in _CHECKS:
+            return None
+        if node.target is operator.getitem:
+            source, index = node.args
+            return self.memory[source][index]  # type: ignore[index]
+        if not isinstance(node.target, torch._ops.OpOverload):
+            name = getattr(node.target, "__name__", op)
+            raise _refusal(node, name, "write it with supported operations, without context managers")
+        args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), lambda n: self._read(n, node))
+        if not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes):
+            return node.target(*args, **kwargs)
+        call = Call(op, of_trace(node.meta.get("stack_trace")))
+        if node in self.folds:
+            receiver = self.folds[node].receiver
+            bias = self._state(receiver) if receiver else self.biases[node]
+            args = [*args[:2], bias, *args[3:]]
+            kwargs = {name: value for name, value in kwargs.items() if name != "bias"}
+        try:
+            result = lower(call, node.target, args, kwargs)
+        except NotSupported:
+            raise
+        except ValueError as error:
+            raise call.refuse(str(error)) from error
+        _check(node, result)
+        return result
+
+    def _read(self, node: torch.fx.Node, reader: torch.fx.Node) -> Any:
+        value = self.memory[node]
+        if value is None:
+            raise _refusal(reader, f"reading {node.name}", "only the first result of that operation is")
+        return value
+
+    def _finish(self, node: torch.fx.Node) -> None:
+        for i, result in enumerate(node.args[0]):  # type: ignore[arg-type, union-attr]
+            value = self.memory.get(result) if isinstance(result, torch.fx.Node) else None
+            if not isinstance(value, Tensor):
+                raise NotSupported(f"output {i}", "", "forward() must return tensors computed from its inputs")
+            self.outputs[f"output{i or ''}"] = value
+
+
+def _check(node: torch.fx.Node, result: Any) -> None:
+    """A captured shape or dtype that is not PyTorch's would be a wrong lowering: it goes no further."""
+    many = isinstance(result, tuple)
+    faces = node.meta["val"] if many else (node.meta["val"],)
+    for face, got in zip(faces, result if many else (result,), strict=True):
+        if got is None:
+            continue
+        captured, meant = (got.shape, got.value.dtype), (tuple(face.shape), DTYPES.get(face.dtype, str(face.dtype)))
+        if captured != meant:
+            raise _refusal(node, str(node.target), f"it was captured as {captured}, where PyTorch has {meant}")
+
+
+def _refusal(node: torch.fx.Node, what: str, fix: str) -> NotSupported:
+    return NotSupported(what, of_trace(node.meta.get("stack_trace")), fix)
+
+
+def checked(example: object) -> tuple[torch.Tensor, ...]:
+    """``example`` as a tuple. Raises ``InvalidInput`` for what cannot be an input."""
+    given = (example,) if isinstance(example, torch.Tensor) else example
+    if not isinstance(given, tuple) or not given or not all(isinstance(x, torch.Tensor) for x in given):
+        raise InvalidInput("example", type(example).__name__, "give a tensor or a tuple of tensors")
+    for i, x in enumerate(given):
+        if x.dtype not in DTYPES:
+            dtype, allowed = str(x.dtype).removeprefix("torch."), ", ".join(DTYPES.values())
+            raise InvalidInput(f"example {i} dtype", dtype, f"give one of {allowed}")
+        if x.numel() == 0:
+            raise InvalidInput(f"example {i} shape", tuple(x.shape), "every axis must have at least 1 element")
+    return given

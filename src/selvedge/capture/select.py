@@ -1,0 +1,57 @@
+"""Which parameters a step updates: a policy, resolved to state names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from ..errors import InvalidInput
+from .captured import Captured
+
+
+def select(captured: Captured, update: str | Sequence[str]) -> tuple[str, ...]:
+    """The state names that ``update`` stands for, in the order of ``state_dict()``.
+
+    "full": every trainable parameter. "last:K": those of the last K layers that own trainable parameters, in order
+    of execution, where a norm directly behind a convolution or linear layer counts as part of it. "bias": every
+    bias (of norms too). Else names and globs ("head.*"), in a sequence or between commas; a shared parameter may be
+    called by any of its names. Raises ``InvalidInput``, which names what exists.
+    """
+    trainable = set(captured.trainable)
+    if update == "full":
+        chosen = trainable
+    elif update == "bias":
+        chosen = {n for n in trainable if n.rpartition(".")[2].endswith("bias")}
+    elif isinstance(update, str) and update.startswith("last:"):
+        chosen = _last(captured, update)
+    else:
+        patterns = [p.strip() for p in update.split(",")] if isinstance(update, str) else list(update)
+        chosen = {name for pattern in patterns for name in _matching(captured, pattern)}
+    if not chosen:
+        raise InvalidInput("update", repr(update), f"it selects nothing; trainable are {_some(captured.trainable)}")
+    return tuple(n for n in captured.state if n in chosen)
+
+
+def _last(captured: Captured, update: str) -> set[str]:
+    trainable = set(captured.trainable)
+    owned = [names for layer in captured.layers if (names := trainable.intersection(layer.names))]
+    count = update.removeprefix("last:")
+    if not count.isdecimal() or not 1 <= int(count) <= len(owned):
+        raise InvalidInput("update", repr(update), f'give "last:1" to "last:{len(owned)}": so many layers train')
+    return set().union(*owned[-int(count) :])
+
+
+def _matching(captured: Captured, pattern: str) -> set[str]:
+    names = {n: n for n in captured.trainable} | {
+        alias: name for alias, name in captured.aliases.items() if name in captured.trainable
+    }
+    found = {name for called, name in names.items() if fnmatchcase(called, pattern)}
+    if not found:
+        policies = '"full", "last:K", "bias"'
+        raise InvalidInput("update", repr(pattern), f"give {policies} or names of {_some(captured.trainable)}")
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown or "none"

@@ -1,0 +1,26 @@
+"""How each state array is stored: as its first reader among the products wants it, else as PyTorch does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ..artifact.layout import Layout
+
+_PRODUCTS = ("aten.conv2d.", "aten.conv1d.", "aten.convolution.", "aten.conv_transpose2d.", "aten.linear.")
+
+
+def stored_as(face: tuple[int, ...], readers: Sequence[tuple[torch.fx.Node, torch.fx.Node]]) -> Layout:
+    """``face``: PyTorch's shape. ``readers``: (reading node, placeholder) in order of execution."""
+    for node, placeholder in readers:
+        is_weight = len(node.args) > 1 and node.args[1] is placeholder
+        if not is_weight or not str(node.target).startswith(_PRODUCTS):
+            continue
+        if len(face) == 4:
+            return Layout.of(face, (2, 3, 1, 0))
+        if len(face) == 3:
+            outs, ins, width = face
+            return Layout((2, 1, 0), (1, width, ins, outs), face)
+        return Layout.of(face, (1, 0))
+    return Layout.of(face)

@@ -1,0 +1,42 @@
+"""Profiles as tables: the built-in TOML files, the user's own, and the machine this runs on."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from selvedge.device import measure
+from selvedge.errors import InvalidInput
+
+THIS_MACHINE = "this-machine"
+
+
+def devices() -> tuple[str, ...]:
+    """The names that ``Device.load`` knows, sorted; "this-machine" last."""
+    files = (file.name for file in resources.files("selvedge.device").joinpath("profiles").iterdir())
+    return (*sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")), THIS_MACHINE)
+
+
+def read(name: str | Path) -> dict[str, Any]:
+    """The table of a built-in name, of a ``.toml`` file, or of this machine. Raises :class:`InvalidInput`."""
+    if name == THIS_MACHINE:
+        return measure.this_machine()
+    if isinstance(name, Path) or name.endswith(".toml"):
+        return _parse(str(name), Path(name))
+    if name not in devices():
+        fix = f"choose one of {', '.join(devices())}, or give the path of a .toml profile"
+        raise InvalidInput("device", name, fix)
+    file = resources.files("selvedge.device").joinpath("profiles", f"{name}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _parse(name: str, path: Path) -> dict[str, Any]:
+    try:
+        return {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        fix = f"give the path of a readable .toml profile ({error.strerror})"
+        raise InvalidInput("device", name, fix) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput("device", name, f"mend the TOML: {error}") from None

@@ -1,0 +1,143 @@
+"""Everything that makes an artifact: sources, weights, manifest; in memory, or whole in a directory."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...artifact import files
+from ...artifact.folding import Fold
+from ...artifact.layout import Layout
+from ...artifact.manifest import Manifest, Port, ProgramEntry, StateEntry
+from ...artifact.native import native_headers
+from ...artifact.preprocess import Preprocess
+from ...artifact.schedule import Schedule
+from ...errors import InvalidInput
+from ...planning.kernel import STATE
+from ...planning.schedule import Arrangement, Program
+from .source import header, source
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an artifact says beside the arrangement. ``layouts``: port name -> layout; ``state_layouts``: state name ->
+    layout; ``extra``: entries of the state_dict that no program reads."""
+
+    name: str
+    layouts: Mapping[str, Layout]
+    state_layouts: Mapping[str, Layout | None]
+    order: tuple[str, ...]
+    schedule: Schedule
+    loss: str | None
+    optimizer: Mapping[str, Any]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    folds: tuple[Fold, ...] = ()
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+    classes: int = 0
+    labels: tuple[str, ...] = ()
+    preprocess: Preprocess | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An artifact in memory. ``sources``: file name -> text, native headers included."""
+
+    manifest: Manifest
+    sources: Mapping[str, str]
+    weights: bytes
+    extra: Mapping[str, np.ndarray]
+
+
+def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Description) -> Bundle:
+    """``stored``: every state array of the plan in its stored layout: its initial value."""
+    if not (about.name.isidentifier() and about.name.isascii()):
+        raise InvalidInput("artifact name", about.name, "give a C identifier, as digits_cnn")
+    sources = {
+        f"{about.name}.c": source(plan, about.name, about.preprocess),
+        f"{about.name}.h": header(plan, about.name, about.preprocess),
+        **native_headers(),
+    }
+    return Bundle(_manifest(plan, about), sources, _weights(plan, stored), about.extra)
+
+
+def write(made: Bundle, target: Path) -> Path:
+    """The artifact as a directory: manifest.json, C sources, weights.bin, weights.h, extra.npz. Whole or not at all."""
+    contents: dict[str, bytes] = {n: t.encode() for n, t in made.sources.items()}
+    contents["weights.bin"] = made.weights
+    contents[f"{made.manifest.name}_weights.h"] = weights_header(made.manifest.name, made.weights).encode()
+    with io.BytesIO() as buffer:
+        np.savez(buffer, **dict(made.extra))
+        contents["extra.npz"] = buffer.getvalue()
+    hashes = {n: hashlib.sha256(data).hexdigest() for n, data in sorted(contents.items())}
+    with files.directory(target) as folder:
+        for name, data in contents.items():
+            (folder / name).write_bytes(data)
+        (folder / "manifest.json").write_text(replace(made.manifest, files=hashes).to_json())
+    return target
+
+
+def weights_header(name: str, weights: bytes) -> str:
+    """The weights as a C array, for a microcontroller's flash."""
+    rows = [", ".join(map(str, weights[i : i + 24])) for i in range(0, len(weights), 24)]
+    body = ",\n    ".join(rows) or "0"
+    return (
+        f"/* Frozen weights and initial values of {name}. */\n#include <stdint.h>\n"
+        f"static const uint8_t {name}_weights[{max(1, len(weights))}] __attribute__((aligned(8))) = {{\n    {body}\n}};\n"
+    )
+
+
+def _weights(plan: Arrangement, stored: Mapping[str, np.ndarray]) -> bytes:
+    memory = bytearray(plan.memory.flash)
+    arrays = [(s, stored[n]) for n, s in plan.slots.items()] + [(s, plan.values[n]) for n, s in plan.constants.items()]
+    for slot, array in arrays:
+        if array.shape != slot.shape or array.dtype.name != slot.dtype:
+            raise InvalidInput(f"state {slot.name}", f"{array.dtype.name}{array.shape}", f"the plan has {slot.dtype}{slot.shape}")
+        memory[slot.initial : slot.initial + slot.bytes] = np.ascontiguousarray(array).tobytes()
+    return bytes(memory)
+
+
+def _manifest(plan: Arrangement, about: Description) -> Manifest:
+    def ports(p: Program, entries: Mapping[str, int]) -> dict[str, Port]:
+        made = {}
+        for name, i in entries.items():
+            spec = p.instances[i].spec
+            layout = about.layouts.get(name)
+            made[name] = Port(p.offsets[i], layout.shape if layout else spec.shape, spec.dtype, layout)
+        return made
+
+    state = {
+        n: StateEntry(s.region, s.offset, s.initial, s.shape, s.dtype, s.kind, about.state_layouts.get(n))
+        for n, s in plan.slots.items()
+    }
+    return Manifest(
+        name=about.name,
+        digest=plan.digest(),
+        dtype=plan.dtype,
+        lanes=plan.lanes,
+        alignment=plan.align,
+        arena_bytes=plan.memory.arena,
+        persistent_bytes=plan.memory.persistent,
+        weights_bytes=plan.memory.flash,
+        programs={
+            n: ProgramEntry(ports(p, p.inputs), ports(p, p.outputs)) for n, p in plan.programs.items()
+        },
+        state=state,
+        updated=tuple(n for n, s in plan.slots.items() if s.region == STATE and s.kind != "optimizer"),
+        loss=about.loss,
+        optimizer=about.optimizer,
+        schedule=about.schedule,
+        order=about.order,
+        classes=about.classes,
+        aliases=about.aliases,
+        folds=about.folds,
+        labels=about.labels,
+        preprocess=about.preprocess,
+        provenance=about.provenance,
+    )

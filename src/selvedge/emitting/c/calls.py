@@ -1,0 +1,217 @@
+"""The lowering table of the C target: kernel family -> header and call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...planning.kernel import Kernel
+from .loops import number
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """C expressions for one call. ``out``: where the call writes (a tile or a whole array); ``scratch``: behind any
+    tile; first/last: the range of tile units; ``zeros``: a row of zero reals in flash."""
+
+    kernel: Kernel
+    reads: Sequence[str]
+    writes: Sequence[str]
+    out: str
+    scratch: str
+    first: str
+    last: str
+    zeros: str
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        return self.kernel.params
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """headers: native files to include. lines(arguments): declarations and the call."""
+
+    header: str
+    lines: Callable[[Arguments], list[str]]
+    zeros: Callable[[Mapping[str, Any]], int] = lambda params: 0
+
+
+CONV_FIELDS = ("n", "h", "w", "c", "oh", "ow", "k", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "groups")
+
+
+def _conv(call: Callable[[Arguments], str]) -> Callable[[Arguments], list[str]]:
+    def lines(a: Arguments) -> list[str]:
+        values = ", ".join(str(a.params[f]) for f in CONV_FIELDS)
+        return [f"static const sv_conv d = {{{values}}}; /* {', '.join(CONV_FIELDS)} */", call(a)]
+
+    return lines
+
+
+def _input_grad_onto(a: Arguments) -> list[str]:
+    """The sum takes the place of its operand, or that is copied first."""
+    call = _conv(
+        lambda a: f"sv_conv2d_input_grad_onto({a.out}, {a.reads[0]}, {a.reads[1]}, &d, {a.zeros}, {a.scratch});"
+    )
+    p = a.params
+    size = p["n"] * p["h"] * p["w"] * p["c"]
+    return [f"if ({a.out} != {a.reads[2]}) memcpy({a.out}, {a.reads[2]}, {size} * sizeof *{a.out});", *call(a)]
+
+
+def _table(name: str, kind: str, values: Sequence[int]) -> str:
+    return f"static const {kind} {name}[] = {{{', '.join(map(str, values))}}};"
+
+
+def _pool(call: Callable[[Arguments, str], str]) -> Callable[[Arguments], list[str]]:
+    def lines(a: Arguments) -> list[str]:
+        p = a.params
+        text = [
+            _table("wh", "int16_t", [n for window in p["windows_h"] for n in window]),
+            _table("ww", "int16_t", [n for window in p["windows_w"] for n in window]),
+        ]
+        if "counts_h" in p:
+            text += [_table("ch", "int16_t", p["counts_h"]), _table("cw", "int16_t", p["counts_w"])]
+        return [*text, call(a, ", ".join(str(p[k]) for k in ("n", "h", "w", "c", "oh", "ow")))]
+
+    return lines
+
+
+def _shapes(call: Callable[[Arguments, int], str], *keys: str) -> Callable[[Arguments], list[str]]:
+    def lines(a: Arguments) -> list[str]:
+        return [
+            *(_table(k, "int32_t", a.params[k]) for k in keys),
+            call(a, len(a.params["shape"])),
+        ]
+
+    return lines
+
+
+def _rows(name: str) -> Callable[[Arguments], list[str]]:
+    return lambda a: [f"{name}({a.out}, {', '.join(a.reads)}, {a.params['rows']}, {a.params['n']});"]
+
+
+def _concat(a: Arguments) -> list[str]:
+    p = a.params
+    total, at, lines = sum(p["inner"]), 0, []
+    for source, inner in zip(a.reads, p["inner"], strict=True):
+        lines.append(
+            f"for (int32_t o = 0; o < {p['outer']}; o++) "
+            f"memcpy({a.out} + o * {total} + {at}, {source} + o * {inner}, {inner} * sizeof *{a.out});"
+        )
+        at += inner
+    return lines
+
+
+FAMILIES: dict[str, Row] = {
+    "conv2d": Row(
+        "conv.h",
+        _conv(lambda a: f"sv_conv2d({a.out}, {a.reads[0]}, {a.reads[1]}, &d, {a.zeros}, {a.first}, {a.last});"),
+        lambda p: p["c"] // p["groups"],
+    ),
+    "conv2d_input_grad": Row(
+        "conv.h",
+        _conv(lambda a: f"sv_conv2d_input_grad({a.out}, {a.reads[0]}, {a.reads[1]}, &d, {a.zeros}, {a.scratch});"),
+        lambda p: p["k"] // p["groups"],
+    ),
+    "conv2d_input_grad_onto": Row("conv.h", _input_grad_onto, lambda p: p["k"] // p["groups"]),
+    "conv2d_weight_grad": Row(
+        "conv.h",
+        _conv(lambda a: f"sv_conv2d_weight_grad({a.out}, {a.reads[0]}, {a.reads[1]}, &d, {a.first}, {a.last});"),
+    ),
+    "depthwise": Row(
+        "depthwise.h",
+        _conv(lambda a: f"sv_depthwise({a.out}, {a.reads[0]}, {a.reads[1]}, &d, {a.first}, {a.last});"),
+    ),
+    "depthwise_input_grad": Row(
+        "depthwise.h", _conv(lambda a: f"sv_depthwise_input_grad({a.out}, {a.reads[0]}, {a.reads[1]}, &d);")
+    ),
+    "depthwise_weight_grad": Row(
+        "depthwise.h",
+        _conv(lambda a: f"sv_depthwise_weight_grad({a.out}, {a.reads[0]}, {a.reads[1]}, &d, {a.first}, {a.last});"),
+    ),
+    "matmul": Row(
+        "matmul.h",
+        lambda a: [
+            f"sv_matmul({a.out}, {a.reads[0]}, {a.reads[1]}, "
+            + ", ".join(str(a.params[k]) for k in ("batch", "m", "n", "k", "trans_a", "trans_b"))
+            + ");"
+        ],
+    ),
+    "max_pool": Row(
+        "pool.h", _pool(lambda a, n: f"sv_max_pool({a.writes[0]}, {a.writes[1]}, {a.reads[0]}, {n}, wh, ww);")
+    ),
+    "max_pool_grad": Row(
+        "pool.h", _pool(lambda a, n: f"sv_max_pool_grad({a.out}, {a.reads[0]}, {a.reads[1]}, {n}, wh, ww);")
+    ),
+    "avg_pool": Row("pool.h", _pool(lambda a, n: f"sv_avg_pool({a.out}, {a.reads[0]}, {n}, wh, ww, ch, cw);")),
+    "avg_pool_grad": Row(
+        "pool.h", _pool(lambda a, n: f"sv_avg_pool_grad({a.out}, {a.reads[0]}, {n}, wh, ww, ch, cw);")
+    ),
+    "softmax": Row("softmax.h", _rows("sv_softmax")),
+    "softmax_grad": Row("softmax.h", _rows("sv_softmax_grad")),
+    "log_softmax": Row("softmax.h", _rows("sv_log_softmax")),
+    "log_softmax_grad": Row("softmax.h", _rows("sv_log_softmax_grad")),
+    "cross_entropy": Row(
+        "softmax.h",
+        lambda a: [
+            f"for (int32_t i = 0; i < {a.params['rows']}; i++) "
+            f"if ({a.reads[1]}[i] < 0 || {a.reads[1]}[i] >= {a.params['n']}) return SELVEDGE_BAD_LABEL;",
+            f"sv_cross_entropy({a.writes[0]}, {a.writes[1]}, {a.reads[0]}, {a.reads[1]}, {a.params['rows']}, "
+            f"{a.params['n']}, {number(a.params['smoothing'])});",
+        ],
+    ),
+    "cross_entropy_grad": Row(
+        "softmax.h",
+        lambda a: [
+            f"sv_cross_entropy_grad({a.out}, {a.reads[0]}, {a.reads[1]}, {a.reads[2]}, {a.params['rows']}, "
+            f"{a.params['n']}, {number(a.params['smoothing'])});"
+        ],
+    ),
+    "normalize": Row(
+        "normalize.h",
+        lambda a: [
+            f"sv_normalize({a.writes[0]}, {a.writes[1]}, {a.reads[0]}, "
+            + ", ".join(str(a.params[k]) for k in "abgd")
+            + f", {number(a.params['eps'])});"
+        ],
+    ),
+    "normalize_grad": Row(
+        "normalize.h",
+        lambda a: [
+            f"sv_normalize_grad({a.out}, {', '.join(a.reads)}, " + ", ".join(str(a.params[k]) for k in "abgd") + ");"
+        ],
+    ),
+    "transpose": Row(
+        "move.h",
+        _shapes(
+            lambda a, rank: f"sv_transpose({a.out}, {a.reads[0]}, {rank}, shape, perm, (int32_t)sizeof *{a.out});",
+            "shape",
+            "perm",
+        ),
+    ),
+    "slice": Row(
+        "move.h",
+        _shapes(
+            lambda a, rank: f"sv_slice({a.out}, {a.reads[0]}, {rank}, shape, out, starts, steps);",
+            "shape",
+            "out",
+            "starts",
+            "steps",
+        ),
+    ),
+    "unslice": Row(
+        "move.h",
+        _shapes(
+            lambda a, rank: (
+                f"sv_unslice({a.out}, {a.reads[0]}, {rank}, shape, out, starts, steps, {number(a.params['value'])});"
+            ),
+            "shape",
+            "out",
+            "starts",
+            "steps",
+        ),
+    ),
+    "concat": Row("move.h", _concat),
+    "copy": Row("move.h", lambda a: [f"memcpy({a.out}, {a.reads[0]}, {a.params['bytes']});"]),
+}

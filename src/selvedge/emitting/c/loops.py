@@ -1,0 +1,292 @@
+"""Expressions as C: one statement a step, loops around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import NotSupported
+from ...planning.kernel import Argument, Expression, Literal, Operand, Reduction, Step, Temp
+
+C_TYPES = {"float32": "real", "float64": "real", "int32": "int32_t", "uint8": "uint8_t", "bool": "uint8_t"}
+
+
+def number(value: float) -> str:
+    """A C constant of the real type that reads back as the same number."""
+    if value != value:
+        return "(real)NAN"
+    if value in (float("inf"), float("-inf")):
+        return "(real)INFINITY" if value > 0 else "(-(real)INFINITY)"
+    text = f"(real){value!r}"
+    return f"({text})" if value < 0 else text
+
+
+def _power(args: Sequence[str], attrs: Mapping[str, Any]) -> str:
+    exponent = float(attrs["exponent"])
+    if exponent == int(exponent) and 1 <= exponent <= 4:
+        return " * ".join([args[0]] * int(exponent))
+    return f"sv_pow({args[0]}, {number(exponent)})"
+
+
+def _call(name: str, *keys: str) -> Callable[[Sequence[str], Mapping[str, Any]], str]:
+    def text(args: Sequence[str], attrs: Mapping[str, Any]) -> str:
+        return f"{name}({', '.join([*args, *(number(float(attrs[k])) for k in keys)])})"
+
+    return text
+
+
+def _infix(symbol: str) -> Callable[[Sequence[str], Mapping[str, Any]], str]:
+    return lambda args, attrs: f"{args[0]} {symbol} {args[1]}"
+
+
+def _truth(symbol: str) -> Callable[[Sequence[str], Mapping[str, Any]], str]:
+    return lambda args, attrs: f"{args[0]} {symbol} {args[1]} ? (real)1 : (real)0"
+
+
+def _gelu(suffix: str) -> Callable[[Sequence[str], Mapping[str, Any]], str]:
+    def text(args: Sequence[str], attrs: Mapping[str, Any]) -> str:
+        kind = "_tanh" if attrs["approximate"] == "tanh" else ""
+        return f"sv_gelu{kind}{suffix}({', '.join(args)})"
+
+    return text
+
+
+OPS: dict[str, Callable[[Sequence[str], Mapping[str, Any]], str]] = {
+    "identity": lambda args, attrs: args[0],
+    "convert": lambda args, attrs: args[0],
+    "neg": lambda args, attrs: f"-{args[0]}",
+    "add": _infix("+"),
+    "sub": _infix("-"),
+    "mul": _infix("*"),
+    "div": _infix("/"),
+    "maximum": _call("sv_maximum"),
+    "minimum": _call("sv_minimum"),
+    "less": _truth("<"),
+    "less_equal": _truth("<="),
+    "greater": _truth(">"),
+    "greater_equal": _truth(">="),
+    "equal": _truth("=="),
+    "where": lambda args, attrs: f"{args[0]} != 0 ? {args[1]} : {args[2]}",
+    "square": lambda args, attrs: f"{args[0]} * {args[0]}",
+    "reciprocal": lambda args, attrs: f"1 / {args[0]}",
+    "rsqrt": lambda args, attrs: f"1 / sv_sqrt({args[0]})",
+    "power": _power,
+    "exp": _call("sv_exp"),
+    "log": _call("sv_log"),
+    "log1p": _call("sv_log1p"),
+    "sqrt": _call("sv_sqrt"),
+    "abs": _call("sv_fabs"),
+    "sign": _call("sv_sign"),
+    "erf": _call("sv_erf"),
+    "tanh": _call("sv_tanh"),
+    "tanh_grad": _call("sv_tanh_grad"),
+    "sigmoid": _call("sv_sigmoid"),
+    "sigmoid_grad": _call("sv_sigmoid_grad"),
+    "relu": _call("sv_relu"),
+    "relu_grad": _call("sv_relu_grad"),
+    "clamp": _call("sv_clamp", "min", "max"),
+    "clamp_grad": _call("sv_clamp_grad", "min", "max"),
+    "hardtanh": _call("sv_clamp", "min", "max"),
+    "hardtanh_grad": _call("sv_hardtanh_grad", "min", "max"),
+    "hardsigmoid": _call("sv_hardsigmoid"),
+    "hardsigmoid_grad": _call("sv_hardsigmoid_grad"),
+    "hardswish": _call("sv_hardswish"),
+    "hardswish_grad": _call("sv_hardswish_grad"),
+    "silu": _call("sv_silu"),
+    "silu_grad": _call("sv_silu_grad"),
+    "gelu": _gelu(""),
+    "gelu_grad": _gelu("_grad"),
+    "leaky_relu": _call("sv_leaky_relu", "slope"),
+    "leaky_relu_grad": _call("sv_leaky_relu_grad", "slope"),
+    "elu": _call("sv_elu", "alpha"),
+    "elu_grad": _call("sv_elu_grad", "alpha"),
+    "softplus": _call("sv_softplus"),
+    "softplus_grad": _call("sv_softplus_grad"),
+    "bce_logits": _call("sv_bce_logits"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """C names of a kernel's reads and writes, their dtypes, and the name of the tile its producer makes."""
+
+    reads: Sequence[str]
+    read_dtypes: Sequence[str]
+    writes: Sequence[str]
+    write_dtypes: Sequence[str]
+    raw: str = ""
+
+
+def loop(expression: Expression, at: Pointers) -> list[str]:
+    """The whole expression over its loops."""
+    depth = len(expression.extents)
+    lines = _open(expression.extents, "i")
+    body = _steps(expression.steps, at, [f"i{d}" for d in range(depth)])
+    flat = _index(_dense(expression.extents), [f"i{d}" for d in range(depth)])
+    for write, step in expression.results:
+        body.append(f"{at.writes[write]}[{flat}] = {_cast(at.write_dtypes[write], f't{step}')};")
+    return _nest(lines, body, depth)
+
+
+def tile_loop(expression: Expression, at: Pointers, base: str, count: str) -> list[str]:
+    """The expression over ``count`` elements from element ``base`` on: pointers are to whole arrays, the raw tile's to
+    its own first element. A second loop axis is the columns of a row."""
+    columns = expression.extents[-1] if len(expression.extents) > 1 else 0
+    two = any(
+        isinstance(a, Operand) and a.strides != _dense(expression.extents) and any(a.strides)
+        for s in expression.steps for a in s.args
+    )  # fmt: skip
+    if not two:
+        lines = ["SV_IVDEP", f"for (int32_t i = 0; i < {count}; i++) {{"]
+        index = {"flat": f"{base} + i", "raw": "i", "column": ""}
+    else:
+        lines = [
+            f"for (int32_t r = 0; r < {count}; r += {columns}) {{",
+            "SV_IVDEP",
+            f"for (int32_t i = 0; i < {columns}; i++) {{",
+        ]
+        index = {"flat": f"{base} + r + i", "raw": "r + i", "column": "i"}
+    body: list[str] = []
+    dense = _dense(expression.extents)
+    for number_, step in enumerate(expression.steps):
+        args = []
+        for a in step.args:
+            if isinstance(a, Operand):
+                if a.raw:
+                    args.append(f"{at.raw}[{index['raw']}]")
+                elif a.strides == dense:
+                    args.append(_load(at, a.read, index["flat"]))
+                elif any(a.strides):
+                    args.append(_load(at, a.read, index["column"]))
+                else:
+                    args.append(_load(at, a.read, "0"))
+            else:
+                args.append(_argument(a))
+        body.append(f"const real t{number_} = {_apply(step, args)};")
+    for write, made in expression.results:
+        body.append(f"{at.writes[write]}[{index['flat']}] = {_cast(at.write_dtypes[write], f't{made}')};")
+    return [*lines, *body, *["}"] * (2 if two else 1)]
+
+
+def reduce_loop(expression: Expression, reduction: Reduction, at: Pointers) -> list[str]:
+    """``out[a, b] = sum (or max) over r``. Over columns the sums are kept in the output; over a last axis in sixteen
+    partial sums, so that the compiler may use vectors without reordering anything behind our back."""
+    first, middle, last = reduction.split
+    a, r, b = (
+        expression.extents[:first],
+        expression.extents[first : first + middle],
+        expression.extents[first + middle :],
+    )
+    names = [f"i{d}" for d in range(len(expression.extents))]
+    out_strides = _dense((*a, *b))
+    out_index = _index(out_strides, [*names[:first], *names[first + middle :]])
+    out = at.writes[0]
+    summing = reduction.kind == "sum"
+    total = "\n".join(_steps(expression.steps, at, names))
+    value = f"t{reduction.step}"
+    start = "0" if summing else "-(real)INFINITY"
+
+    def merge(target: str, source: str) -> str:
+        return f"{target} += {source};" if summing else f"{target} = sv_maximum({target}, {source});"
+
+    if last:
+        lines = _open(a, "i")
+        size = 1
+        for n in b:
+            size *= n
+        base = _index(out_strides[:first], names[:first]) if first else "0"
+        lines.append(f"for (int32_t j = 0; j < {size}; j++) {out}[{base} + j] = {start};")
+        lines += _open((*r, *b), "i", first)
+        return _nest(lines, [total, merge(f"{out}[{out_index}]", value)], len(expression.extents))
+    if not r:  # nothing to reduce over but axes of one element
+        return _nest(_open(a, "i"), [total, f"{out}[{out_index}] = {value};"], first)
+    inner = r[-1]
+    lines = _open(a, "i")
+    lines.append(f"real s[16]; for (int32_t j = 0; j < 16; j++) s[j] = {start};")
+    lines += _open(r[:-1], "i", first)
+    at_inner = names[len(expression.extents) - 1]
+    lines.append(f"int32_t {at_inner}0 = 0;")
+    body = [
+        f"for (; {at_inner}0 + 16 <= {inner}; {at_inner}0 += 16) {{",
+        "SV_IVDEP",
+        f"for (int32_t j = 0; j < 16; j++) {{ const int32_t {at_inner} = {at_inner}0 + j;",
+        total,
+        merge("s[j]", value),
+        "} }",
+        f"for (int32_t {at_inner} = {at_inner}0; {at_inner} < {inner}; {at_inner}++) {{",
+        total,
+        merge(f"s[{at_inner} - {at_inner}0]", value),
+        "}",
+    ]
+    closing = ["}"] * len(r[:-1])
+    finish = [
+        "for (int32_t half = 8; half > 0; half /= 2) for (int32_t j = 0; j < half; j++) { "
+        + merge("s[j]", "s[j + half]")
+        + " }",
+        f"{out}[{out_index or '0'}] = s[0];",
+    ]
+    return [*lines, *body, *closing, *finish, *["}"] * first]
+
+
+# -- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _dense(extents: Sequence[int]) -> tuple[int, ...]:
+    strides, step = [], 1
+    for n in reversed(extents):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+def _index(strides: Sequence[int], names: Sequence[str]) -> str:
+    terms = [n if s == 1 else f"{n} * {s}" for s, n in zip(strides, names, strict=True) if s]
+    return " + ".join(terms) or "0"
+
+
+def _open(extents: Sequence[int], prefix: str, start: int = 0) -> list[str]:
+    lines = []
+    for d, n in enumerate(extents):
+        if d == len(extents) - 1:
+            lines.append("SV_IVDEP")
+        name = f"{prefix}{d + start}"
+        lines.append(f"for (int32_t {name} = 0; {name} < {n}; {name}++) {{")
+    return lines
+
+
+def _nest(lines: list[str], body: Sequence[str], depth: int) -> list[str]:
+    return [*lines, *body, *["}"] * depth]
+
+
+def _load(at: Pointers, read: int, index: str) -> str:
+    text = f"{at.reads[read]}[{index}]"
+    return text if C_TYPES[at.read_dtypes[read]] == "real" else f"(real){text}"
+
+
+def _cast(dtype: str, text: str) -> str:
+    kind = C_TYPES[dtype]
+    return text if kind == "real" else f"({kind}){text}"
+
+
+def _argument(argument: Argument) -> str:
+    if isinstance(argument, Literal):
+        return number(argument.value)
+    assert isinstance(argument, Temp)
+    return f"t{argument.index}"
+
+
+def _apply(step: Step, args: Sequence[str]) -> str:
+    if step.op not in OPS:
+        raise NotSupported(step.op, "", "the C target has no expression for this operator yet")
+    return OPS[step.op](args, dict(step.attrs))
+
+
+def _steps(steps: Sequence[Step], at: Pointers, names: Sequence[str]) -> list[str]:
+    lines = []
+    for i, step in enumerate(steps):
+        args = [
+            _load(at, a.read, _index(a.strides, names)) if isinstance(a, Operand) else _argument(a) for a in step.args
+        ]
+        lines.append(f"const real t{i} = {_apply(step, args)};")
+    return lines

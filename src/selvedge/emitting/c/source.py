@@ -1,0 +1,294 @@
+"""An arrangement printed as C99: one function a kernel, one function a program, a header with every offset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+
+from ...artifact.preprocess import Preprocess
+from ...planning.kernel import ARENA, FLASH, STATE, Kernel
+from ...planning.schedule import Arrangement, Compute, Program
+from .calls import FAMILIES, Arguments
+from .loops import C_TYPES, Pointers, loop, number, reduce_loop, tile_loop
+
+STATUS = ("OK", "NOT_FINITE", "BAD_LABEL")
+
+
+def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
+    """The public face of the emitted step."""
+    upper = name.upper()
+    m = plan.memory
+    lines = [
+        f"/* {name}: a training step in one arena. Plan {plan.digest()}.",
+        " * Give every program its inputs at the offsets below, call it, read its outputs at theirs.",
+        " * All arrays are dense, images NHWC. Every call returns a SELVEDGE_ status. */",
+        f"#ifndef {upper}_H",
+        f"#define {upper}_H",
+        "",
+        "#include <stdint.h>",
+        "",
+        f"#define {upper}_ARENA_BYTES {m.arena}",
+        f"#define {upper}_PERSISTENT_BYTES {m.persistent}",
+        f"#define {upper}_WEIGHTS_BYTES {m.flash}",
+        f"#define {upper}_ALIGNMENT {plan.align}",
+        "",
+        "/* Where inputs and outputs lie: bytes from the start of the arena. */",
+    ]
+    for p in plan.programs.values():
+        for kind, entries in (("input", p.inputs), ("output", p.outputs)):
+            for key, i in entries.items():
+                spec = p.instances[i].spec
+                shape = " x ".join(map(str, spec.shape)) or "scalar"
+                lines.append(f"#define {upper}_{p.name.upper()}_{_c(key).upper()} {p.offsets[i]} /* {kind}, {spec.dtype}, {shape} */")
+    lines += [
+        "",
+        "enum {",
+        *(f"    SELVEDGE_{s} = {i}," for i, s in enumerate(STATUS)),
+        "};",
+        "",
+        "typedef struct {",
+        "    unsigned char *arena;         /* ARENA_BYTES, aligned to ALIGNMENT */",
+        "    const unsigned char *weights; /* WEIGHTS_BYTES: frozen weights and initial values; may lie in flash */",
+        "#ifdef SELVEDGE_CHECK",
+        "    void (*hook)(int32_t program, int32_t event); /* called before (event) and after (-1 - event) each kernel */",
+        "#endif",
+        f"}} {name}_context;",
+        "",
+        "/* Sets the trainable state to its initial values. */",
+        f"void {name}_init({name}_context *c, void *arena, const void *weights);",
+    ]
+    lines += [f"int32_t {name}_{p.name}({name}_context *c);" for p in plan.programs.values()]
+    if preprocess is not None:
+        lines.append("/* Writes raw bytes as the program's input x: x = byte * scale + offset. */")
+        lines += [f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);" for p in plan.programs.values()]
+    lines += ["", "#endif", ""]
+    return "\n".join(lines)
+
+
+def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
+    """The translation unit: include it in a build with the native headers beside it."""
+    bodies: list[str] = []
+    headers: set[str] = set()
+    zeros = 0
+    for p in plan.programs.values():
+        for kernel_id in p.order():
+            kernel = p.kernels[kernel_id]
+            row = FAMILIES.get(kernel.family)
+            if row is not None:
+                headers.add(row.header)
+                zeros = max(zeros, row.zeros(kernel.params))
+            if kernel.expression is not None:
+                headers.add("elementwise.h")
+            bodies += [*_kernel(plan, p, kernel), ""]
+        bodies += [*_program(p, name, list(plan.programs).index(p.name)), ""]
+    real = "double" if plan.dtype == "float64" else "float"
+    lines = [
+        f"/* {name}: emitted from plan {plan.digest()}; do not edit. */",
+        "#ifndef SV_REAL",
+        f"#define SV_REAL {real}",
+        "#endif",
+        f'#include "{name}.h"',
+        *(f'#include "{h}"' for h in sorted(headers | {"selvedge.h"})),
+        "",
+        "/* The plan's scratch was counted for this many lanes. */",
+        f"typedef char lanes_as_planned[SV_LANES == {plan.lanes} ? 1 : -1];",
+        "",
+        "#ifdef SELVEDGE_CHECK",
+        "#define SELVEDGE_EVENT(c, program, event) do { if ((c)->hook) (c)->hook(program, event); } while (0)",
+        "#else",
+        "#define SELVEDGE_EVENT(c, program, event) ((void)0)",
+        "#endif",
+        "",
+    ]
+    if zeros:
+        lines += ["/* What a convolution reads outside its input. */", f"static const real zeros[{zeros}] = {{0}};", ""]
+    lines += [
+        f"void {name}_init({name}_context *c, void *arena, const void *weights)",
+        "{",
+        "c->arena = (unsigned char *)arena;",
+        "c->weights = (const unsigned char *)weights;",
+    ]
+    if plan.memory.persistent:
+        first = min(s.initial for s in plan.slots.values() if s.region == STATE)
+        lines.append(f"memcpy(c->arena, c->weights + {first}, {plan.memory.persistent});")
+    lines += ["}", "", *bodies]
+    if preprocess is not None:
+        for p in plan.programs.values():
+            lines += [*_load(p, name, preprocess), ""]
+    return "\n".join(_indent(lines)) + "\n"
+
+
+def _c(name: str) -> str:
+    return "".join(ch if ch.isalnum() else "_" for ch in name)
+
+
+def _function(p: Program, kernel: Kernel) -> str:
+    return f"{p.name}_{kernel.id}_{kernel.family}"
+
+
+def _may_fail(kernel: Kernel) -> bool:
+    return kernel.family == "cross_entropy"
+
+
+def _pointer(plan: Arrangement, p: Program, instance: int, written: bool) -> tuple[str, str]:
+    """(C type, expression) of the address of an instance."""
+    i = p.instances[instance]
+    kind = C_TYPES[i.spec.dtype]
+    base = "w" if i.region == FLASH else "a"
+    const = "" if written else "const "
+    return f"{const}{kind} *", f"({const}{kind} *)({const}void *)({base} + {p.offsets[instance]})"
+
+
+def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
+    fails = _may_fail(kernel)
+    row = FAMILIES.get(kernel.family)
+    where = f" at {kernel.where}" if kernel.where else ""
+    lines = [
+        f"/* {kernel.label}{where}".replace("*/", "* /") + " */",
+        f"static {'int32_t' if fails else 'void'} {_function(p, kernel)}(unsigned char *a, const unsigned char *w)",
+        "{",
+    ]
+    touched = [p.instances[i].region for i in kernel.touches]
+    for text, used in (("a", any(r != FLASH for r in touched)), ("w", FLASH in touched)):
+        if not used:
+            lines.append(f"(void){text};")
+    for i, read in enumerate(kernel.reads):
+        kind, text = _pointer(plan, p, read, False)
+        lines.append(f"{kind}const r{i} = {text}; /* {p.instances[read].label} */")
+    for i, write in enumerate(kernel.writes):
+        kind, text = _pointer(plan, p, write, True)
+        lines.append(f"{kind}const w{i} = {text}; /* {p.instances[write].label} */")
+    if kernel.scratch is not None:
+        kind, text = _pointer(plan, p, kernel.scratch, True)
+        lines.append(f"{kind}const s = {text};")
+    reads = [f"r{i}" for i in range(len(kernel.reads))]
+    writes = [f"w{i}" for i in range(len(kernel.writes))]
+    pointers = Pointers(
+        reads,
+        [p.instances[i].spec.dtype for i in kernel.reads],
+        writes,
+        [p.instances[i].spec.dtype for i in kernel.writes],
+        "raw",
+    )
+    if row is not None:
+        lines += _call(kernel, reads, writes, pointers)
+    elif kernel.reduction is not None:
+        assert kernel.expression is not None
+        lines += reduce_loop(kernel.expression, kernel.reduction, pointers)
+    else:
+        assert kernel.expression is not None
+        lines += loop(kernel.expression, pointers)
+    if fails:
+        lines.append("return SELVEDGE_OK;")
+    return [*lines, "}"]
+
+
+def _call(kernel: Kernel, reads: Sequence[str], writes: Sequence[str], pointers: Pointers) -> list[str]:
+    row = FAMILIES[kernel.family]
+    tile = kernel.tile
+    own = reads[: kernel.producer_reads]
+    scratch = "s" if kernel.scratch is not None else "0"
+    if tile is None:
+        units = str(_units(kernel))
+        return row.lines(Arguments(kernel, own, writes, writes[0], scratch, "0", units, "zeros"))
+    assert kernel.expression is not None
+    raw = "s" if tile.staged else f"w0 + u * {tile.unit}"
+    if kernel.scratch is not None and tile.staged:
+        scratch = f"s + {tile.elements}"
+    *declarations, call = row.lines(Arguments(kernel, own, writes, "raw", scratch, "u", "v", "zeros"))
+    base, count = f"u * {tile.unit}", f"(v - u) * {tile.unit}"
+    lines = list(declarations)
+    if tile.units_per_tile >= tile.units:
+        lines += ["const int32_t u = 0;", f"const int32_t v = {tile.units};", f"real *const raw = {raw};", call]
+        return lines + tile_loop(kernel.expression, pointers, base, count)
+    return [
+        *lines,
+        f"for (int32_t u = 0; u < {tile.units}; u += {tile.units_per_tile}) {{",
+        f"const int32_t v = sv_min_int(u + {tile.units_per_tile}, {tile.units});",
+        f"real *const raw = {raw};",
+        call,
+        *tile_loop(kernel.expression, pointers, base, count),
+        "}",
+    ]
+
+
+def _units(kernel: Kernel) -> int:
+    """All the units of an untiled call of a family that can be tiled."""
+    p = kernel.params
+    if kernel.family == "conv2d":
+        return int(p["n"] * p["oh"] * p["ow"])
+    if kernel.family == "depthwise":
+        return int(p["n"] * p["oh"])
+    if kernel.family == "conv2d_weight_grad":
+        return int(p["kh"] * p["kw"] * (p["c"] // p["groups"]))
+    if kernel.family == "depthwise_weight_grad":
+        return int(p["kh"] * p["kw"])
+    return 0
+
+
+def _program(p: Program, name: str, number_: int) -> list[str]:
+    lines = [
+        f"/* {len(p.order())} kernels, {p.macs} multiply-accumulates. */",
+        f"int32_t {name}_{p.name}({name}_context *c)",
+        "{",
+        "unsigned char *const a = c->arena;",
+        "const unsigned char *const w = c->weights;",
+    ]
+    if any(_may_fail(k) for k in p.kernels.values()):
+        lines.append("int32_t status;")
+    gated = p.gate is None
+    for event, e in enumerate(p.schedule):
+        if not isinstance(e, Compute):
+            continue
+        kernel = p.kernels[e.kernel]
+        if not gated and any(p.instances[i].region == STATE for i in kernel.writes):
+            assert p.gate is not None
+            lines += [
+                "/* A loss that is not finite is refused before the first update. */",
+                f"const real loss = *{_pointer_text(p, p.gate)};",
+                "if (!(loss - loss == 0)) return SELVEDGE_NOT_FINITE;",
+            ]
+            gated = True
+        lines.append(f"SELVEDGE_EVENT(c, {number_}, {event});")
+        call = f"{_function(p, kernel)}(a, w)"
+        if _may_fail(kernel):
+            lines += [f"status = {call};", "if (status != SELVEDGE_OK) return status;"]
+        else:
+            lines.append(f"{call};")
+        lines.append(f"SELVEDGE_EVENT(c, {number_}, {-1 - event});")
+    return [*lines, "return SELVEDGE_OK;", "}"]
+
+
+def _pointer_text(p: Program, instance: int) -> str:
+    base = "w" if p.instances[instance].region == FLASH else "a"
+    return f"(const real *)(const void *)({base} + {p.offsets[instance]})"
+
+
+def _load(p: Program, name: str, preprocess: Preprocess) -> list[str]:
+    i = p.inputs["x"]
+    spec = p.instances[i].spec
+    channels = spec.shape[-1]
+    scale, offset = preprocess.per_channel(channels)
+    rows = prod(spec.shape[:-1])
+    return [
+        f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes)",
+        "{",
+        f"static const real scale[] = {{{', '.join(number(float(v)) for v in scale)}}};",
+        f"static const real offset[] = {{{', '.join(number(float(v)) for v in offset)}}};",
+        f"real *const x = (real *)(void *)(c->arena + {p.offsets[i]});",
+        f"for (int32_t i = 0; i < {rows}; i++)",
+        f"for (int32_t j = 0; j < {channels}; j++) x[i * {channels} + j] = (real)bytes[i * {channels} + j] * scale[j] + offset[j];",
+        "}",
+    ]
+
+
+def _indent(lines: Sequence[str]) -> Iterator[str]:
+    """Four spaces a brace."""
+    depth = 0
+    for line in (part for text in lines for part in text.split("\n")):
+        code = line.strip()
+        closing = len(code) - len(code.lstrip("}"))
+        level = max(0, depth - closing)
+        yield ("    " * level + code) if code and not code.startswith("#") else code
+        if not code.startswith(("/*", "#")):
+            depth += code.count("{") - code.count("}")

@@ -1,0 +1,136 @@
+"""The command line. It reads what the others return, and decides nothing.
+
+Exit codes: 0 done; 1 a fault of ours; 2 bad input, or a plan that does not fit; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from ..errors import SelvedgeError, one_line
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Train machine-learning models on edge devices, inside a byte budget.",
+)
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def plan(
+    model: Annotated[str, typer.Argument(help="zoo:NAME[?key=value&...], file.py:factory or model.pt2")],
+    device: Annotated[str, typer.Option(help="A profile's name or .toml path.")] = "this-machine",
+    budget: Annotated[str | None, typer.Option(help="Limits, as ram=48KiB,flash=256KiB.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples a step; by default the example's.")] = None,
+    update: Annotated[str, typer.Option(help="full, auto, last:K, bias, or names and globs.")] = "full",
+    optimizer: Annotated[str, typer.Option(help="sgd, adam or rmsprop, as sgd:lr=0.01,momentum=0.9")] = "sgd",
+    norms: Annotated[str, typer.Option(help="frozen or folded.")] = "frozen",
+    loss: Annotated[str | None, typer.Option(help="By default the zoo's, else cross_entropy.")] = None,
+    shape: Annotated[str | None, typer.Option("--input", help="Shape of an example, as 1x3x32x32.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the artifact (C99, weights, manifest) here.")] = None,
+    seed: Annotated[int, typer.Option(help="For random weights.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
+) -> None:
+    """Plan what a device can learn: memory proven, time predicted, every choice explained."""
+    from ..make.compile import emit
+    from ..make.plan import plan as make_plan
+    from . import model as models
+    from . import optimizer as optimizers
+
+    named = models.load(model, shape, seed)
+    made = make_plan(
+        named.model,
+        named.example,
+        loss=loss or named.loss or "cross_entropy",
+        device=device,
+        budget=budget,
+        optimizer=optimizers.parse(optimizer),
+        update=update,
+        norms=norms,
+        batch=batch,
+        name=named.name,
+    )
+    if out is not None:
+        emit(made, "c", out)
+    if as_json:
+        typer.echo(json.dumps(made.to_dict(), indent=1))
+    else:
+        typer.echo(str(made))
+        if out is not None:
+            typer.echo(f"\nwritten to {out}")
+
+
+@app.command()
+def devices(
+    name: Annotated[str | None, typer.Argument(help="Show one device.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
+) -> None:
+    """List the device profiles, or show one with the sources of its figures."""
+    from . import devices as shown
+
+    typer.echo(shown.listing(as_json) if name is None else shown.one(name, as_json))
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Of the split, the camera and the weights.")] = 0,
+    report: Annotated[Path, typer.Option(help="Where the page with the plots goes.")] = Path("selvedge-demo.html"),
+    as_json: Annotated[bool, typer.Option("--json", help="Figures for machines, nothing else.")] = False,
+) -> None:
+    """Digits through a changed camera: a model adapts in 64 KiB, byte for byte as planned."""
+    from .demo.run import run
+
+    run(seed, report, as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: every error of the user's is one line on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        code = app(given, standalone_mode=False, prog_name="selvedge")
+    except click.exceptions.Abort:
+        code = _say("interrupted", 130)
+    except KeyboardInterrupt:
+        code = _say("interrupted", 130)
+    except click.ClickException as error:
+        code = _say(error.format_message(), 2)
+    except SelvedgeError as error:
+        if debug:
+            raise
+        code = _say(str(error), 2)
+    except ImportError as error:
+        if debug:
+            raise
+        code = _say(_missing(error), 2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        code = _say(f"a fault in selvedge: {type(error).__name__}: {error} (selvedge --debug shows where)", 1)
+    raise SystemExit(code or 0)
+
+
+def _missing(error: ImportError) -> str:
+    extra = {"torch": "host", "sklearn": "demo"}.get((error.name or "").split(".")[0])
+    return f"{error.name} is not installed: pip install 'selvedge[{extra}]'" if extra else str(error)
+
+
+def _say(text: str, code: int) -> int:
+    typer.echo(f"selvedge: {one_line(text)}", err=True)
+    return code

@@ -1,0 +1,85 @@
+"""The make road's second half: a plan -> native code that learns here, or an artifact for a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..emitting.c import Bundle, Description, bundle, write
+from ..errors import InvalidInput
+from ..run.build import build
+from ..run.session import Session
+from .measure import Measured, measure
+from .plan import Plan, initial_state
+
+TARGETS = ("c",)
+
+
+class HostSession(Session):
+    """A :class:`Session` on a machine that has torch: its state is tensors, ready for ``model.load_state_dict``."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every entry of the PyTorch model's state as a tensor, under its names; copies."""
+        return {name: torch.from_numpy(array) for name, array in super().state_dict().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict({n: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for n, v in state.items()})
+
+
+def bundled(plan: Plan) -> Bundle:
+    """The artifact of ``plan`` in memory."""
+    captured = plan.captured
+    output = captured.graph.outputs["output"]
+    labels = plan.programs.step.inputs.get("y")
+    leaves = {**plan.programs.predict.state, **plan.programs.step.state}
+    return bundle(
+        plan.arrangement,
+        initial_state(plan),
+        Description(
+            name=plan.name,
+            layouts=plan.programs.layouts,
+            state_layouts={n: v.node.attrs["layout"] for n, v in leaves.items()},
+            order=captured.order,
+            schedule=plan.schedule,
+            loss=type(plan.loss).__name__,
+            optimizer={"name": type(plan.optimizer).__name__, **asdict(plan.optimizer)},  # type: ignore[call-overload]
+            aliases=captured.aliases,
+            folds=captured.folds,
+            extra=captured.constant,
+            classes=output.shape[-1] if labels is not None and labels.dtype == "int32" else 0,
+            labels=plan.labels,
+            preprocess=plan.preprocess,
+            provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},
+        ),
+    )
+
+
+def compile(plan: Plan, *, cache: Path | None = None) -> HostSession:
+    """Native code of ``plan`` for this machine: the same calls at the same bytes. Compiled once, then cached.
+
+    Raises ``NoCompiler`` or ``BuildFailed``.
+    """
+    made = bundled(plan)
+    library = build(made.sources, plan.arrangement.lanes, plan.arrangement.dtype, cache=cache)
+    return HostSession(made.manifest, library, made.weights, made.extra)
+
+
+def emit(plan: Plan, target: str, directory: str | Path) -> Path:
+    """Write ``plan`` as an artifact for ``target`` ("c") into ``directory``: whole, or not at all.
+
+    Raises ``InvalidInput`` for an unknown target or a directory that cannot be written.
+    """
+    if target not in TARGETS:
+        raise InvalidInput("target", target, f"choose one of {', '.join(TARGETS)}")
+    return write(bundled(plan), Path(directory))
+
+
+def measured(plan: Plan, *, cache: Path | None = None) -> Measured:
+    """Arena and stack that the compiled plan really uses, from the checking build."""
+    return measure(plan.arrangement, bundled(plan), cache)

@@ -1,0 +1,183 @@
+"""What a plan really uses: measured from memory that was painted before, never from the plan's own numbers.
+
+The checking build calls back before and after every kernel. Each kernel may change only its results and its scratch;
+freed bytes are poisoned with NaN; guard zones lie around the arena. The program runs with two different paints, so that
+a byte counts as used unless both runs left it as it was.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from ..artifact.native import native_stack_probe
+from ..emitting.c import Bundle
+from ..planning.kernel import ARENA, FLASH
+from ..planning.schedule import Arrangement, Compute, Free, Program
+from ..run.build import build
+from ..run.library import OK, Library, aligned
+
+GUARD = 4096
+PAINTS = (0xA5, 0x5A)
+POISON = 0xFF
+STACK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """arena: one past the highest byte touched, over all programs; transient: the same, by program, behind the
+    persistent bytes. stack: bytes by program. faults: writes outside a kernel's results, and non-zero statuses."""
+
+    arena: int
+    transient: Mapping[str, int]
+    stack: Mapping[str, int]
+    faults: tuple[str, ...]
+
+
+@dataclass
+class _Watch:
+    """One arena between guards, and what has been touched in it."""
+
+    plan: Arrangement
+    paint: int
+    whole: np.ndarray = field(init=False)
+    touched: np.ndarray = field(init=False)
+    faults: list[str] = field(default_factory=list)
+    live: set[int] = field(default_factory=set)
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        size = self.plan.memory.arena
+        self.whole = aligned(GUARD + size + GUARD)
+        self.whole[:] = self.paint
+        self.touched = np.zeros(size, bool)
+        self.before = self.whole.copy()
+
+    @property
+    def arena(self) -> np.ndarray:
+        return self.whole[GUARD : GUARD + self.plan.memory.arena]
+
+    def range(self, p: Program, i: int) -> slice:
+        return slice(p.offsets[i], p.offsets[i] + p.sizes[i])
+
+    def hook(self, program: int, event: int) -> None:
+        try:
+            p = list(self.plan.programs.values())[program]
+            if event >= 0:
+                self.before = self.whole.copy()
+            else:
+                self._after(p, -1 - event)
+        except Exception as error:  # ctypes would swallow it
+            self.error = error
+
+    def _after(self, p: Program, event: int) -> None:
+        compute = p.schedule[event]
+        assert isinstance(compute, Compute)
+        kernel = p.kernels[compute.kernel]
+        changed = self.whole != self.before
+        allowed = np.zeros_like(changed)
+        results = [*kernel.writes, *((kernel.scratch,) if kernel.scratch is not None else ())]
+        for i in results:
+            part = self.range(p, i)
+            allowed[GUARD + part.start : GUARD + part.stop] = True
+        if (changed & ~allowed).any():
+            byte = int(np.flatnonzero(changed & ~allowed)[0]) - GUARD
+            self.faults.append(f"{p.name}: {kernel.label} changed byte {byte}, which is not its own")
+        self.touched |= changed[GUARD : GUARD + len(self.touched)]
+        self.live.update(results)
+        for e in p.schedule[event + 1 :]:
+            if not isinstance(e, Free):
+                break
+            self._free(p, e.instance)
+
+    def _free(self, p: Program, instance: int) -> None:
+        """Poison what no live instance has taken over in place."""
+        self.live.discard(instance)
+        mask = np.zeros(len(self.arena), bool)
+        mask[self.range(p, instance)] = True
+        for i in self.live:
+            if p.instances[i].region != FLASH:
+                mask[self.range(p, i)] = False
+        self.arena[mask] = POISON
+
+    def start(self, p: Program, values: Mapping[str, np.ndarray]) -> None:
+        """Everything but the state painted anew; then the inputs."""
+        self.arena[self.plan.memory.persistent :] = self.paint
+        self.live = {i.id for i in p.instances.values() if i.region not in (ARENA, FLASH)}
+        for name, i in p.inputs.items():
+            part = self.range(p, i)
+            self.arena[part] = np.ascontiguousarray(values[name]).reshape(-1).view(np.uint8)
+            self.touched[part] = True
+            self.live.add(i)
+
+    def guards_broken(self) -> bool:
+        outside = np.concatenate([self.whole[:GUARD], self.whole[-GUARD:]])
+        return bool((outside != self.paint).any())
+
+
+def measure(plan: Arrangement, made: Bundle, cache: Path | None = None, seed: int = 0) -> Measured:
+    """Build the checking build, run every program of ``plan`` on painted memory, and report what was used."""
+    sources = {**made.sources, "stack_probe.c": native_stack_probe()}
+    library = build(sources, plan.lanes, plan.dtype, extra=("-DSELVEDGE_CHECK", "-pthread"), cache=cache)
+    weights = aligned(max(1, len(made.weights)))
+    weights[: len(made.weights)] = np.frombuffer(made.weights, np.uint8)
+    faults: list[str] = []
+    touched = np.zeros(plan.memory.arena, bool)
+    transient: dict[str, int] = {}
+    stack: dict[str, int] = {}
+    for paint in PAINTS:
+        watch = _Watch(plan, paint)
+        code = Library(library, made.manifest.name, plan.programs, watch.arena, weights, watch.hook, checked=True)
+        code.init()
+        touched |= watch.arena != paint
+        for name, p in plan.programs.items():
+            watch.touched[:] = False
+            watch.start(p, inputs(p, made.manifest.classes, seed))
+            status = code.call(name)
+            if watch.error is not None:
+                raise watch.error
+            if status != OK:
+                faults.append(f"{name}: status {status}")
+            high = np.flatnonzero(watch.touched[plan.memory.persistent :])
+            transient[name] = max(transient.get(name, 0), int(high[-1]) + 1 if len(high) else 0)
+            touched |= watch.touched
+        if watch.guards_broken():
+            faults.append("a guard zone beside the arena was written")
+        faults += watch.faults
+    quiet = _Watch(plan, 0)
+    code = Library(library, made.manifest.name, plan.programs, quiet.arena, weights, checked=True)
+    code.init()
+    for name, p in plan.programs.items():
+        quiet.start(p, inputs(p, made.manifest.classes, seed))
+        stack[name] = _stack(code, name)
+    top = np.flatnonzero(touched)
+    return Measured(int(top[-1]) + 1 if len(top) else 0, transient, stack, tuple(dict.fromkeys(faults)))
+
+
+def inputs(p: Program, classes: int, seed: int) -> dict[str, np.ndarray]:
+    """Valid random inputs for a program, in stored layout."""
+    rng = np.random.default_rng(seed)
+    made = {}
+    for name, i in p.inputs.items():
+        spec = p.instances[i].spec
+        if name == "lr":
+            made[name] = np.full(spec.shape, 1e-3, spec.dtype)
+        elif spec.is_float:
+            made[name] = rng.random(spec.shape).astype(spec.dtype)
+        else:
+            made[name] = rng.integers(0, max(1, classes), spec.shape).astype(spec.dtype)
+        assert made[name].size == prod(spec.shape)
+    return made
+
+
+def _stack(code: Library, program: str) -> int:
+    probe = code.dll().selvedge_stack_bytes
+    probe.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    probe.restype = ctypes.c_size_t
+    memory = aligned(STACK, 4096)
+    return int(probe(code.pointer(program), code.address, memory.ctypes.data, STACK))

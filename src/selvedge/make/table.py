@@ -1,0 +1,65 @@
+"""A plan as a table of at most 100 columns: what it needs, what each program costs, what learns, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..device.sizes import format_bytes
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+WIDTH = 100
+
+
+def table(plan: Plan) -> str:
+    """Text for ``print(plan)``."""
+    a, memory = plan.arrangement, plan.arrangement.memory
+    step = a.programs["step"]
+    lines = [
+        f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}",
+        "",
+        _row("RAM", f"{format_bytes(memory.arena)} of {format_bytes(plan.budget.ram)}",
+             f"{memory.persistent:,} B that learn + {memory.transient:,} B in passing"),
+        _row("bound", format_bytes(memory.bound),
+             f"of this order; {format_bytes(memory.any_order)} of any order"),
+        _row("flash", format_bytes(memory.flash), "frozen weights and initial values"),
+        "",
+        f"{'program':<10}{'kernels':>8}{'MACs':>14}{'transient':>13}{'bound':>13}{'time':>11}{'energy':>11}",
+    ]  # fmt: skip
+    for p in a.programs.values():
+        energy = "-" if p.joules is None else _engineering(p.joules, "J")
+        lines.append(
+            f"{p.name:<10}{len(p.kernels):>8}{p.macs:>14,}{p.transient_bytes:>13,}{p.bound_bytes:>13,}"
+            f"{'-' if p.seconds is None else _engineering(p.seconds, 's'):>11}{energy:>11}"
+        )
+    total = sum(a.slots[n].bytes for n in plan.updated)
+    whole = sum(s.bytes for s in a.slots.values() if s.kind == "parameter")
+    share = 100 * total / whole if whole else 0.0
+    lines += ["", f"learns {len(plan.updated)} arrays, {total:,} of {whole:,} B of parameters ({share:.0f} %):"]
+    lines += _wrap(", ".join(plan.updated))
+    lines += ["", f"step: {step.macs:,} MACs, {step.bytes_moved:,} B moved, {step.nodes} nodes"]
+    if a.choices:
+        lines += ["", "why:"] + [line for c in a.choices for line in _wrap(f"{c.what}: {c.why}")]
+    return "\n".join(lines)
+
+
+def _row(name: str, figure: str, note: str) -> str:
+    return f"{name:<8}{figure:<28}{note}"
+
+
+def _wrap(text: str) -> list[str]:
+    lines, line = [], "  "
+    for word in text.split(" "):
+        if len(line) + len(word) + 1 > WIDTH and line.strip():
+            lines.append(line.rstrip())
+            line = "  "
+        line += word + " "
+    return [*lines, line.rstrip()]
+
+
+def _engineering(value: float, unit: str) -> str:
+    for factor, prefix in ((1, ""), (1e-3, "m"), (1e-6, "µ")):
+        if value >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value / 1e-9:.3g} n{unit}"

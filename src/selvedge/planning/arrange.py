@@ -1,0 +1,176 @@
+"""Graphs x device -> an arrangement: every program lowered, ordered and placed over one state and one arena."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..device.cost import joules, seconds
+from ..device.device import Device
+from ..ir.graph import ITEM_BYTES, Graph, Value
+from .bound import bound_of_any_order, bound_of_order
+from .families import Machine
+from .kernel import ARENA, FLASH, STATE, Lowered
+from .lower import lower
+from .order import liveness
+from .place import buffers, place
+from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
+from .search import lowest_peak
+
+
+def machine(device: Device, dtype: str) -> Machine:
+    """Lanes and tile size for ``device``: a core without vectors is short of RAM too, so its tiles are small."""
+    lanes = max(1, device.vector_bytes // ITEM_BYTES[dtype])
+    return Machine(lanes, tile_bytes=4096 if lanes > 1 else 512)
+
+
+def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choice] = ()) -> Arrangement:
+    """Plan every program of ``graphs`` (name -> graph, sharing state names)."""
+    dtype = next(v.dtype for g in graphs.values() for v in g.outputs.values() if v.spec.is_float)
+    limits = machine(device, dtype)
+    updated = {name for g in graphs.values() for name in g.updates}
+    lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
+    align = device.alignment
+    state = {name: v for g in graphs.values() for name, v in g.state.items()}
+    slots, persistent, weights = _slots(state, updated, align)
+    constants, values, weights = _constants(lowered, weights)
+    programs = {
+        name: _program(name, graphs[name], low, device, slots, constants, persistent, align)
+        for name, low in lowered.items()
+    }
+    transient = max(p.transient_bytes for p in programs.values())
+    memory = Memory(
+        persistent,
+        transient,
+        weights,
+        persistent + max(p.bound_bytes for p in programs.values()),
+        persistent + max(p.any_order_bytes for p in programs.values()),
+    )
+    return Arrangement(programs, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+
+
+def _slots(state: Mapping[str, Value], updated: set[str], align: int) -> tuple[dict[str, Slot], int, int]:
+    """State slots, the persistent bytes (padded so that the transient part starts aligned), and the bytes of weights.
+
+    What is a multiple of the alignment comes first: then nothing needs padding to stay aligned. The initial values of
+    the trainable state lie in the weights exactly as they will in RAM.
+    """
+
+    def key(name: str) -> tuple[bool, bool]:
+        return state[name].spec.bytes % align != 0, state[name].spec.bytes % 8 != 0
+
+    slots: dict[str, Slot] = {}
+    at = 0
+    for region in (STATE, FLASH):
+        base = at
+        for name in sorted((n for n in state if (n in updated) == (region == STATE)), key=key):
+            spec = state[name].spec
+            at = -(-at // ITEM_BYTES[spec.dtype]) * ITEM_BYTES[spec.dtype]
+            offset = at - base if region == STATE else at
+            kind = str(state[name].node.attrs["kind"])
+            slots[name] = Slot(name, region, offset, spec.bytes, spec.dtype, spec.shape, kind, at)
+            at += spec.bytes
+        if region == STATE:
+            at = -(-at // align) * align
+            persistent = at
+    return slots, persistent, at
+
+
+def _constants(
+    lowered: Mapping[str, Lowered], weights: int
+) -> tuple[dict[str, Slot], dict[str, np.ndarray], int]:
+    """Constant arrays behind the state in the weights; labels are made unique by program."""
+    slots: dict[str, Slot] = {}
+    values: dict[str, np.ndarray] = {}
+    for program, low in lowered.items():
+        for i in low.instances:
+            if i.region == FLASH and i.state is None:
+                name = f"{program}.{i.label}"
+                weights = -(-weights // 8) * 8
+                slots[name] = Slot(name, FLASH, weights, i.spec.bytes, i.spec.dtype, i.spec.shape, "constant", weights)
+                values[name] = low.constants[i.id]
+                weights += i.spec.bytes
+    return slots, values, weights
+
+
+def _program(
+    name: str,
+    graph: Graph,
+    low: Lowered,
+    device: Device,
+    slots: Mapping[str, Slot],
+    constants: Mapping[str, Slot],
+    persistent: int,
+    align: int,
+) -> Program:
+    any_order = bound_of_any_order(low)
+    sequence = lowest_peak(low, any_order)
+    bound = bound_of_order(low, sequence)
+    found = buffers(low, sequence)
+    item = max((ITEM_BYTES[i.spec.dtype] for i in low.instances), default=4)
+    offsets, transient = place(found, align, item, bound)
+    places = {i: persistent + o for i, o in offsets.items()}
+    for i in low.instances:
+        if i.region != ARENA:
+            slot = slots[i.state] if i.state is not None else constants[f"{name}.{i.label}"]
+            places[i.id] = slot.offset
+    kernels = {k.id: k for k in low.kernels}
+    moved = sum(low.instances[i].spec.bytes for k in low.kernels for i in (*k.reads, *k.writes))
+    macs = sum(k.macs for k in low.kernels)
+    dtype = next(i.spec.dtype for i in low.instances if i.spec.is_float)
+    traffic = _traffic(device, low, persistent + transient, moved)
+    return Program(
+        name,
+        kernels,
+        {i.id: i for i in low.instances},
+        _schedule(low, sequence),
+        places,
+        {i.id: i.spec.bytes for i in low.instances},
+        low.after,
+        low.inputs,
+        low.outputs,
+        low.updates,
+        low.gate,
+        transient,
+        bound,
+        any_order,
+        len(graph.nodes()),
+        macs,
+        moved,
+        seconds(device, macs, traffic, dtype, len(kernels)),
+        joules(device, macs, traffic, dtype, len(kernels)),
+    )
+
+
+def _traffic(device: Device, low: Lowered, arena: int, moved: int) -> dict[str, int]:
+    """Bytes by memory level: frozen weights come from flash where a device has a rate for it, the rest from the cache
+    if the whole arena lies in it, else from RAM."""
+    frozen = sum(
+        low.instances[i].spec.bytes for k in low.kernels for i in k.reads if low.instances[i].region == FLASH
+    )
+    if "flash" not in device.bandwidth:
+        frozen = 0
+    level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"
+    return {level: moved - frozen, "flash": frozen}
+
+
+def _schedule(low: Lowered, sequence: Sequence[int]) -> tuple[Event, ...]:
+    """Each kernel, then what nothing reads any more."""
+    live = liveness(low)
+    kernels = {k.id: k for k in low.kernels}
+    left = {i: set(r) for i, r in live.readers.items()}
+    events: list[Event] = []
+    for i in live.inputs:
+        if not left[i] and i not in live.pinned:
+            events.append(Free(i))
+    for at in sequence:
+        kernel = kernels[at]
+        events.append(Compute(at))
+        for i in kernel.touches:
+            if i not in live.size or i in live.pinned:
+                continue
+            left[i].discard(at)
+            if not left[i]:
+                events.append(Free(i))
+    return tuple(events)

@@ -1,0 +1,243 @@
+"""The independent checker: replays a plan byte by byte and believes nothing the planner says.
+
+It imports the plan's nouns and none of the planner's verbs. Every byte of the arena remembers which instance wrote it
+last; a kernel may only read bytes that still belong to what it asks for.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..errors import SelvedgeError
+from .kernel import ARENA, FLASH, STATE, Kernel, Operand
+from .schedule import Arrangement, Compute, Free, Program
+from .scratch import native_scratch
+
+# Families whose C code documents that its result may take the place of an operand: (write, read).
+MAY_ALIAS = {
+    "conv2d_input_grad_onto": {(0, 2)},
+    "normalize": {(0, 0)},
+    "normalize_grad": {(0, 0)},
+    "cross_entropy_grad": {(0, 0)},
+}
+NOBODY = -1
+
+
+class BadPlan(SelvedgeError):
+    """A plan that would read or write the wrong bytes. ``program`` and ``what`` say where and why."""
+
+    def __init__(self, program: str, what: str) -> None:
+        super().__init__(f"plan check: {program}: {what}")
+        self.program = program
+        self.what = what
+
+
+def check(plan: Arrangement) -> None:
+    """Raise :class:`BadPlan` unless every program of ``plan`` is sound and the arena is exactly what it needs."""
+    _check_slots(plan)
+    top = 0
+    for program in plan.programs.values():
+        top = max(top, _Checker(plan, program).run())
+    memory = plan.memory
+    used = max(top, memory.persistent)
+    if used != memory.arena:
+        raise BadPlan("arena", f"the programs reach byte {used}, the plan promises {memory.arena}")
+
+
+def _check_slots(plan: Arrangement) -> None:
+    """State slots do not overlap, lie inside their region, and are as large as their arrays."""
+    for region, limit in ((STATE, plan.memory.persistent), (FLASH, plan.memory.flash)):
+        slots = [s for s in (*plan.slots.values(), *plan.constants.values()) if s.region == region]
+        end = 0
+        for s in sorted(slots, key=lambda s: s.offset):
+            need = prod(s.shape) * np.dtype(s.dtype).itemsize
+            if s.bytes != need:
+                raise BadPlan("state", f"{s.name} has {s.bytes} bytes, its array needs {need}")
+            if s.offset < end:
+                raise BadPlan("state", f"{s.name} overlaps the slot before it")
+            if s.offset % np.dtype(s.dtype).itemsize:
+                raise BadPlan("state", f"{s.name} is not aligned")
+            end = s.offset + s.bytes
+        if end > limit:
+            raise BadPlan("state", f"{region} slots end at byte {end}, the region has {limit}")
+
+
+class _Checker:
+    def __init__(self, plan: Arrangement, program: Program) -> None:
+        self.plan, self.p = plan, program
+        self.owner = {
+            ARENA: np.full(plan.memory.arena, NOBODY, np.int64),
+            FLASH: np.full(plan.memory.flash, NOBODY, np.int64),
+        }
+        self.freed: set[int] = set()
+        self.top = 0
+
+    def run(self) -> int:
+        """Replay; returns one past the highest arena byte in use."""
+        p = self.p
+        self._sizes()
+        for i in p.inputs.values():
+            self._claim(i, "input")
+        for i in p.instances.values():
+            if i.state is not None and i.version == 0:
+                self._claim(i.id, "state")
+            elif i.region == FLASH:
+                self._claim(i.id, "constant")
+        ran: set[int] = set()
+        for event in p.schedule:
+            if isinstance(event, Compute):
+                if event.kernel in ran:
+                    self._fail(f"kernel {event.kernel} runs twice")
+                if event.kernel not in p.kernels:
+                    self._fail(f"kernel {event.kernel} does not exist")
+                ran.add(event.kernel)
+                self._compute(p.kernels[event.kernel], ran)
+            elif isinstance(event, Free):
+                if p.instances[event.instance].region != ARENA:
+                    self._fail(f"{self._name(event.instance)} is state and cannot be freed")
+                self.freed.add(event.instance)
+        missing = set(p.kernels) - ran
+        if missing:
+            self._fail(f"kernel {min(missing)} never runs")
+        for name, i in p.outputs.items():
+            self._intact(i, f"output {name}")
+        for name, i in p.updates.items():
+            self._intact(i, f"new value of {name}")
+        leaked = [
+            i.id for i in p.instances.values()
+            if i.region == ARENA and i.id not in self.freed and i.id not in p.outputs.values()
+        ]  # fmt: skip
+        if leaked:
+            self._fail(f"{self._name(leaked[0])} is never freed")
+        return self.top
+
+    # -- one kernel ---------------------------------------------------------------------------------------------
+
+    def _compute(self, kernel: Kernel, ran: set[int]) -> None:
+        p = self.p
+        for i in kernel.reads:
+            self._intact(i, f"read by {kernel.label}")
+        aliasing = self._may_alias(kernel)
+        reads = [self._range(i) for i in kernel.reads]
+        writes = [self._range(i) for i in kernel.writes]
+        for w, i in enumerate(kernel.writes):
+            instance = p.instances[i]
+            if instance.region == FLASH:
+                self._fail(f"{kernel.label} writes {self._name(i)}, which is frozen")
+            if instance.region == STATE:
+                self._update(kernel, i, ran)
+            for r, j in enumerate(kernel.reads):
+                if _disjoint(writes[w], reads[r]):
+                    continue
+                if writes[w] != reads[r] or (w, r) not in aliasing:
+                    self._fail(f"{kernel.label} writes {self._name(i)} over its own operand {self._name(j)}")
+            for v in range(w):
+                if not _disjoint(writes[w], writes[v]):
+                    self._fail(f"{kernel.label} writes {self._name(i)} over its other result")
+        if kernel.scratch is not None:
+            own = self._range(kernel.scratch)
+            for i, other in zip((*kernel.reads, *kernel.writes), (*reads, *writes), strict=True):
+                if not _disjoint(own, other):
+                    self._fail(f"the scratch of {kernel.label} overlaps {self._name(i)}")
+            self._claim(kernel.scratch, "scratch", fresh=False)
+        for i in kernel.writes:
+            if i in self.freed:
+                self._fail(f"{self._name(i)} is written after it was freed")
+            self._claim(i, f"written by {kernel.label}", fresh=False)
+
+    def _update(self, kernel: Kernel, i: int, ran: set[int]) -> None:
+        p = self.p
+        instance = p.instances[i]
+        if instance.version != 1 or instance.state is None or p.updates.get(instance.state) != i:
+            self._fail(f"{kernel.label} writes {self._name(i)}, which is no update of this program")
+        if p.gate is not None:
+            makers = {k.id for k in p.kernels.values() if p.gate in k.writes}
+            if not makers <= ran - {kernel.id}:
+                self._fail(f"{kernel.label} updates {self._name(i)} before the loss is known")
+        for other in p.kernels.values():
+            if other.id not in ran and any(
+                p.instances[r].state == instance.state and p.instances[r].version == 0 for r in other.reads
+            ):
+                self._fail(f"{kernel.label} updates {self._name(i)} before {other.label} has read the old value")
+
+    def _may_alias(self, kernel: Kernel) -> set[tuple[int, int]]:
+        """(write, read) pairs that this kernel reads element by element before it writes them."""
+        if kernel.expression is None:
+            return MAY_ALIAS.get(kernel.family, set())
+        if kernel.reduction is not None:
+            return set()
+        if kernel.tile is not None and not kernel.tile.staged:
+            return set()
+        dense = tuple(prod(kernel.expression.extents[d + 1 :]) for d in range(len(kernel.expression.extents)))
+        walked: dict[int, bool] = {}
+        for step in kernel.expression.steps:
+            for a in step.args:
+                if isinstance(a, Operand) and not a.raw:
+                    walked[a.read] = walked.get(a.read, True) and a.strides == dense
+        own = {kernel.reads[r] for r in range(kernel.producer_reads)}
+        return {
+            (w, r)
+            for r, flat in walked.items()
+            for w in range(len(kernel.writes))
+            if flat and kernel.reads[r] not in own
+        }
+
+    # -- bytes --------------------------------------------------------------------------------------------------
+
+    def _sizes(self) -> None:
+        """Every reserved size is what the array, or the kernel's own dimensions, need."""
+        p = self.p
+        scratch = {k.scratch: k for k in p.kernels.values() if k.scratch is not None}
+        for i in p.instances.values():
+            item = np.dtype(i.spec.dtype).itemsize
+            need = prod(i.spec.shape) * item
+            if i.id in scratch:
+                k = scratch[i.id]
+                staged = k.tile.elements if k.tile is not None and k.tile.staged else 0
+                need = (native_scratch(k.family, k.params, self.plan.lanes) + staged) * item
+            if p.sizes[i.id] != need:
+                self._fail(f"{self._name(i.id)} has {p.sizes[i.id]} bytes reserved and needs {need}")
+            if p.offsets[i.id] % item:
+                self._fail(f"{self._name(i.id)} is not aligned")
+            if i.state is not None:
+                slot = self.plan.slots[i.state]
+                if (slot.region, slot.offset, slot.bytes) != (i.region, p.offsets[i.id], p.sizes[i.id]):
+                    self._fail(f"{self._name(i.id)} is not where the state {i.state} lies")
+            elif i.region == ARENA and p.offsets[i.id] < self.plan.memory.persistent:
+                self._fail(f"{self._name(i.id)} overlaps the persistent state")
+            elif i.region == STATE:
+                self._fail(f"{self._name(i.id)} lies in the state region and is no state")
+
+    def _range(self, i: int) -> tuple[str, int, int]:
+        region = FLASH if self.p.instances[i].region == FLASH else ARENA
+        return region, self.p.offsets[i], self.p.offsets[i] + self.p.sizes[i]
+
+    def _claim(self, i: int, why: str, fresh: bool = True) -> None:
+        region, low, high = self._range(i)
+        owner = self.owner[region]
+        if low < 0 or high > len(owner):
+            self._fail(f"{self._name(i)} ({why}) ends at byte {high}, the {region} has {len(owner)}")
+        if fresh and (owner[low:high] != NOBODY).any():
+            self._fail(f"{self._name(i)} ({why}) overlaps another")
+        owner[low:high] = i
+        if region == ARENA and self.p.instances[i].region == ARENA:
+            self.top = max(self.top, high)
+
+    def _intact(self, i: int, why: str) -> None:
+        region, low, high = self._range(i)
+        if i in self.freed:
+            self._fail(f"{self._name(i)} ({why}) was freed")
+        if high > len(self.owner[region]) or (self.owner[region][low:high] != i).any():
+            self._fail(f"{self._name(i)} ({why}) was not written, or was overwritten")
+
+    def _name(self, i: int) -> str:
+        return f"{self.p.instances[i].label} (instance {i})"
+
+    def _fail(self, what: str) -> None:
+        raise BadPlan(self.p.name, what)
+
+
+def _disjoint(a: tuple[str, int, int], b: tuple[str, int, int]) -> bool:
+    return a[0] != b[0] or a[2] <= b[1] or b[2] <= a[1]

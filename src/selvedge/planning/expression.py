@@ -1,0 +1,100 @@
+"""Fused loops as data: from elementwise nodes to an :class:`Expression` over collapsed loop axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+from ..ir.graph import Node, Value
+from .kernel import Argument, Expression, Literal, Operand, Step, Temp
+
+
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides in elements of a dense array."""
+    return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def broadcast_strides(shape: Sequence[int], extents: Sequence[int]) -> tuple[int, ...]:
+    """Strides with which an array of ``shape`` is read over loops of ``extents`` (0 where it is repeated)."""
+    lead = len(extents) - len(shape)
+    own = row_major(shape)
+    return (0,) * lead + tuple(0 if n == 1 else s for n, s in zip(shape, own, strict=True))
+
+
+def literal(value: Value) -> Literal | None:
+    """The number, if ``value`` is a one-element constant."""
+    if value.node.op == "constant" and value.spec.size == 1:
+        return Literal(float(value.node.attrs["value"].reshape(())))
+    return None
+
+
+def build(
+    members: Sequence[Node],
+    extents: Sequence[int],
+    read: Callable[[Value], int],
+    raw: Value | None,
+) -> tuple[list[Step], dict[Value, int]]:
+    """Steps of ``members`` (in topological order) over uncollapsed loops of ``extents``.
+
+    read(value) gives the position in the kernel's reads for a value made elsewhere. Returns the steps and, per value,
+    the index of the step that makes it.
+    """
+    steps: list[Step] = []
+    made: dict[Value, int] = {}
+    for node in members:
+        args: list[Argument] = []
+        for value in node.inputs:
+            number = literal(value)
+            if value in made:
+                args.append(Temp(made[value]))
+            elif number is not None:
+                args.append(number)
+            elif raw is not None and value == raw:
+                args.append(Operand(-1, row_major(extents), raw=True))
+            else:
+                args.append(Operand(read(value), broadcast_strides(value.shape, extents)))
+        op = "identity" if node.op == "broadcast" else node.op
+        attrs = () if op == "identity" else tuple(sorted(node.attrs.items()))
+        made[Value(node)] = len(steps)
+        steps.append(Step(op, tuple(args), attrs))
+    return steps, made
+
+
+def collapse(
+    extents: Sequence[int], steps: Sequence[Step], borders: Sequence[int] = ()
+) -> tuple[tuple[int, ...], tuple[Step, ...], tuple[int, ...]]:
+    """Merge neighbouring loop axes that every operand walks as one, and drop axes of one element.
+
+    ``borders``: axis positions that must not be merged across; the third result is where they lie afterwards.
+    """
+    operands = [a for s in steps for a in s.args if isinstance(a, Operand)]
+    groups: list[list[int]] = []
+    for axis, extent in enumerate(extents):
+        if extent == 1:
+            continue
+        if groups and not any(groups[-1][-1] < b <= axis for b in borders):
+            last = groups[-1][-1]
+            if all(o.strides[last] == o.strides[axis] * extent for o in operands):
+                groups[-1].append(axis)
+                continue
+        groups.append([axis])
+
+    def shrink(argument: Argument) -> Argument:
+        if not isinstance(argument, Operand):
+            return argument
+        return Operand(argument.read, tuple(argument.strides[g[-1]] for g in groups), argument.raw)
+
+    new_steps = tuple(Step(s.op, tuple(shrink(a) for a in s.args), s.attrs) for s in steps)
+    new_borders = tuple(sum(1 for g in groups if g[-1] < b) for b in borders)
+    return tuple(prod(extents[i] for i in g) for g in groups), new_steps, new_borders
+
+
+def flat_reads(expression: Expression) -> set[int]:
+    """Read positions whose every use walks the loops element by element: these may be overwritten in place."""
+    dense = row_major(expression.extents)
+    uses: dict[int, bool] = {}
+    for step in expression.steps:
+        for a in step.args:
+            if isinstance(a, Operand) and not a.raw:
+                uses[a.read] = uses.get(a.read, True) and a.strides == dense
+    return {read for read, flat in uses.items() if flat}

@@ -1,0 +1,242 @@
+"""The kernel table: for every op that is not a fused loop, the native family that runs it, its dimensions as plain
+integers, its tile and its scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from ..errors import NotSupported
+from ..ir.graph import Node
+from .scratch import native_scratch
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """One native call. reads: input positions of the node, in the order of the C signature. unit/units: how the output
+    divides into tiles (0: it does not). inplace: (write, read) pairs that the C kernel allows to share bytes."""
+
+    family: str
+    reads: tuple[int, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    unit: int = 0
+    units: int = 0
+    scratch: int = 0  # elements of the real type
+    inplace: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What lowering needs to know of a device: SIMD lanes of the real type (1: none) and the tile size in bytes."""
+
+    lanes: int
+    tile_bytes: int
+
+
+def lower_node(node: Node, machine: Machine) -> Native:
+    """The native call for ``node``."""
+    row = TABLE.get(node.op)
+    if row is None:
+        raise NotSupported(node.op, node.where, "no native kernel runs this operator yet")
+    return row(node, machine)
+
+
+# -- convolution and linear -----------------------------------------------------------------------------------------
+
+
+def _dims(x: tuple[int, ...], y: tuple[int, ...], kernel: tuple[int, int], attrs: Mapping[str, Any]) -> dict[str, int]:
+    (top, _), (left, _) = attrs["padding"]
+    return {
+        **dict(zip(("n", "h", "w", "c"), x, strict=True)),
+        **dict(zip(("oh", "ow", "k"), y[1:], strict=True)),
+        **dict(zip(("kh", "kw"), kernel, strict=True)),
+        **dict(zip(("sh", "sw"), attrs["stride"], strict=True)),
+        "ph": top,
+        "pw": left,
+        **dict(zip(("dh", "dw"), attrs["dilation"], strict=True)),
+        "groups": attrs["groups"],
+    }
+
+
+def _linear_dims(rows: int, c: int, k: int) -> dict[str, int]:
+    one = dict.fromkeys(("h", "w", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw", "groups"), 1)
+    return {**one, "n": rows, "c": c, "k": k, "ph": 0, "pw": 0}
+
+
+def _is_depthwise(d: Mapping[str, int]) -> bool:
+    return d["groups"] == d["c"] == d["k"] and d["groups"] > 1
+
+
+def _conv(node: Node, machine: Machine) -> Native:
+    x, w = (v.shape for v in node.inputs)
+    d = _dims(x, node.specs[0].shape, (w[0], w[1]), node.attrs)
+    if _is_depthwise(d):
+        return Native("depthwise", (0, 1), d, unit=d["ow"] * d["c"], units=d["n"] * d["oh"])
+    return Native("conv2d", (0, 1), d, unit=d["k"], units=d["n"] * d["oh"] * d["ow"])
+
+
+def _conv_input_grad(node: Node, machine: Machine) -> Native:
+    dy, w = (v.shape for v in node.inputs[:2])
+    d = _dims(node.specs[0].shape, dy, (w[0], w[1]), node.attrs)
+    if _is_depthwise(d):
+        return Native("depthwise_input_grad", (0, 1), d)
+    scratch = native_scratch("conv2d_input_grad", d, machine.lanes)
+    if len(node.inputs) == 3:  # adds onto its third operand
+        return Native("conv2d_input_grad_onto", (0, 1, 2), d, scratch=scratch, inplace=((0, 2),))
+    return Native("conv2d_input_grad", (0, 1), d, scratch=scratch)
+
+
+def _conv_weight_grad(node: Node, machine: Machine) -> Native:
+    x, dy = (v.shape for v in node.inputs)
+    d = _dims(x, dy, node.attrs["kernel"], node.attrs)
+    if _is_depthwise(d):
+        return Native("depthwise_weight_grad", (0, 1), d, unit=d["c"], units=d["kh"] * d["kw"])
+    return Native(
+        "conv2d_weight_grad", (0, 1), d, unit=d["k"], units=d["kh"] * d["kw"] * (d["c"] // d["groups"])
+    )
+
+
+def _matmul(node: Node, machine: Machine) -> Native:
+    """Two-dimensional products are linear layers and run as 1 x 1 convolutions; the rest are batched products."""
+    a, b = (v.shape for v in node.inputs)
+    trans_a, trans_b = bool(node.attrs["trans_a"]), bool(node.attrs["trans_b"])
+    m, n = node.specs[0].shape[-2:]
+    inner = a[-2] if trans_a else a[-1]
+    if len(a) == 2 and not trans_a and not trans_b:
+        d = _linear_dims(m, inner, n)
+        return Native("conv2d", (0, 1), d, unit=n, units=m)
+    if len(a) == 2 and not trans_a and trans_b:
+        d = _linear_dims(m, n, inner)
+        return Native("conv2d_input_grad", (0, 1), d, scratch=native_scratch("conv2d_input_grad", d, machine.lanes))
+    if len(a) == 2 and trans_a and not trans_b:
+        d = _linear_dims(inner, m, n)
+        return Native("conv2d_weight_grad", (0, 1), d, unit=n, units=m)
+    params = {"batch": prod(a[:-2]), "m": m, "n": n, "k": inner, "trans_a": int(trans_a), "trans_b": int(trans_b)}
+    return Native("matmul", (0, 1), params)
+
+
+# -- pooling --------------------------------------------------------------------------------------------------------
+
+
+def _pool(family: str, reads: tuple[int, ...], x_of: Callable[[Node], tuple[int, ...]]) -> Any:
+    def lower(node: Node, machine: Machine) -> Native:
+        n, h, w, c = x_of(node)
+        a = node.attrs
+        params = {
+            "n": n, "h": h, "w": w, "c": c, "oh": len(a["windows_h"]), "ow": len(a["windows_w"]),
+            "windows_h": tuple(a["windows_h"]), "windows_w": tuple(a["windows_w"]),
+        }  # fmt: skip
+        if "counts_h" in a:
+            params |= {"counts_h": tuple(a["counts_h"]), "counts_w": tuple(a["counts_w"])}
+        return Native(family, reads, params)
+
+    return lower
+
+
+def _input_shape(node: Node) -> tuple[int, ...]:
+    return node.inputs[0].shape
+
+
+def _output_shape(node: Node) -> tuple[int, ...]:
+    return node.specs[0].shape
+
+
+# -- rows, statistics, losses ----------------------------------------------------------------------------------------
+
+
+def _rows(family: str, reads: tuple[int, ...], inplace: tuple[tuple[int, int], ...] = ()) -> Any:
+    def lower(node: Node, machine: Machine) -> Native:
+        shape = node.specs[0].shape
+        return Native(family, reads, {"rows": prod(shape[:-1]), "n": shape[-1]}, inplace=inplace)
+
+    return lower
+
+
+def _normalize(node: Node, machine: Machine) -> Native:
+    params = {**dict(zip("abgd", node.specs[0].shape, strict=True)), "eps": float(node.attrs["eps"])}
+    return Native("normalize", (0,), params, inplace=((0, 0),))
+
+
+def _normalize_grad(node: Node, machine: Machine) -> Native:
+    params = dict(zip("abgd", node.specs[0].shape, strict=True))
+    return Native("normalize_grad", (0, 1, 2), params, inplace=((0, 0),))
+
+
+def _cross_entropy(node: Node, machine: Machine) -> Native:
+    rows, n = node.inputs[0].shape
+    params = {"rows": rows, "n": n, "smoothing": float(node.attrs["label_smoothing"])}
+    return Native("cross_entropy", (0, 1), params)
+
+
+def _cross_entropy_grad(node: Node, machine: Machine) -> Native:
+    rows, n = node.specs[0].shape
+    params = {"rows": rows, "n": n, "smoothing": float(node.attrs["label_smoothing"])}
+    return Native("cross_entropy_grad", (0, 1, 2), params, inplace=((0, 0),))
+
+
+# -- moving data -----------------------------------------------------------------------------------------------------
+
+
+def _transpose(node: Node, machine: Machine) -> Native:
+    params = {"shape": node.inputs[0].shape, "perm": tuple(node.attrs["perm"])}
+    return Native("transpose", (0,), params)
+
+
+def _slice(node: Node, machine: Machine) -> Native:
+    a = node.attrs
+    params = {
+        "shape": node.inputs[0].shape, "out": node.specs[0].shape, "starts": tuple(a["starts"]), "steps": tuple(a["steps"])
+    }  # fmt: skip
+    return Native("slice", (0,), params)
+
+
+def _unslice(node: Node, machine: Machine) -> Native:
+    a = node.attrs
+    params = {
+        "shape": node.inputs[0].shape, "out": node.specs[0].shape, "starts": tuple(a["starts"]), "steps": tuple(a["steps"]),
+        "value": 0.0,
+    }  # fmt: skip
+    return Native("unslice", (0,), params)
+
+
+def _pad(node: Node, machine: Machine) -> Native:
+    shape = node.inputs[0].shape
+    params = {
+        "shape": shape, "out": node.specs[0].shape, "starts": tuple(node.attrs["before"]), "steps": (1,) * len(shape),
+        "value": float(node.attrs["value"]),
+    }  # fmt: skip
+    return Native("unslice", (0,), params)
+
+
+def _concat(node: Node, machine: Machine) -> Native:
+    axis = node.attrs["axis"]
+    shape = node.specs[0].shape
+    inner = tuple(prod(v.shape[axis:]) for v in node.inputs)
+    return Native("concat", tuple(range(len(node.inputs))), {"outer": prod(shape[:axis]), "inner": inner})
+
+
+TABLE: dict[str, Callable[[Node, Machine], Native]] = {
+    "conv2d": _conv,
+    "conv2d_input_grad": _conv_input_grad,
+    "conv2d_weight_grad": _conv_weight_grad,
+    "matmul": _matmul,
+    "max_pool": _pool("max_pool", (0,), _input_shape),
+    "max_pool_grad": _pool("max_pool_grad", (0, 1), _output_shape),
+    "avg_pool": _pool("avg_pool", (0,), _input_shape),
+    "avg_pool_grad": _pool("avg_pool_grad", (0,), _output_shape),
+    "softmax": _rows("softmax", (0,)),
+    "softmax_grad": _rows("softmax_grad", (0, 1)),
+    "log_softmax": _rows("log_softmax", (0,)),
+    "log_softmax_grad": _rows("log_softmax_grad", (0, 1)),
+    "normalize": _normalize,
+    "normalize_grad": _normalize_grad,
+    "cross_entropy": _cross_entropy,
+    "cross_entropy_grad": _cross_entropy_grad,
+    "transpose": _transpose,
+    "slice": _slice,
+    "unslice": _unslice,
+    "pad": _pad,
+    "concat": _concat,
+}

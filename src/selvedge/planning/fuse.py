@@ -1,0 +1,170 @@
+"""Which elementwise nodes become one loop, and which loops ride on the kernel before or after them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+
+from ..ir.graph import LEAVES, Graph, Node, Value
+from ..ir.op import TABLE
+
+VIEWS = ("reshape",)
+REDUCTIONS = ("reduce_sum", "reduce_max")
+# Their output appears in contiguous tiles, so a following loop can run on each tile while it is in the cache.
+TILED = ("conv2d", "conv2d_weight_grad", "matmul")
+
+
+def root(value: Value) -> Value:
+    """The value whose bytes ``value`` shows: views cost nothing."""
+    while value.node.op in VIEWS:
+        value = value.node.inputs[0]
+    return value
+
+
+def is_loop(node: Node) -> bool:
+    return node.op == "broadcast" or (node.op not in LEAVES and TABLE[node.op].elementwise)
+
+
+class Groups:
+    """Disjoint groups of nodes that will be one kernel each, with a test that merging keeps the kernels acyclic."""
+
+    def __init__(self, order: Sequence[Node]) -> None:
+        self.order = [n for n in order if n.op not in LEAVES and n.op not in VIEWS]
+        self.position = {n: i for i, n in enumerate(self.order)}
+        self.members: dict[Node, list[Node]] = {n: [n] for n in self.order}
+        self.head: dict[Node, Node] = {n: n for n in self.order}
+
+    def find(self, node: Node) -> Node:
+        return self.head[node]
+
+    def sources(self, head: Node) -> set[Node]:
+        """Heads of the groups that this group reads."""
+        found = {
+            self.head[r.node] for n in self.members[head] for v in n.inputs if (r := root(v)).node in self.head
+        }
+        found.discard(head)
+        return found
+
+    def reaches(self, start: Node, goal: Node, skip_direct: bool) -> bool:
+        """Does group ``start`` depend on group ``goal`` (with ``skip_direct``: by way of a third group)?"""
+        floor = self.position[self.members[goal][0]]
+        seen: set[Node] = set()
+        stack = [s for s in self.sources(start) if not (skip_direct and s is goal)]
+        while stack:
+            head = stack.pop()
+            if head is goal:
+                return True
+            if head in seen or self.position[self.members[head][-1]] < floor:
+                continue
+            seen.add(head)
+            stack.extend(self.sources(head))
+        return False
+
+    def can_merge(self, later: Node, earlier: Node) -> bool:
+        return not self.reaches(later, earlier, skip_direct=True) and not self.reaches(earlier, later, False)
+
+    def merge(self, a: Node, b: Node) -> Node:
+        joined = sorted(self.members.pop(a) + self.members.pop(b), key=self.position.__getitem__)
+        head = joined[0]
+        self.members[head] = joined
+        for node in joined:
+            self.head[node] = head
+        return head
+
+    def heads(self) -> list[Node]:
+        """Group heads, each after the groups it reads; otherwise by position."""
+        waiting = {head: self.sources(head) for head in self.members}
+        readers: dict[Node, list[Node]] = {}
+        for head, sources in waiting.items():
+            for source in sources:
+                readers.setdefault(source, []).append(head)
+        ready = [(self.position[head], head) for head, sources in waiting.items() if not sources]
+        heapify(ready)
+        order: list[Node] = []
+        while ready:
+            head = heappop(ready)[1]
+            order.append(head)
+            for reader in readers.get(head, ()):
+                waiting[reader].discard(head)
+                if not waiting[reader]:
+                    heappush(ready, (self.position[reader], reader))
+        assert len(order) == len(self.members), "fused groups form a cycle"
+        return order
+
+
+def fuse(graph: Graph) -> Groups:
+    """Group the nodes of ``graph``: loops of one shape that follow each other, then a reduction onto the loop before
+    it, then a loop onto the tiled producer before it."""
+    groups = Groups(graph.nodes())
+    users: dict[Value, set[Node]] = {}
+    for node in groups.order:
+        for value in node.inputs:
+            users.setdefault(root(value), set()).add(node)
+    wanted = {root(v) for v in graph.outputs.values()}
+
+    for node in groups.order:
+        if not is_loop(node):
+            continue
+        for value in node.inputs:
+            maker = value.node
+            if maker not in groups.position or not is_loop(maker) or maker.specs[0].shape != node.specs[0].shape:
+                continue
+            own, other = groups.find(node), groups.find(maker)
+            if own is not other and groups.can_merge(own, other):
+                groups.merge(own, other)
+
+    for node in groups.order:
+        if node.op not in REDUCTIONS:
+            continue
+        value = node.inputs[0]
+        if value.node not in groups.position or not is_loop(value.node) or value in wanted:
+            continue
+        head = groups.find(value.node)
+        alone = all(
+            u is node or groups.find(u) is head
+            for member in groups.members[head]
+            for u in users.get(Value(member), ())
+        ) and not any(Value(member) in wanted for member in groups.members[head])
+        if alone and groups.members[head][-1] is value.node:
+            groups.merge(node, head)
+
+    for node in groups.order:
+        if node.op not in TILED or not tileable(node):
+            continue
+        made = Value(node)
+        loops = {groups.find(u) for u in users.get(made, ()) if is_loop(u)}
+        for head in sorted(loops, key=groups.position.__getitem__):
+            members = groups.members[head]
+            if len(groups.members[groups.find(node)]) > 1 or not all(is_loop(m) for m in members):
+                continue
+            if rides(members, made) and groups.can_merge(head, groups.find(node)):
+                groups.merge(head, groups.find(node))
+                break
+    return groups
+
+
+def tileable(node: Node) -> bool:
+    if node.op != "matmul":
+        return True
+    flags = (bool(node.attrs["trans_a"]), bool(node.attrs["trans_b"]))
+    return len(node.specs[0].shape) == 2 and flags in ((False, False), (True, False))
+
+
+def rides(members: Sequence[Node], made: Value) -> bool:
+    """Can this loop run tile by tile over ``made``? Its operands must be flat, one per column, or scalar."""
+    size, columns = made.spec.size, made.shape[-1]
+    inside = set(members)
+    for node in members:
+        if node.specs[0].size != size or node.specs[0].shape[-1] != columns:
+            return False
+        for value in node.inputs:
+            if value.node in inside:
+                continue
+            shape = value.shape
+            flat = value.spec.size == size
+            per_column = shape[-1:] == (columns,) and value.spec.size == columns
+            if not (flat or per_column or value.spec.size == 1):
+                return False
+            if root(value) == made and not flat:
+                return False
+    return True

@@ -1,0 +1,357 @@
+"""Graph -> kernels. After this the set of calls, their tiles and their scratch are fixed; the rest is order and place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..ir.graph import ITEM_BYTES, Graph, Node, Spec, Value
+from ..ir.op import TABLE as OPS
+from .accumulate import accumulate
+from .expression import build, collapse, flat_reads
+from .families import Machine, Native, lower_node
+from .fuse import REDUCTIONS, VIEWS, Groups, fuse, is_loop, root
+from .kernel import ARENA, FLASH, STATE, Expression, Instance, Kernel, Lowered, Reduction, Tile
+
+
+def lower(graph: Graph, machine: Machine, persistent: Collection[str]) -> Lowered:
+    """Lower one program. ``persistent``: the state that lives in RAM because some program of the plan updates it."""
+    return _Lowering(graph, machine, frozenset(persistent)).run()
+
+
+@dataclass
+class _Lowering:
+    graph: Graph
+    machine: Machine
+    persistent: frozenset[str]
+    instances: list[Instance] = field(default_factory=list)
+    kernels: list[Kernel] = field(default_factory=list)
+    home: dict[Value, int] = field(default_factory=dict)
+    readers: dict[Value, set[Node]] = field(default_factory=dict)
+    wanted: set[Value] = field(default_factory=set)
+    constants: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def run(self) -> Lowered:
+        graph = self.graph
+        groups = fuse(graph)
+        for name, value in graph.inputs.items():
+            self.home[value] = self._new(name, value.spec)
+        for name, value in graph.state.items():
+            region = STATE if name in self.persistent else FLASH
+            self.home[value] = self._new(name, value.spec, region, name)
+
+        for node in groups.order:
+            for value in node.inputs:
+                self.readers.setdefault(root(value), set()).add(node)
+        self.wanted = {root(v) for v in graph.outputs.values()}
+        exposed = self._exposed(groups)
+        in_place = self._in_place_updates(groups)
+        for head in groups.heads():
+            self._kernel(groups.members[head], exposed, in_place)
+        updates = self._updates(in_place)
+        outputs = {name: self._read(value) for name, value in graph.results.items()}
+        gate = outputs.get("loss") if updates else None
+        return Lowered(
+            tuple(self.kernels),
+            tuple(self.instances),
+            self._after(gate, updates),
+            {name: self.home[v] for name, v in graph.inputs.items()},
+            outputs,
+            updates,
+            gate,
+            self.constants,
+        )
+
+    # -- instances ----------------------------------------------------------------------------------------------
+
+    def _new(self, label: str, spec: Spec, region: str = ARENA, state: str | None = None, version: int = 0) -> int:
+        self.instances.append(Instance(len(self.instances), label, spec, region, state, version))
+        return len(self.instances) - 1
+
+    def _read(self, value: Value) -> int:
+        """The instance that holds ``value``; a constant array becomes one in flash when first read."""
+        base = root(value)
+        if base not in self.home:
+            assert base.node.op == "constant", base.node
+            self.home[base] = self._new(f"constant.{len(self.instances)}", base.spec, FLASH)
+            self.constants[self.home[base]] = base.node.attrs["value"]
+        return self.home[base]
+
+    def _exposed(self, groups: Groups) -> set[Value]:
+        """Values that must exist in memory: read by another kernel, by a call, or wanted as outputs."""
+        exposed = {root(v) for v in self.graph.outputs.values()}
+        for node in groups.order:
+            for value in node.inputs:
+                base = root(value)
+                through_view = value.node.op in VIEWS
+                if base.node in groups.head and (
+                    groups.find(base.node) is not groups.find(node) or through_view
+                ):
+                    exposed.add(base)
+        return exposed
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def _in_place_updates(self, groups: Groups) -> dict[Value, str]:
+        """New values that their kernel may write over the old ones: nothing that still reads the old value comes after.
+
+        Every other update is made in the arena and copied at the end.
+        """
+        chosen: dict[Value, str] = {}
+        for name, new in self.graph.updates.items():
+            made, old = root(new), self.graph.state[name]
+            if made in chosen or made.node not in groups.head or made.spec.bytes != old.spec.bytes:
+                continue
+            head = groups.find(made.node)
+            members = groups.members[head]
+            own_reads = [
+                (node, value) for node in members for value in node.inputs if root(value) == old
+            ]
+            loops_only = all(
+                is_loop(node) and value.spec.size == node.specs[0].size == made.spec.size for node, value in own_reads
+            )
+            reduced = any(node.op in REDUCTIONS for node in members)
+            safe = (loops_only and not reduced) or not own_reads
+            later = any(
+                groups.find(node) is not head and groups.reaches(groups.find(node), head, False)
+                for node in self.readers.get(old, ())
+            )
+            if safe and not later:
+                chosen[made] = name
+        return self._acyclic(groups, chosen)
+
+    def _acyclic(self, groups: Groups, chosen: dict[Value, str]) -> dict[Value, str]:
+        """Drop in-place updates until data and "after every reader" edges together have no cycle."""
+        while True:
+            edges: dict[Node, set[Node]] = {h: groups.sources(h) for h in groups.members}
+            for made, name in chosen.items():
+                head = groups.find(made.node)
+                edges[head] |= {
+                    groups.find(n) for n in self.readers.get(self.graph.state[name], ())
+                } - {head}
+            stuck = _unordered(edges)
+            if not stuck:
+                return chosen
+            drop = next(made for made in reversed(chosen) if groups.find(made.node) in stuck)
+            del chosen[drop]
+
+    def _updates(self, in_place: dict[Value, str]) -> dict[str, int]:
+        """State name -> its new instance; what was not written in place is copied now."""
+        updates: dict[str, int] = {}
+        written = {name: value for value, name in in_place.items()}
+        for name, new in self.graph.updates.items():
+            if name in written:
+                updates[name] = self.home[written[name]]
+                continue
+            old = self.graph.state[name]
+            if root(new) == old:
+                continue
+            target = self._new(name, old.spec, STATE, name, version=1)
+            self.kernels.append(
+                Kernel(
+                    len(self.kernels),
+                    "copy",
+                    (self._read(new),),
+                    (target,),
+                    {"bytes": old.spec.bytes},
+                    producer_reads=1,
+                    label=f"copy {name}",
+                )
+            )
+            updates[name] = target
+        return updates
+
+    # -- kernels ------------------------------------------------------------------------------------------------
+
+    def _kernel(self, members: list[Node], exposed: set[Value], in_place: dict[Value, str]) -> None:
+        calls = [n for n in members if not is_loop(n) and n.op not in REDUCTIONS]
+        loops = [n for n in members if is_loop(n)]
+        reduce = next((n for n in members if n.op in REDUCTIONS), None)
+        assert len(calls) <= 1, members
+        native = lower_node(calls[0], self.machine) if calls else None
+
+        reads: list[int] = []
+
+        def read(value: Value) -> int:
+            where = self._read(value)
+            if where not in reads[fixed:]:
+                reads.append(where)
+            return reads.index(where, fixed)
+
+        if native:
+            reads.extend(self._read(calls[0].inputs[i]) for i in native.reads)
+        fixed = len(reads)
+
+        produced: list[Value] = []
+        for node in calls:
+            produced += [Value(node, i) for i in range(len(node.specs))]
+        raw = produced[0] if loops and native else None
+        staged = raw is not None and raw not in exposed and self._worth_staging(loops, raw, in_place)
+        # An unstaged tile is made where the first result belongs, and the loop overwrites it there.
+        written = [v for v in produced if v in exposed or v != raw]
+        if reduce is not None:
+            written.append(Value(reduce))
+        written += [Value(n) for n in loops if Value(n) in exposed]
+        for value in written:
+            self._make(value, in_place)
+        position = {value: i for i, value in enumerate(written)}
+
+        expression = reduction = tile = None
+        if reduce is not None:
+            expression, reduction = self._reduction(reduce, loops, read)
+        elif loops:
+            extents = loops[-1].specs[0].shape
+            steps, made = build(loops, extents, read, raw)
+            extents, steps2, _ = collapse(extents, steps)
+            results = tuple((position[v], made[v]) for v in written if v in made)
+            expression = Expression(extents, steps2, results)
+        if native and loops:
+            tile = self._tile(native, staged, calls[0].specs[0].dtype)
+
+        writes = tuple(self.home[v] for v in written)
+        scratch = self._scratch(native, tile, members)
+        inplace = self._inplace(native, tile, expression, reduction, reads, writes, fixed)
+        name = " + ".join(dict.fromkeys(n.op for n in members))
+        self.kernels.append(
+            Kernel(
+                len(self.kernels),
+                native.family if native else ("reduce" if reduce is not None else "loop"),
+                tuple(reads),
+                writes,
+                native.params if native else {},
+                fixed,
+                scratch,
+                expression,
+                reduction,
+                tile,
+                inplace,
+                sum(_macs(n) for n in members),
+                name if len(name) < 60 else name[:57] + "...",
+                next((n.where for n in members if n.where), ""),
+            )
+        )
+
+    def _make(self, value: Value, in_place: dict[Value, str]) -> None:
+        name = in_place.get(value)
+        if name is not None:
+            self.home[value] = self._new(name, value.spec, STATE, name, version=1)
+        else:
+            self.home[value] = self._new(f"{value.node.op}.{len(self.instances)}", value.spec)
+
+    def _worth_staging(self, loops: list[Node], raw: Value, in_place: dict[Value, str]) -> bool:
+        """A result may take the place of an operand only if the tile is made elsewhere first."""
+        if any(Value(n) in in_place for n in loops):
+            return True
+        inside = set(loops)
+        return any(
+            value.spec.bytes == raw.spec.bytes and root(value).node.op != "state" and self.readers[root(value)] <= inside
+            for n in loops
+            for value in n.inputs
+            if value != raw and value.node not in inside and root(value) not in self.wanted
+        )
+
+    def _reduction(
+        self, node: Node, loops: list[Node], read: Callable[[Value], int]
+    ) -> tuple[Expression, Reduction]:
+        source = node.inputs[0]
+        extents = source.shape
+        axes = node.attrs["axes"]
+        borders = (axes[0], axes[-1] + 1) if axes else (0, 0)
+        if loops:
+            steps, made = build(loops, extents, read, None)
+            step = made[source]
+        else:
+            identity = Node("identity", (source,), (source.spec,))
+            steps, made = build([identity], extents, read, None)
+            step = 0
+        extents, steps2, (first, last) = collapse(extents, steps, borders)
+        kind = "sum" if node.op == "reduce_sum" else "max"
+        split = (first, last - first, len(extents) - last)
+        return Expression(extents, steps2, ()), Reduction(kind, step, split)
+
+    def _tile(self, native: Native, staged: bool, dtype: str) -> Tile:
+        unit_bytes = native.unit * ITEM_BYTES[dtype]
+        if not staged:
+            # In place in the output: the tile only has to stay in the first-level cache.
+            return Tile(native.unit, native.units, _fit(native.units, unit_bytes, 16 * 1024, 24), staged)
+        return Tile(native.unit, native.units, _fit(native.units, unit_bytes, self.machine.tile_bytes, 8), staged)
+
+    def _scratch(self, native: Native | None, tile: Tile | None, members: list[Node]) -> int | None:
+        dtype = members[0].specs[0].dtype
+        elements = (native.scratch if native else 0) + (tile.elements if tile and tile.staged else 0)
+        if not elements:
+            return None
+        return self._new(f"scratch.{len(self.kernels)}", Spec((elements,), dtype))
+
+    def _inplace(
+        self,
+        native: Native | None,
+        tile: Tile | None,
+        expression: Expression | None,
+        reduction: Reduction | None,
+        reads: list[int],
+        writes: tuple[int, ...],
+        fixed: int,
+    ) -> tuple[tuple[int, int], ...]:
+        if expression is None:
+            return native.inplace if native else ()
+        if reduction is not None or (tile is not None and not tile.staged):
+            return ()
+        flat = flat_reads(expression)
+        pairs = []
+        for write in range(len(writes)):
+            for position in sorted(flat):
+                a, b = self.instances[writes[write]].spec, self.instances[reads[position]].spec
+                # A producer may still read its operand for later tiles.
+                if a.bytes == b.bytes and a.size == b.size and reads[position] not in reads[:fixed]:
+                    pairs.append((write, position))
+        return tuple(pairs)
+
+    # -- order constraints ----------------------------------------------------------------------------------------
+
+    def _after(self, gate: int | None, updates: dict[str, int]) -> dict[int, frozenset[int]]:
+        maker = {w: k.id for k in self.kernels for w in k.writes}
+        readers: dict[int, set[int]] = {}
+        for k in self.kernels:
+            for r in k.reads:
+                readers.setdefault(r, set()).add(k.id)
+        after = {k.id: {maker[r] for r in k.reads if r in maker} - {k.id} for k in self.kernels}
+        for name, new in updates.items():
+            writer = maker[new]
+            old = self.home[self.graph.state[name]]
+            after[writer] |= readers.get(old, set()) - {writer}
+            if gate is not None:
+                after[writer] |= {maker[gate]} - {writer}
+        return {k: frozenset(v) for k, v in after.items()}
+
+
+def _fit(units: int, unit_bytes: int, limit: int, multiple: int) -> int:
+    """Units per tile: as many as ``limit`` bytes hold, in whole multiples where that many fit, at least one."""
+    fit = max(1, limit // max(1, unit_bytes))
+    if fit >= units:
+        return units
+    return fit // multiple * multiple or fit
+
+
+def _macs(node: Node) -> int:
+    return OPS[node.op].cost([v.spec for v in node.inputs], node.specs, node.attrs).macs
+
+
+def _unordered(edges: dict[Node, set[Node]]) -> set[Node]:
+    """The nodes that no order can reach: on a cycle or behind one."""
+    waiting = {head: set(sources) for head, sources in edges.items()}
+    readers: dict[Node, list[Node]] = {}
+    for head, sources in edges.items():
+        for source in sources:
+            readers.setdefault(source, []).append(head)
+    ready = [head for head, sources in waiting.items() if not sources]
+    while ready:
+        done = ready.pop()
+        del waiting[done]
+        for head in readers.get(done, ()):
+            waiting[head].discard(done)
+            if not waiting[head]:
+                ready.append(head)
+    return set(waiting)

@@ -1,0 +1,152 @@
+"""Replaying an order of kernels in live bytes, and several greedy schedules that start the search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .kernel import ARENA, Lowered
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Transient bytes of every instance, its readers and its maker, in a form that is quick to replay."""
+
+    size: dict[int, int]
+    readers: dict[int, frozenset[int]]
+    maker: dict[int, int]
+    inputs: frozenset[int]
+    pinned: frozenset[int]  # program outputs: live to the end
+
+
+def liveness(lowered: Lowered) -> Liveness:
+    size = {i.id: i.spec.bytes for i in lowered.instances if i.region == ARENA}
+    readers: dict[int, set[int]] = {i: set() for i in size}
+    maker: dict[int, int] = {}
+    for k in lowered.kernels:
+        for r in k.reads:
+            if r in size:
+                readers[r].add(k.id)
+        for w in k.writes:
+            if w in size:
+                maker[w] = k.id
+    return Liveness(
+        size,
+        {i: frozenset(r) for i, r in readers.items()},
+        maker,
+        frozenset(lowered.inputs.values()) & frozenset(size),
+        frozenset(lowered.outputs.values()) & frozenset(size),
+    )
+
+
+class Replay:
+    """Live bytes while kernels are taken one after another."""
+
+    def __init__(self, lowered: Lowered, live: Liveness) -> None:
+        self.kernels = {k.id: k for k in lowered.kernels}
+        self.live = live
+        self.left = {i: set(r) for i, r in live.readers.items()}
+        self.bytes = sum(live.size[i] for i in live.inputs)
+        self.peak = self.bytes
+
+    def copy(self) -> Replay:
+        """An independent replay at the same point."""
+        other = Replay.__new__(Replay)
+        other.kernels, other.live = self.kernels, self.live
+        other.left = {i: set(r) for i, r in self.left.items()}
+        other.bytes, other.peak = self.bytes, self.peak
+        return other
+
+    def dies(self, kernel: int) -> list[int]:
+        """What ``kernel`` would be the last to read."""
+        k = self.kernels[kernel]
+        return [
+            r for r in dict.fromkeys(k.reads)
+            if r in self.left and self.left[r] == {kernel} and r not in self.live.pinned
+        ]  # fmt: skip
+
+    def effect(self, kernel: int) -> tuple[int, int]:
+        """(live bytes while it runs, live bytes after it)."""
+        k, size = self.kernels[kernel], self.live.size
+        dying = self.dies(kernel)
+        made = sum(size[w] for w in k.writes if w in size)
+        scratch = size[k.scratch] if k.scratch is not None else 0
+        during = self.bytes + made + scratch - shared_bytes(k.inplace, k.writes, k.reads, set(dying), size)
+        unread = sum(size[w] for w in k.writes if w in size and not self.left[w] and w not in self.live.pinned)
+        return during, self.bytes + made - sum(size[d] for d in dying) - unread
+
+    def take(self, kernel: int) -> None:
+        during, after = self.effect(kernel)
+        for r in set(self.kernels[kernel].reads):
+            if r in self.left:
+                self.left[r].discard(kernel)
+        self.bytes = after
+        self.peak = max(self.peak, during)
+
+
+def pairs_in_place(
+    inplace: Sequence[tuple[int, int]],
+    writes: Sequence[int],
+    reads: Sequence[int],
+    dying: set[int],
+    size: dict[int, int],
+) -> list[tuple[int, int]]:
+    """(write, read) instances that share bytes here: each write and each dying read used at most once."""
+    taken: set[int] = set()
+    pairs: list[tuple[int, int]] = []
+    for w, r in inplace:
+        a, b = writes[w], reads[r]
+        if a in size and b in dying and b not in taken and all(a != p for p, _ in pairs) and size[a] == size[b]:
+            taken.add(b)
+            pairs.append((a, b))
+    return pairs
+
+
+def shared_bytes(
+    inplace: Sequence[tuple[int, int]],
+    writes: Sequence[int],
+    reads: Sequence[int],
+    dying: set[int],
+    size: dict[int, int],
+) -> int:
+    return sum(size[a] for a, _ in pairs_in_place(inplace, writes, reads, dying, size))
+
+
+def greedy(lowered: Lowered) -> tuple[int, tuple[int, ...]]:
+    """(peak, kernel ids) of the best of several greedy schedules."""
+    live = liveness(lowered)
+    natural = {k.id: i for i, k in enumerate(lowered.kernels)}
+    strategies: list[Callable[[Replay, int], tuple[int, ...]]] = [
+        # frees most, then natural order: updates run as soon as they may
+        lambda r, k: (r.effect(k)[1] - r.bytes, r.effect(k)[0], natural[k]),
+        # smallest peak now, then frees most
+        lambda r, k: (max(r.effect(k)[0], r.peak), r.effect(k)[1], natural[k]),
+        # natural order, but whatever frees memory first
+        lambda r, k: (0 if r.effect(k)[1] <= r.bytes else 1, natural[k]),
+        lambda r, k: (natural[k],),
+    ]
+    found = [_schedule(lowered, live, s) for s in strategies]
+    return min(found, key=lambda f: f[0])
+
+
+def _schedule(
+    lowered: Lowered, live: Liveness, priority: Callable[[Replay, int], tuple[int, ...]]
+) -> tuple[int, tuple[int, ...]]:
+    replay = Replay(lowered, live)
+    waiting = {k: set(a) for k, a in lowered.after.items()}
+    followers: dict[int, list[int]] = {}
+    for k, sources in lowered.after.items():
+        for s in sources:
+            followers.setdefault(s, []).append(k)
+    ready = [k for k, a in waiting.items() if not a]
+    taken: list[int] = []
+    while ready:
+        best = min(ready, key=lambda k: priority(replay, k))
+        ready.remove(best)
+        replay.take(best)
+        taken.append(best)
+        for f in followers.get(best, ()):
+            waiting[f].discard(best)
+            if not waiting[f]:
+                ready.append(f)
+    return replay.peak, tuple(taken)

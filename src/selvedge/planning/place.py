@@ -1,0 +1,121 @@
+"""Offsets in the arena: best fit over several orders of placement, then a seeded local search down to the bound."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .kernel import Lowered
+from .order import Liveness, liveness, pairs_in_place
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Bytes that are live from kernel position ``start`` to ``stop``, both included. Several instances may share one:
+    each takes over from the one before it, in place."""
+
+    instances: tuple[int, ...]
+    bytes: int
+    start: int
+    stop: int
+
+
+def buffers(lowered: Lowered, order: Sequence[int]) -> list[Buffer]:
+    """The buffers of ``lowered`` executed in ``order``. Inputs start at -1; outputs stop at ``len(order)``."""
+    live = liveness(lowered)
+    at = {k: i for i, k in enumerate(order)}
+    span = {i: _span(i, live, at, lowered) for i in live.size}
+    merged: dict[int, list[int]] = {i: [i] for i in live.size}
+    owner = {i: i for i in live.size}
+    for k in sorted(lowered.kernels, key=lambda k: at[k.id]):
+        dying = {r for r in k.reads if r in live.size and span[r][1] == at[k.id]}
+        for write, read in pairs_in_place(k.inplace, k.writes, k.reads, dying, live.size):
+            head = owner[read]
+            merged[head].append(write)
+            owner[write] = head
+            del merged[write]
+    return [
+        Buffer(tuple(m), live.size[m[0]], min(span[i][0] for i in m), max(span[i][1] for i in m))
+        for m in merged.values()
+    ]
+
+
+def _span(instance: int, live: Liveness, at: dict[int, int], lowered: Lowered) -> tuple[int, int]:
+    if instance in live.inputs:
+        start = -1
+    elif instance in live.maker:
+        start = at[live.maker[instance]]
+    else:  # scratch: exactly while its kernel runs
+        start = next(at[k.id] for k in lowered.kernels if k.scratch == instance)
+    if instance in live.pinned:
+        return start, len(at)
+    return start, max([start, *(at[k] for k in live.readers[instance])])
+
+
+def place(
+    found: Sequence[Buffer], align: int, item: int, bound: int, tries: int = 200, seed: int = 0
+) -> tuple[dict[int, int], int]:
+    """Instance -> byte offset, and the bytes used. Stops early when ``bound`` is met.
+
+    align: what whole multiples of it are aligned to, for the sake of vectors; anything else gets ``item``.
+    """
+    aligns = [align if b.bytes % align == 0 else item for b in found]
+    neighbours = [
+        [j for j, b in enumerate(found) if j != i and b.start <= a.stop and a.start <= b.stop]
+        for i, a in enumerate(found)
+    ]
+    index = range(len(found))
+    length = [b.stop - b.start + 1 for b in found]
+    first = [
+        sorted(index, key=lambda i: (-found[i].bytes, -length[i], i)),
+        sorted(index, key=lambda i: (-length[i], -found[i].bytes, i)),
+        sorted(index, key=lambda i: (-found[i].bytes * length[i], i)),
+        sorted(index, key=lambda i: (found[i].start, -found[i].bytes, i)),
+        sorted(index, key=lambda i: (-found[i].stop, -found[i].bytes, i)),
+    ]
+    best, best_offsets, best_order = -1, [0] * len(found), first[0]
+    for sequence in first:
+        offsets, top = _fit(sequence, found, neighbours, aligns)
+        if best < 0 or top < best:
+            best, best_offsets, best_order = top, offsets, sequence
+    rng = random.Random(seed)
+    for _ in range(tries if len(found) > 1 else 0):
+        if best <= bound:
+            break
+        # Move a buffer that reaches the top to an earlier turn: it is the one that found no hole.
+        sequence = list(best_order)
+        tops = [i for i in sequence if best_offsets[i] + found[i].bytes == best]
+        mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
+        at = sequence.index(mover)
+        sequence.insert(rng.randrange(at + 1), sequence.pop(at))
+        offsets, top = _fit(sequence, found, neighbours, aligns)
+        if top <= best:
+            best, best_offsets, best_order = top, offsets, sequence
+    return {i: best_offsets[b] for b, buffer in enumerate(found) for i in buffer.instances}, max(best, 0)
+
+
+def _fit(
+    sequence: Sequence[int], found: Sequence[Buffer], neighbours: Sequence[Sequence[int]], align: Sequence[int]
+) -> tuple[list[int], int]:
+    """Each buffer in turn into the smallest hole among the placed buffers that are live with it."""
+    offsets = [-1] * len(found)
+    top = 0
+    for i in sequence:
+        need, step = found[i].bytes, align[i]
+        taken = [(offsets[j], j) for j in neighbours[i] if offsets[j] >= 0]
+        taken.sort()
+        end, best_gap, best_at = 0, -1, -1
+        for low, j in taken:
+            start = -(-end // step) * step
+            gap = low - start
+            if gap >= need and (best_gap < 0 or gap < best_gap):
+                best_gap, best_at = gap, start
+            high = low + found[j].bytes
+            if high > end:
+                end = high
+        at = best_at if best_at >= 0 else -(-end // step) * step
+        offsets[i] = at
+        if at + need > top:
+            top = at + need
+    return offsets, top

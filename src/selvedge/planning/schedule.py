@@ -1,0 +1,126 @@
+"""The plan: programs over one state and one arena, every byte accounted for. Values only; nothing here decides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .kernel import ARENA, FLASH, STATE, Instance, Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Run a kernel (by id)."""
+
+    kernel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """From here on nothing reads this instance; the checking build poisons it."""
+
+    instance: int
+
+
+Event = Compute | Free
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a state array lives. ``offset`` counts from the start of the arena (``state``) or of the weights
+    (``flash``); ``initial`` is where a trainable array's initial value lies in the weights."""
+
+    name: str
+    region: str
+    offset: int
+    bytes: int
+    dtype: str
+    shape: tuple[int, ...]
+    kind: str
+    initial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One entry point. offsets: instance id -> byte offset in its region (arena offsets count from the arena's start,
+    so they lie behind the persistent bytes); sizes: the bytes reserved there. bound: the largest sum of live transient bytes in this order;
+    any_order: a bound over all orders."""
+
+    name: str
+    kernels: Mapping[int, Kernel]
+    instances: Mapping[int, Instance]
+    schedule: tuple[Event, ...]
+    offsets: Mapping[int, int]
+    sizes: Mapping[int, int]
+    after: Mapping[int, frozenset[int]]
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+    updates: Mapping[str, int]
+    gate: int | None
+    transient_bytes: int
+    bound_bytes: int
+    any_order_bytes: int
+    nodes: int
+    macs: int
+    bytes_moved: int
+    seconds: float | None
+    joules: float | None
+
+    def order(self) -> list[int]:
+        return [e.kernel for e in self.schedule if isinstance(e, Compute)]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of the whole plan. arena = persistent + transient. flash = weights (frozen and initial values)."""
+
+    persistent: int
+    transient: int
+    flash: int
+    bound: int
+    any_order: int
+
+    @property
+    def arena(self) -> int:
+        return self.persistent + self.transient
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One line of the plan's "why"."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """All programs placed over one arena. ``values``: the arrays of ``constants``, by name."""
+
+    programs: Mapping[str, Program]
+    slots: Mapping[str, Slot]
+    constants: Mapping[str, Slot]
+    values: Mapping[str, np.ndarray]
+    memory: Memory
+    align: int
+    lanes: int
+    dtype: str
+    choices: tuple[Choice, ...] = field(default=())
+
+    def digest(self) -> str:
+        """Identity of the compiled code: equal for equal calls at equal places."""
+        text = repr(
+            [
+                (p.name, [(k.family, k.reads, k.writes, sorted(k.params.items()), k.expression, k.reduction, k.tile,
+                           k.scratch, k.producer_reads) for k in (p.kernels[i] for i in p.order())],
+                 sorted(p.offsets.items()), sorted(p.inputs.items()), sorted(p.outputs.items()), p.gate)
+                for p in self.programs.values()
+            ]
+        ) + repr([self.slots, self.constants, self.align, self.lanes, self.dtype])  # fmt: skip
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+__all__ = ["ARENA", "FLASH", "STATE", "Arrangement", "Choice", "Compute", "Event", "Free", "Memory", "Program", "Slot"]

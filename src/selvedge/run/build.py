@@ -1,0 +1,90 @@
+"""C sources -> a shared library for this machine, cached by the hash of everything that goes into it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..artifact import files
+from ..artifact.toolchain import Compiler, find_compiler
+from ..errors import SelvedgeError
+
+FLAGS = (
+    "-std=c99",
+    "-O3",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-strict-aliasing",
+    "-Werror=implicit-function-declaration",
+    "-fPIC",
+    "-shared",
+)
+
+
+class BuildFailed(SelvedgeError):
+    """The compiler refused the sources. ``output`` is all it printed."""
+
+    def __init__(self, compiler: Compiler, output: str) -> None:
+        errors = [line for line in output.splitlines() if "error" in line] or output.splitlines() or ["no message"]
+        super().__init__(f"compiler {compiler.command[0]}: {errors[0].strip()}")
+        self.output = output
+
+
+def default_cache() -> Path:
+    """``$XDG_CACHE_HOME/selvedge``, by default ``~/.cache/selvedge``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selvedge"
+
+
+def build(
+    sources: Mapping[str, str],
+    lanes: int,
+    dtype: str = "float32",
+    *,
+    extra: Sequence[str] = (),
+    compiler: Compiler | None = None,
+    cache: Path | None = None,
+) -> Path:
+    """Compile ``sources`` (file name -> text; every ``.c`` is a unit) and return the library's path.
+
+    lanes: SIMD lanes the plan was made for. Raises ``NoCompiler``, :class:`BuildFailed`.
+    """
+    compiler = compiler or find_compiler()
+    cache = cache or default_cache()
+    item = 8 if dtype == "float64" else 4
+    flags = [*FLAGS, "-march=native", f"-DSV_VECTOR_BYTES={lanes * item if lanes > 1 else 0}", *extra]
+    identity = [*compiler.command, compiler.version, *flags, platform.machine(), _cpu()]
+    key = hashlib.sha256(repr((identity, sorted(sources.items()))).encode()).hexdigest()[:32]
+    library = cache / f"{key}.so"
+    if library.exists():
+        return library
+    with tempfile.TemporaryDirectory(prefix="selvedge-") as folder:
+        for name, text in sources.items():
+            (Path(folder) / name).write_text(text)
+        units = sorted(n for n in sources if n.endswith(".c"))
+        out = Path(folder) / "out.so"
+        done = subprocess.run(
+            [*compiler.command, *flags, *units, "-o", str(out), "-lm"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildFailed(compiler, done.stderr)
+        files.write(library, out.read_bytes())
+    return library
+
+
+def _cpu() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())

@@ -1,0 +1,222 @@
+"""A session: one compiled model in one arena, learning. No torch, no graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..artifact.folding import unfold
+from ..artifact.manifest import Manifest, Port, StateEntry
+from ..errors import InvalidInput, SelvedgeError
+from .library import BAD_LABEL, NOT_FINITE, OK, Library, aligned
+
+
+class NotFinite(SelvedgeError):
+    """The loss of this step is NaN or infinite. Nothing was updated."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(f"loss is {loss}: the step was refused and nothing was updated; lower the learning rate or scale the input")
+        self.loss = loss
+
+
+class Session:
+    """Predicts and learns in ``manifest.arena_bytes`` bytes.
+
+    Arrays cross this face in PyTorch's axis order and in the exact shapes of the plan; anything that numpy can read
+    (torch tensors included) is taken. Raw uint8 input goes through the manifest's preprocessing.
+
+    >>> # session.step(x, y)            one update, returns the loss
+    >>> # session.predict(x)            the model's output, [N, ...]
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        library: Path,
+        weights: bytes | np.ndarray,
+        extra: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        if len(weights) != manifest.weights_bytes:
+            raise InvalidInput("weights", f"{len(weights)} bytes", f"the manifest needs {manifest.weights_bytes}")
+        self.manifest = manifest
+        self._weights = aligned(max(1, manifest.weights_bytes))
+        self._weights[: len(weights)] = np.frombuffer(weights, np.uint8)
+        self._arena = aligned(manifest.arena_bytes, max(64, manifest.alignment))
+        self._extra = dict(extra or {})
+        self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights)
+        self._library.init()
+        self._steps = 0
+
+    # -- programs -------------------------------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> int:
+        """Updates made so far: the position in the learning-rate schedule."""
+        return self._steps
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The model's output for a batch ``x``. Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf."""
+        self._write("predict", "x", x)
+        self._run("predict")
+        return self._output("predict", "output")
+
+    def evaluate(self, x: Any, y: Any = None) -> tuple[float, np.ndarray]:
+        """(loss, output) of a batch, without learning from it."""
+        self._write("evaluate", "x", x)
+        self._target("evaluate", y)
+        self._run("evaluate")
+        return float(self._output("evaluate", "loss")), self._output("evaluate", "output")
+
+    def step(self, x: Any, y: Any = None, lr: float | None = None) -> float:
+        """One update; returns the loss before it. ``lr``: by default, what the schedule says for this step.
+
+        Raises :class:`InvalidInput`, or :class:`NotFinite` when the loss is not a number: then nothing was updated.
+        """
+        rate = self.manifest.schedule.lr(self._steps) if lr is None else float(lr)
+        if not (rate >= 0 and rate < float("inf")):
+            raise InvalidInput("lr", lr, "give a finite number >= 0")
+        self._write("step", "x", x)
+        self._target("step", y)
+        if "lr" in self.manifest.programs["step"].inputs:
+            port = self.manifest.programs["step"].inputs["lr"]
+            self._view(port.offset, port)[...] = rate
+        self._run("step")
+        self._steps += 1
+        return float(self._output("step", "loss"))
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Every entry of the PyTorch model's state, under its names and in its layout; copies."""
+        state = {n: self._read(e) for n, e in self.manifest.state.items() if e.kind != "optimizer"}
+        whole = unfold(self.manifest.folds, {**self._extra, **state})
+        whole.update({alias: whole[name] for alias, name in self.manifest.aliases.items()})
+        return {name: np.array(whole[name]) for name in self.manifest.order}
+
+    def optimizer_state_dict(self) -> dict[str, np.ndarray]:
+        """The optimiser's own arrays."""
+        return {n: self._read(e) for n, e in self.manifest.state.items() if e.kind == "optimizer"}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Replace the model's state; all of it or, on any error, none. Optimiser state is kept.
+
+        Raises :class:`InvalidInput` naming the first missing, extra or mis-shaped entry.
+        """
+        own = self.manifest.order
+        for name in own:
+            if name not in state:
+                raise InvalidInput("state dict", f"without {name}", "give every entry of the model's state_dict()")
+        for name in state:
+            if name not in own:
+                raise InvalidInput("state dict", f"with {name}", "this model has no such entry; take it out")
+        current = self.state_dict()
+        arrays: dict[str, np.ndarray] = {}
+        for name in own:
+            array = np.asarray(state[name])
+            if array.shape != current[name].shape:
+                raise InvalidInput(f"state {name}", f"of shape {array.shape}", f"the model has {current[name].shape}")
+            if not np.isfinite(array).all():
+                raise InvalidInput(f"state {name}", "not finite", "it holds NaN or Inf; give finite numbers")
+            arrays[name] = array.astype(current[name].dtype)
+        for alias, name in self.manifest.aliases.items():
+            if not np.array_equal(arrays[alias], arrays[name]):
+                raise InvalidInput(f"state {alias}", f"different from {name}", "the model shares them; give one array")
+        extra = {n: arrays[n] for n in self._extra if n in arrays}
+        for fold in self.manifest.folds:
+            weakest = fold.weakest(arrays)
+            if weakest < 1e-3:
+                raise InvalidInput(f"state {fold.gamma}", f"|gamma|/sigma {weakest:.1e}", "too small to fold; plan with norms frozen")
+            arrays.update(fold.fold(arrays))
+        for name, entry in self.manifest.state.items():
+            if entry.kind != "optimizer":
+                self._store(entry, arrays[name])
+        self._extra.update(extra)
+
+    def load_optimizer_state_dict(self, state: Mapping[str, Any], steps: int = 0) -> None:
+        """Replace the optimiser's arrays and the position in the schedule; all or none."""
+        own = {n: e for n, e in self.manifest.state.items() if e.kind == "optimizer"}
+        if set(state) != set(own):
+            odd = sorted(set(state) ^ set(own))[0]
+            raise InvalidInput("optimizer state", odd, "give exactly the entries of optimizer_state_dict()")
+        arrays = {n: np.asarray(a) for n, a in state.items()}
+        for name, entry in own.items():
+            face = entry.layout.face if entry.layout else entry.shape
+            if arrays[name].shape != face:
+                raise InvalidInput(f"optimizer state {name}", f"of shape {arrays[name].shape}", f"it must be {face}")
+        for name, entry in own.items():
+            self._store(entry, arrays[name])
+        self._steps = steps
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of the arena this session lives in."""
+        return self.manifest.arena_bytes
+
+    # -- bytes ----------------------------------------------------------------------------------------------------
+
+    def _run(self, program: str) -> None:
+        status = self._library.call(program)
+        if status == NOT_FINITE:
+            raise NotFinite(float(self._output(program, "loss")))
+        if status == BAD_LABEL:
+            raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
+        if status != OK:
+            raise SelvedgeError(f"{program}: status {status} from the native code")
+
+    def _view(self, offset: int, of: Port | StateEntry, weights: bool = False) -> np.ndarray:
+        memory = self._weights if weights else self._arena
+        return memory[offset : offset + of.bytes].view(of.dtype).reshape(of.shape)
+
+    def _target(self, program: str, y: Any) -> None:
+        inputs = self.manifest.programs[program].inputs
+        if "y" not in inputs:
+            if y is not None:
+                raise InvalidInput("y", "given", f"the loss {self.manifest.loss} has no target; leave it out")
+            return
+        if y is None:
+            raise InvalidInput("y", "missing", f"the loss {self.manifest.loss} needs a target")
+        self._write(program, "y", y)
+
+    def _write(self, program: str, name: str, value: Any) -> None:
+        """Check an input and lay it into the arena."""
+        if program not in self.manifest.programs:
+            raise InvalidInput("program", program, f"this plan has {', '.join(self.manifest.programs)}")
+        port = self.manifest.programs[program].inputs[name]
+        array = np.asarray(value)
+        face = port.layout.face if port.layout else port.shape
+        if array.shape != tuple(face):
+            raise InvalidInput(f"input {name}", f"of shape {array.shape}", f"the plan was made for {tuple(face)}")
+        if port.dtype == "int32":
+            if array.dtype.kind not in "iu":
+                raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", "labels must be integers")
+            classes = self.manifest.classes
+            if classes and array.size and (array.min() < 0 or array.max() >= classes):
+                raise InvalidInput(f"input {name}", f"{array.min()}..{array.max()}", f"labels must lie in 0..{classes - 1}")
+        elif array.dtype == np.uint8 and self.manifest.preprocess is not None and name == "x":
+            array = self.manifest.preprocess(array, port.dtype)
+        elif array.dtype.kind != "f":
+            raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", f"give {port.dtype}")
+        elif not np.isfinite(array).all():
+            raise InvalidInput(f"input {name}", "not finite", "it holds NaN or Inf; clean the data")
+        view = self._view(port.offset, port)
+        if port.layout is None or port.layout.is_identity:
+            view[...] = array.reshape(port.shape)
+        else:
+            moved = array.transpose(port.layout.perm)
+            view.reshape(moved.shape)[...] = moved
+
+    def _output(self, program: str, name: str) -> np.ndarray:
+        port = self.manifest.programs[program].outputs[name]
+        view = self._view(port.offset, port)
+        return port.layout.restore(view) if port.layout else np.array(view)
+
+    def _read(self, entry: StateEntry) -> np.ndarray:
+        view = self._view(entry.offset, entry, weights=entry.region == "flash")
+        return entry.layout.restore(view) if entry.layout else np.array(view)
+
+    def _store(self, entry: StateEntry, array: np.ndarray) -> None:
+        stored = entry.layout.store(array) if entry.layout else array
+        self._view(entry.offset, entry, weights=entry.region == "flash")[...] = stored

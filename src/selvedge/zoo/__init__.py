@@ -1,0 +1,8 @@
+"""The compact architectures by name: ``make("mobilenet_v2?width=0.35&resolution=96")``.
+
+Every network is an ordinary ``nn.Module`` written from its paper, NCHW at its face, returning logits.
+"""
+
+from selvedge.zoo.registry import Entry, Option, entry, make, names
+
+__all__ = ["Entry", "Option", "entry", "make", "names"]

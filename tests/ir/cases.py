@@ -1,0 +1,375 @@
+"""One or more cases for every row of the op table: random inputs, attributes, and PyTorch's word for the row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Case:
+    """``arrays``: float64 inputs that are differentiated, or other dtypes that are not.
+    ``torch``: the row's first result in PyTorch, or None where the row has no counterpart but a gradient's."""
+
+    op: str
+    arrays: tuple[np.ndarray, ...]
+    torch: Callable[..., torch.Tensor]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+Maker = Callable[[Rng], Case]
+MAKERS: list[Maker] = []
+
+
+def _shape(rng: Rng, rank: int | None = None) -> tuple[int, ...]:
+    rank = int(rng.integers(0, 4)) if rank is None else rank
+    return tuple(int(n) for n in rng.integers(1, 6, rank))
+
+
+def _unary(op: str, function: Callable[..., torch.Tensor], positive: bool = False, **attrs: Any) -> None:
+    def make(rng: Rng) -> Case:
+        x = rng.normal(0, 3, _shape(rng))
+        return Case(op, (np.abs(x) + 0.1 if positive else x,), function, attrs)
+
+    make.__name__ = op
+    MAKERS.append(make)
+
+
+for _name in ("neg", "exp", "abs", "sign", "square", "erf", "sigmoid", "tanh", "reciprocal"):
+    _unary(_name, getattr(torch, _name))
+for _name in ("log", "sqrt", "rsqrt", "log1p"):
+    _unary(_name, getattr(torch, _name), positive=True)
+for _name in ("relu", "hardswish", "silu", "softplus"):
+    _unary(_name, getattr(F, _name))
+_unary("hardsigmoid", lambda x: F.relu6(x + 3) / 6)  # F.hardsigmoid's own backward has 1/6 in float32 only
+_unary("gelu", F.gelu, approximate="none")
+_unary("gelu", lambda x: F.gelu(x, approximate="tanh"), approximate="tanh")
+_unary("leaky_relu", lambda x: F.leaky_relu(x, 0.2), slope=0.2)
+_unary("elu", lambda x: F.elu(x, 0.7), alpha=0.7)
+_unary("power", lambda x: x**3, exponent=3.0)
+_unary("power", lambda x: x**-1.5, positive=True, exponent=-1.5)
+_unary("power", lambda x: x**0, exponent=0.0)
+_unary("clamp", lambda x: x.clamp(-1, 2), min=-1.0, max=2.0)
+_unary("clamp", lambda x: x.clamp(min=0.5), min=0.5, max=np.inf)
+_unary("hardtanh", lambda x: F.hardtanh(x, 0, 6), min=0.0, max=6.0)
+
+
+def _two(rng: Rng) -> tuple[np.ndarray, np.ndarray]:
+    """Two operands that broadcast, either of them the smaller one."""
+    shape = _shape(rng, 3)
+    small = tuple(1 if rng.random() < 0.5 else n for n in shape)[int(rng.integers(0, 4)) :]
+    pair = rng.normal(0, 2, shape), rng.normal(0, 2, small)
+    return pair if rng.random() < 0.5 else pair[::-1]
+
+
+def _binary(op: str, function: Callable[..., torch.Tensor]) -> None:
+    def make(rng: Rng) -> Case:
+        return Case(op, _two(rng), function)
+
+    make.__name__ = op
+    MAKERS.append(make)
+
+
+for _name in ("add", "sub", "mul", "div", "maximum", "minimum", "less", "less_equal", "greater", "greater_equal"):
+    _binary(_name, getattr(torch, _name))
+
+
+@MAKERS.append
+def equal(rng: Rng) -> Case:
+    a, b = (rng.integers(0, 2, _shape(rng, 2) or 1).astype(float) for _ in range(2))
+    return Case("equal", (a, b[:1, :1]), torch.eq)
+
+
+@MAKERS.append
+def ties(rng: Rng) -> Case:
+    """Equal operands share the gradient."""
+    shape = _shape(rng, 2)
+    a, b = rng.integers(0, 2, shape).astype(float), rng.integers(0, 2, shape).astype(float)
+    return Case("maximum", (a, b), torch.maximum) if rng.random() < 0.5 else Case("minimum", (a, b), torch.minimum)
+
+
+@MAKERS.append
+def where(rng: Rng) -> Case:
+    a, b = _two(rng)
+    condition = rng.random(np.broadcast_shapes(a.shape, b.shape)) < 0.5
+    return Case("where", (condition, a, b), torch.where)
+
+
+@MAKERS.append
+def convert(rng: Rng) -> Case:
+    array = rng.integers(0, 255, _shape(rng)).astype(("uint8", "int32", "bool")[int(rng.integers(3))])
+    return Case("convert", (array,), lambda x: x.to(torch.float64), {"dtype": "float64"})
+
+
+@MAKERS.append
+def bce_logits(rng: Rng) -> Case:
+    x = rng.normal(0, 4, _shape(rng, 2))
+    return Case(
+        "bce_logits",
+        (x, rng.random(x.shape)),
+        lambda x, y: F.binary_cross_entropy_with_logits(x, y, reduction="none"),
+    )
+
+
+# Structure
+
+
+@MAKERS.append
+def reshape(rng: Rng) -> Case:
+    x = rng.normal(size=_shape(rng, 3))
+    shape = (x.shape[0] * x.shape[1], 1, x.shape[2])
+    return Case("reshape", (x,), lambda x: x.reshape(shape), {"shape": shape})
+
+
+@MAKERS.append
+def transpose(rng: Rng) -> Case:
+    perm = tuple(int(p) for p in rng.permutation(4))
+    return Case("transpose", (rng.normal(size=_shape(rng, 4)),), lambda x: x.permute(perm), {"perm": perm})
+
+
+def _window(rng: Rng, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    starts = tuple(int(rng.integers(0, n)) for n in shape)
+    stops = tuple(int(rng.integers(a + 1, n + 1)) for a, n in zip(starts, shape, strict=True))
+    return {"starts": starts, "stops": stops, "steps": tuple(int(s) for s in rng.integers(1, 4, len(shape)))}
+
+
+def _slices(window: Mapping[str, tuple[int, ...]]) -> tuple[slice, ...]:
+    return tuple(map(slice, window["starts"], window["stops"], window["steps"]))
+
+
+@MAKERS.append
+def slice_(rng: Rng) -> Case:
+    x = rng.normal(size=_shape(rng, 3))
+    window = _window(rng, x.shape)
+    return Case("slice", (x,), lambda x: x[_slices(window)], window)
+
+
+@MAKERS.append
+def unslice(rng: Rng) -> Case:
+    shape = _shape(rng, 3)
+    window = _window(rng, shape)
+    part = np.empty(shape)[_slices(window)].shape
+
+    def place(x: torch.Tensor) -> torch.Tensor:
+        whole = torch.zeros(shape, dtype=x.dtype)
+        whole[_slices(window)] = x
+        return whole
+
+    attrs = {"shape": shape, "starts": window["starts"], "steps": window["steps"]}
+    return Case("unslice", (rng.normal(size=part),), place, attrs)
+
+
+@MAKERS.append
+def pad(rng: Rng) -> Case:
+    before, after = (tuple(int(n) for n in rng.integers(0, 3, 2)) for _ in range(2))
+    widths = (before[1], after[1], before[0], after[0])
+    attrs = {"before": before, "after": after, "value": 1.5}
+    return Case("pad", (rng.normal(size=_shape(rng, 2)),), lambda x: F.pad(x, widths, value=1.5), attrs)
+
+
+@MAKERS.append
+def concat(rng: Rng) -> Case:
+    axis, shape = int(rng.integers(0, 3)), list(_shape(rng, 3))
+    parts = []
+    for _ in range(int(rng.integers(1, 4))):
+        shape[axis] = int(rng.integers(1, 5))
+        parts.append(rng.normal(size=shape))
+    return Case("concat", tuple(parts), lambda *parts: torch.cat(parts, axis), {"axis": axis})
+
+
+@MAKERS.append
+def broadcast(rng: Rng) -> Case:
+    shape = _shape(rng, 3)
+    small = tuple(1 if rng.random() < 0.5 else n for n in shape)[int(rng.integers(0, 3)) :]
+    return Case("broadcast", (rng.normal(size=small),), lambda x: x.broadcast_to(shape), {"shape": shape})
+
+
+# Reductions and products
+
+
+def _run(rng: Rng, rank: int) -> tuple[int, ...]:
+    first = int(rng.integers(0, rank))
+    return tuple(range(first, int(rng.integers(first + 1, rank + 1))))
+
+
+@MAKERS.append
+def reduce_sum(rng: Rng) -> Case:
+    axes, keepdims = _run(rng, 4), bool(rng.random() < 0.5)
+    attrs = {"axes": axes, "keepdims": keepdims}
+    return Case("reduce_sum", (rng.normal(size=_shape(rng, 4)),), lambda x: x.sum(axes, keepdims), attrs)
+
+
+@MAKERS.append
+def reduce_max(rng: Rng) -> Case:
+    """With ties, which share the gradient."""
+    axes, keepdims = _run(rng, 3), bool(rng.random() < 0.5)
+    x = rng.integers(0, 4, _shape(rng, 3)).astype(float)
+    return Case("reduce_max", (x,), lambda x: x.amax(axes, keepdims), {"axes": axes, "keepdims": keepdims})
+
+
+@MAKERS.append
+def matmul(rng: Rng) -> Case:
+    batch, (m, k, n) = _shape(rng, int(rng.integers(0, 3))), _shape(rng, 3)
+    trans_a, trans_b = bool(rng.random() < 0.5), bool(rng.random() < 0.5)
+    a = rng.normal(size=(*batch, k, m) if trans_a else (*batch, m, k))
+    b = rng.normal(size=(*batch, n, k) if trans_b else (*batch, k, n))
+
+    def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (a.mT if trans_a else a) @ (b.mT if trans_b else b)
+
+    return Case("matmul", (a, b), product, {"trans_a": trans_a, "trans_b": trans_b})
+
+
+# Convolution: the geometry, then the three rows
+
+
+def _geometry(rng: Rng) -> tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]:
+    groups = int(rng.integers(1, 4))
+    per_group, outs = int(rng.integers(1, 3)), groups * int(rng.integers(1, 3))
+    kernel = tuple(int(k) for k in rng.integers(1, 4, 2))
+    attrs = {
+        "stride": tuple(int(s) for s in rng.integers(1, 4, 2)),
+        "padding": tuple(tuple(int(p) for p in rng.integers(0, 3, 2)) for _ in range(2)),
+        "dilation": tuple(int(d) for d in rng.integers(1, 3, 2)),
+        "groups": groups,
+    }
+    image = tuple(attrs["dilation"][a] * (kernel[a] - 1) + 1 + int(rng.integers(0, 6)) for a in (0, 1))
+    return attrs, (int(rng.integers(1, 3)), *image, per_group * groups), (*kernel, per_group, outs)
+
+
+def _torch_conv(attrs: Mapping[str, Any]) -> Callable[..., torch.Tensor]:
+    def convolve(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        (top, bottom), (left, right) = attrs["padding"]
+        image = F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom))
+        y = F.conv2d(image, w.permute(3, 2, 0, 1), None, attrs["stride"], 0, attrs["dilation"], attrs["groups"])
+        return y.permute(0, 2, 3, 1)
+
+    return convolve
+
+
+@MAKERS.append
+def conv2d(rng: Rng) -> Case:
+    attrs, x, w = _geometry(rng)
+    return Case("conv2d", (rng.normal(size=x), rng.normal(size=w)), _torch_conv(attrs), attrs)
+
+
+@MAKERS.append
+def depthwise(rng: Rng) -> Case:
+    attrs, x, w = _geometry(rng)
+    attrs["groups"] = x[3]
+    return Case("conv2d", (rng.normal(size=x), rng.normal(size=(*w[:2], 1, x[3]))), _torch_conv(attrs), attrs)
+
+
+def _adjoint(attrs: Mapping[str, Any], x: torch.Tensor, w: torch.Tensor, dy: torch.Tensor, which: int) -> torch.Tensor:
+    x, w = (v if v.requires_grad else v.clone().requires_grad_() for v in (x, w))
+    y = _torch_conv(attrs)(x, w)
+    return torch.autograd.grad(y, (x, w)[which], dy, create_graph=True)[0]
+
+
+@MAKERS.append
+def conv2d_input_grad(rng: Rng) -> Case:
+    attrs, x, w = _geometry(rng)
+    empty = torch.zeros(x, dtype=torch.float64)
+    dy = rng.normal(size=tuple(_torch_conv(attrs)(empty, torch.zeros(w, dtype=torch.float64)).shape))
+    meaning = lambda dy, w: _adjoint(attrs, empty, w, dy, 0)  # noqa: E731
+    return Case("conv2d_input_grad", (dy, rng.normal(size=w)), meaning, {**attrs, "input_shape": x})
+
+
+@MAKERS.append
+def conv2d_weight_grad(rng: Rng) -> Case:
+    attrs, x, w = _geometry(rng)
+    empty = torch.zeros(w, dtype=torch.float64)
+    dy = rng.normal(size=tuple(_torch_conv(attrs)(torch.zeros(x, dtype=torch.float64), empty).shape))
+    meaning = lambda x, dy: _adjoint(attrs, x, empty, dy, 1)  # noqa: E731
+    return Case("conv2d_weight_grad", (rng.normal(size=x), dy), meaning, {**attrs, "kernel": w[:2]})
+
+
+# Pooling
+
+
+def _pool(rng: Rng) -> tuple[int, int, int, tuple[int, ...]]:
+    kernel, stride = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+    padding = int(rng.integers(0, kernel // 2 + 1))
+    return kernel, stride, padding, (2, *(int(n) for n in rng.integers(kernel, 8, 2)), 3)
+
+
+def _windows(size: int, kernel: int, stride: int, padding: int) -> tuple[tuple[int, int, int], ...]:
+    starts = range(-padding, size + padding - kernel + 1, stride)
+    return tuple((max(0, s), min(size, s + kernel), 1) for s in starts)
+
+
+@MAKERS.append
+def max_pool(rng: Rng) -> Case:
+    """With ties, where the first element has the gradient."""
+    kernel, stride, padding, shape = _pool(rng)
+    attrs = {f"windows_{a}": _windows(n, kernel, stride, padding) for a, n in zip("hw", shape[1:3], strict=True)}
+
+    def pooled(x: torch.Tensor) -> torch.Tensor:
+        return F.max_pool2d(x.permute(0, 3, 1, 2), kernel, stride, padding).permute(0, 2, 3, 1)
+
+    return Case("max_pool", (rng.integers(0, 5, shape).astype(float),), pooled, attrs)
+
+
+@MAKERS.append
+def dilated_max_pool(rng: Rng) -> Case:
+    shape = (1, int(rng.integers(5, 9)), int(rng.integers(5, 9)), 2)
+    attrs = {f"windows_{a}": tuple((i, i + 5, 2) for i in range(n - 4)) for a, n in zip("hw", shape[1:3], strict=True)}
+
+    def pooled(x: torch.Tensor) -> torch.Tensor:
+        return F.max_pool2d(x.permute(0, 3, 1, 2), 3, 1, 0, 2).permute(0, 2, 3, 1)
+
+    return Case("max_pool", (rng.normal(size=shape),), pooled, attrs)
+
+
+@MAKERS.append
+def avg_pool(rng: Rng) -> Case:
+    kernel, stride, padding, shape = _pool(rng)
+    windows = [_windows(n, kernel, stride, padding) for n in shape[1:3]]
+    attrs: dict[str, Any] = {"windows_h": windows[0], "windows_w": windows[1]}
+    attrs |= {"counts_h": (kernel,) * len(windows[0]), "counts_w": (kernel,) * len(windows[1])}
+
+    def pooled(x: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(x.permute(0, 3, 1, 2), kernel, stride, padding).permute(0, 2, 3, 1)
+
+    return Case("avg_pool", (rng.normal(size=shape),), pooled, attrs)
+
+
+# Softmax, normalisation, loss
+
+
+@MAKERS.append
+def softmax(rng: Rng) -> Case:
+    return Case("softmax", (rng.normal(0, 3, _shape(rng, 3)),), lambda x: x.softmax(-1))
+
+
+@MAKERS.append
+def log_softmax(rng: Rng) -> Case:
+    return Case("log_softmax", (rng.normal(0, 3, _shape(rng, 2)),), lambda x: x.log_softmax(-1))
+
+
+@MAKERS.append
+def normalize(rng: Rng) -> Case:
+    def standard(x: torch.Tensor) -> torch.Tensor:
+        centred = x - x.mean((1, 3), keepdim=True)
+        return centred / torch.sqrt(centred.square().mean((1, 3), keepdim=True) + 1e-3)
+
+    return Case("normalize", (rng.normal(1, 2, (*_shape(rng, 3), 4)),), standard, {"eps": 1e-3})
+
+
+@MAKERS.append
+def cross_entropy(rng: Rng) -> Case:
+    logits = rng.normal(0, 3, (int(rng.integers(1, 5)), int(rng.integers(2, 6))))
+    labels = rng.integers(0, logits.shape[1], logits.shape[0]).astype(np.int32)
+    smoothing = float(rng.choice([0.0, 0.1]))
+
+    def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(x, y.long(), label_smoothing=smoothing)
+
+    return Case("cross_entropy", (logits, labels), loss, {"label_smoothing": smoothing})
