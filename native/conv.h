@@ -43,14 +43,42 @@ typedef struct {
 #undef SV_W
 #endif
 
+/* The columns [from, from + count) of g. */
+SV_FN sv_gather sv_gather_columns(const sv_gather *g, int32_t from, int32_t count, ptrdiff_t weight_step)
+{
+    sv_gather part = *g;
+    part.weight += from * weight_step, part.out += from, part.columns = count;
+    return part;
+}
+
 SV_FN void sv_columns(const sv_gather *g, const real *zeros, int32_t p0, int32_t p1)
 {
-    SV_BY_WIDTH(sv_columns, g->columns, g, zeros, p0, p1);
+    if (!g->onto) {
+        SV_BY_WIDTH(sv_columns, g->columns, g, zeros, p0, p1);
+        return;
+    }
+    for (int32_t at = 0, count; at < g->columns; at += count) { /* whole vectors of one width: nothing overlaps */
+        const int32_t rest = g->columns - at;
+        int32_t width = SV_LANES < 4 && rest >= 4 ? 4 : SV_LANES;
+        while (width > rest) width /= 2;
+        count = rest / width * width;
+        const sv_gather part = sv_gather_columns(g, at, count, 1);
+        SV_BY_WIDTH(sv_columns, count, &part, zeros, p0, p1);
+    }
 }
 
 SV_FN void sv_dots(const sv_gather *g, const real *zeros, int32_t p0, int32_t p1)
 {
-    SV_BY_WIDTH(sv_dots, g->depth, g, zeros, p0, p1);
+    if (!g->onto) {
+        SV_BY_WIDTH(sv_dots, g->depth, g, zeros, p0, p1);
+        return;
+    }
+    for (int32_t at = 0, count; at < g->columns; at += count) {
+        const int32_t rest = g->columns - at, width = rest >= 16 ? 16 : (rest >= 4 ? 4 : 1);
+        count = rest / width * width;
+        const sv_gather part = sv_gather_columns(g, at, count, g->weight_line);
+        SV_BY_WIDTH(sv_dots, part.depth, &part, zeros, p0, p1);
+    }
 }
 
 SV_FN void sv_outer(real *dw, ptrdiff_t line, const real *x, const real *dy, const sv_run *r, int32_t rows,
@@ -116,16 +144,25 @@ SV_FN void sv_conv2d_input_grad_plain(real *dx, const real *dy, const real *w, c
     }
 }
 
-/* Input channels whose weights are transposed at a time. */
+/* Input channels whose weights are transposed at a time, and reals of scratch that a row of taps may do with. */
 #define SV_TRANSPOSED 16
+#define SV_TRANSPOSED_REALS 4096
 
-/* Reals of scratch for sv_conv2d_input_grad. Lanes run over the input channels, for which a block of the weight is
- * transposed into the scratch, unless there are too few pixels to pay for that: then they run over k. */
-SV_FN int32_t sv_conv2d_input_grad_scratch(const sv_conv *d)
+/* Rows of taps that sv_conv2d_input_grad transposes at a time; 0 if it transposes none. Lanes run over the input
+ * channels, for which a block of the weight is transposed into the scratch, unless there are too few pixels to pay for
+ * that: then they run over k. */
+SV_FN int32_t sv_conv2d_input_grad_rows(const sv_conv *d)
 {
     const int32_t taps = d->kh * d->kw, kg = d->k / d->groups, pixels = d->n * d->h * d->w;
+    const int32_t row = d->kw * kg * sv_min_int(d->c / d->groups, SV_TRANSPOSED);
     if (SV_LANES == 1 || pixels <= 4 || 28 * (int64_t)pixels <= (int64_t)taps * kg) return 0;
-    return taps * kg * sv_min_int(d->c / d->groups, SV_TRANSPOSED);
+    return sv_min_int(d->kh, sv_max_int(1, SV_TRANSPOSED_REALS / row));
+}
+
+/* Reals of scratch for sv_conv2d_input_grad. */
+SV_FN int32_t sv_conv2d_input_grad_scratch(const sv_conv *d)
+{
+    return sv_conv2d_input_grad_rows(d) * d->kw * (d->k / d->groups) * sv_min_int(d->c / d->groups, SV_TRANSPOSED);
 }
 
 /* to (columns, rows) = the transpose of from (rows, columns), from's lines `line` apart. */
@@ -142,13 +179,11 @@ SV_FN void sv_transpose_block(real *to, const real *from, ptrdiff_t line, int32_
         for (int32_t j = 0; j < rows; j++) to[i * rows + j] = from[j * line + i];
 }
 
-/* As sv_conv2d_input_grad_plain. zeros: at least k / groups reals of 0; scratch: sv_conv2d_input_grad_scratch(d).
- * The input positions of one residue modulo the stride see the same taps: each residue is a convolution of stride 1. */
-SV_FN void sv_conv2d_input_grad(real *dx, const real *dy, const real *w, const sv_conv *d, const real *zeros,
-                                real *scratch)
+/* The taps of d, whose weight is w, of which every tap row is transposed at once, or (dots) none. */
+SV_FN void sv_conv2d_input_grad_taps(real *dx, const real *dy, const real *w, const sv_conv *d, const real *zeros,
+                                     real *scratch, int dots, int onto)
 {
     const int32_t cg = d->c / d->groups, kg = d->k / d->groups, taps = d->kh * d->kw;
-    const int dots = sv_conv2d_input_grad_scratch(d) == 0;
     const int32_t block = dots ? cg : sv_min_int(cg, SV_TRANSPOSED);
     for (int32_t group = 0; group < d->groups; group++) {
         const real *weight = w + (ptrdiff_t)group * kg;
@@ -162,11 +197,11 @@ SV_FN void sv_conv2d_input_grad(real *dx, const real *dy, const real *w, const s
                 const sv_residue rh = sv_residue_of(d->kh, d->sh, d->dh, d->ph, y);
                 for (int32_t x = 0; x < sv_min_int(d->sw, d->w); x++) {
                     const sv_residue rw = sv_residue_of(d->kw, d->sw, d->dw, d->pw, x);
-                    const ptrdiff_t line = dots ? d->k : width;
-                    const ptrdiff_t tap = (dots ? cg : kg) * line;
+                    const ptrdiff_t line = dots ? d->k : width, tap = dots ? (ptrdiff_t)cg * d->k : (ptrdiff_t)kg * width;
                     sv_gather g = sv_gather_backward(dx, dy, d, group, rh, rw, y, x, dots ? weight : scratch,
                                                      d->kw * tap, tap, line);
-                    g.out += c, g.columns = width;
+                    if (onto && !(rh.count && rw.count)) continue;
+                    g.out += c, g.columns = width, g.onto = onto;
                     if (dots)
                         sv_dots(&g, zeros, 0, g.n * g.oh * g.ow);
                     else
@@ -175,6 +210,36 @@ SV_FN void sv_conv2d_input_grad(real *dx, const real *dy, const real *w, const s
             }
         }
     }
+}
+
+/* dx (onto: what it holds, plus) the input gradient; as sv_conv2d_input_grad_plain. zeros: at least k / groups reals of
+ * 0; scratch: sv_conv2d_input_grad_scratch(d). The input positions of one residue modulo the stride see the same taps:
+ * each residue is a convolution of stride 1. Rows of taps from row i on are a kernel whose padding is i * dh less. */
+SV_FN void sv_conv2d_input_grad_rows_onto(real *dx, const real *dy, const real *w, const sv_conv *d, const real *zeros,
+                                          real *scratch, int onto)
+{
+    const int32_t rows = sv_conv2d_input_grad_rows(d), cg = d->c / d->groups;
+    const int dots = rows == 0;
+    for (int32_t i = 0, count; i < d->kh; i += count) {
+        sv_conv part = *d;
+        count = dots ? d->kh : sv_min_int(rows, d->kh - i);
+        part.kh = count, part.ph = d->ph - i * d->dh;
+        sv_conv2d_input_grad_taps(dx, dy, w + (ptrdiff_t)i * d->kw * cg * d->k, &part, zeros, scratch, dots,
+                                  onto || i > 0);
+    }
+}
+
+SV_FN void sv_conv2d_input_grad(real *dx, const real *dy, const real *w, const sv_conv *d, const real *zeros,
+                                real *scratch)
+{
+    sv_conv2d_input_grad_rows_onto(dx, dy, w, d, zeros, scratch, 0);
+}
+
+/* Adds to what dx holds. */
+SV_FN void sv_conv2d_input_grad_onto(real *dx, const real *dy, const real *w, const sv_conv *d, const real *zeros,
+                                     real *scratch)
+{
+    sv_conv2d_input_grad_rows_onto(dx, dy, w, d, zeros, scratch, 1);
 }
 
 /* dw (r1 - r0, k): rows r = (i*kw + j)*(c / groups) + c of the weight gradient. */

@@ -28,6 +28,7 @@ typedef struct {
     real *out;
     ptrdiff_t out_image, out_row, out_pixel, out_origin; /* out points at the element of offset out_origin */
     int32_t n, oh, ow, columns;
+    int onto; /* add to what out holds: then no column may be visited twice */
 } sv_gather;
 
 /* The outputs [lo, hi) whose input position o*stride + offset lies in [0, extent). */
@@ -52,7 +53,7 @@ SV_FN sv_gather sv_gather_forward(real *out, const real *x, const real *w, const
     g.out = out + (ptrdiff_t)group * columns;
     g.out_pixel = d->k, g.out_row = d->ow * g.out_pixel, g.out_image = d->oh * g.out_row;
     g.out_origin = p0 * g.out_pixel;
-    g.n = d->n, g.oh = d->oh, g.ow = d->ow, g.columns = columns;
+    g.n = d->n, g.oh = d->oh, g.ow = d->ow, g.columns = columns, g.onto = 0;
     return g;
 }
 
@@ -93,6 +94,7 @@ SV_FN sv_gather sv_gather_backward(real *dx, const real *dy, const sv_conv *d, i
     g.out_pixel = (ptrdiff_t)d->sw * d->c, g.out_row = (ptrdiff_t)d->sh * d->w * d->c;
     g.out_image = (ptrdiff_t)d->h * d->w * d->c, g.out_origin = 0;
     g.n = d->n, g.oh = sv_ceil_div(d->h - y, d->sh), g.ow = sv_ceil_div(d->w - x, d->sw), g.columns = columns;
+    g.onto = 0;
     return g;
 }
 

@@ -22,8 +22,17 @@ SV_INLINE void SV_JOIN(sv_columns_tile_, SV_W)(const sv_gather *g, int flat, con
         depth *= taps_w; /* a row of taps reads one run of the source and of the weight */
         taps_w = taps_w > 0;
     }
-    SV_UNROLL
-    for (int a = 0; a < pixels * vectors; a++) acc[a] = (SV_V){0};
+    if (g->onto) {
+        SV_UNROLL
+        for (int q = 0; q < pixels; q++) {
+            const real *out = g->out + (t.to[q] + column);
+            SV_UNROLL
+            for (int v = 0; v < vectors; v++) acc[q * vectors + v] = SV_AT(out + (v == vectors - 1 ? last : v * SV_W));
+        }
+    } else {
+        SV_UNROLL
+        for (int a = 0; a < pixels * vectors; a++) acc[a] = (SV_V){0};
+    }
     for (int32_t i = 0; i < g->taps_h; i++) {
         for (int32_t j = 0; j < taps_w; j++) {
             const real *row[SV_TILE_PIXELS];
@@ -187,8 +196,13 @@ SV_INLINE void SV_JOIN(sv_dots_tile_, SV_W)(const sv_gather *g, const sv_pixels 
         for (int a = 0; a < pixels * columns; a++) sum[a] = SV_JOIN(sv_sum_, SV_W)(&acc[a]);
     }
     SV_UNROLL
-    for (int q = 0; q < pixels; q++)
-        memcpy(g->out + (t->to[q] + column), sum + q * columns, (size_t)columns * sizeof(real));
+    for (int q = 0; q < pixels; q++) {
+        real *out = g->out + (t->to[q] + column);
+        if (g->onto)
+            for (int k = 0; k < columns; k++) out[k] += sum[q * columns + k];
+        else
+            memcpy(out, sum + q * columns, (size_t)columns * sizeof(real));
+    }
 }
 
 /* Pixels [p0, p1), all columns; g->depth >= SV_W. */

@@ -7,6 +7,7 @@ far its own float32 is from its float64; ``disagreements`` compares gradients fr
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,12 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "elu": F.elu,
     "softplus": F.softplus,
 }
+
+
+with warnings.catch_warnings():
+    # PyTorch says once a process that an even kernel padded to "same" costs a copy: let it be now.
+    warnings.simplefilter("ignore")
+    F.conv1d(torch.zeros(1, 1, 4), torch.zeros(1, 1, 2), padding="same")
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,9 @@ class _Builder:
         c, h, w = self.shapes[i]
         groups = self.choice(*(g for g in range(1, c + 1) if c % g == 0))
         kernel = (self.integer(1, min(3, h)), self.integer(1, min(3, w)))
-        dilation = tuple(self.integer(1, 2) if k == 1 or 2 * (k - 1) < n else 1 for k, n in zip(kernel, (h, w)))
+        dilation = tuple(
+            self.integer(1, 2) if k == 1 or 2 * (k - 1) < n else 1 for k, n in zip(kernel, (h, w), strict=True)
+        )
         if self.choice(True, False):
             stride, padding = (self.integer(1, 2), self.integer(1, 2)), (self.integer(0, 2), self.integer(0, 2))
         else:
@@ -115,8 +124,9 @@ class _Builder:
         module = self.part(nn.Conv2d(c, outs, kernel, stride, padding, dilation, groups, bias))
         norm = self.norm(outs)
         name = self.choice(*ACTIVATIONS)
+        geometry = f"{kernel} stride {stride} pad {padding} dilation {dilation} groups {groups}"
         self.add(
-            f"{i}: conv {kernel} stride {stride} pad {padding} dilation {dilation} groups {groups} {self.net.parts[norm]} {name}",
+            f"{i}: conv {geometry} {self.net.parts[norm]} {name}",
             lambda p, maps: ACTIVATIONS[name](p[norm](p[module](maps[i]))),
         )
 
@@ -125,7 +135,8 @@ class _Builder:
         if kind == "none":
             return self.part(nn.Identity())
         if kind == "group":
-            return self.part(nn.GroupNorm(self.choice(*(g for g in range(1, channels + 1) if channels % g == 0)), channels))
+            groups = self.choice(*(g for g in range(1, channels + 1) if channels % g == 0))
+            return self.part(nn.GroupNorm(groups, channels))
         return self.part(nn.BatchNorm2d(channels))
 
     def residual(self) -> None:
@@ -152,10 +163,12 @@ class _Builder:
         kernel, stride = self.integer(1, min(3, h, w)), self.integer(1, 2)
         padding, ceil = self.integer(0, kernel // 2), self.choice(True, False)
         if self.choice(True, False):
-            self.add(f"{i}: max {kernel}/{stride}", lambda _, m: F.max_pool2d(m[i], kernel, stride, padding, 1, ceil))
+            label = f"{i}: max {kernel}/{stride}"
+            self.add(label, lambda _, m: F.max_pool2d(m[i], kernel, stride, padding, 1, ceil))
         else:
             count = self.choice(True, False)
-            self.add(f"{i}: avg {kernel}/{stride}", lambda _, m: F.avg_pool2d(m[i], kernel, stride, padding, ceil, count))
+            label = f"{i}: avg {kernel}/{stride}"
+            self.add(label, lambda _, m: F.avg_pool2d(m[i], kernel, stride, padding, ceil, count))
 
     def attention(self) -> None:
         """Squeeze and excitation."""
@@ -172,7 +185,9 @@ class _Builder:
         c = self.shapes[i][0]
         left = self.part(nn.Conv2d(c, 2, 1))
         right = self.part(nn.Conv2d(c, 3, 3, padding=1))
-        self.add(f"{i}: cat of two branches", lambda p, maps: torch.cat([p[left](maps[i]), F.silu(p[right](maps[i]))], 1))
+        self.add(
+            f"{i}: cat of two branches", lambda p, maps: torch.cat([p[left](maps[i]), F.silu(p[right](maps[i]))], 1)
+        )
 
     def rearrange(self) -> None:
         i = self.source()
@@ -237,15 +252,19 @@ class Reference:
     noise: Mapping[str, float]
 
 
-def _gradients(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> dict[str, np.ndarray]:
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def _gradients(model: nn.Module, x: torch.Tensor, y: torch.Tensor, loss: Loss) -> dict[str, np.ndarray]:
     model = copy.deepcopy(model).to(x.dtype)
-    F.cross_entropy(model(x), y).backward()
+    target = y.to(x.dtype) if y.is_floating_point() else y
+    loss(model(x), target).backward()
     return {n: p.grad.double().numpy() for n, p in model.named_parameters() if p.grad is not None}
 
 
-def reference(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Reference:
-    """PyTorch's cross-entropy gradients for ``model`` in eval mode. The model is not touched."""
-    exact, own = _gradients(model, x.double(), y), _gradients(model, x.float(), y)
+def reference(model: nn.Module, x: torch.Tensor, y: torch.Tensor, loss: Loss = F.cross_entropy) -> Reference:
+    """PyTorch's gradients of ``loss(model(x), y)`` for ``model`` in eval mode. The model is not touched."""
+    exact, own = _gradients(model, x.double(), y, loss), _gradients(model, x.float(), y, loss)
     return Reference(exact, {name: float(np.linalg.norm(own[name] - exact[name])) for name in exact})
 
 

@@ -28,7 +28,9 @@ class Linear(nn.Module):
         return self.fc(x)
 
 
-def _compare(model: nn.Module, x: torch.Tensor, y: torch.Tensor | None, which: str | Loss, reference: Reference) -> None:
+def _compare(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor | None, which: str | Loss, reference: Reference
+) -> None:
     model = model.double().eval()
     captured = capture(model, x)
     steps = programs(captured, loss(which), SGD(0.1), captured.trainable)

@@ -29,7 +29,7 @@ IMAGES: dict[str, Function] = {
     "rsub alpha": lambda x: torch.rsub(x, x * x, alpha=2),
     "mul": lambda x: torch.multiply(x * 3, x) * aten.mul.Scalar(x, 2),
     "div": lambda x: x / 3 + 1 / (x + 9) + torch.true_divide(x, x * x + 1) + aten.div.Scalar(x, 2),
-    "maximum": lambda x: torch.maximum(x, x.flip(-1) if False else x * x) + torch.max(x, x * 2),
+    "maximum": lambda x: torch.maximum(x, x * x) + torch.max(x, x * 2),
     "minimum": lambda x: torch.minimum(x, x * x) + torch.min(x, 2 * x),
     "compare": lambda x: torch.where(x > 0, x, x * x) + torch.where(x <= 0.5, x, 0.0) + torch.where(x < 1, 0.0, x),
     "compare tensors": lambda x: x * ((x > x.mean()).double() + (x >= 2 * x) + (x < -x) + (x <= -x) + (x == x * x)),
@@ -90,7 +90,9 @@ IMAGES: dict[str, Function] = {
     "sum all": lambda x: x.sum() + x * x.mean(),
     "mean": lambda x: x.mean((2, 3)) + x.mean((1, 3))[:, :1] + x.mean(-1, keepdim=True)[..., 0, 0],
     "var": lambda x: x.var((2, 3)) + x.std(1)[:, 0, :1] + torch.var(x, (2, 3), correction=0),
-    "var.dim": lambda x: aten.var.dim(x, [2, 3], True, True) + aten.std.correction(x, [2, 3], correction=1, keepdim=True),
+    "var.dim": lambda x: (
+        aten.var.dim(x, [2, 3], True, True) + aten.std.correction(x, [2, 3], correction=1, keepdim=True)
+    ),
     "amax": lambda x: x.amax((1, 2)) + x.amin((0, 2, 3))[:1] + x.max(),
     "max.dim": lambda x: x.max(2).values + x.max(2, keepdim=True).values[:, :, 0] + x.relu().max(1).values[:, :1],
     "softmax": lambda x: x.softmax(1) + F.softmax(x, -1) + F.log_softmax(x, 2),
@@ -126,7 +128,9 @@ IMAGES: dict[str, Function] = {
     "masked attention": lambda x: F.scaled_dot_product_attention(x, x, x, torch.eye(4, dtype=torch.bool)),
     "biased attention": lambda x: F.scaled_dot_product_attention(x, x, x, x[0, 0, :, :4]),
     # functional norms
-    "layer_norm": lambda x: F.layer_norm(x, (4, 5)) + F.layer_norm(x, (5,)) + aten.native_layer_norm(x, [5], None, None, 1e-5)[0],
+    "layer_norm": lambda x: (
+        F.layer_norm(x, (4, 5)) + F.layer_norm(x, (5,)) + aten.native_layer_norm(x, [5], None, None, 1e-5)[0]
+    ),
     "instance_norm": lambda x: F.instance_norm(x),
     "rms_norm": lambda x: F.rms_norm(x, (5,), eps=1e-5),
     "dropout": lambda x: F.dropout(x, 0.5, False) + F.dropout2d(x, 0.5, False) + aten.native_dropout(x, 0.5, False)[0],
@@ -343,5 +347,7 @@ def test_every_lowering_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
             capture(torch.export.export(model, (example,)).run_decompositions(), example)
     for function in IN_PLACE.values():
         capture(nn.Sequential(nn.Conv2d(6, 6, 1), Wrapped(lambda x, f=function: f(x + 0), 6)).double(), x)
-    unseen = {op for op in set(LOWERINGS) - seen if not op.partition(".")[2].partition(".")[0].endswith("_")}
+    refused = {"aten.item.default", "aten._local_scalar_dense.default", "aten.nonzero.default"}
+    refused |= {"aten.bernoulli.default", "aten.detach.default"}
+    unseen = {op for op in set(LOWERINGS) - seen - refused if not op.partition(".")[2].partition(".")[0].endswith("_")}
     assert not unseen, ", ".join(sorted(unseen))

@@ -187,6 +187,7 @@ def _fused(model: Normed) -> tuple[nn.Module, dict[str, nn.Parameter]]:
     for layer, norm in (("a", "na"), ("b", "nb"), ("c", "nc"), ("d", "nd"), ("fc", "nfc")):
         fuse = fuse_linear_bn_eval if layer == "fc" else fuse_conv_bn_eval
         together = fuse(getattr(fused, layer), getattr(fused, norm))
+        together.bias.requires_grad_()
         setattr(fused, layer, together)
         setattr(fused, norm, nn.Identity())
         names[f"{layer}.weight"] = together.weight
@@ -279,9 +280,9 @@ def test_last_layers_are_the_same_under_frozen_and_folded_norms() -> None:
 @pytest.mark.parametrize(
     ("update", "message"),
     [
-        ("last:9", "update is 'last:9': give \"last:1\" to \"last:2\": so many layers train"),
-        ("last:x", "update is 'last:x': give \"last:1\" to \"last:2\": so many layers train"),
-        ("head.*", "update is 'head.*': give \"full\", \"last:K\", \"bias\" or names of encoder.weight, encoder.bias"),
+        ("last:9", 'update is \'last:9\': give "last:1" to "last:2": so many layers train'),
+        ("last:x", 'update is \'last:x\': give "last:1" to "last:2": so many layers train'),
+        ("head.*", 'update is \'head.*\': give "full", "last:K", "bias" or names of encoder.weight, encoder.bias'),
         ("frozen", "update is 'frozen': give"),
         ([], "update is []: it selects nothing"),
     ],

@@ -156,5 +156,5 @@ BROKEN = [
 def test_broken_graphs_are_named(make, message) -> None:
     graph = make()
     assert any(message in line for line in ir.problems(graph)), ir.problems(graph)
-    with pytest.raises(ValueError, match="^broken graph: "):
+    with pytest.raises(ValueError, match=r"^broken graph: "):
         ir.verify(graph)

@@ -19,6 +19,8 @@ int t_conv2d(real *o, in x, in w, conv d, in zeros, int a, int b) { sv_conv2d(o,
 int t_conv2d_input_grad_plain(real *o, in y, in w, conv d) { sv_conv2d_input_grad_plain(o, y, w, d); return 0; }
 int t_conv2d_input_grad(real *o, in y, in w, conv d, in zeros, real *scratch)
 { sv_conv2d_input_grad(o, y, w, d, zeros, scratch); return 0; }
+int t_conv2d_input_grad_onto(real *o, in y, in w, conv d, in zeros, real *scratch)
+{ sv_conv2d_input_grad_onto(o, y, w, d, zeros, scratch); return 0; }
 int t_conv2d_weight_grad_plain(real *o, in x, in y, conv d, int a, int b)
 { sv_conv2d_weight_grad_plain(o, x, y, d, a, b); return 0; }
 int t_conv2d_weight_grad(real *o, in x, in y, conv d, int a, int b)

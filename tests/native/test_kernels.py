@@ -1,6 +1,7 @@
 """Every native kernel against PyTorch in double: two compilers, two precisions, four vector widths."""
 
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
+from selvedge.planning.scratch import native_scratch
 
 from .build import Conv, Kernels, compile_kernels
 
@@ -114,6 +117,11 @@ def test_conv2d_agrees_with_pytorch(kernels: Kernels, part: int) -> None:
             got = kernels.empty(*x.shape)
             kernels(name, got, dy, w, d, *rest)
             close(got, dx, d.kh * d.kw * d.k // d.groups)
+        before = kernels.real(rng.standard_normal(x.shape))
+        got = before.copy()
+        kernels("conv2d_input_grad_onto", got, dy, w, d, zeros, scratch)
+        close(got, dx + before, d.kh * d.kw * d.k // d.groups)
+        assert len(scratch) == native_scratch("conv2d_input_grad", asdict(d), kernels("lanes"))
 
         cut = int(rng.integers(0, d.rows))
         for name in ("conv2d_weight_grad_plain", "conv2d_weight_grad"):

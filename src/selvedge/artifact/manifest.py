@@ -61,9 +61,12 @@ class ProgramEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """See :class:`Port`, :class:`StateEntry`. ``order``: the names of the model's
-    state_dict, in its order. ``classes``: labels lie in 0..classes-1 (0: no labels). ``aliases``: shared state, other name -> name in ``state``. ``folds``: the
-    batch norms that were folded, and so how to come back to the PyTorch names. ``files``: name -> SHA-256."""
+    """See :class:`Port`, :class:`StateEntry`.
+
+    order: the names of the model's state_dict, in its order. classes: labels lie in 0..classes-1 (0: no labels).
+    aliases: shared state, other name -> name in ``state``. folds: the batch norms that were folded, and so how to come
+    back to the PyTorch names. files: name -> SHA-256.
+    """
 
     name: str
     digest: str
@@ -146,5 +149,3 @@ def _entry(data: Mapping[str, Any]) -> StateEntry:
         str(data["region"]), int(data["offset"]), int(data["initial"]), tuple(data["shape"]), str(data["dtype"]),
         str(data["kind"]), _layout(data["layout"]),
     )  # fmt: skip
-
-

@@ -12,6 +12,11 @@ def native_headers() -> dict[str, str]:
     return {f.name: f.read_text() for f in sorted(_folder().glob("*.h"))}
 
 
+def native_linked() -> str:
+    """The C text of the heavy families as a unit of their own."""
+    return (_folder() / "linked.c").read_text()
+
+
 def native_stack_probe() -> str:
     """The C text that measures the stack of a program, for the checking build."""
     return (_folder() / "stack_probe.c").read_text()

@@ -21,7 +21,9 @@ class Preprocess:
 
         def spread(values: tuple[float, ...], field: str) -> tuple[float, ...]:
             if len(values) not in (1, channels):
-                raise ValueError(f"preprocess {field}: {len(values)} values for {channels} channels; give 1 or {channels}")
+                raise ValueError(
+                    f"preprocess {field}: {len(values)} values for {channels} channels; give 1 or {channels}"
+                )
             return values * channels if len(values) == 1 else values
 
         return spread(self.scale, "scale"), spread(self.offset, "offset")
@@ -32,7 +34,7 @@ class Preprocess:
         shape = (1, -1) + (1,) * (raw.ndim - 2)
         s = np.asarray(scale, dtype).reshape(shape)
         o = np.asarray(offset, dtype).reshape(shape)
-        return np.asarray(raw, dtype) * s + o
+        return np.asarray(np.asarray(raw, dtype) * s + o)
 
     def to_dict(self) -> dict[str, Any]:
         return {"scale": list(self.scale), "offset": list(self.offset)}

@@ -38,7 +38,7 @@ def capture(
         raise InvalidInput("norms", repr(norms), f"give one of {', '.join(NORMS)}")
     inputs = checked(example)
     program = export(model, inputs)
-    found = signature.read(program)
+    found = signature.read(program, model.state_dict() if isinstance(model, nn.Module) else ())
     _match(program, found, inputs)
     arrays = {name: np.array(tensor.detach().cpu().numpy()) for name, tensor in found.tensors.items()}
     folds = fold.find(program.graph, found.state, arrays) if norms == "folded" else {}

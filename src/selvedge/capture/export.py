@@ -14,9 +14,23 @@ from ..errors import InvalidInput, NotSupported, one_line
 from .source import of_error, of_trace
 
 _DATA_DEPENDENT = ("data-dependent", "GuardOnDataDependent", "Could not guard", "aten._local_scalar_dense")
-_FRESH = ("aten.conv2d.", "aten.conv1d.", "aten.batch_norm.", "aten.linear.", "aten.group_norm.", "aten.layer_norm.")
+_FRESH: tuple[str, ...] = (
+    "aten.conv2d.",
+    "aten.conv1d.",
+    "aten.batch_norm.",
+    "aten.linear.",
+    "aten.group_norm.",
+    "aten.layer_norm.",
+)
 _FRESH += ("aten.add.Tensor", "aten.cat.")
-_IN_PLACE = ("aten.relu_.", "aten.hardtanh_.", "aten.relu6_.", "aten.hardswish_.", "aten.silu_.", "aten.leaky_relu_.")
+_IN_PLACE: tuple[str, ...] = (
+    "aten.relu_.",
+    "aten.hardtanh_.",
+    "aten.relu6_.",
+    "aten.hardswish_.",
+    "aten.silu_.",
+    "aten.leaky_relu_.",
+)
 _IN_PLACE += ("aten.sigmoid_.", "aten.tanh_.", "aten.elu_.", "aten.hardsigmoid_.", "aten.clamp_.", "aten.add_.Tensor")
 _STRAIGHTEN = "make the control flow independent of tensor values, for instance with torch.where"
 

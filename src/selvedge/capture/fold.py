@@ -12,14 +12,12 @@ from ..artifact.folding import LEAST_SCALE, Fold
 from ..errors import InvalidInput
 
 Folds = dict[torch.fx.Node, tuple[torch.fx.Node, Fold]]
-_LAYERS = ("aten.conv2d.default", "aten.conv2d.padding", "aten.conv1d.default", "aten.conv1d.padding")
+_LAYERS: tuple[str, ...] = ("aten.conv2d.default", "aten.conv2d.padding", "aten.conv1d.default", "aten.conv1d.padding")
 _LAYERS += ("aten.linear.default",)
 _NORMS = {"aten.batch_norm.default": 7, "aten._native_batch_norm_legit_no_training.default": 6}
 
 
-def find(
-    graph: torch.fx.Graph, names: Mapping[str, str], state: Mapping[str, np.ndarray]
-) -> Folds:
+def find(graph: torch.fx.Graph, names: Mapping[str, str], state: Mapping[str, np.ndarray]) -> Folds:
     """Layer node -> the batch norm node behind it and the fold, wherever no tensor involved is used elsewhere.
 
     names: placeholder -> state name. Raises ``InvalidInput`` where a scale is too small to be undone.
@@ -31,12 +29,12 @@ def find(
         if not isinstance(layer, torch.fx.Node) or str(layer.target) not in _LAYERS or len(layer.users) > 1:
             continue
         bias = layer.args[2] if len(layer.args) > 2 else layer.kwargs.get("bias")
-        parts = [layer.args[1], bias, *norm.args[1:5]]
-        held = [None if p is None else names.get(p.name, "") if isinstance(p, torch.fx.Node) else "" for p in parts]
+        held = [_name(part, names) for part in (layer.args[1], bias, *norm.args[1:5])]
         own = [name for name in held if name is not None]
         flat = layer.target is not torch.ops.aten.linear.default or len(layer.meta["val"].shape) == 2
-        if flat and all(own) and all(uses[name] == 1 for name in own) and None not in (held[0], *held[4:]):
-            fold = Fold(*held, eps=norm.args[_NORMS[str(norm.target)]])  # type: ignore[arg-type]
+        weight, bias, gamma, beta, mean, var = held
+        if flat and weight and mean and var and all(own) and all(uses[name] == 1 for name in own):
+            fold = Fold(weight, bias, gamma, beta, mean, var, norm.args[_NORMS[str(norm.target)]])
             weakest = fold.weakest(state)
             if weakest < LEAST_SCALE:
                 raise InvalidInput(
@@ -47,3 +45,10 @@ def find(
                 )
             folds[layer] = (norm, fold)
     return folds
+
+
+def _name(part: object, names: Mapping[str, str]) -> str | None:
+    """The state name of an argument; None for an argument left out, "" for anything computed."""
+    if part is None:
+        return None
+    return names.get(part.name, "") if isinstance(part, torch.fx.Node) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,7 +92,7 @@ class Reconstruction:
         return _mean(ir.apply("square", ir.apply("sub", ir.transpose(output, order), target)))
 
 
-_BY_NAME = {
+_BY_NAME: Mapping[str, Loss] = {
     "cross_entropy": CrossEntropy(),
     "mse": MSE(),
     "bce_with_logits": BCEWithLogits(),

@@ -65,7 +65,7 @@ def programs(captured: Captured, loss: Loss, optimizer: Optimizer, update: Seque
         name: np.zeros(v.shape, v.dtype) for name, v in step.state.items() if v.node.attrs["kind"] == "optimizer"
     }
     updated = tuple(name for name in step.updates if name not in initial)
-    return Programs(*map(ir.simplified, (graph, evaluate, step)), initial, updated, layouts)
+    return Programs(ir.simplified(graph), ir.simplified(evaluate), ir.simplified(step), initial, updated, layouts)
 
 
 def _step(evaluate: ir.Graph, loss: ir.Value, optimizer: Optimizer, update: Sequence[str]) -> ir.Graph:

@@ -37,9 +37,7 @@ class Reading:
     arrays: state name -> array in PyTorch's layout; folded weights and biases take the place of the model's.
     """
 
-    def __init__(
-        self, graph: torch.fx.Graph, found: Signature, arrays: Mapping[str, np.ndarray], folds: Folds
-    ) -> None:
+    def __init__(self, graph: torch.fx.Graph, found: Signature, arrays: Mapping[str, np.ndarray], folds: Folds) -> None:
         self.found = found
         self.folds: dict[torch.fx.Node, Fold] = {layer: fold for layer, (_, fold) in folds.items()}
         self.folded = {norm: layer for layer, (norm, _) in folds.items()}
@@ -70,7 +68,7 @@ class Reading:
         elif node.op == "call_function":
             self.memory[node] = self._call(node)
         else:
-            raise _refusal(node, str(node.target), "keep tensors in parameters and buffers")
+            self.memory[node] = None
 
     # Leaves
 
@@ -115,10 +113,10 @@ class Reading:
             return None
         if node.target is operator.getitem:
             source, index = node.args
-            return self.memory[source][index]  # type: ignore[index]
+            return self.memory[source][index]
         if not isinstance(node.target, torch._ops.OpOverload):
             name = getattr(node.target, "__name__", op)
-            raise _refusal(node, name, "write it with supported operations, without context managers")
+            raise _refusal(_inner(node), name, "write it without context managers and control flow")
         args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), lambda n: self._read(n, node))
         if not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes):
             return node.target(*args, **kwargs)
@@ -140,11 +138,13 @@ class Reading:
     def _read(self, node: torch.fx.Node, reader: torch.fx.Node) -> Any:
         value = self.memory[node]
         if value is None:
-            raise _refusal(reader, f"reading {node.name}", "only the first result of that operation is")
+            source, index = node.args if node.target is operator.getitem else (node, 0)
+            what = f"result {index} of {source.target}"
+            raise _refusal(reader, what, "only the first result of that operation is")
         return value
 
     def _finish(self, node: torch.fx.Node) -> None:
-        for i, result in enumerate(node.args[0]):  # type: ignore[arg-type, union-attr]
+        for i, result in enumerate(node.args[0]):
             value = self.memory.get(result) if isinstance(result, torch.fx.Node) else None
             if not isinstance(value, Tensor):
                 raise NotSupported(f"output {i}", "", "forward() must return tensors computed from its inputs")
@@ -161,6 +161,16 @@ def _check(node: torch.fx.Node, result: Any) -> None:
         captured, meant = (got.shape, got.value.dtype), (tuple(face.shape), DTYPES.get(face.dtype, str(face.dtype)))
         if captured != meant:
             raise _refusal(node, str(node.target), f"it was captured as {captured}, where PyTorch has {meant}")
+
+
+def _inner(node: torch.fx.Node) -> torch.fx.Node:
+    """The first operation inside a higher-order one (a no_grad block): it has the user's line."""
+    bodies = [n.target for n in node.all_input_nodes if n.op == "get_attr"]
+    for body in bodies:
+        module = getattr(node.graph.owning_module, str(body), None)
+        if isinstance(module, torch.fx.GraphModule):
+            return next((n for n in module.graph.nodes if n.meta.get("stack_trace")), node)
+    return node
 
 
 def _refusal(node: torch.fx.Node, what: str, fix: str) -> NotSupported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -24,14 +25,15 @@ class Signature:
     parameters: set[str] = field(default_factory=set)
 
 
-def read(program: ExportedProgram) -> Signature:
-    """The signature of ``program``; shared tensors go by the first of their names."""
+def read(program: ExportedProgram, order: Iterable[str] = ()) -> Signature:
+    """The signature of ``program``, its state in ``order``; shared tensors go by the first of their names."""
     for spec in program.graph_signature.output_specs:
         if spec.kind is not OutputKind.USER_OUTPUT:
             node = next(n for n in program.graph.nodes if n.name == spec.arg.name)
             where = of_trace(node.meta.get("stack_trace"))
             raise NotSupported(f"assignment to {spec.target}", where, "do not change buffers or inputs in forward()")
-    found = Signature(tensors=dict(program.state_dict))
+    names = dict.fromkeys([*(name for name in order if name in program.state_dict), *program.state_dict])
+    found = Signature(tensors={name: program.state_dict[name] for name in names})
     first: dict[tuple[object, ...], str] = {}
     for name, tensor in found.tensors.items():
         key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if tensor.numel() else (name,)

@@ -8,13 +8,14 @@ import re
 import traceback
 from collections.abc import Iterable
 from itertools import dropwhile
+from pathlib import Path
 
 import torch
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>[^\n]*)\n?(?P<code>[^\n]*)')
-_TORCH = os.path.dirname(torch.__file__) + os.sep
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_STANDARD = os.path.dirname(os.__file__) + os.sep
+_TORCH = f"{Path(torch.__file__).parent}{os.sep}"
+_HERE = f"{Path(__file__).resolve().parent}{os.sep}"
+_STANDARD = f"{Path(os.__file__).parent}{os.sep}"
 
 
 def _is_users(file: str) -> bool:

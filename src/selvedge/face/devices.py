@@ -31,7 +31,9 @@ def one(name: str, as_json: bool) -> str:
     lines = [str(d), f"  reserved RAM   {format_bytes(d.reserved_ram)}", f"  vectors        {d.vector_bytes} B"]
     lines += [f"  throughput     {k}: {v:.3g} MAC/s" for k, v in d.throughput.items()]
     lines += [f"  bandwidth      {k}: {v:.3g} B/s" for k, v in d.bandwidth.items()]
-    lines.append("  energy         " + ("no figures" if d.energy is None else f"{d.energy.static_w:.3g} W while it runs"))
+    lines.append(
+        "  energy         " + ("no figures" if d.energy is None else f"{d.energy.static_w:.3g} W while it runs")
+    )
     lines.append("  sources")
     for s in d.sources:
         lines.append(f"    {', '.join(s.figures)} ({s.kind}): {s.document} {s.where} {s.says}".rstrip())

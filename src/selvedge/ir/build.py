@@ -45,14 +45,14 @@ def scale(x: Value, factor: float) -> Value:
 
 
 def reshape(x: Value, shape: tuple[int, ...], where: str = "") -> Value:
-    """``x`` in another shape of the same size: one reshape at most, of what ``x`` itself may be a reshape of."""
+    """``x`` in another shape of the same size; a reshape of a reshape is one reshape, or none."""
     if x.node.op == "reshape" and x.shape != shape:
         x = x.node.inputs[0]
     return x if x.shape == shape else apply("reshape", x, shape=shape, where=where)
 
 
 def transpose(x: Value, perm: tuple[int, ...], where: str = "") -> Value:
-    """Axis i of the result is axis ``perm[i]`` of ``x``. A reshape when only axes of one element move; two become one."""
+    """Axis i of the result is axis ``perm[i]`` of ``x``. Two become one; a reshape when only axes of 1 move."""
     if x.node.op == "transpose":
         first = x.node.attrs["perm"]
         return transpose(x.node.inputs[0], tuple(first[a] for a in perm), where)

@@ -13,9 +13,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-ITEM_BYTES: Mapping[str, int] = MappingProxyType(
-    {"float32": 4, "float64": 8, "int32": 4, "uint8": 1, "bool": 1}
-)
+ITEM_BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "float64": 8, "int32": 4, "uint8": 1, "bool": 1})
 
 LEAVES = ("input", "state", "constant")
 

@@ -8,7 +8,7 @@ ONTO = "conv2d_input_grad"
 
 
 def accumulate(graph: Graph) -> Graph:
-    """``graph`` with ``add(u, conv2d_input_grad(dy, w))`` as ``conv2d_input_grad(dy, w, u)``: u's bytes become the sum's.
+    """``graph`` with ``add(u, conv2d_input_grad(dy, w))`` as ``conv2d_input_grad(dy, w, u)``, in u's bytes.
 
     Only where the gradient has no other reader. Depthwise and linear layers are left alone: their gradients have
     kernels that cannot add.
@@ -54,5 +54,5 @@ def _onto(node: Node, readers: dict[Value, int]) -> tuple[Value, Value] | None:
 
 
 def _depthwise(node: Node) -> bool:
-    groups = node.attrs["groups"]
+    groups = int(node.attrs["groups"])
     return groups > 1 and groups == node.inputs[0].shape[-1] == node.specs[0].shape[-1]

@@ -77,9 +77,7 @@ def _slots(state: Mapping[str, Value], updated: set[str], align: int) -> tuple[d
     return slots, persistent, at
 
 
-def _constants(
-    lowered: Mapping[str, Lowered], weights: int
-) -> tuple[dict[str, Slot], dict[str, np.ndarray], int]:
+def _constants(lowered: Mapping[str, Lowered], weights: int) -> tuple[dict[str, Slot], dict[str, np.ndarray], int]:
     """Constant arrays behind the state in the weights; labels are made unique by program."""
     slots: dict[str, Slot] = {}
     values: dict[str, np.ndarray] = {}
@@ -146,9 +144,7 @@ def _program(
 def _traffic(device: Device, low: Lowered, arena: int, moved: int) -> dict[str, int]:
     """Bytes by memory level: frozen weights come from flash where a device has a rate for it, the rest from the cache
     if the whole arena lies in it, else from RAM."""
-    frozen = sum(
-        low.instances[i].spec.bytes for k in low.kernels for i in k.reads if low.instances[i].region == FLASH
-    )
+    frozen = sum(low.instances[i].spec.bytes for k in low.kernels for i in k.reads if low.instances[i].region == FLASH)
     if "flash" not in device.bandwidth:
         frozen = 0
     level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"

@@ -40,7 +40,7 @@ def bound_of_any_order(lowered: Lowered) -> int:
             remaining[f].discard(k)
             if not remaining[f]:
                 ready.append(f)
-    behind: dict[int, int] = {k: 0 for k in ids}
+    behind: dict[int, int] = dict.fromkeys(ids, 0)
     for k in reversed(topological):
         for f in followers.get(k, ()):
             behind[k] |= behind[f] | bit[f]

@@ -80,11 +80,11 @@ class _Checker:
         self._sizes()
         for i in p.inputs.values():
             self._claim(i, "input")
-        for i in p.instances.values():
-            if i.state is not None and i.version == 0:
-                self._claim(i.id, "state")
-            elif i.region == FLASH:
-                self._claim(i.id, "constant")
+        for instance in p.instances.values():
+            if instance.state is not None and instance.version == 0:
+                self._claim(instance.id, "state")
+            elif instance.region == FLASH:
+                self._claim(instance.id, "constant")
         ran: set[int] = set()
         for event in p.schedule:
             if isinstance(event, Compute):

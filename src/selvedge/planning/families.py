@@ -93,14 +93,12 @@ def _conv_weight_grad(node: Node, machine: Machine) -> Native:
     d = _dims(x, dy, node.attrs["kernel"], node.attrs)
     if _is_depthwise(d):
         return Native("depthwise_weight_grad", (0, 1), d, unit=d["c"], units=d["kh"] * d["kw"])
-    return Native(
-        "conv2d_weight_grad", (0, 1), d, unit=d["k"], units=d["kh"] * d["kw"] * (d["c"] // d["groups"])
-    )
+    return Native("conv2d_weight_grad", (0, 1), d, unit=d["k"], units=d["kh"] * d["kw"] * (d["c"] // d["groups"]))
 
 
 def _matmul(node: Node, machine: Machine) -> Native:
     """Two-dimensional products are linear layers and run as 1 x 1 convolutions; the rest are batched products."""
-    a, b = (v.shape for v in node.inputs)
+    a = node.inputs[0].shape
     trans_a, trans_b = bool(node.attrs["trans_a"]), bool(node.attrs["trans_b"])
     m, n = node.specs[0].shape[-2:]
     inner = a[-2] if trans_a else a[-1]
@@ -187,27 +185,34 @@ def _transpose(node: Node, machine: Machine) -> Native:
 def _slice(node: Node, machine: Machine) -> Native:
     a = node.attrs
     params = {
-        "shape": node.inputs[0].shape, "out": node.specs[0].shape, "starts": tuple(a["starts"]), "steps": tuple(a["steps"])
-    }  # fmt: skip
+        "shape": node.inputs[0].shape,
+        "out": node.specs[0].shape,
+        "starts": tuple(a["starts"]),
+        "steps": tuple(a["steps"]),
+    }
     return Native("slice", (0,), params)
 
 
 def _unslice(node: Node, machine: Machine) -> Native:
     a = node.attrs
     params = {
-        "shape": node.inputs[0].shape, "out": node.specs[0].shape, "starts": tuple(a["starts"]), "steps": tuple(a["steps"]),
-        "value": 0.0,
-    }  # fmt: skip
+        "shape": node.inputs[0].shape,
+        "out": node.specs[0].shape,
+        "starts": tuple(a["starts"]),
+        "steps": tuple(a["steps"]),
+    }
     return Native("unslice", (0,), params)
 
 
 def _pad(node: Node, machine: Machine) -> Native:
-    shape = node.inputs[0].shape
+    a = node.attrs
     params = {
-        "shape": shape, "out": node.specs[0].shape, "starts": tuple(node.attrs["before"]), "steps": (1,) * len(shape),
-        "value": float(node.attrs["value"]),
-    }  # fmt: skip
-    return Native("unslice", (0,), params)
+        "shape": node.inputs[0].shape,
+        "before": tuple(a["before"]),
+        "after": tuple(a["after"]),
+        "value": float(a["value"]),
+    }
+    return Native("pad", (0,), params)
 
 
 def _concat(node: Node, machine: Machine) -> Native:

@@ -39,9 +39,7 @@ class Groups:
 
     def sources(self, head: Node) -> set[Node]:
         """Heads of the groups that this group reads."""
-        found = {
-            self.head[r.node] for n in self.members[head] for v in n.inputs if (r := root(v)).node in self.head
-        }
+        found = {self.head[r.node] for n in self.members[head] for v in n.inputs if (r := root(v)).node in self.head}
         found.discard(head)
         return found
 
@@ -121,9 +119,7 @@ def fuse(graph: Graph) -> Groups:
             continue
         head = groups.find(value.node)
         alone = all(
-            u is node or groups.find(u) is head
-            for member in groups.members[head]
-            for u in users.get(Value(member), ())
+            u is node or groups.find(u) is head for member in groups.members[head] for u in users.get(Value(member), ())
         ) and not any(Value(member) in wanted for member in groups.members[head])
         if alone and groups.members[head][-1] is value.node:
             groups.merge(node, head)

@@ -1,4 +1,4 @@
-"""Graph -> kernels. After this the set of calls, their tiles and their scratch are fixed; the rest is order and place."""
+"""Graph -> kernels. After this calls, tiles and scratch are fixed; the rest is order and place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .kernel import ARENA, FLASH, STATE, Expression, Instance, Kernel, Lowered, 
 
 def lower(graph: Graph, machine: Machine, persistent: Collection[str]) -> Lowered:
     """Lower one program. ``persistent``: the state that lives in RAM because some program of the plan updates it."""
-    return _Lowering(graph, machine, frozenset(persistent)).run()
+    return _Lowering(accumulate(graph), machine, frozenset(persistent)).run()
 
 
 @dataclass
@@ -86,9 +86,7 @@ class _Lowering:
             for value in node.inputs:
                 base = root(value)
                 through_view = value.node.op in VIEWS
-                if base.node in groups.head and (
-                    groups.find(base.node) is not groups.find(node) or through_view
-                ):
+                if base.node in groups.head and (groups.find(base.node) is not groups.find(node) or through_view):
                     exposed.add(base)
         return exposed
 
@@ -106,9 +104,7 @@ class _Lowering:
                 continue
             head = groups.find(made.node)
             members = groups.members[head]
-            own_reads = [
-                (node, value) for node in members for value in node.inputs if root(value) == old
-            ]
+            own_reads = [(node, value) for node in members for value in node.inputs if root(value) == old]
             loops_only = all(
                 is_loop(node) and value.spec.size == node.specs[0].size == made.spec.size for node, value in own_reads
             )
@@ -128,9 +124,7 @@ class _Lowering:
             edges: dict[Node, set[Node]] = {h: groups.sources(h) for h in groups.members}
             for made, name in chosen.items():
                 head = groups.find(made.node)
-                edges[head] |= {
-                    groups.find(n) for n in self.readers.get(self.graph.state[name], ())
-                } - {head}
+                edges[head] |= {groups.find(n) for n in self.readers.get(self.graph.state[name], ())} - {head}
             stuck = _unordered(edges)
             if not stuck:
                 return chosen
@@ -246,15 +240,15 @@ class _Lowering:
             return True
         inside = set(loops)
         return any(
-            value.spec.bytes == raw.spec.bytes and root(value).node.op != "state" and self.readers[root(value)] <= inside
+            value.spec.bytes == raw.spec.bytes
+            and root(value).node.op != "state"
+            and self.readers[root(value)] <= inside
             for n in loops
             for value in n.inputs
             if value != raw and value.node not in inside and root(value) not in self.wanted
         )
 
-    def _reduction(
-        self, node: Node, loops: list[Node], read: Callable[[Value], int]
-    ) -> tuple[Expression, Reduction]:
+    def _reduction(self, node: Node, loops: list[Node], read: Callable[[Value], int]) -> tuple[Expression, Reduction]:
         source = node.inputs[0]
         extents = source.shape
         axes = node.attrs["axes"]

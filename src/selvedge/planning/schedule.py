@@ -45,9 +45,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One entry point. offsets: instance id -> byte offset in its region (arena offsets count from the arena's start,
-    so they lie behind the persistent bytes); sizes: the bytes reserved there. bound: the largest sum of live transient bytes in this order;
-    any_order: a bound over all orders."""
+    """One entry point.
+
+    offsets: instance id -> byte offset in its region (arena offsets count from the arena's start, so they lie behind the
+    persistent bytes). sizes: the bytes reserved there. bound_bytes: the largest sum of live transient bytes in this
+    order; any_order_bytes: a bound over all orders.
+    """
 
     name: str
     kernels: Mapping[int, Kernel]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TRANSPOSED = 16  # SV_TRANSPOSED in native/conv.h
+TRANSPOSED_REALS = 4096  # SV_TRANSPOSED_REALS
 
 
 def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
     """Reals of scratch for one call on a machine of ``lanes`` lanes: the twin of ``sv_conv2d_input_grad_scratch``."""
     if family not in ("conv2d_input_grad", "conv2d_input_grad_onto"):
         return 0
-    taps = params["kh"] * params["kw"]
+    kh, kw = params["kh"], params["kw"]
     k = params["k"] // params["groups"]
     pixels = params["n"] * params["h"] * params["w"]
-    if lanes == 1 or pixels <= 4 or 28 * pixels <= taps * k:
+    if lanes == 1 or pixels <= 4 or 28 * pixels <= kh * kw * k:
         return 0
-    return taps * k * min(params["c"] // params["groups"], TRANSPOSED)
+    row = kw * k * min(params["c"] // params["groups"], TRANSPOSED)
+    return min(kh, max(1, TRANSPOSED_REALS // row)) * row

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from .kernel import Lowered
 from .order import Replay, greedy, liveness
 
-
 LIMIT = 400  # branches a target
 
 

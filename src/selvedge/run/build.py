@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..artifact import files
+from ..artifact.native import native_headers, native_linked
 from ..artifact.toolchain import Compiler, find_compiler
 from ..errors import SelvedgeError
 
@@ -23,7 +24,6 @@ FLAGS = (
     "-fno-strict-aliasing",
     "-Werror=implicit-function-declaration",
     "-fPIC",
-    "-shared",
 )
 
 
@@ -52,24 +52,44 @@ def build(
 ) -> Path:
     """Compile ``sources`` (file name -> text; every ``.c`` is a unit) and return the library's path.
 
-    lanes: SIMD lanes the plan was made for. Raises ``NoCompiler``, :class:`BuildFailed`.
+    lanes: SIMD lanes the plan was made for. The heavy kernels are one object for all models, compiled once. Raises
+    ``NoCompiler``, :class:`BuildFailed`.
     """
     compiler = compiler or find_compiler()
     cache = cache or default_cache()
     item = 8 if dtype == "float64" else 4
-    flags = [*FLAGS, "-march=native", f"-DSV_VECTOR_BYTES={lanes * item if lanes > 1 else 0}", *extra]
-    identity = [*compiler.command, compiler.version, *flags, platform.machine(), _cpu()]
+    real = "double" if dtype == "float64" else "float"
+    flags = [*FLAGS, "-march=native", f"-DSV_VECTOR_BYTES={lanes * item if lanes > 1 else 0}", f"-DSV_REAL={real}"]
+    if compiler.kind != "gcc" and lanes * item == 64:
+        flags.append("-mprefer-vector-width=512")
+    headers = {n: sources[n] for n in native_headers() if n in sources}
+    linked = _compile(compiler, [*flags, "-c"], {**headers, "linked.c": native_linked()}, cache, ".o")
+    everything = [*flags, "-shared", "-DSV_LINKED", *extra]
+    return _compile(compiler, everything, sources, cache, ".so", (linked,))
+
+
+def _compile(
+    compiler: Compiler,
+    flags: Sequence[str],
+    sources: Mapping[str, str],
+    cache: Path,
+    suffix: str,
+    objects: Sequence[Path] = (),
+) -> Path:
+    """One run of the compiler, unless the cache holds its result."""
+    identity = [*compiler.command, compiler.version, *flags, platform.machine(), _cpu(), *(o.name for o in objects)]
     key = hashlib.sha256(repr((identity, sorted(sources.items()))).encode()).hexdigest()[:32]
-    library = cache / f"{key}.so"
-    if library.exists():
-        return library
+    result = cache / f"{key}{suffix}"
+    if result.exists():
+        return result
     with tempfile.TemporaryDirectory(prefix="selvedge-") as folder:
         for name, text in sources.items():
             (Path(folder) / name).write_text(text)
         units = sorted(n for n in sources if n.endswith(".c"))
-        out = Path(folder) / "out.so"
+        out = Path(folder) / f"out{suffix}"
+        libraries = ["-lm"] if suffix == ".so" else []
         done = subprocess.run(
-            [*compiler.command, *flags, *units, "-o", str(out), "-lm"],
+            [*compiler.command, *flags, *units, *(str(o) for o in objects), "-o", str(out), *libraries],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -77,8 +97,8 @@ def build(
         )
         if done.returncode:
             raise BuildFailed(compiler, done.stderr)
-        files.write(library, out.read_bytes())
-    return library
+        files.write(result, out.read_bytes())
+    return result
 
 
 def _cpu() -> str:

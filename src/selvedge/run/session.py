@@ -18,7 +18,9 @@ class NotFinite(SelvedgeError):
     """The loss of this step is NaN or infinite. Nothing was updated."""
 
     def __init__(self, loss: float) -> None:
-        super().__init__(f"loss is {loss}: the step was refused and nothing was updated; lower the learning rate or scale the input")
+        super().__init__(
+            f"loss is {loss}: the step was refused and nothing was updated; lower the learning rate or scale the input"
+        )
         self.loss = loss
 
 
@@ -128,7 +130,9 @@ class Session:
         for fold in self.manifest.folds:
             weakest = fold.weakest(arrays)
             if weakest < 1e-3:
-                raise InvalidInput(f"state {fold.gamma}", f"|gamma|/sigma {weakest:.1e}", "too small to fold; plan with norms frozen")
+                raise InvalidInput(
+                    f"state {fold.gamma}", f"|gamma|/sigma {weakest:.1e}", "too small to fold; plan with norms frozen"
+                )
             arrays.update(fold.fold(arrays))
         for name, entry in self.manifest.state.items():
             if entry.kind != "optimizer":
@@ -194,7 +198,9 @@ class Session:
                 raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", "labels must be integers")
             classes = self.manifest.classes
             if classes and array.size and (array.min() < 0 or array.max() >= classes):
-                raise InvalidInput(f"input {name}", f"{array.min()}..{array.max()}", f"labels must lie in 0..{classes - 1}")
+                raise InvalidInput(
+                    f"input {name}", f"{array.min()}..{array.max()}", f"labels must lie in 0..{classes - 1}"
+                )
         elif array.dtype == np.uint8 and self.manifest.preprocess is not None and name == "x":
             array = self.manifest.preprocess(array, port.dtype)
         elif array.dtype.kind != "f":

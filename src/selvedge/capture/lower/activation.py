@@ -9,10 +9,7 @@ from ..tensor import Tensor
 from .arithmetic import binary
 from .table import Call, lowers
 
-_SAME = (
-    ("neg", "exp", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "abs", "sign", "square", "erf")
-    + ("sigmoid", "tanh", "relu", "hardswish", "hardsigmoid", "silu")
-)
+_SAME = "neg exp log log1p sqrt rsqrt reciprocal abs sign square erf sigmoid tanh relu hardswish hardsigmoid silu"
 
 
 def _same(name: str) -> Callable[[Call, Tensor], Tensor]:
@@ -22,7 +19,7 @@ def _same(name: str) -> Callable[[Call, Tensor], Tensor]:
     return function
 
 
-for _name in _SAME:
+for _name in _SAME.split():
     lowers(f"{_name}.default", f"{_name}_.default")(_same(_name))
 
 

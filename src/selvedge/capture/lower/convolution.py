@@ -51,7 +51,7 @@ def _convolve(
         pads = _same_padding(weight.shape[2:], dilation)
     else:
         pads = tuple((p, p) for p in ((0, 0) if isinstance(padding, str) else _pair(padding)))
-    y = call.apply(
+    value = call.apply(
         "conv2d",
         x.to(NHWC, call.where).value,
         weight.to(HWIO, call.where).value,
@@ -60,7 +60,7 @@ def _convolve(
         dilation=dilation,
         groups=groups,
     )
-    return _bias(call, Tensor(y, NHWC), bias)
+    return _bias(call, Tensor(value, NHWC), bias)
 
 
 @lowers("conv2d.default", "conv2d.padding")
@@ -137,12 +137,10 @@ def _transposed(
         y = _transposed(call, batch, weight, bias, stride, padding, output_padding, groups, dilation)
         return y.view(y.shape[1:], call.where)
     s, p, o, d = _pair(stride), _pair(padding), _pair(output_padding), _pair(dilation)
-    size = [
-        (x.shape[2 + a] - 1) * s[a] - 2 * p[a] + d[a] * (weight.shape[2 + a] - 1) + o[a] + 1 for a in (0, 1)
-    ]
+    size = [(x.shape[2 + a] - 1) * s[a] - 2 * p[a] + d[a] * (weight.shape[2 + a] - 1) + o[a] + 1 for a in (0, 1)]
     extra = all(o[a] < s[a] for a in (0, 1))
     call.require(extra, f"output_padding {o} must be less than the stride {s}")
-    y = call.apply(
+    value = call.apply(
         "conv2d_input_grad",
         x.to(NHWC, call.where).value,
         weight.to(HWIO, call.where).value,
@@ -152,7 +150,7 @@ def _transposed(
         groups=groups,
         input_shape=(x.shape[0], *size, weight.shape[1] * groups),
     )
-    return _bias(call, Tensor(y, NHWC), bias)
+    return _bias(call, Tensor(value, NHWC), bias)
 
 
 @lowers("conv_transpose2d.input")

@@ -93,7 +93,7 @@ def attention(
     call.require(not enable_gqa, "grouped-query attention is not; repeat the keys and values")
     factor = 1 / sqrt(query.shape[-1]) if scale is None else scale
     swapped = key.permute((*range(key.rank - 2), key.rank - 1, key.rank - 2))
-    scores = matmul(call, scaled(call, query, factor), swapped)
+    scores = matmul(call, binary(call, "mul", query, factor), swapped)
     if is_causal:
         n, m = query.shape[-2], key.shape[-2]
         hidden = ir.constant((~torch.ones(n, m, dtype=torch.bool).tril()).numpy())

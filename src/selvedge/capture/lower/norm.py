@@ -32,7 +32,8 @@ def batch_norm(
     """(x - mean) * (gamma / sqrt(var + eps)) + beta: Ioffe and Szegedy (2015), algorithm 2."""
     call.require(not training, "export the model after model.eval(): batch norm must use its running statistics")
     call.require(mean is not None and var is not None, "set track_running_stats=True")
-    assert mean is not None and var is not None
+    assert mean is not None
+    assert var is not None
     scale = call.unary("rsqrt", binary(call, "add", var, eps))
     if gamma is not None:
         scale = binary(call, "mul", gamma, scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..tensor import NHWC, Tensor
 from .convolution import as_row
@@ -35,19 +36,17 @@ def _adaptive(size: int, count: int) -> tuple[Window, ...]:
     return tuple((i * size // count, -(-(i + 1) * size // count), 1) for i in range(count))
 
 
-def _max(call: Call, x: Tensor, rows: Sequence[Window], columns: Sequence[Window]) -> Tensor:
+def _max(call: Call, x: Tensor, windows: Sequence[Sequence[Window]]) -> Tensor:
     value = x.to(NHWC, call.where).value
-    return Tensor(call.apply("max_pool", value, windows_h=tuple(rows), windows_w=tuple(columns)), NHWC)
+    return Tensor(call.apply("max_pool", value, windows_h=tuple(windows[0]), windows_w=tuple(windows[1])), NHWC)
 
 
-def _average(
-    call: Call, x: Tensor, rows: Sequence[Window], columns: Sequence[Window], counts: Sequence[Sequence[int]]
-) -> Tensor:
+def _average(call: Call, x: Tensor, windows: Sequence[Sequence[Window]], counts: Sequence[Sequence[int]]) -> Tensor:
     y = call.apply(
         "avg_pool",
         x.to(NHWC, call.where).value,
-        windows_h=tuple(rows),
-        windows_w=tuple(columns),
+        windows_h=tuple(windows[0]),
+        windows_w=tuple(windows[1]),
         counts_h=tuple(counts[0]),
         counts_w=tuple(counts[1]),
     )
@@ -81,11 +80,11 @@ def max_pool2d(
         starts = _positions(size, k[a], s[a], p[a], d[a], ceil)
         windows.append([_clipped(start, size, k[a], d[a]) for start in starts])
     call.require(all(w[0] < w[1] for axis in windows for w in axis), "a window lies outside the image")
-    return _unbatched(call, _max(call, batch, *windows), x)
+    return _unbatched(call, _max(call, batch, windows), x)
 
 
 @lowers("max_pool2d_with_indices.default")
-def max_pool2d_with_indices(call: Call, *arguments: object) -> tuple[Tensor, None]:
+def max_pool2d_with_indices(call: Call, *arguments: Any) -> tuple[Tensor, None]:
     return max_pool2d(call, *arguments), None
 
 
@@ -128,7 +127,7 @@ def avg_pool2d(
         counts.append(padded if include_pad else [len(range(*w)) for w in inside])
     if divisor is not None:
         counts = [[divisor] * len(counts[0]), [1] * len(counts[1])]
-    return _unbatched(call, _average(call, batch, *windows, counts), x)
+    return _unbatched(call, _average(call, batch, windows, counts), x)
 
 
 @lowers("avg_pool1d.default")
@@ -148,7 +147,8 @@ def avg_pool1d(
 
 
 def _sizes(x: Tensor, size: Sequence[int | None]) -> Pair:
-    return tuple(x.shape[2 + a] if n is None else n for a, n in enumerate(size))
+    rows, columns = (x.shape[2 + a] if n is None else n for a, n in enumerate(size))
+    return rows, columns
 
 
 @lowers("adaptive_avg_pool2d.default", "_adaptive_avg_pool2d.default")
@@ -156,7 +156,7 @@ def adaptive_avg_pool2d(call: Call, x: Tensor, size: Sequence[int | None]) -> Te
     batch = _batched(call, x)
     windows = [_adaptive(batch.shape[2 + a], n) for a, n in enumerate(_sizes(batch, size))]
     counts = [[len(range(*w)) for w in axis] for axis in windows]
-    return _unbatched(call, _average(call, batch, *windows, counts), x)
+    return _unbatched(call, _average(call, batch, windows, counts), x)
 
 
 @lowers("adaptive_avg_pool1d.default")
@@ -168,7 +168,7 @@ def adaptive_avg_pool1d(call: Call, x: Tensor, size: Sequence[int]) -> Tensor:
 def adaptive_max_pool2d(call: Call, x: Tensor, size: Sequence[int | None]) -> tuple[Tensor, None]:
     batch = _batched(call, x)
     windows = [_adaptive(batch.shape[2 + a], n) for a, n in enumerate(_sizes(batch, size))]
-    return _unbatched(call, _max(call, batch, *windows), x), None
+    return _unbatched(call, _max(call, batch, windows), x), None
 
 
 @lowers("adaptive_max_pool1d.default")

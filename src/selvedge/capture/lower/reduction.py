@@ -45,9 +45,7 @@ def mean_all(call: Call, x: Tensor, *_: object) -> Tensor:
     return mean(call, x, None)
 
 
-def _variance(
-    call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool
-) -> Tensor:
+def _variance(call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool) -> Tensor:
     centred = binary(call, "sub", x, mean(call, x, dims, True))
     total = _reduce(call, "reduce_sum", call.unary("square", centred), dims, keepdim)
     freedom = _count(x, dims) - (1 if correction is None else correction)
@@ -56,16 +54,12 @@ def _variance(
 
 
 @lowers("var.correction")
-def var(
-    call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool
-) -> Tensor:
+def var(call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool) -> Tensor:
     return _variance(call, x, dims, correction, keepdim)
 
 
 @lowers("std.correction")
-def std(
-    call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool
-) -> Tensor:
+def std(call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool) -> Tensor:
     return call.unary("sqrt", _variance(call, x, dims, correction, keepdim))
 
 
@@ -117,8 +111,6 @@ def log_softmax(call: Call, x: Tensor, dim: int, *_: object) -> Tensor:
 
 
 @lowers("linalg_vector_norm.default")
-def vector_norm(
-    call: Call, x: Tensor, order: float, dims: Sequence[int] | None, keepdim: bool, *_: object
-) -> Tensor:
+def vector_norm(call: Call, x: Tensor, order: float, dims: Sequence[int] | None, keepdim: bool, *_: object) -> Tensor:
     call.require(order == 2, "only the Euclidean norm")
     return call.unary("sqrt", _reduce(call, "reduce_sum", call.unary("square", x), dims, keepdim))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 
@@ -41,6 +42,19 @@ def to(call: Call, x: Tensor, *options: object) -> Tensor:
         return x
     call.require(wanted in _DTYPES and not x.value.spec.is_float, f"conversion to {wanted} is not; remove it")
     return floating(call, x, _DTYPES[wanted])
+
+
+@lowers("item.default", "_local_scalar_dense.default", "nonzero.default", "bernoulli.default")
+def item(call: Call, x: Tensor) -> Tensor:
+    raise call.refuse("the graph would depend on values; keep it in tensors, for instance with torch.where")
+
+
+@lowers("detach.default", "detach_.default")
+def detach(call: Call, x: Tensor) -> Tensor:
+    nodes = ir.topological([x.value.node])
+    trains = any(n.op == "state" and n.attrs["kind"] == "parameter" for n in nodes)
+    call.require(not trains, "stopping the gradient is not; freeze parameters with requires_grad_(False) instead")
+    return x
 
 
 # Other shapes of the same elements
@@ -220,7 +234,7 @@ def repeat(call: Call, x: Tensor, repeats: Sequence[int]) -> Tensor:
 
 
 @lowers("constant_pad_nd.default", "pad.default")
-def pad(call: Call, x: Tensor, widths: Sequence[int], *options: object) -> Tensor:
+def pad(call: Call, x: Tensor, widths: Sequence[int], *options: Any) -> Tensor:
     mode, value = options if len(options) == 2 else ("constant", options[0])
     call.require(mode == "constant", f"padding mode {mode!r} is not; pad with a constant")
     before, after = [0] * x.rank, [0] * x.rank
@@ -233,7 +247,7 @@ def pad(call: Call, x: Tensor, widths: Sequence[int], *options: object) -> Tenso
     inner = {"before": tuple(max(0, n) for n in before), "after": tuple(max(0, n) for n in after)}
     if not any(inner["before"] + inner["after"]):
         return x
-    return call.unary("pad", x, **inner, value=float(value or 0))
+    return call.unary("pad", x, **inner, value=float(value or 0.0))
 
 
 # Writing to a part, as torch.export's functional form of in-place assignment

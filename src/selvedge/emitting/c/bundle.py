@@ -73,7 +73,7 @@ def write(made: Bundle, target: Path) -> Path:
     contents["weights.bin"] = made.weights
     contents[f"{made.manifest.name}_weights.h"] = weights_header(made.manifest.name, made.weights).encode()
     with io.BytesIO() as buffer:
-        np.savez(buffer, **dict(made.extra))
+        np.savez(buffer, allow_pickle=False, **made.extra)
         contents["extra.npz"] = buffer.getvalue()
     hashes = {n: hashlib.sha256(data).hexdigest() for n, data in sorted(contents.items())}
     with files.directory(target) as folder:
@@ -89,7 +89,8 @@ def weights_header(name: str, weights: bytes) -> str:
     body = ",\n    ".join(rows) or "0"
     return (
         f"/* Frozen weights and initial values of {name}. */\n#include <stdint.h>\n"
-        f"static const uint8_t {name}_weights[{max(1, len(weights))}] __attribute__((aligned(8))) = {{\n    {body}\n}};\n"
+        f"static const uint8_t {name}_weights[{max(1, len(weights))}] __attribute__((aligned(8))) = {{\n"
+        f"    {body}\n}};\n"
     )
 
 
@@ -98,7 +99,9 @@ def _weights(plan: Arrangement, stored: Mapping[str, np.ndarray]) -> bytes:
     arrays = [(s, stored[n]) for n, s in plan.slots.items()] + [(s, plan.values[n]) for n, s in plan.constants.items()]
     for slot, array in arrays:
         if array.shape != slot.shape or array.dtype.name != slot.dtype:
-            raise InvalidInput(f"state {slot.name}", f"{array.dtype.name}{array.shape}", f"the plan has {slot.dtype}{slot.shape}")
+            raise InvalidInput(
+                f"state {slot.name}", f"{array.dtype.name}{array.shape}", f"the plan has {slot.dtype}{slot.shape}"
+            )
         memory[slot.initial : slot.initial + slot.bytes] = np.ascontiguousarray(array).tobytes()
     return bytes(memory)
 
@@ -125,9 +128,7 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         arena_bytes=plan.memory.arena,
         persistent_bytes=plan.memory.persistent,
         weights_bytes=plan.memory.flash,
-        programs={
-            n: ProgramEntry(ports(p, p.inputs), ports(p, p.outputs)) for n, p in plan.programs.items()
-        },
+        programs={n: ProgramEntry(ports(p, p.inputs), ports(p, p.outputs)) for n, p in plan.programs.items()},
         state=state,
         updated=tuple(n for n, s in plan.slots.items() if s.region == STATE and s.kind != "optimizer"),
         loss=about.loss,

@@ -203,13 +203,22 @@ FAMILIES: dict[str, Row] = {
     "unslice": Row(
         "move.h",
         _shapes(
-            lambda a, rank: (
-                f"sv_unslice({a.out}, {a.reads[0]}, {rank}, shape, out, starts, steps, {number(a.params['value'])});"
-            ),
+            lambda a, rank: f"sv_unslice({a.out}, {a.reads[0]}, {rank}, out, shape, starts, steps);",
             "shape",
             "out",
             "starts",
             "steps",
+        ),
+    ),
+    "pad": Row(
+        "move.h",
+        _shapes(
+            lambda a, rank: (
+                f"sv_pad({a.out}, {a.reads[0]}, {rank}, shape, before, after, {number(a.params['value'])});"
+            ),
+            "shape",
+            "before",
+            "after",
         ),
     ),
     "concat": Row("move.h", _concat),

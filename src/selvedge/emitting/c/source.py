@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 
 from ...artifact.preprocess import Preprocess
-from ...planning.kernel import ARENA, FLASH, STATE, Kernel
+from ...planning.kernel import FLASH, STATE, Kernel
 from ...planning.schedule import Arrangement, Compute, Program
 from .calls import FAMILIES, Arguments
 from .loops import C_TYPES, Pointers, loop, number, reduce_loop, tile_loop
@@ -39,7 +39,10 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
             for key, i in entries.items():
                 spec = p.instances[i].spec
                 shape = " x ".join(map(str, spec.shape)) or "scalar"
-                lines.append(f"#define {upper}_{p.name.upper()}_{_c(key).upper()} {p.offsets[i]} /* {kind}, {spec.dtype}, {shape} */")
+                lines.append(
+                    f"#define {upper}_{p.name.upper()}_{_c(key).upper()} {p.offsets[i]}"
+                    f" /* {kind}, {spec.dtype}, {shape} */"
+                )
     lines += [
         "",
         "enum {",
@@ -50,7 +53,7 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "    unsigned char *arena;         /* ARENA_BYTES, aligned to ALIGNMENT */",
         "    const unsigned char *weights; /* WEIGHTS_BYTES: frozen weights and initial values; may lie in flash */",
         "#ifdef SELVEDGE_CHECK",
-        "    void (*hook)(int32_t program, int32_t event); /* called before (event) and after (-1 - event) each kernel */",
+        "    void (*hook)(int32_t program, int32_t event); /* before (event) and after (-1 - event) each kernel */",
         "#endif",
         f"}} {name}_context;",
         "",
@@ -60,7 +63,9 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     lines += [f"int32_t {name}_{p.name}({name}_context *c);" for p in plan.programs.values()]
     if preprocess is not None:
         lines.append("/* Writes raw bytes as the program's input x: x = byte * scale + offset. */")
-        lines += [f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);" for p in plan.programs.values()]
+        lines += [
+            f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);" for p in plan.programs.values()
+        ]
     lines += ["", "#endif", ""]
     return "\n".join(lines)
 
@@ -88,7 +93,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         f"#define SV_REAL {real}",
         "#endif",
         f'#include "{name}.h"',
-        *(f'#include "{h}"' for h in sorted(headers | {"selvedge.h"})),
+        *_includes(headers),
         "",
         "/* The plan's scratch was counted for this many lanes. */",
         f"typedef char lanes_as_planned[SV_LANES == {plan.lanes} ? 1 : -1];",
@@ -116,6 +121,18 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         for p in plan.programs.values():
             lines += [*_load(p, name, preprocess), ""]
     return "\n".join(_indent(lines)) + "\n"
+
+
+# What native/linked.h stands in for.
+LINKED = frozenset({"conv.h", "depthwise.h", "matmul.h"})
+
+
+def _includes(headers: set[str]) -> list[str]:
+    heavy = sorted(headers & LINKED)
+    light = [f'#include "{h}"' for h in sorted((headers - LINKED) | {"selvedge.h"})]
+    if not heavy:
+        return light
+    return [*light, "#ifdef SV_LINKED", '#include "linked.h"', "#else", *(f'#include "{h}"' for h in heavy), "#endif"]
 
 
 def _c(name: str) -> str:
@@ -277,7 +294,8 @@ def _load(p: Program, name: str, preprocess: Preprocess) -> list[str]:
         f"static const real offset[] = {{{', '.join(number(float(v)) for v in offset)}}};",
         f"real *const x = (real *)(void *)(c->arena + {p.offsets[i]});",
         f"for (int32_t i = 0; i < {rows}; i++)",
-        f"for (int32_t j = 0; j < {channels}; j++) x[i * {channels} + j] = (real)bytes[i * {channels} + j] * scale[j] + offset[j];",
+        f"for (int32_t j = 0; j < {channels}; j++)",
+        f"x[i * {channels} + j] = (real)bytes[i * {channels} + j] * scale[j] + offset[j];",
         "}",
     ]
 

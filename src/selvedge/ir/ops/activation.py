@@ -14,17 +14,18 @@ from .elementwise import erf_array, per_element
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.reciprocal(1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
-def _relu6_of_x_plus_3(x: np.ndarray) -> np.ndarray:
-    return np.clip(x + 3, 0, 6)
+def _ramp(x: np.ndarray) -> np.ndarray:
+    """relu6(x + 3), Howard et al., "Searching for MobileNetV3" (2019), section 5.2."""
+    return np.asarray(np.clip(x + 3, 0, 6))
 
 
 def _gelu(x: np.ndarray, approximate: str) -> np.ndarray:
     """Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016), section 2."""
     inner = np.tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)) if approximate == "tanh" else erf_array(x * sqrt(0.5))
-    return np.multiply(0.5 * x, 1 + inner)
+    return np.asarray(0.5 * x * (1 + inner))
 
 
 def _gelu_grad(dy: np.ndarray, x: np.ndarray, approximate: str) -> np.ndarray:
@@ -33,12 +34,12 @@ def _gelu_grad(dy: np.ndarray, x: np.ndarray, approximate: str) -> np.ndarray:
         slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * sqrt(2 / pi) * (1 + 3 * 0.044715 * x * x)
     else:
         slope = 0.5 * (1 + erf_array(x * sqrt(0.5))) + x * np.exp(-0.5 * x * x) / sqrt(2 * pi)
-    return np.multiply(dy, slope)
+    return np.asarray(dy * slope)
 
 
 def _silu_grad(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     s = _sigmoid(x)
-    return np.multiply(dy * s, 1 + x * (1 - s))
+    return np.asarray(dy * s * (1 + x * (1 - s)))
 
 
 def _softplus(x: np.ndarray) -> np.ndarray:
@@ -116,13 +117,11 @@ _activation(
 )
 _activation(
     "hardswish",
-    lambda x: x * _relu6_of_x_plus_3(x) / 6,
+    lambda x: x * _ramp(x) / 6,
     lambda dy, x: np.where(x <= -3, 0, np.where(x < 3, dy * (x / 3 + 0.5), dy)),
     "x",
 )
-_activation(
-    "hardsigmoid", lambda x: _relu6_of_x_plus_3(x) / 6, lambda dy, x: np.where((x > -3) & (x < 3), dy / 6, 0), "x"
-)
+_activation("hardsigmoid", lambda x: _ramp(x) / 6, lambda dy, x: np.where((x > -3) & (x < 3), dy / 6, 0), "x")
 _activation("sigmoid", _sigmoid, lambda dy, y: dy * y * (1 - y), "y")
 _activation("tanh", np.tanh, lambda dy, y: dy * (1 - y * y), "y")
 _activation("silu", lambda x: x * _sigmoid(x), _silu_grad, "x")

@@ -23,8 +23,10 @@ def _geometry(op: str, attrs: Attrs) -> None:
     ints(op, attrs, "stride", 2, least=1)
     ints(op, attrs, "dilation", 2, least=1)
     padding = attr(op, attrs, "padding")
-    pairs = isinstance(padding, tuple) and len(padding) == 2 and all(
-        isinstance(p, tuple) and len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in padding
+    pairs = (
+        isinstance(padding, tuple)
+        and len(padding) == 2
+        and all(isinstance(p, tuple) and len(p) == 2 and all(isinstance(v, int) and v >= 0 for v in p) for p in padding)
     )
     require(pairs, op, "padding", padding, "must be ((top, bottom), (left, right)), integers >= 0")
     groups = attr(op, attrs, "groups")
@@ -158,9 +160,7 @@ def _input_grad(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     return (np.ascontiguousarray(image[:, top : top + height, left : left + width]),)
 
 
-def _input_grad_gradient(
-    node: Node, grads: Sequence[Value | None], needed: Sequence[bool]
-) -> list[Value | None]:
+def _input_grad_gradient(node: Node, grads: Sequence[Value | None], needed: Sequence[bool]) -> list[Value | None]:
     dx, (dy, w) = grads[0], node.inputs
     if dx is None:
         return [None, None]
@@ -215,9 +215,7 @@ def _weight_grad(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     return (dw,)
 
 
-def _weight_grad_gradient(
-    node: Node, grads: Sequence[Value | None], needed: Sequence[bool]
-) -> list[Value | None]:
+def _weight_grad_gradient(node: Node, grads: Sequence[Value | None], needed: Sequence[bool]) -> list[Value | None]:
     dw, (x, dy) = grads[0], node.inputs
     if dw is None:
         return [None, None]
@@ -234,9 +232,5 @@ def _weight_grad_cost(ins: Sequence[Spec], outs: Sequence[Spec], attrs: Attrs) -
 
 
 register(Op("conv2d", _conv_infer, _conv, _conv_gradient, _conv_cost))
-register(
-    Op("conv2d_input_grad", _input_grad_infer, _input_grad, _input_grad_gradient, _input_grad_cost)
-)
-register(
-    Op("conv2d_weight_grad", _weight_grad_infer, _weight_grad, _weight_grad_gradient, _weight_grad_cost)
-)
+register(Op("conv2d_input_grad", _input_grad_infer, _input_grad, _input_grad_gradient, _input_grad_cost))
+register(Op("conv2d_weight_grad", _weight_grad_infer, _weight_grad, _weight_grad_gradient, _weight_grad_cost))

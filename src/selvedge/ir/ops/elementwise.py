@@ -150,9 +150,7 @@ def _where_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     return (Spec(broadcast("where", specs), float_dtype("where", specs[1:])),)
 
 
-def _where_gradient(
-    node: Node, grads: Sequence[Value | None], needed: Sequence[bool]
-) -> Sequence[Value | None]:
+def _where_gradient(node: Node, grads: Sequence[Value | None], needed: Sequence[bool]) -> Sequence[Value | None]:
     dy, (condition, a, b) = grads[0], node.inputs
     if dy is None:
         return [None, None, None]

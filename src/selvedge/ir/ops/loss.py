@@ -102,6 +102,4 @@ def _bce_gradient(node: Node, grads: Sequence[Value | None], needed: Sequence[bo
 
 register(Op("cross_entropy", _infer, _evaluate, _gradient, _cost))
 register(Op("cross_entropy_grad", _grad_infer, _grad, None, _cost))
-register(
-    Op("bce_logits", _bce_infer, _bce, _bce_gradient, per_element, elementwise=True)
-)
+register(Op("bce_logits", _bce_infer, _bce, _bce_gradient, per_element, elementwise=True))

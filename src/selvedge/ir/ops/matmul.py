@@ -32,11 +32,7 @@ def _infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
 
 def _evaluate(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     a, b = arrays
-    return (
-        np.matmul(
-            a.swapaxes(-1, -2) if attrs["trans_a"] else a, b.swapaxes(-1, -2) if attrs["trans_b"] else b
-        ),
-    )
+    return (np.matmul(a.swapaxes(-1, -2) if attrs["trans_a"] else a, b.swapaxes(-1, -2) if attrs["trans_b"] else b),)
 
 
 def _gradient(node: Node, grads: Sequence[Value | None], needed: Sequence[bool]) -> Sequence[Value | None]:

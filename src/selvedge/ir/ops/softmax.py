@@ -14,21 +14,21 @@ from ..rules import arity, float_dtype, require
 def log_softmax(x: np.ndarray) -> np.ndarray:
     """x - log(sum(exp(x))), shifted by the maximum."""
     shifted = x - x.max(-1, keepdims=True)
-    return np.subtract(shifted, np.log(np.exp(shifted).sum(-1, keepdims=True)))
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
     """exp(x) / sum(exp(x)), shifted by the maximum."""
     e = np.exp(x - x.max(-1, keepdims=True))
-    return np.divide(e, e.sum(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
 
 
 def _softmax_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.multiply(y, dy - (dy * y).sum(-1, keepdims=True))
+    return np.asarray(y * (dy - (dy * y).sum(-1, keepdims=True)))
 
 
 def _log_softmax_grad(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.subtract(dy, np.exp(y) * dy.sum(-1, keepdims=True))
+    return np.asarray(dy - np.exp(y) * dy.sum(-1, keepdims=True))
 
 
 def _cost(ins: Sequence[Spec], outs: Sequence[Spec], attrs: Attrs) -> Cost:

@@ -35,9 +35,7 @@ def _reshape_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Grads
     return [grads[0] and apply("reshape", grads[0], shape=node.inputs[0].shape)]
 
 
-register(
-    Op("reshape", _reshape_infer, lambda a, at: (a[0].reshape(at["shape"]),), _reshape_gradient, free)
-)
+register(Op("reshape", _reshape_infer, lambda a, at: (a[0].reshape(at["shape"]),), _reshape_gradient, free))
 
 
 # transpose{perm}: axis i of the result is axis perm[i] of the input
@@ -57,9 +55,7 @@ def _transpose_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Gra
     return [grads[0] and apply("transpose", grads[0], perm=inverse)]
 
 
-register(
-    Op("transpose", _transpose_infer, lambda a, at: (a[0].transpose(at["perm"]),), _transpose_gradient, free)
-)
+register(Op("transpose", _transpose_infer, lambda a, at: (a[0].transpose(at["perm"]),), _transpose_gradient, free))
 
 
 # slice{starts, stops, steps} and its gradient unslice{shape, starts, steps}
@@ -178,9 +174,7 @@ def _concat_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Grads:
     return parts
 
 
-register(
-    Op("concat", _concat_infer, lambda a, at: (np.concatenate(a, at["axis"]),), _concat_gradient, free)
-)
+register(Op("concat", _concat_infer, lambda a, at: (np.concatenate(a, at["axis"]),), _concat_gradient, free))
 
 
 # broadcast{shape}
