@@ -85,7 +85,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, 0, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
-    plan = sv.plan(model, torch.zeros(BATCH, 1, 12, 12), device=device, optimizer=sv.SGD(lr=0.05, momentum=0.9))
+    plan = sv.plan(model, torch.zeros(BATCH, 1, 12, 12), device=device, optimizer=sv.SGD(lr=0.08, momentum=0.9))
     artifact = sv.emit(plan, "c", folder / "artifact")
     batches = learnable(np.random.default_rng(0))
     (folder / "batches.h").write_text(batches_header(plan, batches))

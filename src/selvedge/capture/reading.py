@@ -112,11 +112,13 @@ class Reading:
         if op in _CHECKS:
             return None
         if node.target is operator.getitem:
-            source, index = node.args
+            source, index = _plain(node.args)
             return self.memory[source][index]
         if not isinstance(node.target, torch._ops.OpOverload):
             name = getattr(node.target, "__name__", op)
             raise _refusal(_inner(node), name, "write it without context managers and control flow")
+        args: Any
+        kwargs: dict[str, Any]
         args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), lambda n: self._read(n, node))
         if not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes):
             return node.target(*args, **kwargs)
@@ -138,17 +140,22 @@ class Reading:
     def _read(self, node: torch.fx.Node, reader: torch.fx.Node) -> Any:
         value = self.memory[node]
         if value is None:
-            source, index = node.args if node.target is operator.getitem else (node, 0)
+            source, index = _plain(node.args) if node.target is operator.getitem else (node, 0)
             what = f"result {index} of {source.target}"
             raise _refusal(reader, what, "only the first result of that operation is")
         return value
 
     def _finish(self, node: torch.fx.Node) -> None:
-        for i, result in enumerate(node.args[0]):
+        for i, result in enumerate(_plain(node.args[0])):
             value = self.memory.get(result) if isinstance(result, torch.fx.Node) else None
             if not isinstance(value, Tensor):
                 raise NotSupported(f"output {i}", "", "forward() must return tensors computed from its inputs")
             self.outputs[f"output{i or ''}"] = value
+
+
+def _plain(argument: Any) -> Any:
+    """fx types an argument as everything it could be; what stands here is known from the node."""
+    return argument
 
 
 def _check(node: torch.fx.Node, result: Any) -> None:

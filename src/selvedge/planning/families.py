@@ -25,6 +25,7 @@ class Native:
     units: int = 0
     scratch: int = 0  # elements of the real type
     inplace: tuple[tuple[int, int], ...] = ()
+    optional: tuple[int, ...] = ()  # results that the C kernel leaves out when nothing reads them
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,12 @@ def _matmul(node: Node, machine: Machine) -> Native:
 # -- pooling --------------------------------------------------------------------------------------------------------
 
 
-def _pool(family: str, reads: tuple[int, ...], x_of: Callable[[Node], tuple[int, ...]]) -> Any:
+def _pool(
+    family: str, reads: tuple[int, ...], x_of: Callable[[Node], tuple[int, ...]], optional: tuple[int, ...] = ()
+) -> Any:
     def lower(node: Node, machine: Machine) -> Native:
+        if any(spec.dtype == "int32" for spec in (*node.specs, *(v.spec for v in node.inputs))):
+            raise NotSupported(node.op, node.where, "a window of more than 256 elements; pool in two steps")
         n, h, w, c = x_of(node)
         a = node.attrs
         params = {
@@ -128,7 +133,7 @@ def _pool(family: str, reads: tuple[int, ...], x_of: Callable[[Node], tuple[int,
         }  # fmt: skip
         if "counts_h" in a:
             params |= {"counts_h": tuple(a["counts_h"]), "counts_w": tuple(a["counts_w"])}
-        return Native(family, reads, params)
+        return Native(family, reads, params, optional=optional)
 
     return lower
 
@@ -227,7 +232,7 @@ TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     "conv2d_input_grad": _conv_input_grad,
     "conv2d_weight_grad": _conv_weight_grad,
     "matmul": _matmul,
-    "max_pool": _pool("max_pool", (0,), _input_shape),
+    "max_pool": _pool("max_pool", (0,), _input_shape, optional=(1,)),
     "max_pool_grad": _pool("max_pool_grad", (0, 1), _output_shape),
     "avg_pool": _pool("avg_pool", (0,), _input_shape),
     "avg_pool_grad": _pool("avg_pool_grad", (0,), _output_shape),

@@ -178,13 +178,14 @@ class _Lowering:
             reads.extend(self._read(calls[0].inputs[i]) for i in native.reads)
         fixed = len(reads)
 
+        optional = native.optional if native else ()
         produced: list[Value] = []
         for node in calls:
             produced += [Value(node, i) for i in range(len(node.specs))]
         raw = produced[0] if loops and native else None
         staged = raw is not None and raw not in exposed and self._worth_staging(loops, raw, in_place)
         # An unstaged tile is made where the first result belongs, and the loop overwrites it there.
-        written = [v for v in produced if v in exposed or v != raw]
+        written = [v for v in produced if v in exposed or (v != raw and v.index not in optional)]
         if reduce is not None:
             written.append(Value(reduce))
         written += [Value(n) for n in loops if Value(n) in exposed]

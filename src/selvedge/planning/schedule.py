@@ -47,7 +47,7 @@ class Slot:
 class Program:
     """One entry point.
 
-    offsets: instance id -> byte offset in its region (arena offsets count from the arena's start, so they lie behind the
+    offsets: instance id -> byte offset in its region (arena offsets count from the start, so they lie behind the
     persistent bytes). sizes: the bytes reserved there. bound_bytes: the largest sum of live transient bytes in this
     order; any_order_bytes: a bound over all orders.
     """

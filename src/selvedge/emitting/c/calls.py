@@ -77,6 +77,11 @@ def _pool(call: Callable[[Arguments, str], str]) -> Callable[[Arguments], list[s
     return lines
 
 
+def _max_pool(a: Arguments, dims: str) -> str:
+    index = a.writes[1] if len(a.writes) > 1 else "0"
+    return f"sv_max_pool({a.writes[0]}, {index}, {a.reads[0]}, {dims}, wh, ww);"
+
+
 def _shapes(call: Callable[[Arguments, int], str], *keys: str) -> Callable[[Arguments], list[str]]:
     def lines(a: Arguments) -> list[str]:
         return [
@@ -138,9 +143,7 @@ FAMILIES: dict[str, Row] = {
             + ");"
         ],
     ),
-    "max_pool": Row(
-        "pool.h", _pool(lambda a, n: f"sv_max_pool({a.writes[0]}, {a.writes[1]}, {a.reads[0]}, {n}, wh, ww);")
-    ),
+    "max_pool": Row("pool.h", _pool(_max_pool)),
     "max_pool_grad": Row(
         "pool.h", _pool(lambda a, n: f"sv_max_pool_grad({a.out}, {a.reads[0]}, {a.reads[1]}, {n}, wh, ww);")
     ),

@@ -205,20 +205,20 @@ def reduce_loop(expression: Expression, reduction: Reduction, at: Pointers) -> l
     lines = _open(a, "i")
     lines.append(f"real s[16]; for (int32_t j = 0; j < 16; j++) s[j] = {start};")
     lines += _open(r[:-1], "i", first)
-    at_inner = names[len(expression.extents) - 1]
-    lines.append(f"int32_t {at_inner}0 = 0;")
-    body = [
-        f"for (; {at_inner}0 + 16 <= {inner}; {at_inner}0 += 16) {{",
-        "SV_IVDEP",
-        f"for (int32_t j = 0; j < 16; j++) {{ const int32_t {at_inner} = {at_inner}0 + j;",
-        total,
-        merge("s[j]", value),
-        "} }",
-        f"for (int32_t {at_inner} = {at_inner}0; {at_inner} < {inner}; {at_inner}++) {{",
-        total,
-        merge(f"s[{at_inner} - {at_inner}0]", value),
-        "}",
-    ]
+    i = names[-1]
+    whole = inner // 16 * 16
+    body: list[str] = []
+    if whole:
+        body += [
+            f"for (int32_t {i}0 = 0; {i}0 < {whole}; {i}0 += 16) {{",
+            "SV_IVDEP",
+            f"for (int32_t j = 0; j < 16; j++) {{ const int32_t {i} = {i}0 + j;",
+            total,
+            merge("s[j]", value),
+            "} }",
+        ]
+    if whole < inner:
+        body += [f"for (int32_t {i} = {whole}; {i} < {inner}; {i}++) {{", total, merge(f"s[{i} - {whole}]", value), "}"]
     closing = ["}"] * len(r[:-1])
     finish = [
         "for (int32_t half = 8; half > 0; half /= 2) for (int32_t j = 0; j < half; j++) { "

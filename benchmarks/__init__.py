@@ -1,0 +1,1 @@
+"""Measurements: every table of the README is written by ``python -m benchmarks``."""

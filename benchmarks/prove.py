@@ -1,0 +1,138 @@
+"""``python -m benchmarks.prove``: the long proofs, once; their figures are committed and checked for staleness.
+
+Each proof names the sources it speaks of. Its digest is of their code alone - comments, docstrings and white space do
+not count - so a proof goes stale exactly when something that could change its outcome changes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selvedge.artifact import files
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "proofs.json"
+ROAD = ("artifact", "capture", "device", "emitting", "ir", "make", "planning", "run", "errors.py")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """``run`` raises if the claim fails, and returns the figures to quote. ``sources``: files and folders."""
+
+    run: Callable[[], dict[str, Any]]
+    sources: tuple[str, ...]
+
+    def digest(self) -> str:
+        found: list[Path] = []
+        for source in self.sources:
+            path = ROOT / source
+            found += sorted(path.rglob("*")) if path.is_dir() else [path]
+        digest = hashlib.sha256()
+        for path in found:
+            if path.suffix in (".py", ".c", ".h", ".toml"):
+                digest.update(f"{path.relative_to(ROOT)}\n{code(path)}\n".encode())
+        return digest.hexdigest()
+
+
+def code(path: Path) -> str:
+    """The text of a source without what cannot change its meaning."""
+    text = path.read_text()
+    if path.suffix == ".py":
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+                value = body[0].value
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    body[0] = ast.Pass()
+        return ast.dump(tree)
+    if path.suffix in (".c", ".h"):
+        return " ".join(re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL).split())
+    return text
+
+
+def _pytest(test: str, examples: int) -> dict[str, Any]:
+    """A property test with its full count."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--timeout=3600", test],
+        cwd=ROOT,
+        env={**os.environ, "SELVEDGE_EXAMPLES": str(examples)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr[-300:]
+    if done.returncode:
+        raise AssertionError(f"{test}: {last}\n{done.stdout[-3000:]}")
+    return {"test": test, "examples": examples, "result": re.sub(r" in [\d.]+s.*", "", last)}
+
+
+def _interpreted() -> dict[str, Any]:
+    return _pytest("tests/capture/test_random_models.py", 400)
+
+
+def _native() -> dict[str, Any]:
+    return _pytest("tests/make/test_random_models_native.py", 300)
+
+
+def _demo() -> dict[str, Any]:
+    from .prove_demo import prove
+
+    return prove()
+
+
+_SRC = tuple(f"src/selvedge/{room}" for room in ROAD)
+PROOFS: Mapping[str, Proof] = {
+    "random models, interpreter": Proof(
+        _interpreted,
+        ("src/selvedge/ir", "src/selvedge/capture", "src/selvedge/artifact", "tests/models.py", "tests/capture/parity.py"),
+    ),
+    "random models, native": Proof(_native, (*_SRC, "native", "tests/models.py", "tests/oracle.py")),
+    "demo, five seeds": Proof(
+        _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")
+    ),
+}
+
+
+def stale() -> list[str]:
+    """Names of proofs whose committed figures are missing or of other sources."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return [name for name, proof in PROOFS.items() if known.get(name, {}).get("digest") != proof.digest()]
+
+
+def main(names: list[str]) -> int:
+    """Prove what is stale (or ``names``); each result is written as soon as it is there."""
+    failed = 0
+    for name in names or stale():
+        proof = PROOFS[name]
+        print(f"{name} ...", flush=True)
+        start, digest = time.perf_counter(), proof.digest()
+        try:
+            figures = proof.run()
+        except AssertionError as error:
+            print(f"FAILED {name}: {error}")
+            failed += 1
+            continue
+        seconds = time.perf_counter() - start
+        known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        known[name] = {"digest": digest, "seconds": round(seconds, 1), "figures": figures}
+        files.write(RESULTS, (json.dumps(known, indent=1) + "\n").encode())
+        print(f"proved {name} in {seconds:.0f} s: {json.dumps(figures)[:400]}", flush=True)
+    if not failed:
+        print("every proof is current")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

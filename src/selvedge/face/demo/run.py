@@ -1,0 +1,44 @@
+"""``selvedge demo``: tell the story, show it, write the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from ...artifact import files
+from ...errors import InvalidInput
+from .display import Silent, Terminal
+from .report import page
+from .story import tell
+
+
+def run(seed: int, report: Path, as_json: bool) -> None:
+    """Run the demonstration for ``seed`` and write its page to ``report``, whole or not at all.
+
+    as_json: print one JSON object and nothing else. Raises :class:`InvalidInput` for a bad seed or an output that
+    cannot be written (before the work begins, where that can be known), and what planning and compiling raise.
+    """
+    _writable(report)
+    if as_json:
+        outcome = tell(seed, Silent())
+        files.write(report, page(outcome).encode())
+        sys.stdout.write(json.dumps({**outcome.to_dict(), "report": str(report)}) + "\n")
+        return
+    console = Console(highlight=False)
+    with Terminal(console) as terminal:
+        outcome = tell(seed, terminal)
+        files.write(report, page(outcome).encode())
+        terminal.finish(outcome)
+    console.print(f"\n{outcome.seconds:.1f} s in all; the page with the plots: {report}", soft_wrap=True)
+
+
+def _writable(report: Path) -> None:
+    if report.is_dir():
+        raise InvalidInput("report", report, "it is a directory: name a file")
+    parent = next(p for p in report.absolute().parents if p.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise InvalidInput("report", report, f"nothing can be written in {parent}: name another place")
