@@ -61,7 +61,9 @@ def pytorch_peak(model: nn.Module, example: torch.Tensor, loss: str) -> int:
         output = model(example)
         y = torch.zeros(len(output), dtype=torch.long)
         value = (
-            nn.functional.mse_loss(output, example) if loss == "reconstruction" else nn.functional.cross_entropy(output, y)
+            nn.functional.mse_loss(output, example)
+            if loss == "reconstruction"
+            else nn.functional.cross_entropy(output, y)
         )
         value.backward()
         optimizer.step()

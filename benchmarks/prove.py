@@ -67,7 +67,7 @@ def _pytest(test: str, examples: int) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--timeout=3600", test],
         cwd=ROOT,
-        env={**os.environ, "SELVEDGE_EXAMPLES": str(examples)},
+        env={**os.environ, "SELVEDGE_EXAMPLES": str(examples), "SELVEDGE_FULL": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -86,6 +86,10 @@ def _native() -> dict[str, Any]:
     return _pytest("tests/make/test_random_models_native.py", 300)
 
 
+def _zoo() -> dict[str, Any]:
+    return _pytest("tests/make/test_gradients.py", 1)
+
+
 def _demo() -> dict[str, Any]:
     from .prove_demo import prove
 
@@ -96,9 +100,18 @@ _SRC = tuple(f"src/selvedge/{room}" for room in ROAD)
 PROOFS: Mapping[str, Proof] = {
     "random models, interpreter": Proof(
         _interpreted,
-        ("src/selvedge/ir", "src/selvedge/capture", "src/selvedge/artifact", "tests/models.py", "tests/capture/parity.py"),
+        (
+            "src/selvedge/ir",
+            "src/selvedge/capture",
+            "src/selvedge/artifact",
+            "tests/models.py",
+            "tests/capture/parity.py",
+        ),
     ),
     "random models, native": Proof(_native, (*_SRC, "native", "tests/models.py", "tests/oracle.py")),
+    "zoo gradients, and twenty steps in double": Proof(
+        _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")
+    ),
     "demo, five seeds": Proof(
         _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")
     ),

@@ -10,7 +10,6 @@ from torch import nn
 
 import selvedge as sv
 from selvedge import zoo
-from selvedge.ir import interpret
 
 FIVE = (
     "resnet8",
@@ -69,25 +68,27 @@ def native_gradients(session: sv.Session, x: torch.Tensor, y: torch.Tensor | Non
     }
 
 
-def interpreted_gradients(plan: sv.Plan, x: torch.Tensor, y: torch.Tensor | None) -> dict[str, np.ndarray]:
-    """The same from the numpy interpreter, in PyTorch's layout."""
-    layouts = plan.programs.layouts
-    inputs = {"x": layouts["x"].store(x.numpy())}
-    dtype = plan.arrangement.dtype
-    if y is not None:
-        labels = y.numpy().astype(dtype if y.is_floating_point() else np.int32)
-        inputs["y"] = layouts["y"].store(labels)
-    inputs["lr"] = np.zeros((), dtype)
-    state = {**plan.captured.stored(), **plan.programs.optimizer_state}
-    results = interpret(plan.programs.step, inputs, state)
-    return {
-        name.removesuffix(".momentum"): plan.programs.step.state[name]
-        .node.attrs["layout"]
-        .restore(array)
-        .astype(np.float64)
-        for name, array in results.items()
-        if name.endswith(".momentum")
-    }
+def undecided(model: nn.Module, x: torch.Tensor) -> int:
+    """Elements that float32 may put on either side of a kink: inputs of ReLU or ReLU6 within its rounding of 0 or 6.
+
+    There two correct float32 programs differ by a whole branch, not by rounding.
+    """
+    model = copy.deepcopy(model).double()
+    near = 0
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        nonlocal near
+        (v,) = inputs
+        noise = 4e-6 * float(v.detach().square().mean().sqrt())
+        near += int(((v.abs() < noise) | ((v - 6).abs() < noise)).sum())
+
+    for module in model.modules():
+        if isinstance(module, nn.ReLU | nn.ReLU6):
+            module.inplace = False
+            module.register_forward_pre_hook(count)
+    with torch.no_grad():
+        model(x.double())
+    return near
 
 
 def relative(got: np.ndarray, expected: np.ndarray) -> float:

@@ -5,15 +5,21 @@ Exit codes: 0 done; 1 a fault of ours; 2 bad input, or a plan that does not fit;
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import click
 import typer
 
+from .. import __version__
 from ..errors import SelvedgeError, one_line
 
 app = typer.Typer(
@@ -24,14 +30,26 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"selvedge {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False) -> None:
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and what torch says.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     """Options before the command."""
 
 
 @app.command()
 def plan(
-    model: Annotated[str, typer.Argument(help="zoo:NAME[?key=value&...], file.py:factory or model.pt2")],
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="zoo:NAME, file.py:factory or model.pt2")],
     device: Annotated[str, typer.Option(help="A profile's name or .toml path.")] = "this-machine",
     budget: Annotated[str | None, typer.Option(help="Limits, as ram=48KiB,flash=256KiB.")] = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step; by default the example's.")] = None,
@@ -44,27 +62,32 @@ def plan(
     seed: Annotated[int, typer.Option(help="For random weights.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
 ) -> None:
-    """Plan what a device can learn: memory proven, time predicted, every choice explained."""
+    """Plan what a device can learn: memory proven, time predicted, every choice explained.
+
+    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
+    """
     from ..make.compile import emit
     from ..make.plan import plan as make_plan
     from . import model as models
     from . import optimizer as optimizers
 
-    named = models.load(model, shape, seed)
-    made = make_plan(
-        named.model,
-        named.example,
-        loss=loss or named.loss or "cross_entropy",
-        device=device,
-        budget=budget,
-        optimizer=optimizers.parse(optimizer),
-        update=update,
-        norms=norms,
-        batch=batch,
-        name=named.name,
-    )
-    if out is not None:
-        emit(made, "c", out)
+    chosen = optimizers.parse(optimizer)
+    with _held(bool(context.find_root().params["debug"])):
+        named = models.load(model, shape, seed)
+        made = make_plan(
+            named.model,
+            named.example,
+            loss=loss or named.loss or "cross_entropy",
+            device=device,
+            budget=budget,
+            optimizer=chosen,
+            update=update,
+            norms=norms,
+            batch=batch,
+            name=named.name,
+        )
+        if out is not None:
+            emit(made, "c", out)
     if as_json:
         typer.echo(json.dumps(made.to_dict(), indent=1))
     else:
@@ -96,18 +119,38 @@ def demo(
     run(seed, report, as_json)
 
 
+@contextmanager
+def _held(debug: bool) -> Iterator[None]:
+    """What torch and the user's own model print goes to stderr at the end, or nowhere: a refusal is one line."""
+    if debug:
+        yield
+        return
+    printed, before = io.StringIO(), logging.root.manager.disable
+    logging.disable(logging.ERROR)  # torch logs, with a traceback, what it then raises
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed):
+            yield
+    finally:
+        logging.disable(before)
+    sys.stderr.write(printed.getvalue())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error of the user's is one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
         code = app(given, standalone_mode=False, prog_name="selvedge")
+        sys.stdout.flush()
+        if code == 130:  # typer has caught the interrupt
+            _say("interrupted", 130)
     except click.exceptions.Abort:
         code = _say("interrupted", 130)
     except KeyboardInterrupt:
         code = _say("interrupted", 130)
     except click.ClickException as error:
-        code = _say(error.format_message(), 2)
+        text = error.format_message()
+        code = _say(text, 2) if text else 2  # without one, typer has shown the help
     except SelvedgeError as error:
         if debug:
             raise
@@ -116,14 +159,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         code = _say(_missing(error), 2)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        _drop_output()
         code = 0
     except Exception as error:
         if debug:
             raise
-        code = _say(f"a fault in selvedge: {type(error).__name__}: {error} (selvedge --debug shows where)", 1)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _drop_output()
+            code = _say("output is cut short: the disk is full; make room or write elsewhere", 2)
+        else:
+            code = _say(f"a fault in selvedge: {type(error).__name__}: {error} (selvedge --debug shows where)", 1)
     raise SystemExit(code or 0)
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere: python would complain once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _missing(error: ImportError) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import asdict
 
 from ..device import Device
 from ..device import devices as names
 from ..device.sizes import format_bytes
+
+WIDTH = 100
 
 
 def listing(as_json: bool) -> str:
@@ -36,7 +39,8 @@ def one(name: str, as_json: bool) -> str:
     )
     lines.append("  sources")
     for s in d.sources:
-        lines.append(f"    {', '.join(s.figures)} ({s.kind}): {s.document} {s.where} {s.says}".rstrip())
+        said = " ".join(filter(None, (f"{', '.join(s.figures)} ({s.kind}):", s.document, s.where, s.says)))
+        lines += textwrap.wrap(said, WIDTH, initial_indent="    ", subsequent_indent="      ")
     return "\n".join(lines)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from ..errors import InvalidInput, SelvedgeError
-from ..make.plan import load_exported
+from ..errors import InvalidInput
 from ..zoo import make
 
 HOW = "name it zoo:NAME, file.py:factory or model.pt2"
@@ -32,65 +33,110 @@ class NamedModel:
 
 def load(spec: str, shape: str | None, seed: int) -> NamedModel:
     """``shape``: the example's as "1x3x32x32", for factories that return only a module. Raises ``SelvedgeError``."""
-    if spec.startswith("zoo:"):
-        module, example, loss = make(spec.removeprefix("zoo:"), seed=seed)
-        name = re.split(r"[?]", spec.removeprefix("zoo:"))[0]
-        return NamedModel(_identifier(name), module, (example,), loss)
-    if spec.endswith(".pt2"):
-        return _exported(Path(spec))
     path, colon, factory = spec.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_file(Path(path), factory, shape, seed)
-    raise InvalidInput("model", spec, HOW)
+    if not spec.startswith("zoo:") and not spec.endswith(".pt2"):
+        raise InvalidInput("model", spec, HOW)
+    if shape is not None:
+        raise InvalidInput("--input", shape, "leave it out: only a factory in a .py file takes it")
+    return _from_zoo(spec.removeprefix("zoo:"), seed) if spec.startswith("zoo:") else _exported(Path(spec))
+
+
+def _from_zoo(spec: str, seed: int) -> NamedModel:
+    try:
+        module, example, loss = make(spec, seed=seed)
+    except RuntimeError as error:  # torch's word for a tensor that no memory holds
+        raise InvalidInput("model", spec, f"torch cannot build it ({_first_line(error)})") from None
+    return NamedModel(_identifier(spec.partition("?")[0]), module, (example,), loss)
 
 
 def _exported(path: Path) -> NamedModel:
     if not path.is_file():
-        raise InvalidInput("model file", path, "there is no such file")
-    program = load_exported(path)
+        raise InvalidInput("model file", str(path), "there is no such file")
+    try:
+        program = torch.export.load(str(path))
+    except Exception as error:
+        fix = f"torch.export.save writes one that can be loaded; this cannot ({_first_line(error)})"
+        raise InvalidInput("model file", str(path), fix) from None
     if program.example_inputs is None:
-        raise InvalidInput("model file", path, "it holds no example input; export it again with torch.export")
+        raise InvalidInput("model file", str(path), "it holds no example input; export it again with torch.export")
     args, _ = program.example_inputs
     return NamedModel(_identifier(path.stem), program, tuple(args), None)
 
 
 def _from_file(path: Path, factory: str, shape: str | None, seed: int) -> NamedModel:
     if not path.is_file():
-        raise InvalidInput("model file", path, "there is no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise InvalidInput("model file", path, "python cannot import it")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+        raise InvalidInput("model file", str(path), "there is no such file")
     torch.manual_seed(seed)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise SelvedgeError(f"model file {path}: importing it failed: {type(error).__name__}: {error}") from error
-    function = getattr(module, factory, None)
-    if not callable(function):
-        known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise InvalidInput("factory", factory, f"{path.name} has {', '.join(known) or 'no functions'}")
-    try:
-        made = function()
-    except Exception as error:
-        raise SelvedgeError(f"factory {factory}: {type(error).__name__}: {error}") from error
+    with _importing_beside(path):
+        function = _function(path, factory)
+        try:
+            made = function()
+        except (Exception, SystemExit) as error:
+            raise InvalidInput("factory", factory, f"it failed with {_told(error)}") from error
     model, example = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):
-        raise InvalidInput("factory", factory, "it must return an nn.Module, or a pair of module and example")
-    return NamedModel(_identifier(factory), model, _example(example, shape), None)
+        fix = "it must return an nn.Module, or a pair of module and example"
+        raise InvalidInput("factory", factory, f"{fix}, not {type(made).__name__}")
+    return NamedModel(_identifier(factory), model, _example(factory, example, shape), None)
 
 
-def _example(given: Any, shape: str | None) -> tuple[torch.Tensor, ...]:
+@contextmanager
+def _importing_beside(path: Path) -> Iterator[None]:
+    """The file's own directory is searched first, as when python runs it."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _function(path: Path, factory: str) -> Callable[[], Any]:
+    # A name of its own: a file called torch.py must not become the module torch.
+    spec = importlib.util.spec_from_file_location(f"selvedge_model_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InvalidInput("model file", str(path), "python cannot import it")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise InvalidInput("model file", str(path), f"importing it failed with {_told(error)}") from error
+    function = getattr(module, factory, None)
+    if not callable(function):
+        known = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == spec.name]
+        raise InvalidInput("factory", factory or "empty", f"{path.name} has {', '.join(known) or 'no functions'}")
+    return cast("Callable[[], Any]", function)
+
+
+def _example(factory: str, given: object, shape: str | None) -> tuple[torch.Tensor, ...]:
     if shape is not None:
         if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", shape):
             raise InvalidInput("--input", shape, "give a shape as 1x3x32x32")
-        return (torch.randn([int(n) for n in shape.split("x")]),)
+        try:
+            return (torch.empty([int(n) for n in shape.split("x")]),)  # only its shape matters
+        except (RuntimeError, TypeError):
+            raise InvalidInput("--input", shape, "no memory holds it: give a smaller shape") from None
     if given is None:
         raise InvalidInput("--input", "missing", "give the input's shape as --input 1x3x32x32")
-    return (given,) if isinstance(given, torch.Tensor) else tuple(given)
+    tensors = given if isinstance(given, tuple | list) else (given,)
+    if not tensors or not all(isinstance(x, torch.Tensor) for x in tensors):
+        raise InvalidInput("factory", factory, "its example must be a tensor or a tuple of tensors")
+    return tuple(tensors)
+
+
+def _told(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _identifier(name: str) -> str:
-    text = re.sub(r"\W", "_", name)
+    """A C identifier of ``name``."""
+    text = re.sub(r"\W", "_", name, flags=re.ASCII)
     return text if text.isidentifier() else f"model_{text}"

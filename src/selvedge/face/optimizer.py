@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -15,24 +16,35 @@ def parse(text: str) -> Optimizer:
     """Raises ``InvalidInput`` for an unknown name, key or value."""
     name, _, rest = text.partition(":")
     if name.lower() not in KINDS:
-        raise InvalidInput("--optimizer", text, f"give one of {', '.join(KINDS)}, as sgd:lr=0.01,momentum=0.9")
+        raise InvalidInput(
+            "--optimizer", text or "empty", f"give one of {', '.join(KINDS)}, as sgd:lr=0.01,momentum=0.9"
+        )
     kind, rate = KINDS[name.lower()]
     known = {f.name: str(f.type) for f in fields(kind)}
-    given: dict[str, Any] = {"lr": rate}
-    for part in filter(None, rest.split(",")):
+    given: dict[str, Any] = {}
+    for part in filter(None, (p.strip() for p in rest.split(","))):
         key, equals, value = (p.strip() for p in part.partition("="))
         if not equals or key not in known:
             raise InvalidInput("--optimizer", part, f"{name} takes {', '.join(known)}")
-        given[key] = _value(key, value)
-    made: Optimizer = kind(**given)
+        if key in given:
+            raise InvalidInput("--optimizer", part, f"give {key} once")
+        given[key] = _value(key, known[key], value)
+    made: Optimizer = kind(**{"lr": rate, **given})
     return made
 
 
-def _value(key: str, text: str) -> Any:
-    if text.lower() in ("true", "false"):
+def _value(key: str, kind: str, text: str) -> Any:
+    """``text`` as what the field is annotated with: a flag, a pair or a number."""
+    if kind == "bool":
+        if text.lower() not in ("true", "false"):
+            raise InvalidInput(f"--optimizer {key}", text or "empty", "give true or false")
         return text.lower() == "true"
+    pair = kind.startswith("tuple")
     try:
         numbers = tuple(float(v) for v in text.split("/"))
     except ValueError:
-        raise InvalidInput(f"--optimizer {key}", text, "give a number (a pair as 0.9/0.999)") from None
-    return numbers[0] if len(numbers) == 1 else numbers
+        numbers = ()
+    if len(numbers) != (2 if pair else 1) or not all(map(math.isfinite, numbers)):
+        fix = "give two numbers, as 0.9/0.999" if pair else "give a finite number"
+        raise InvalidInput(f"--optimizer {key}", text or "empty", fix)
+    return numbers if pair else numbers[0]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..capture import Captured, Programs, capture, programs, select
 from ..capture.loss import Loss
 from ..capture.loss import loss as loss_by_name
 from ..capture.optimizer import SGD, Optimizer
+from ..capture.reading import checked
 from ..device import Budget, Device
 from ..device.sizes import format_bytes
 from ..errors import DoesNotFit, InvalidInput
@@ -26,6 +26,9 @@ from ..ir import verify
 from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
+from .batch import batched
+from .change import cheapest_change, trained_layers
+from .limits import excess, fits, overdrawn
 from .table import table
 
 
@@ -146,7 +149,7 @@ def plan(
     """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``.
 
     model: any module of supported operations, or an exported program. It is not changed.
-    example: one input batch [N, ...]; the plan is for exactly this shape. ``batch`` repeats or cuts it to N = batch.
+    example: one input batch [N, ...]; the plan is for exactly this shape. ``batch``: N instead of the example's.
     loss: "cross_entropy", "mse", "bce_with_logits", "reconstruction", or a loss value.
     device: a :class:`Device`, a profile's name or path; by default this machine, measured.
     budget: limits below the device's own, as "ram=48KiB".
@@ -158,17 +161,17 @@ def plan(
     source line), ``InvalidInput``.
     """
     target = device if isinstance(device, Device) else Device.load(device or "this-machine")
-    inputs = (example,) if isinstance(example, torch.Tensor) else tuple(example)
     chosen = optimizer or SGD(lr=0.01)
     limits = Budget.of(target)
     if isinstance(budget, str):
         limits = Budget.parse(budget, limits)
     elif budget is not None:
-        limits = budget
+        limits = _within(budget, limits)
+    inputs = checked(example)
     wish = Wish(
         name,
         model,
-        inputs if batch is None else _batched(inputs, batch),
+        inputs if batch is None else batched(inputs, batch),
         target,
         limits,
         loss_by_name(loss) if isinstance(loss, str) else loss,
@@ -182,19 +185,33 @@ def plan(
     return _plan(wish)
 
 
+def _within(budget: Budget, limits: Budget) -> Budget:
+    """``budget``, with what it leaves open from ``limits``. Raises ``InvalidInput`` where it asks for more."""
+    given = {f.name: getattr(budget, f.name) for f in fields(budget) if getattr(budget, f.name) is not None}
+    for field, value in given.items():
+        most = getattr(limits, field)
+        if most is not None and value > most:
+            raise InvalidInput(f"budget {field}", value, f"the device leaves {most}: ask for at most that")
+    return replace(limits, **given)
+
+
 def _plan(wish: Wish) -> Plan:
     start = time.perf_counter()
     captured = capture(wish.model, wish.example, norms=wish.norms)
-    if wish.update == "auto":
-        made = _automatic(wish, captured)
-    else:
-        made = _attempt(wish, captured)
-        over = excess(made)
-        if over is not None:
-            resource, need, have = over
-            raise DoesNotFit(resource, need, have, _cheapest_change(wish, captured))
+    made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
+
+
+def _kept(made: Plan, wish: Wish, captured: Captured) -> Plan:
+    """``made`` if it keeps its budget; else the refusal."""
+    over = excess(made)
+    if over is not None:
+        raise DoesNotFit(*over, cheapest_change(wish, _attempt, captured))
+    late = overdrawn(made)
+    if late is not None:
+        raise late
+    return made
 
 
 def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> Plan:
@@ -210,32 +227,25 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     )  # fmt: skip
 
 
-def excess(plan: Plan) -> tuple[str, int, int] | None:
-    """(resource, need, have) of the first limit that ``plan`` breaks."""
-    memory, budget = plan.arrangement.memory, plan.budget
-    if memory.arena > budget.ram:
-        return "RAM", memory.arena, budget.ram
-    if budget.flash is not None and memory.flash > budget.flash:
-        return "flash", memory.flash, budget.flash
-    return None
-
-
 def _automatic(wish: Wish, captured: Captured) -> Plan:
     """The update set of most parameters that fits: everything, else as many last layers as fit, else biases."""
     why: list[Choice] = []
 
     def attempt(update: str) -> Plan | None:
-        made = _attempt(replace(wish, update=update), captured)
-        over = excess(made)
+        try:
+            made = _attempt(replace(wish, update=update), captured)
+        except InvalidInput:
+            if update == "full":
+                raise
+            return None  # a model without biases, say
         need = format_bytes(made.arrangement.memory.arena)
-        verdict = "fits" if over is None else f"does not fit {format_bytes(wish.budget.ram)}"
-        why.append(Choice(f"update {update}", f"{len(made.updated)} arrays, needs {need}: {verdict}"))
-        return made if over is None else None
+        why.append(Choice(f"update {update}", f"{len(made.updated)} arrays, needs {need}: {_verdict(made)}"))
+        return made if fits(made) else None
 
     found = attempt("full")
     if found is None:
         # The arena grows with the number of last layers: halve the interval.
-        low, high = 0, len(captured.layers)
+        low, high = 0, trained_layers(captured) + 1
         while high - low > 1:
             middle = (low + high) // 2
             made = attempt(f"last:{middle}")
@@ -243,88 +253,23 @@ def _automatic(wish: Wish, captured: Captured) -> Plan:
                 low, found = middle, made
             else:
                 high = middle
-        if found is None:
-            found = attempt("bias")
     if found is None:
-        least = _attempt(replace(wish, update="last:1"), captured)
-        resource, need, have = excess(least) or ("RAM", least.arrangement.memory.arena, wish.budget.ram)
-        raise DoesNotFit(resource, need, have, _cheapest_change(replace(wish, update="last:1"), captured))
+        found = attempt("bias")
+    if found is None:
+        least = replace(wish, update="last:1")
+        return _kept(_attempt(least, captured), least, captured)
     chosen = Choice("chosen", f"{found.update}: the most parameters that fit")
     return replace(found, arrangement=replace(found.arrangement, choices=(*why, chosen)))
 
 
-def _cheapest_change(wish: Wish, captured: Captured) -> str | None:
-    """The change that gives up least, verified by planning it: a smaller batch, then an optimiser without state, then
-    fewer arrays to update; if none is enough alone, all of them together. None if nothing fits."""
-    batch = wish.example[0].shape[0]
-    smaller = batch // 2
-    while smaller >= 1:
-        try:
-            other = replace(wish, example=_batched(wish.example, smaller))
-            if excess(_attempt(other, capture(wish.model, other.example, norms=wish.norms))) is None:
-                return f"batch {smaller} instead of {batch}"
-        except InvalidInput:
-            break
-        smaller //= 2
-    plain = replace(wish, optimizer=SGD(lr=wish.optimizer.lr))
-    if wish.optimizer != plain.optimizer and excess(_attempt(plain, captured)) is None:
-        return "plain SGD instead of " + _spell(wish.optimizer)
-    fewer = _fewer(wish, captured)
-    if fewer is not None:
-        return f"update {fewer} instead of {wish.update}"
-    fewer = _fewer(plain, captured)
-    if fewer is not None:
-        return f"plain SGD and update {fewer}"
-    if batch > 1:
-        least = replace(plain, example=_batched(wish.example, 1))
-        fewer = _fewer(least, capture(wish.model, least.example, norms=wish.norms))
-        if fewer is not None:
-            return f"batch 1, plain SGD and update {fewer}"
-    return None
-
-
-def _fewer(wish: Wish, captured: Captured) -> str | None:
-    """The largest of "last:K" and "bias" below ``wish.update`` that fits."""
-    now = set(select(captured, wish.update))
-    low, high = 0, len(captured.layers)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if excess(_attempt(replace(wish, update=f"last:{middle}"), captured)) is None:
-            low = middle
-        else:
-            high = middle
-    if low and set(select(captured, f"last:{low}")) != now:
-        return f"last:{low}"
-    try:
-        if set(select(captured, "bias")) < now and excess(_attempt(replace(wish, update="bias"), captured)) is None:
-            return "bias"
-    except InvalidInput:  # a model without biases
-        return None
-    return None
-
-
-def _spell(optimizer: Optimizer) -> str:
-    return type(optimizer).__name__ + (" with momentum" if getattr(optimizer, "momentum", 0) else "")
-
-
-def _batched(example: tuple[torch.Tensor, ...], batch: int) -> tuple[torch.Tensor, ...]:
-    """``example`` repeated or cut to ``batch`` samples."""
-    if batch < 1:
-        raise InvalidInput("batch", batch, "give a whole number >= 1")
-    rows = example[0].shape[0]
-    index = torch.arange(batch) % rows
-    return tuple(x[index] for x in example)
+def _verdict(made: Plan) -> str:
+    over, late = excess(made), overdrawn(made)
+    if over is not None:
+        return f"does not fit {format_bytes(over[2])}" + (" of flash" if over[0] == "flash" else "")
+    return "fits" if late is None else f"breaks the {late.field}"
 
 
 def initial_state(plan: Plan) -> dict[str, np.ndarray]:
     """Every state array of the plan in its stored layout: the model's weights and a fresh optimiser."""
     state: Mapping[str, np.ndarray] = {**plan.captured.stored(), **plan.programs.optimizer_state}
     return {name: state[name] for name in plan.arrangement.slots}
-
-
-def load_exported(path: str | Path) -> ExportedProgram:
-    """An exported program from a ``.pt2`` file. Raises :class:`InvalidInput`."""
-    try:
-        return torch.export.load(str(path))
-    except Exception as error:
-        raise InvalidInput("model file", path, f"not an exported program ({str(error).splitlines()[0]})") from None

@@ -217,11 +217,11 @@ class Session:
     def _output(self, program: str, name: str) -> np.ndarray:
         port = self.manifest.programs[program].outputs[name]
         view = self._view(port.offset, port)
-        return port.layout.restore(view) if port.layout else np.array(view)
+        return np.array(port.layout.restore(view) if port.layout else view)  # restoring may leave a view of the arena
 
     def _read(self, entry: StateEntry) -> np.ndarray:
         view = self._view(entry.offset, entry, weights=entry.region == "flash")
-        return entry.layout.restore(view) if entry.layout else np.array(view)
+        return np.array(entry.layout.restore(view) if entry.layout else view)
 
     def _store(self, entry: StateEntry, array: np.ndarray) -> None:
         stored = entry.layout.store(array) if entry.layout else array

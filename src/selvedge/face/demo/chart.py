@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import floor
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ class Part:
 def lines(title: str, x_label: str, series: Sequence[Line]) -> str:
     """Fractions against counts, gridded every 10 %; the legend gives the last value of every line."""
     every = [y for line in series for _, y in line.points]
-    low, high = np.floor(min(every) * 10) / 10, 1.0
+    low, high = floor(min(every) * 10) / 10, 1.0
     right = max(x for line in series for x, _ in line.points)
 
     def across(x: float) -> float:
@@ -76,16 +77,22 @@ def bars(rows: Sequence[tuple[str, Sequence[Part]]], limit: tuple[str, int]) -> 
     made = []
     for label, parts in rows:
         stretches = "".join(
-            f'<span class="{p.colour}" style="width:{100 * p.size / most:.3f}%" title="{escape(p.label)}: {p.size:,} B">'
-            "</span>"
+            f'<span class="{p.colour}" style="width:{100 * p.size / most:.3f}%"'
+            f' title="{escape(p.label)}: {p.size:,} B"></span>'
             for p in parts
         )
         mark = f'<span class="limit" style="left:{100 * limit[1] / most:.3f}%"></span>'
-        note = f"{parts[0].size:,} B" if len(parts) == 1 else " + ".join(f"{p.label} {p.size:,}" for p in parts)
-        made.append(
-            f'<dt>{escape(label)} <b>{escape(note)}</b></dt><dd><div class="bar">{stretches}{mark}</div></dd>'
-        )
+        made.append(f'<dt>{escape(label)} {_sizes(parts)}</dt><dd><div class="bar">{stretches}{mark}</div></dd>')
     return f'<dl class="bars">{"".join(made)}</dl><p class="note"><i class="limit"></i> {escape(limit[0])}</p>'
+
+
+def _sizes(parts: Sequence[Part]) -> str:
+    """The bytes of a bar, with a key to its colours where there are several."""
+    if len(parts) == 1:
+        return f"<b>{parts[0].size:,} B</b>"
+    return " ".join(
+        f'<span class="key"><i class="{p.colour}"></i>{escape(p.label)} <b>{p.size:,} B</b></span>' for p in parts
+    )
 
 
 def pixels(picture: npt.NDArray[np.uint8], title: str) -> str:

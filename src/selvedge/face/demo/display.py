@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -69,7 +69,10 @@ class Terminal:
         if self._started:  # a finished panel stays above what is said next
             self._live.stop()
             self._started = False
-        self.console.print(Text("• ", style="dim") + Text(line))
+            self.console.print()
+        item = Table.grid(padding=(0, 1))
+        item.add_row(Text("•", style="dim"), line)
+        self.console.print(item)
 
     def progress(self, now: Progress) -> None:
         if not self._started:
@@ -96,16 +99,19 @@ def panel(now: Progress) -> RenderableType:
     grid.add_row("held-out, clean", _bold(f"{point.scores.clean:.1%}"), f"{before.clean:.1%} before")
     grid.add_row("stream, predicted then learnt", stream, f"{point.seen} of {now.total} samples")
     grid.add_row("arena predicted", f"{now.arena_predicted:,} B", f"of {format_bytes(now.budget)}")
-    grid.add_row("arena measured", f"{now.arena_measured:,} B", "bytes of painted memory that changed")
-    grid.add_row("PyTorch, the same training", f"{now.torch_bytes:,} B", "tensors alive at the peak of a step")
+    grid.add_row("arena measured", f"{now.arena_measured:,} B", "from painted memory")
+    grid.add_row("PyTorch, the same training", f"{now.torch_bytes:,} B", "tensors alive at the peak")
     grid.add_row("a step here", f"{now.step_s * 1e6:,.0f} µs", "one thread")
-    return Group(ProgressBar(total=now.total, completed=point.seen, width=60), grid)
+    whole = Table.grid()
+    whole.add_row(ProgressBar(total=now.total, completed=point.seen, width=60))
+    whole.add_row(grid)
+    return whole
 
 
 def comparison(outcome: Outcome) -> Table:
     """Selvedge between its baselines."""
     table = Table(title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("on 497 held-out digits")
+    table.add_column(f"on {len(outcome.clean_photos)} held-out digits")
     for column in ("changed", "clean", "stream", "memory", "a step"):
         table.add_column(column, justify="right")
     for i, row in enumerate(rows(outcome)):

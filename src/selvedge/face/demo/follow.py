@@ -48,7 +48,9 @@ class Pictures:
         """The learner as it is, on the held-out pictures."""
         return Scores(_accuracy(learner, self.shifted), _accuracy(learner, self.clean))
 
-    def follow(self, name: str, learner: Learner, look: Callable[[Point, float], None] = lambda point, step_s: None) -> Track:
+    def follow(
+        self, name: str, learner: Learner, look: Callable[[Point, float], None] = lambda point, step_s: None
+    ) -> Track:
         """Adapt ``learner`` on the stream; ``look`` is told of every point and of the median step, in seconds.
 
         Half of the replay is written on the workstation, with pictures of the ideal camera; the other half holds
@@ -67,7 +69,8 @@ class Pictures:
             right += sample.right
             if seen % EVERY == 0 or seen == len(self.stream):
                 points.append(Point(seen, right / seen, self.judge(learner)))
-                look(points[-1], median(clocked.seconds))
+                if look is not None:
+                    look(points[-1], median(clocked.seconds))
         return Track(name, tuple(points), median(clocked.seconds))
 
 

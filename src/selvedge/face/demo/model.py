@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ...artifact.preprocess import Preprocess
 
-# Mean and deviation of the inked pixels of an ideal picture, as fractions of full scale.
+# Mean and deviation of the pixels of ideal pictures, rounded, as fractions of full scale.
 MEAN, STD = 0.3, 0.37
 PREPROCESS = Preprocess(scale=(1 / (255 * STD),), offset=(-MEAN / STD,))
 BLACK = -MEAN / STD

@@ -63,7 +63,8 @@ class TorchLearner:
         self.step(x, y)  # makes the momentum
         self._optimizer.zero_grad()
         momentum = [s["momentum_buffer"] for s in self._optimizer.state.values()]
-        with _Living([*self.model.state_dict().values(), *momentum]) as living:
+        living = _Living([*self.model.state_dict().values(), *momentum])
+        with living:
             self.step(x, y)
         return living.peak
 
@@ -72,11 +73,11 @@ class _Living(TorchDispatchMode):
     """Sums the storages that are alive after every operator."""
 
     def __init__(self, before: Sequence[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._known: dict[int, tuple[StorageWeakRef, int]] = {}
         for tensor in before:
             self._note(tensor)
-        self.peak = self._total()
+        self.peak: int = self._total()
 
     def __torch_dispatch__(
         self,
@@ -94,7 +95,7 @@ class _Living(TorchDispatchMode):
 
     def _note(self, tensor: torch.Tensor) -> None:
         storage = tensor.untyped_storage()
-        self._known[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
+        self._known[storage._cdata] = (StorageWeakRef(storage), int(storage.nbytes()))
 
     def _total(self) -> int:
         self._known = {key: (ref, size) for key, (ref, size) in self._known.items() if not ref.expired()}

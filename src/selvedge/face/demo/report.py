@@ -48,9 +48,10 @@ def _headline(outcome: Outcome) -> str:
     tiles = "".join(f"<li><b>{escape(value)}</b>{escape(label)}</li>" for value, label in figures)
     return (
         "<h1>A model adapts to a changed camera, in 64 KiB</h1>"
-        f"<p>A small CNN, trained on a workstation, meets a camera it does not know. On {escape(plan.device.summary)} it "
-        f"learns from {outcome.adapted.points[-1].seen} new digits, each predicted before it is learnt from, in native "
-        f'code inside a fixed arena. Seed {outcome.seed}.</p><ul class="tiles">{tiles}</ul>'
+        "<p>A small CNN, trained on a workstation, meets a camera it does not know. It learns from "
+        f"{outcome.adapted.points[-1].seen} new digits, each predicted before it is learnt from, in a fixed arena "
+        f"planned for {escape(plan.device.summary)}. The same plan, byte for byte, was compiled for this machine "
+        f'and ran here. Seed {outcome.seed}.</p><ul class="tiles">{tiles}</ul>'
     )
 
 
@@ -67,8 +68,8 @@ def _pictures(outcome: Outcome) -> str:
         strip("as trained", clean.codes)
         + strip("as the device sees it", shifted.codes)
         + f'<p class="note">The lamp is {c.gradient:.0%} brighter half a side from the middle, at {c.direction:g}°; '
-        f"ink reflects {c.contrast:g} above a page of {c.floor:g}; the lens blurs by {c.blur:g} pixels; the sensor adds "
-        f"{c.noise:.0%} of noise.</p>"
+        f"ink reflects {c.contrast:g} above a page of {c.floor:g}; the lens blurs by {c.blur:g} pixels; the sensor "
+        f"adds {c.noise:.0%} of noise.</p>"
     )
 
 
@@ -84,7 +85,7 @@ def _curves(outcome: Outcome) -> str:
         "samples of the stream",
         [
             line(adapted, "Selvedge, clean", "a", dashed=True, clean=True),
-            line(outcome.full, "full update in PyTorch, changed camera", "c"),
+            line(outcome.full, "full update, PyTorch, changed camera", "c"),
             line(adapted, "Selvedge, changed camera", "a"),
             line(outcome.last_layer, "last layer only, changed camera", "b"),
             Line("no adaptation, changed camera", "d", flat),
@@ -108,7 +109,7 @@ def _memory(outcome: Outcome) -> str:
     ]
     chart = bars(
         [
-            (f"{device.name}, all its RAM:", shares),
+            (f"{device.name}:", shares),
             (f"predicted arena, update {plan.update}", [Part("predicted", "a", arena)]),
             ("measured arena", [Part("measured", "a", outcome.measured.arena)]),
             ("PyTorch, the same update", [Part("PyTorch", "b", outcome.torch_bytes)]),
@@ -118,10 +119,10 @@ def _memory(outcome: Outcome) -> str:
         (f"the budget of the arena, {plan.budget.ram:,} B", plan.budget.ram),
     )
     return (
-        chart + '<p class="note">Measured: bytes that changed in memory painted before, in a checking build, with guard '
-        f"zones around it; its stack took {max(outcome.measured.stack.values()):,} B. PyTorch: all tensors alive at the "
-        "peak of a step (parameters, buffers, momentum, gradients, activations); neither what operators allocate "
-        "inside themselves nor the process. The plan keeps frozen weights in flash, PyTorch in RAM.</p>"
+        f'{chart}<p class="note">Measured: bytes that changed in memory painted before, in a checking build between '
+        f"guard zones; its stack took {max(outcome.measured.stack.values()):,} B. PyTorch: all tensors alive at "
+        "the peak of a step (parameters, buffers, momentum, gradients, activations); not what operators allocate "
+        "inside themselves, and not the process. The plan keeps frozen weights in flash, PyTorch in RAM.</p>"
     )
 
 
@@ -163,7 +164,7 @@ def _plan(outcome: Outcome) -> str:
 def _table(head: Sequence[str], body: Sequence[Sequence[str]], strong: int | None = None) -> str:
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
     lower = "".join(
-        f'<tr{" class=strong" if i == strong else ""}>' + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>"
+        f"<tr{' class=strong' if i == strong else ''}>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>"
         for i, row in enumerate(body)
     )
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{lower}</tbody></table></div>'

@@ -1,0 +1,5 @@
+"""``python -m selvedge``: the command line."""
+
+from .face.cli import main
+
+main()

@@ -1,0 +1,42 @@
+"""Whether a plan keeps its budget: bytes, seconds and joules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidInput
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+
+def excess(plan: Plan) -> tuple[str, int, int] | None:
+    """(resource, need, have) of the first limit in bytes that ``plan`` breaks."""
+    memory, budget = plan.arrangement.memory, plan.budget
+    if memory.arena > budget.ram:
+        return "RAM", memory.arena, budget.ram
+    if budget.flash is not None and memory.flash > budget.flash:
+        return "flash", memory.flash, budget.flash
+    return None
+
+
+def overdrawn(plan: Plan) -> InvalidInput | None:
+    """The refusal of a step that takes longer or draws more than the budget allows, or whose cost nobody can say."""
+    step, budget = plan.arrangement.programs["step"], plan.budget
+    limits = (("latency", budget.latency_s, step.seconds, "s"), ("energy", budget.energy_j, step.joules, "J"))
+    for name, most, cost, unit in limits:
+        if most is None:
+            continue
+        if cost is None:
+            fix = f"{plan.device.name} has no figures to predict it: leave it out"
+        elif cost > most:
+            fix = f"a step needs {cost:.3g} {unit} on {plan.device.name}: allow that, or update less"
+        else:
+            continue
+        return InvalidInput(f"budget {name}", f"{most:g} {unit}", fix)
+    return None
+
+
+def fits(plan: Plan) -> bool:
+    """Whether ``plan`` keeps every limit of its budget."""
+    return excess(plan) is None and overdrawn(plan) is None
