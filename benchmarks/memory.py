@@ -83,7 +83,8 @@ def pytorch_peak(model: nn.Module, example: torch.Tensor, loss: str) -> int:
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
-        "| model | norms | planned B | measured B | learns B | in passing B | bound (order) | bound (any order) | stack B | PyTorch B |",
+        "| model | norms | planned B | measured B | learns B | in passing B "
+        "| bound (order) | bound (any order) | stack B | PyTorch B |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for r in rows:

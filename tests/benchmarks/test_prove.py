@@ -13,7 +13,12 @@ def test_no_committed_proof_is_stale() -> None:
 
 def test_comments_do_not_make_a_proof_stale_but_code_does(tmp_path: Path) -> None:
     for name, first, same, other in (
-        ("a.py", 'def f():\n    """One."""\n    return 1\n', "def f():\n    'Two.'\n    return  1  # one\n", "def f():\n    'x'\n    return 2\n"),
+        (
+            "a.py",
+            'def f():\n    """One."""\n    return 1\n',
+            "def f():\n    'Two.'\n    return  1  # one\n",
+            "def f():\n    'x'\n    return 2\n",
+        ),
         ("a.c", "int f(void) { return 1; } /* one */", "int f(void)\n{ return 1; }", "int f(void) { return 2; }"),
     ):  # fmt: skip
         path = tmp_path / name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ HERE = Path(__file__).parent
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O2", "-ffp-contract=fast")
 STEPS, BATCHES, BATCH, CLASSES = 30, 4, 4, 4
 # Both run the same scalar kernels with fused multiply-adds; expf and logf are newlib's there and glibc's here, and the
-# compilers order a few sums differently. Relative, after 30 steps of momentum; 1.5e-7 was measured.
+# compilers order a few sums differently. Relative, over 30 steps of momentum; 1.9e-7 was measured, and 2.2e-7 for the
+# predictions, with 24 of the 31 losses equal in every bit.
 TOLERANCE = 1e-6
 TEXT_LIMIT = 64 * 1024  # bytes of code and constants of the model, as GNU size counts them
 
@@ -73,7 +74,7 @@ def needs(program: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("firmware")
     device = sv.Device.load("stm32f446")
     assert device.toolchain is not None
@@ -110,7 +111,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     )  # fmt: skip
     words = [line.split() for line in printed.splitlines()]
     assert [w for w in words if w[0] == "status"] == [["status", "0"]], printed
-    yield Run(
+    return Run(
         plan,
         floats(w[1] for w in words if w[0] == "loss"),
         floats(w[1] for w in words if w[0] == "output"),
@@ -156,7 +157,7 @@ def batches_header(plan: sv.Plan, batches: list[tuple[np.ndarray, np.ndarray]]) 
     )
 
 
-def floats(texts: Iterator[str]) -> np.ndarray:
+def floats(texts: Iterable[str]) -> np.ndarray:
     return np.array([int(t, 16) for t in texts], np.uint32).view(np.float32)
 
 
@@ -164,7 +165,7 @@ def test_loss_curve_is_the_hosts(run: Run, record_property: pytest.RecordPropert
     worst = float(np.max(np.abs(run.losses - run.host_losses) / np.abs(run.host_losses)))
     equal = int((run.losses == run.host_losses).sum())
     record_property("loss_relative_difference", worst)
-    print(f"losses: {worst:.2e} relative at worst, {equal} of {len(run.losses)} equal in every bit; ends at {run.losses[-1]:.4f}")
+    print(f"losses: {worst:.2e} relative at worst, {equal} of {len(run.losses)} equal in every bit")
     assert len(run.losses) == STEPS + 1
     assert run.losses[-1 - BATCHES : -1].mean() < 0.5 * run.losses[:BATCHES].mean()
     assert worst <= TOLERANCE

@@ -40,10 +40,10 @@ def directory(path: Path) -> Iterator[Path]:
     An earlier ``path`` is replaced only if it is empty or an artifact (it holds ``manifest.json``).
     """
     if path.exists() and not path.is_dir():
-        raise InvalidInput("output directory", path, "it is a file: name a directory")
+        raise InvalidInput("output directory", str(path), "it is a file: name a directory")
     if path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").exists():
-        raise InvalidInput("output directory", path, "it holds other files: name a new or empty directory")
-    temporary = None
+        raise InvalidInput("output directory", str(path), "it holds other files: name a new or empty directory")
+    temporary = earlier = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -54,18 +54,23 @@ def directory(path: Path) -> Iterator[Path]:
                     os.fsync(opened.fileno())
         os.chmod(temporary, 0o755)
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-            os.replace(path, old)
-            os.replace(temporary, path)
-            shutil.rmtree(old, ignore_errors=True)
+            earlier = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+            os.replace(path, earlier)
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                kept, earlier = earlier, None
+                os.replace(kept, path)
+                raise
         else:
             os.replace(temporary, path)
     except OSError as error:
         raise unwritable(path, error) from None
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        for folder in (temporary, earlier):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def unwritable(path: Path, error: OSError) -> InvalidInput:
-    return InvalidInput("output", path, f"cannot write there ({error.strerror or error}); name another place")
+    return InvalidInput("output", str(path), f"cannot write there ({error.strerror or error}); name another place")

@@ -104,7 +104,7 @@ class Manifest:
                 raise InvalidInput("artifact format", source, f"this version reads format {FORMAT}: emit it again")
             if data.pop("target") != "c":
                 raise InvalidInput("artifact target", source, "this runtime runs the C target")
-            return cls(
+            made = cls(
                 **{
                     **data,
                     "programs": {
@@ -118,12 +118,27 @@ class Manifest:
                     "folds": tuple(Fold.from_dict(f) for f in data["folds"]),
                     "schedule": schedule_from_dict(data["schedule"]),
                     "preprocess": Preprocess.from_dict(data["preprocess"]) if data["preprocess"] else None,
+                    "files": {str(n): str(h) for n, h in data["files"].items()},
                 }
             )
+            made._require_sound()
+            return made
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, InvalidInput):
                 raise
             raise InvalidInput("artifact manifest", source, f"it cannot be read ({error}); emit it again") from None
+
+    def _require_sound(self) -> None:
+        """Raise ``ValueError`` unless every array lies inside its memory."""
+        ports = [v for p in self.programs.values() for v in (*p.inputs.values(), *p.outputs.values())]
+        kept = [e for e in self.state.values() if e.region == "state"]
+        frozen = [e for e in self.state.values() if e.region == "flash"]
+        if len(kept) + len(frozen) != len(self.state):
+            raise ValueError("a state array lies neither in state nor in flash")
+        for size, entries in ((self.arena_bytes, ports), (self.arena_bytes, kept), (self.weights_bytes, frozen)):
+            for entry in entries:
+                if not 0 <= entry.offset <= entry.offset + entry.bytes <= size:
+                    raise ValueError(f"an array of {entry.bytes} bytes at {entry.offset} of {size}")
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,8 @@ def listing(as_json: bool) -> str:
     lines = [f"{'device':<24}{'RAM':>10}{'flash':>10}{'clock':>10}  about"]
     for d in found:
         clock = "-" if d.clock_hz is None else f"{d.clock_hz / 1e6:.0f} MHz"
-        lines.append(f"{d.name:<24}{format_bytes(d.ram):>10}{format_bytes(d.flash):>10}{clock:>10}  {d.summary}")
+        figures = f"{d.name:<24}{format_bytes(d.ram):>10}{format_bytes(d.flash):>10}{clock:>10}  "
+        lines += textwrap.wrap(d.summary or "-", WIDTH, initial_indent=figures, subsequent_indent=" " * len(figures))
     lines.append(f"{'this-machine':<24}{'measured when it is asked for':<30}")
     return "\n".join(lines)
 

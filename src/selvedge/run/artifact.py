@@ -25,24 +25,24 @@ def load(directory: str | Path, cache: Path | None = None) -> Session:
     try:
         text = (folder / "manifest.json").read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput("artifact", folder, f"manifest.json cannot be read ({error})") from None
-    manifest = Manifest.from_json(text, folder)
+        raise InvalidInput("artifact", str(folder), f"manifest.json cannot be read ({error})") from None
+    manifest = Manifest.from_json(text, str(folder))
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
         path = folder / name
-        if Path(name).name != name:
+        if Path(name).name != name or name == "..":
             raise InvalidInput("artifact file", name, "files lie in the artifact's own directory")
         try:
             if path.stat().st_size > LIMIT:
-                raise InvalidInput("artifact file", path, "larger than 1 GiB: not an artifact of ours")
+                raise InvalidInput("artifact file", str(path), "larger than 1 GiB: not an artifact of ours")
             contents[name] = path.read_bytes()
         except OSError as error:
-            raise InvalidInput("artifact file", path, f"cannot be read ({error.strerror})") from None
+            raise InvalidInput("artifact file", str(path), f"cannot be read ({error.strerror})") from None
         if hashlib.sha256(contents[name]).hexdigest() != expected:
-            raise InvalidInput("artifact file", path, "it does not match its hash in the manifest; emit it again")
+            raise InvalidInput("artifact file", str(path), "it does not match its hash in the manifest; emit it again")
     for needed in ("weights.bin", "extra.npz", f"{manifest.name}.c"):
         if needed not in contents:
-            raise InvalidInput("artifact", folder, f"{needed} is missing; emit it again")
+            raise InvalidInput("artifact", str(folder), f"{needed} is missing; emit it again")
     sources = {n: data.decode() for n, data in contents.items() if n.endswith((".c", ".h")) and "_weights.h" not in n}
     library = build(sources, manifest.lanes, manifest.dtype, cache=cache)
     with np.load(io.BytesIO(contents["extra.npz"]), allow_pickle=False) as archive:

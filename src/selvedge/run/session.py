@@ -60,14 +60,17 @@ class Session:
         return self._steps
 
     def predict(self, x: Any) -> np.ndarray:
-        """The model's output for a batch ``x``. Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf."""
-        self._write("predict", "x", x)
+        """The model's output for a batch ``x``: a tuple of arrays for a model of several inputs.
+
+        Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf.
+        """
+        self._inputs("predict", x)
         self._run("predict")
         return self._output("predict", "output")
 
     def evaluate(self, x: Any, y: Any = None) -> tuple[float, np.ndarray]:
         """(loss, output) of a batch, without learning from it."""
-        self._write("evaluate", "x", x)
+        self._inputs("evaluate", x)
         self._target("evaluate", y)
         self._run("evaluate")
         return float(self._output("evaluate", "loss")), self._output("evaluate", "output")
@@ -80,7 +83,7 @@ class Session:
         rate = self.manifest.schedule.lr(self._steps) if lr is None else float(lr)
         if not (rate >= 0 and rate < float("inf")):
             raise InvalidInput("lr", lr, "give a finite number >= 0")
-        self._write("step", "x", x)
+        self._inputs("step", x)
         self._target("step", y)
         if "lr" in self.manifest.programs["step"].inputs:
             port = self.manifest.programs["step"].inputs["lr"]
@@ -93,6 +96,9 @@ class Session:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Every entry of the PyTorch model's state, under its names and in its layout; copies."""
+        return self._whole()
+
+    def _whole(self) -> dict[str, np.ndarray]:
         state = {n: self._read(e) for n, e in self.manifest.state.items() if e.kind != "optimizer"}
         whole = unfold(self.manifest.folds, {**self._extra, **state})
         whole.update({alias: whole[name] for alias, name in self.manifest.aliases.items()})
@@ -114,15 +120,10 @@ class Session:
         for name in state:
             if name not in own:
                 raise InvalidInput("state dict", f"with {name}", "this model has no such entry; take it out")
-        current = self.state_dict()
+        current = self._whole()
         arrays: dict[str, np.ndarray] = {}
         for name in own:
-            array = np.asarray(state[name])
-            if array.shape != current[name].shape:
-                raise InvalidInput(f"state {name}", f"of shape {array.shape}", f"the model has {current[name].shape}")
-            if not np.isfinite(array).all():
-                raise InvalidInput(f"state {name}", "not finite", "it holds NaN or Inf; give finite numbers")
-            arrays[name] = array.astype(current[name].dtype)
+            arrays[name] = _numbers(f"state {name}", state[name], current[name].shape, current[name].dtype)
         for alias, name in self.manifest.aliases.items():
             if not np.array_equal(arrays[alias], arrays[name]):
                 raise InvalidInput(f"state {alias}", f"different from {name}", "the model shares them; give one array")
@@ -145,11 +146,12 @@ class Session:
         if set(state) != set(own):
             odd = sorted(set(state) ^ set(own))[0]
             raise InvalidInput("optimizer state", odd, "give exactly the entries of optimizer_state_dict()")
-        arrays = {n: np.asarray(a) for n, a in state.items()}
-        for name, entry in own.items():
-            face = entry.layout.face if entry.layout else entry.shape
-            if arrays[name].shape != face:
-                raise InvalidInput(f"optimizer state {name}", f"of shape {arrays[name].shape}", f"it must be {face}")
+        if not (isinstance(steps, int) and steps >= 0):
+            raise InvalidInput("steps", steps, "give the number of steps taken so far")
+        arrays = {
+            n: _numbers(f"optimizer state {n}", state[n], e.layout.face if e.layout else e.shape, np.dtype(e.dtype))
+            for n, e in own.items()
+        }
         for name, entry in own.items():
             self._store(entry, arrays[name])
         self._steps = steps
@@ -174,6 +176,20 @@ class Session:
         memory = self._weights if weights else self._arena
         return memory[offset : offset + of.bytes].view(of.dtype).reshape(of.shape)
 
+    def _inputs(self, program: str, x: Any) -> None:
+        """Lay the inputs "x", "x1", ... into the arena."""
+        if program not in self.manifest.programs:
+            raise InvalidInput("program", program, f"this plan has {', '.join(self.manifest.programs)}")
+        names = [n for n in self.manifest.programs[program].inputs if n not in ("y", "lr")]
+        if len(names) == 1:
+            self._write(program, names[0], x)
+            return
+        if not isinstance(x, tuple) or len(x) != len(names):
+            given = f"{len(x)} arrays" if isinstance(x, tuple) else "one array"
+            raise InvalidInput("x", given, f"this model takes {len(names)}: give them as a tuple")
+        for name, value in zip(names, x, strict=True):
+            self._write(program, name, value)
+
     def _target(self, program: str, y: Any) -> None:
         inputs = self.manifest.programs[program].inputs
         if "y" not in inputs:
@@ -186,13 +202,8 @@ class Session:
 
     def _write(self, program: str, name: str, value: Any) -> None:
         """Check an input and lay it into the arena."""
-        if program not in self.manifest.programs:
-            raise InvalidInput("program", program, f"this plan has {', '.join(self.manifest.programs)}")
         port = self.manifest.programs[program].inputs[name]
-        array = np.asarray(value)
-        face = port.layout.face if port.layout else port.shape
-        if array.shape != tuple(face):
-            raise InvalidInput(f"input {name}", f"of shape {array.shape}", f"the plan was made for {tuple(face)}")
+        array = _array(f"input {name}", value, port.layout.face if port.layout else port.shape)
         if port.dtype == "int32":
             if array.dtype.kind not in "iu":
                 raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", "labels must be integers")
@@ -205,8 +216,8 @@ class Session:
             array = self.manifest.preprocess(array, port.dtype)
         elif array.dtype.kind != "f":
             raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", f"give {port.dtype}")
-        elif not np.isfinite(array).all():
-            raise InvalidInput(f"input {name}", "not finite", "it holds NaN or Inf; clean the data")
+        else:
+            array = _finite(f"input {name}", array, np.dtype(port.dtype))
         view = self._view(port.offset, port)
         if port.layout is None or port.layout.is_identity:
             view[...] = array.reshape(port.shape)
@@ -226,3 +237,30 @@ class Session:
     def _store(self, entry: StateEntry, array: np.ndarray) -> None:
         stored = entry.layout.store(array) if entry.layout else array
         self._view(entry.offset, entry, weights=entry.region == "flash")[...] = stored
+
+
+def _array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """``value`` as an array of ``shape``."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
+        raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
+    if array.shape != tuple(shape):
+        raise InvalidInput(field, f"of shape {array.shape}", f"the plan was made for {tuple(shape)}")
+    return array
+
+
+def _finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """``array`` in ``dtype``, where every number of it is finite."""
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype, copy=False)
+    if not np.isfinite(cast).all():
+        raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
+    return cast
+
+
+def _numbers(field: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    array = _array(field, value, shape)
+    if array.dtype.kind not in "fiub":
+        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {dtype}")
+    return _finite(field, array, dtype)
