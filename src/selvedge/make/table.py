@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from ..device.sizes import format_bytes
@@ -17,7 +18,7 @@ def table(plan: Plan) -> str:
     a, memory = plan.arrangement, plan.arrangement.memory
     step = a.programs["step"]
     lines = [
-        f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}",
+        *_wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", ""),
         "",
         _row("RAM", f"{format_bytes(memory.arena)} of {format_bytes(plan.budget.ram)}",
              f"{memory.persistent:,} B that learn + {memory.transient:,} B in passing"),
@@ -48,14 +49,8 @@ def _row(name: str, figure: str, note: str) -> str:
     return f"{name:<8}{figure:<28}{note}"
 
 
-def _wrap(text: str) -> list[str]:
-    lines, line = [], "  "
-    for word in text.split(" "):
-        if len(line) + len(word) + 1 > WIDTH and line.strip():
-            lines.append(line.rstrip())
-            line = "  "
-        line += word + " "
-    return [*lines, line.rstrip()]
+def _wrap(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _engineering(value: float, unit: str) -> str:

@@ -93,7 +93,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         f"#define SV_REAL {real}",
         "#endif",
         "#if defined(__clang__)",
-        '#pragma clang diagnostic ignored "-Wpass-failed" /* SV_IVDEP allows vectors; a loop with libm calls has none */',
+        '#pragma clang diagnostic ignored "-Wpass-failed" /* SV_IVDEP allows vectors; calls of libm have none */',
         "#endif",
         f'#include "{name}.h"',
         *_includes(headers),

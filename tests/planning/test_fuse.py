@@ -1,0 +1,71 @@
+"""Fused loops are still a graph: every node in one group, no group behind itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from selvedge import ir
+from selvedge.ir.graph import LEAVES, Graph, Node, Spec
+from selvedge.planning.families import Machine
+from selvedge.planning.fuse import VIEWS, fuse, is_loop, root
+from selvedge.planning.lower import lower
+
+from .dags import elementwise, is_order
+
+MACHINES = (Machine(lanes=1, tile_bytes=512), Machine(lanes=4, tile_bytes=4096))
+
+
+def reads(groups: dict[Node, list[Node]]) -> dict[Node, set[Node]]:
+    """Head -> the heads of the groups that its nodes read, worked out anew."""
+    head = {node: h for h, members in groups.items() for node in members}
+    return {
+        h: {head[root(v).node] for node in members for v in node.inputs if root(v).node in head} - {h}
+        for h, members in groups.items()
+    }
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_fusing_never_makes_a_cycle(block: int) -> None:
+    """200 random graphs of 5 to 60 loops."""
+    for seed in range(20 * block, 20 * block + 20):
+        graph = elementwise(seed, 5 + seed * 55 // 200)
+        groups = fuse(graph)
+        every = [n for n in graph.nodes() if n.op not in LEAVES and n.op not in VIEWS]
+        assert Counter(n for members in groups.members.values() for n in members) == Counter(every)
+        order = groups.heads()
+        at = {h: i for i, h in enumerate(order)}
+        assert len(at) == len(groups.members)
+        for h, sources in reads(groups.members).items():
+            assert all(at[s] < at[h] for s in sources), seed
+        for members in groups.members.values():
+            assert sum(not is_loop(n) for n in members) <= 1
+        for machine in MACHINES:
+            lowered = lower(graph, machine, ())
+            assert is_order(lowered, tuple(k.id for k in lowered.kernels))
+            assert len(lowered.kernels) <= len(order)
+
+
+def kernels(graph: Graph) -> list[str]:
+    return [k.label for k in lower(graph, MACHINES[1], ()).kernels]
+
+
+def test_a_chain_of_loops_is_one_kernel() -> None:
+    x = ir.input_leaf("x", Spec((4, 8), "float32"))
+    y = ir.apply("relu", ir.apply("add", ir.apply("tanh", x), x))
+    assert kernels(Graph({"x": x}, {}, {"y": y})) == ["tanh + add + relu"]
+
+
+def test_a_loop_rides_on_the_product_before_it() -> None:
+    x, w = (ir.input_leaf(n, Spec((8, 8), "float32")) for n in "xw")
+    y = ir.apply("relu", ir.apply("matmul", x, w, trans_a=False, trans_b=False))
+    assert kernels(Graph({"x": x, "w": w}, {}, {"y": y})) == ["matmul + relu"]
+
+
+def test_loops_round_a_product_stay_apart() -> None:
+    """tanh feeds both the product and the loop behind it: one kernel of both would wait for itself."""
+    x, w = (ir.input_leaf(n, Spec((8, 8), "float32")) for n in "xw")
+    t = ir.apply("tanh", x)
+    y = ir.apply("add", ir.apply("matmul", t, w, trans_a=False, trans_b=False), t)
+    assert kernels(Graph({"x": x, "w": w}, {}, {"y": y})) == ["tanh", "matmul + add"]
