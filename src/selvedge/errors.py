@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 
 class SelvedgeError(ValueError):
     """Base of every error this library raises on purpose. ``str()`` is one line."""
@@ -15,7 +17,7 @@ class InvalidInput(SelvedgeError):
         self.field, self.value, self.fix = field, value, fix
 
     def __str__(self) -> str:
-        value = self.value if isinstance(self.value, str) else repr(self.value)
+        value = str(self.value) if isinstance(self.value, str | PathLike) else repr(self.value)
         return one_line(f"{self.field} is {value}: {self.fix}")
 
 

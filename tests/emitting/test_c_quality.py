@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import selvedge as sv
-from selvedge.artifact.native import native_headers, native_linked
+from selvedge.artifact.native import native_sources
 from selvedge.emitting.c import Bundle
 from selvedge.emitting.c.bundle import weights_header
 from selvedge.emitting.c.calls import FAMILIES
@@ -91,7 +91,7 @@ def test_no_warning_and_no_foreign_symbol(
 @pytest.mark.parametrize("real", ["float", "double"])
 def test_heavy_kernels_apart_are_clean_too(tmp_path: Path, real: str, compiler: str) -> None:
     """What this machine links to every model instead of compiling it each time."""
-    for name, text in {**native_headers(), "linked.c": native_linked()}.items():
+    for name, text in native_sources().items():
         (tmp_path / name).write_text(text)
     command = (*COMPILERS[compiler], *WARNINGS, "-O1", f"-DSV_REAL={real}", "-DSV_VECTOR_BYTES=64")
     run(*command, "-c", tmp_path / "linked.c", "-o", tmp_path / "linked.o")

@@ -71,9 +71,7 @@ class Kernels:
         return int(getattr(self.library, f"t_{name}")(*keep))
 
 
-def compile_kernels(
-    folder: Path, compiler: str, real: str, vector_bytes: int, flags: tuple[str, ...]
-) -> Kernels:
+def compile_kernels(folder: Path, compiler: str, real: str, vector_bytes: int, flags: tuple[str, ...]) -> Kernels:
     """Build kernels.c into `folder` with warnings as errors and load it."""
     source = Path(__file__).with_name("kernels.c")
     library = folder / f"kernels_{compiler}_{real}_{vector_bytes}.so"

@@ -188,9 +188,7 @@ def windows(size: int, kernel: int, stride: int, pad: int, dilation: int, out: i
 @pytest.mark.parametrize(
     ("kernel", "stride", "pad", "dilation"), [(2, 2, 0, 1), (3, 2, 1, 1), (3, 1, 1, 2), (5, 3, 2, 1)]
 )
-def test_max_pool_agrees_with_pytorch(
-    kernels: Kernels, kernel: int, stride: int, pad: int, dilation: int
-) -> None:
+def test_max_pool_agrees_with_pytorch(kernels: Kernels, kernel: int, stride: int, pad: int, dilation: int) -> None:
     rng = np.random.default_rng(5)
     for c in (1, 7, 16, 40):
         n, h, w = 2, 9, 11
@@ -215,9 +213,7 @@ def test_max_pool_agrees_with_pytorch(
 
 @pytest.mark.parametrize(("kernel", "stride", "pad"), [(2, 2, 0), (3, 2, 1), (7, 1, 0)])
 @pytest.mark.parametrize("count_pad", [False, True])
-def test_avg_pool_agrees_with_pytorch(
-    kernels: Kernels, kernel: int, stride: int, pad: int, count_pad: bool
-) -> None:
+def test_avg_pool_agrees_with_pytorch(kernels: Kernels, kernel: int, stride: int, pad: int, count_pad: bool) -> None:
     rng = np.random.default_rng(6)
     n, h, w, c = 2, 7, 9, 19
     x = kernels.real(rng.standard_normal((n, h, w, c)))

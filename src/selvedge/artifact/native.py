@@ -7,14 +7,10 @@ from pathlib import Path
 from ..errors import SelvedgeError
 
 
-def native_headers() -> dict[str, str]:
-    """File name -> text of every kernel header."""
-    return {f.name: f.read_text() for f in sorted(_folder().glob("*.h"))}
-
-
-def native_linked() -> str:
-    """The C text of the heavy families as a unit of their own."""
-    return (_folder() / "linked.c").read_text()
+def native_sources() -> dict[str, str]:
+    """File name -> text of every kernel header, and of the heavy families as a unit of their own (linked.c)."""
+    folder = _folder()
+    return {f.name: f.read_text() for f in [*sorted(folder.glob("*.h")), folder / "linked.c"]}
 
 
 def native_stack_probe() -> str:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from .. import __version__
@@ -29,9 +28,7 @@ class HostSession(Session):
         return {name: torch.from_numpy(array) for name, array in super().state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict(
-            {n: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for n, v in state.items()}
-        )
+        super().load_state_dict({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in state.items()})
 
 
 def bundled(plan: Plan) -> Bundle:

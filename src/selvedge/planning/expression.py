@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 from ..ir.graph import Node, Value
+from .fuse import root
 from .kernel import Argument, Expression, Literal, Operand, Step, Temp
 
 
@@ -45,11 +46,13 @@ def build(
         args: list[Argument] = []
         for value in node.inputs:
             number = literal(value)
-            if value in made:
-                args.append(Temp(made[value]))
+            # What this kernel makes itself is read element by element, through any view of it.
+            base = root(value)
+            if base in made:
+                args.append(Temp(made[base]))
             elif number is not None:
                 args.append(number)
-            elif raw is not None and value == raw:
+            elif base == raw:
                 args.append(Operand(-1, row_major(extents), raw=True))
             else:
                 args.append(Operand(read(value), broadcast_strides(value.shape, extents)))

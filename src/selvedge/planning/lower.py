@@ -12,7 +12,7 @@ from ..ir.op import TABLE as OPS
 from .accumulate import accumulate
 from .expression import build, collapse, flat_reads
 from .families import Machine, Native, lower_node
-from .fuse import REDUCTIONS, VIEWS, Groups, fuse, is_loop, root
+from .fuse import REDUCTIONS, Groups, fuse, is_loop, root
 from .kernel import ARENA, FLASH, STATE, Expression, Instance, Kernel, Lowered, Reduction, Tile
 
 
@@ -85,8 +85,7 @@ class _Lowering:
         for node in groups.order:
             for value in node.inputs:
                 base = root(value)
-                through_view = value.node.op in VIEWS
-                if base.node in groups.head and (groups.find(base.node) is not groups.find(node) or through_view):
+                if base.node in groups.head and groups.find(base.node) is not groups.find(node):
                     exposed.add(base)
         return exposed
 

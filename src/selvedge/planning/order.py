@@ -45,7 +45,7 @@ class Replay:
     def __init__(self, lowered: Lowered, live: Liveness) -> None:
         self.kernels = {k.id: k for k in lowered.kernels}
         self.live = live
-        self.left = {i: set(r) for i, r in live.readers.items()}
+        self.left = {i: len(r) for i, r in live.readers.items()}  # readers still to come: quick to copy
         self.bytes = sum(live.size[i] for i in live.inputs)
         self.peak = self.bytes
 
@@ -53,17 +53,14 @@ class Replay:
         """An independent replay at the same point."""
         other = Replay.__new__(Replay)
         other.kernels, other.live = self.kernels, self.live
-        other.left = {i: set(r) for i, r in self.left.items()}
+        other.left = self.left.copy()
         other.bytes, other.peak = self.bytes, self.peak
         return other
 
     def dies(self, kernel: int) -> list[int]:
-        """What ``kernel`` would be the last to read."""
-        k = self.kernels[kernel]
-        return [
-            r for r in dict.fromkeys(k.reads)
-            if r in self.left and self.left[r] == {kernel} and r not in self.live.pinned
-        ]  # fmt: skip
+        """What ``kernel``, not taken yet, would be the last to read."""
+        reads = dict.fromkeys(self.kernels[kernel].reads)
+        return [r for r in reads if self.left.get(r) == 1 and r not in self.live.pinned]
 
     def effect(self, kernel: int) -> tuple[int, int]:
         """(live bytes while it runs, live bytes after it)."""
@@ -79,7 +76,7 @@ class Replay:
         during, after = self.effect(kernel)
         for r in set(self.kernels[kernel].reads):
             if r in self.left:
-                self.left[r].discard(kernel)
+                self.left[r] -= 1
         self.bytes = after
         self.peak = max(self.peak, during)
 

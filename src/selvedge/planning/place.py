@@ -54,9 +54,10 @@ def _span(instance: int, live: Liveness, at: dict[int, int], lowered: Lowered) -
 
 
 def place(
-    found: Sequence[Buffer], align: int, item: int, bound: int, tries: int = 200, seed: int = 0
+    found: Sequence[Buffer], align: int, item: int, bound: int, tries: int | None = None, seed: int = 0
 ) -> tuple[dict[int, int], int]:
-    """Instance -> byte offset, and the bytes used. Stops early when ``bound`` is met.
+    """Instance -> byte offset, and the bytes used. Stops early when ``bound`` is met, or after ``tries`` (by default as
+    many as take a second or two).
 
     align: what whole multiples of it are aligned to, for the sake of vectors; anything else gets ``item``.
     """
@@ -80,6 +81,8 @@ def place(
         if best < 0 or top < best:
             best, best_offsets, best_order = top, offsets, sequence
     rng = random.Random(seed)
+    if tries is None:
+        tries = 100 + 200_000 // (1 + len(found))
     for _ in range(tries if len(found) > 1 else 0):
         if best <= bound:
             break

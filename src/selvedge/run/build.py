@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..artifact import files
-from ..artifact.native import native_headers, native_linked
 from ..artifact.toolchain import Compiler, find_compiler
 from ..errors import SelvedgeError
 
@@ -50,7 +50,7 @@ def build(
     compiler: Compiler | None = None,
     cache: Path | None = None,
 ) -> Path:
-    """Compile ``sources`` (file name -> text; every ``.c`` is a unit) and return the library's path.
+    """Compile ``sources`` (file name -> text; every ``.c`` is a unit, one of them ``linked.c``) and return the library.
 
     lanes: SIMD lanes the plan was made for. The heavy kernels are one object for all models, compiled once. Raises
     ``NoCompiler``, :class:`BuildFailed`.
@@ -62,10 +62,22 @@ def build(
     flags = [*FLAGS, "-march=native", f"-DSV_VECTOR_BYTES={lanes * item if lanes > 1 else 0}", f"-DSV_REAL={real}"]
     if compiler.kind != "gcc" and lanes * item == 64:
         flags.append("-mprefer-vector-width=512")
-    headers = {n: sources[n] for n in native_headers() if n in sources}
-    linked = _compile(compiler, [*flags, "-c"], {**headers, "linked.c": native_linked()}, cache, ".o")
+    linked = _compile(compiler, [*flags, "-c"], _needed_by("linked.c", sources), cache, ".o")
+    sources = {n: t for n, t in sources.items() if n != "linked.c"}
     everything = [*flags, "-shared", "-DSV_LINKED", *extra]
     return _compile(compiler, everything, sources, cache, ".so", (linked,))
+
+
+def _needed_by(unit: str, sources: Mapping[str, str]) -> dict[str, str]:
+    """``unit`` and the headers it includes, directly or not."""
+    found: dict[str, str] = {}
+    stack = [unit]
+    while stack:
+        name = stack.pop()
+        if name in sources and name not in found:
+            found[name] = sources[name]
+            stack += re.findall(r'#include "([^"]+)"', sources[name])
+    return found
 
 
 def _compile(

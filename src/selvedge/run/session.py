@@ -59,21 +59,21 @@ class Session:
         """Updates made so far: the position in the learning-rate schedule."""
         return self._steps
 
-    def predict(self, x: Any) -> np.ndarray:
-        """The model's output for a batch ``x``: a tuple of arrays for a model of several inputs.
+    def predict(self, x: Any) -> Any:
+        """The model's output for a batch ``x``; tuples of arrays for a model of several inputs or outputs.
 
         Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf.
         """
         self._inputs("predict", x)
         self._run("predict")
-        return self._output("predict", "output")
+        return self._outputs("predict")
 
-    def evaluate(self, x: Any, y: Any = None) -> tuple[float, np.ndarray]:
+    def evaluate(self, x: Any, y: Any = None) -> tuple[float, Any]:
         """(loss, output) of a batch, without learning from it."""
         self._inputs("evaluate", x)
         self._target("evaluate", y)
         self._run("evaluate")
-        return float(self._output("evaluate", "loss")), self._output("evaluate", "output")
+        return float(self._output("evaluate", "loss")), self._outputs("evaluate")
 
     def step(self, x: Any, y: Any = None, lr: float | None = None) -> float:
         """One update; returns the loss before it. ``lr``: by default, what the schedule says for this step.
@@ -224,6 +224,12 @@ class Session:
         else:
             moved = array.transpose(port.layout.perm)
             view.reshape(moved.shape)[...] = moved
+
+    def _outputs(self, program: str) -> Any:
+        """What the model returns: an array, or a tuple of them."""
+        names = [n for n in self.manifest.programs[program].outputs if n != "loss"]
+        arrays = tuple(self._output(program, n) for n in names)
+        return arrays[0] if len(arrays) == 1 else arrays
 
     def _output(self, program: str, name: str) -> np.ndarray:
         port = self.manifest.programs[program].outputs[name]

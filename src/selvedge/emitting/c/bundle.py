@@ -15,7 +15,7 @@ from ...artifact import files
 from ...artifact.folding import Fold
 from ...artifact.layout import Layout
 from ...artifact.manifest import Manifest, Port, ProgramEntry, StateEntry
-from ...artifact.native import native_headers
+from ...artifact.native import native_sources
 from ...artifact.preprocess import Preprocess
 from ...artifact.schedule import Schedule
 from ...errors import InvalidInput
@@ -62,7 +62,7 @@ def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Descripti
     sources = {
         f"{about.name}.c": source(plan, about.name, about.preprocess),
         f"{about.name}.h": header(plan, about.name, about.preprocess),
-        **native_headers(),
+        **native_sources(),
     }
     return Bundle(_manifest(plan, about), sources, _weights(plan, stored), about.extra)
 

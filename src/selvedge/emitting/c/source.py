@@ -74,8 +74,10 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     """The translation unit: include it in a build with the native headers beside it."""
     bodies: list[str] = []
     headers: set[str] = set()
+    functions: dict[tuple[str, ...], str] = {}  # what a kernel does, at which bytes -> the function that does it
     zeros = 0
     for p in plan.programs.values():
+        names: dict[int, str] = {}
         for kernel_id in p.order():
             kernel = p.kernels[kernel_id]
             row = FAMILIES.get(kernel.family)
@@ -84,8 +86,11 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
                 zeros = max(zeros, row.zeros(kernel.params))
             if kernel.expression is not None:
                 headers.add("elementwise.h")
-            bodies += [*_kernel(plan, p, kernel), ""]
-        bodies += [*_program(p, name, list(plan.programs).index(p.name)), ""]
+            comment, signature, *body = _kernel(plan, p, kernel)
+            names[kernel_id] = functions.setdefault(tuple(body), _function(p, kernel))
+            if names[kernel_id] == _function(p, kernel):
+                bodies += [comment, signature, *body, ""]
+        bodies += [*_program(p, name, list(plan.programs).index(p.name), names), ""]
     real = "double" if plan.dtype == "float64" else "float"
     lines = [
         f"/* {name}: emitted from plan {plan.digest()}; do not edit. */",
@@ -246,7 +251,7 @@ def _units(kernel: Kernel) -> int:
     return 0
 
 
-def _program(p: Program, name: str, number_: int) -> list[str]:
+def _program(p: Program, name: str, number_: int, names: Mapping[int, str]) -> list[str]:
     lines = [
         f"/* {len(p.order())} kernels, {p.macs} multiply-accumulates. */",
         f"int32_t {name}_{p.name}({name}_context *c)",
@@ -270,7 +275,7 @@ def _program(p: Program, name: str, number_: int) -> list[str]:
             ]
             gated = True
         lines.append(f"SELVEDGE_EVENT(c, {number_}, {event});")
-        call = f"{_function(p, kernel)}(a, w)"
+        call = f"{names[kernel.id]}(a, w)"
         if _may_fail(kernel):
             lines += [f"status = {call};", "if (status != SELVEDGE_OK) return status;"]
         else:
