@@ -148,7 +148,7 @@ def a_buffer_is_a_byte_short(plan: Arrangement) -> Iterator[Arrangement]:
 def the_arena_is_a_byte_short(plan: Arrangement) -> Iterator[Arrangement]:
     yield replace(plan, memory=replace(plan.memory, transient=plan.memory.transient - 1))
     yield replace(plan, memory=replace(plan.memory, persistent=plan.memory.persistent - 1))
-    yield replace(plan, memory=replace(plan.memory, flash=plan.memory.flash - 1))
+    yield replace(plan, memory=replace(plan.memory, weights=plan.memory.weights - 1))
 
 
 def the_arena_is_larger_than_needed(plan: Arrangement) -> Iterator[Arrangement]:

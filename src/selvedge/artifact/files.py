@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ..errors import InvalidInput
@@ -34,10 +34,11 @@ def write(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def directory(path: Path) -> Iterator[Path]:
+def directory(path: Path, owned: Callable[[Path], Collection[str]]) -> Iterator[Path]:
     """A temporary directory beside ``path`` that becomes ``path`` if the block ends well, and vanishes if it does not.
 
-    An earlier ``path`` is replaced only if it is empty or an artifact (it holds ``manifest.json``).
+    An earlier ``path`` is replaced only if it is empty or an artifact (it holds ``manifest.json``). What a user has put
+    beside the artifact's own files goes along; ``owned`` gives the names of those that are the artifact's.
     """
     if path.exists() and not path.is_dir():
         raise InvalidInput("output directory", str(path), "it is a file: name a directory")
@@ -48,6 +49,8 @@ def directory(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         yield temporary
+        if path.exists():
+            _keep(path, temporary, owned(path))
         for file in temporary.rglob("*"):
             if file.is_file():
                 with open(file, "rb") as opened:
@@ -70,6 +73,17 @@ def directory(path: Path) -> Iterator[Path]:
         for folder in (temporary, earlier):
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep(earlier: Path, now: Path, owned: Collection[str]) -> None:
+    """Copy what is not ``owned`` from ``earlier``."""
+    for entry in earlier.iterdir():
+        if entry.name in owned or (now / entry.name).exists():
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, now / entry.name, symlinks=True)
+        else:
+            shutil.copy2(entry, now / entry.name, follow_symlinks=False)
 
 
 def unwritable(path: Path, error: OSError) -> InvalidInput:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 
 import torch
 from torch import nn
@@ -43,7 +45,7 @@ def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]
     if isinstance(model, ExportedProgram):
         program = model
     else:
-        with _evaluating(model), warnings.catch_warnings():
+        with _evaluating(model), _silent(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 program = torch.export.export(model, example, strict=False)
@@ -55,6 +57,22 @@ def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]
             warnings.simplefilter("ignore")
             program = program.run_decompositions({})
     return program
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """No log of torch's own, and no graph on stderr: what goes wrong is told in one line, by :func:`_explained`."""
+    known = logging.root.manager.loggerDict.items()
+    loggers = [v for n, v in known if n.startswith("torch") and isinstance(v, logging.Logger)]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 @contextmanager

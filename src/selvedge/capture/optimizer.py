@@ -66,6 +66,8 @@ def _within(owner: object, **bounds: tuple[float | None, float, float | None]) -
     for field, (value, low, high) in bounds.items():
         if value is None:
             continue
+        if not isinstance(value, int | float):
+            raise InvalidInput(f"{type(owner).__name__} {field}", value, "it must be a number")
         if not (value >= low and (high is None or value < high)):
             allowed = f"it must be >= {low:g}" + ("" if high is None else f" and < {high:g}")
             raise InvalidInput(f"{type(owner).__name__} {field}", value, allowed)
@@ -138,6 +140,8 @@ class Adam:
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.betas, tuple) and len(self.betas) == 2):
+            raise InvalidInput("Adam betas", self.betas, "give a pair, as (0.9, 0.999)")
         _within(
             self,
             lr=(self.lr, 0, None),

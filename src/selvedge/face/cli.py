@@ -58,6 +58,7 @@ def plan(
     norms: Annotated[str, typer.Option(help="frozen or folded.")] = "frozen",
     loss: Annotated[str | None, typer.Option(help="By default the zoo's, else cross_entropy.")] = None,
     shape: Annotated[str | None, typer.Option("--input", help="Shape of an example, as 1x3x32x32.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the artifact's C functions and files.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the artifact (C99, weights, manifest) here.")] = None,
     seed: Annotated[int, typer.Option(help="For random weights.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
@@ -84,7 +85,7 @@ def plan(
             update=update,
             norms=norms,
             batch=batch,
-            name=named.name,
+            name=name or named.name,
         )
         if out is not None:
             emit(made, "c", out)

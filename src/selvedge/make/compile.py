@@ -15,7 +15,7 @@ from ..errors import InvalidInput
 from ..run.build import build
 from ..run.session import Session
 from .measure import Measured, measure
-from .plan import Plan, initial_state
+from .plan import Plan, initial_state, learnt_state
 
 TARGETS = ("c",)
 
@@ -31,15 +31,16 @@ class HostSession(Session):
         super().load_state_dict({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in state.items()})
 
 
-def bundled(plan: Plan) -> Bundle:
-    """The artifact of ``plan`` in memory."""
+def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bundle:
+    """The artifact of ``plan`` in memory, with the model's weights, or with those that ``learnt`` holds."""
     captured = plan.captured
+    stored, extra = (initial_state(plan), captured.constant) if learnt is None else learnt_state(plan, learnt)
     output = captured.graph.outputs["output"]
     labels = plan.programs.step.inputs.get("y")
     leaves = {**plan.programs.predict.state, **plan.programs.step.state}
     return bundle(
         plan.arrangement,
-        initial_state(plan),
+        stored,
         Description(
             name=plan.name,
             layouts=plan.programs.layouts,
@@ -50,7 +51,7 @@ def bundled(plan: Plan) -> Bundle:
             optimizer={"name": type(plan.optimizer).__name__, **asdict(plan.optimizer)},  # type: ignore[call-overload]
             aliases=captured.aliases,
             folds=captured.folds,
-            extra=captured.constant,
+            extra=extra,
             classes=output.shape[-1] if labels is not None and labels.dtype == "int32" else 0,
             labels=plan.labels,
             preprocess=plan.preprocess,
@@ -69,14 +70,17 @@ def compile(plan: Plan, *, cache: Path | None = None) -> HostSession:
     return HostSession(made.manifest, library, made.weights, made.extra)
 
 
-def emit(plan: Plan, target: str, directory: str | Path) -> Path:
+def emit(plan: Plan, target: str, directory: str | Path, *, learnt: Session | Mapping[str, Any] | None = None) -> Path:
     """Write ``plan`` as an artifact for ``target`` ("c") into ``directory``: whole, or not at all.
+
+    The weights are the model's as they were planned, or those of ``learnt``: a session (its optimiser's state goes
+    along) or a state dict. An earlier artifact there is replaced; other files beside it stay.
 
     Raises ``InvalidInput`` for an unknown target or a directory that cannot be written.
     """
     if target not in TARGETS:
         raise InvalidInput("target", target, f"choose one of {', '.join(TARGETS)}")
-    return write(bundled(plan), Path(directory))
+    return write(bundled(plan, learnt), Path(directory))
 
 
 def measured(plan: Plan, *, cache: Path | None = None) -> Measured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..artifact.preprocess import Preprocess
-from ..artifact.schedule import Constant, Schedule
+from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
 from ..capture import Captured, Programs, capture, programs, select
-from ..capture.loss import Loss
+from ..capture.loss import MSE, BCEWithLogits, CrossEntropy, Loss, Reconstruction
 from ..capture.loss import loss as loss_by_name
-from ..capture.optimizer import SGD, Optimizer
+from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..capture.reading import checked
 from ..device import Budget, Device
 from ..device.sizes import format_bytes
@@ -26,10 +27,13 @@ from ..ir import verify
 from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
+from ..run.session import Session
 from .batch import batched
 from .change import cheapest_change, trained_layers
 from .limits import excess, fits, overdrawn
 from .table import table
+
+LossValue = CrossEntropy | MSE | BCEWithLogits | Reconstruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ class Plan:
             "transient_bytes": memory.transient,
             "lower_bound_bytes": memory.bound,
             "lower_bound_any_order_bytes": memory.any_order,
-            "weights_bytes": memory.flash,
+            "flash_bytes": memory.flash,
+            "weights_bytes": memory.weights,
+            "code_bytes_estimate": memory.code,
             "budget_ram_bytes": self.budget.ram,
             "macs": step.macs,
             "bytes_moved": step.bytes_moved,
@@ -160,6 +166,20 @@ def plan(
     Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and
     source line), ``InvalidInput``.
     """
+    for field, value, kinds, fix in (
+        ("model", model, (nn.Module, ExportedProgram), "give an nn.Module or an exported program"),
+        ("loss", loss, (str, LossValue), 'give "cross_entropy" or another name, or sv.MSE() or another value'),
+        ("device", device, (Device, str, Path, type(None)), "give a profile's name or an sv.Device"),
+        ("budget", budget, (Budget, str, type(None)), 'write it as "ram=48KiB", or give an sv.Budget'),
+        ("optimizer", optimizer, (SGD, Adam, RMSProp, type(None)), "give sv.SGD(lr=0.01), sv.Adam or sv.RMSProp"),
+        ("schedule", schedule, (Constant, Step, Cosine, InverseSqrt, type(None)), "give sv.Constant(0.01), or another"),
+        ("update", update, (str, list, tuple), 'give "full", "auto", "last:K", "bias" or names'),
+        ("batch", batch, (int, type(None)), "give a whole number"),
+        ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
+        ("name", name, (str,), "give a C identifier"),
+    ):
+        if not isinstance(value, kinds):
+            raise InvalidInput(field, f"of type {type(value).__name__}", fix)
     target = device if isinstance(device, Device) else Device.load(device or "this-machine")
     chosen = optimizer or SGD(lr=0.01)
     limits = Budget.of(target)
@@ -168,6 +188,9 @@ def plan(
     elif budget is not None:
         limits = _within(budget, limits)
     inputs = checked(example)
+    for i, x in enumerate(inputs):
+        if x.ndim < 2:
+            raise InvalidInput(f"example {i}", f"of shape {tuple(x.shape)}", "give a batch: [samples, ...]")
     wish = Wish(
         name,
         model,
@@ -273,3 +296,23 @@ def initial_state(plan: Plan) -> dict[str, np.ndarray]:
     """Every state array of the plan in its stored layout: the model's weights and a fresh optimiser."""
     state: Mapping[str, np.ndarray] = {**plan.captured.stored(), **plan.programs.optimizer_state}
     return {name: state[name] for name in plan.arrangement.slots}
+
+
+def learnt_state(
+    plan: Plan, learnt: Session | Mapping[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(stored arrays, entries that no program reads) of what a session, or a state dict, holds now.
+
+    A session gives its optimiser's arrays too. Raises ``InvalidInput`` for a state dict of another model.
+    """
+    captured = plan.captured
+    session = learnt if isinstance(learnt, Session) else None
+    given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Session) else learnt
+    whole = {n: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for n, v in given.items()}
+    stored = {**initial_state(plan), **captured.load(whole)}
+    leaves = plan.programs.step.state
+    for name, array in (session.optimizer_state_dict() if session else {}).items():
+        if name not in stored or stored[name].size != array.size:
+            raise InvalidInput("session", f"with {name}", "it is of another plan; emit that one")
+        stored[name] = leaves[name].node.attrs["layout"].store(array)
+    return {n: stored[n] for n in plan.arrangement.slots}, {n: whole[n] for n in captured.constant if n in whole}

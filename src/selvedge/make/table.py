@@ -24,7 +24,11 @@ def table(plan: Plan) -> str:
              f"{memory.persistent:,} B that learn + {memory.transient:,} B in passing"),
         _row("bound", format_bytes(memory.bound),
              f"of this order; {format_bytes(memory.any_order)} of any order"),
-        _row("flash", format_bytes(memory.flash), "frozen weights and initial values"),
+        _row(
+            "flash",
+            format_bytes(memory.flash),
+            f"{memory.weights:,} B of weights + about {memory.code // 1024} KiB of code",
+        ),
         "",
         f"{'program':<10}{'kernels':>8}{'MACs':>14}{'transient':>13}{'bound':>13}{'time':>11}{'energy':>11}",
     ]  # fmt: skip

@@ -44,10 +44,20 @@ def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choic
         persistent,
         transient,
         weights,
+        _code(lowered),
         persistent + max(p.bound_bytes for p in programs.values()),
         persistent + max(p.any_order_bytes for p in programs.values()),
     )
     return Arrangement(programs, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+
+
+# Bytes of .text on a Cortex-M4 (arm-none-eabi-gcc -O2): over the zoo the kernels themselves take at most 20 KiB, and
+# each call of one, with its dimensions and its loop, at most 130 bytes. From above: tests/firmware compares.
+CODE_BASE, CODE_CALL = 20 * 1024, 130
+
+
+def _code(lowered: Mapping[str, Lowered]) -> int:
+    return CODE_BASE + CODE_CALL * sum(len(low.kernels) for low in lowered.values())
 
 
 def _slots(state: Mapping[str, Value], updated: set[str], align: int) -> tuple[dict[str, Slot], int, int]:

@@ -10,7 +10,6 @@ from math import prod
 
 import numpy as np
 
-from ..errors import SelvedgeError
 from .kernel import ARENA, FLASH, STATE, Kernel, Operand
 from .schedule import Arrangement, Compute, Free, Program
 from .scratch import native_scratch
@@ -25,8 +24,9 @@ MAY_ALIAS = {
 NOBODY = -1
 
 
-class BadPlan(SelvedgeError):
-    """A plan that would read or write the wrong bytes. ``program`` and ``what`` say where and why."""
+class BadPlan(RuntimeError):
+    """A plan that would read or write the wrong bytes: a fault of the planner, never of the user. ``program`` and
+    ``what`` say where and why."""
 
     def __init__(self, program: str, what: str) -> None:
         super().__init__(f"plan check: {program}: {what}")
@@ -48,7 +48,7 @@ def check(plan: Arrangement) -> None:
 
 def _check_slots(plan: Arrangement) -> None:
     """State slots do not overlap, lie inside their region, and are as large as their arrays."""
-    for region, limit in ((STATE, plan.memory.persistent), (FLASH, plan.memory.flash)):
+    for region, limit in ((STATE, plan.memory.persistent), (FLASH, plan.memory.weights)):
         slots = [s for s in (*plan.slots.values(), *plan.constants.values()) if s.region == region]
         end = 0
         for s in sorted(slots, key=lambda s: s.offset):
@@ -69,7 +69,7 @@ class _Checker:
         self.plan, self.p = plan, program
         self.owner = {
             ARENA: np.full(plan.memory.arena, NOBODY, np.int64),
-            FLASH: np.full(plan.memory.flash, NOBODY, np.int64),
+            FLASH: np.full(plan.memory.weights, NOBODY, np.int64),
         }
         self.freed: set[int] = set()
         self.top = 0

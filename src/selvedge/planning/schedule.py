@@ -78,17 +78,23 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of the whole plan. arena = persistent + transient. flash = weights (frozen and initial values)."""
+    """Bytes of the whole plan. arena = persistent + transient. weights: frozen and initial values, exact. code: an
+    estimate of the compiled programs on a microcontroller. flash = weights + code."""
 
     persistent: int
     transient: int
-    flash: int
+    weights: int
+    code: int
     bound: int
     any_order: int
 
     @property
     def arena(self) -> int:
         return self.persistent + self.transient
+
+    @property
+    def flash(self) -> int:
+        return self.weights + self.code
 
 
 @dataclass(frozen=True, slots=True)

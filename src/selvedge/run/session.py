@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class NotFinite(SelvedgeError):
 
 
 class Session:
-    """Predicts and learns in ``manifest.arena_bytes`` bytes.
+    """Predicts and learns in ``manifest.arena_bytes`` bytes. Calls from several threads wait for each other.
 
     Arrays cross this face in PyTorch's axis order and in the exact shapes of the plan; anything that numpy can read
     (torch tensors included) is taken. Raw uint8 input goes through the manifest's preprocessing.
@@ -51,6 +52,7 @@ class Session:
         self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights)
         self._library.init()
         self._steps = 0
+        self._lock = RLock()
 
     # -- programs -------------------------------------------------------------------------------------------------
 
@@ -64,39 +66,44 @@ class Session:
 
         Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf.
         """
-        self._inputs("predict", x)
-        self._run("predict")
-        return self._outputs("predict")
+        with self._lock:
+            self._inputs("predict", x)
+            self._run("predict")
+            return self._outputs("predict")
 
     def evaluate(self, x: Any, y: Any = None) -> tuple[float, Any]:
         """(loss, output) of a batch, without learning from it."""
-        self._inputs("evaluate", x)
-        self._target("evaluate", y)
-        self._run("evaluate")
-        return float(self._output("evaluate", "loss")), self._outputs("evaluate")
+        with self._lock:
+            self._inputs("evaluate", x)
+            self._target("evaluate", y)
+            self._run("evaluate")
+            return self._loss("evaluate"), self._outputs("evaluate")
 
     def step(self, x: Any, y: Any = None, lr: float | None = None) -> float:
         """One update; returns the loss before it. ``lr``: by default, what the schedule says for this step.
 
         Raises :class:`InvalidInput`, or :class:`NotFinite` when the loss is not a number: then nothing was updated.
         """
-        rate = self.manifest.schedule.lr(self._steps) if lr is None else float(lr)
-        if not (rate >= 0 and rate < float("inf")):
-            raise InvalidInput("lr", lr, "give a finite number >= 0")
-        self._inputs("step", x)
-        self._target("step", y)
-        if "lr" in self.manifest.programs["step"].inputs:
-            port = self.manifest.programs["step"].inputs["lr"]
-            self._view(port.offset, port)[...] = rate
-        self._run("step")
-        self._steps += 1
-        return float(self._output("step", "loss"))
+        with self._lock:
+            given = self.manifest.schedule.lr(self._steps) if lr is None else lr
+            rate = _numbers("lr", given, (), np.dtype(self.manifest.dtype))
+            if rate < 0:
+                raise InvalidInput("lr", lr, "give a finite number >= 0")
+            self._inputs("step", x)
+            self._target("step", y)
+            if "lr" in self.manifest.programs["step"].inputs:
+                port = self.manifest.programs["step"].inputs["lr"]
+                self._view(port.offset, port)[...] = rate
+            self._run("step")
+            self._steps += 1
+            return self._loss("step")
 
     # -- state ----------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Every entry of the PyTorch model's state, under its names and in its layout; copies."""
-        return self._whole()
+        with self._lock:
+            return self._whole()
 
     def _whole(self) -> dict[str, np.ndarray]:
         state = {n: self._read(e) for n, e in self.manifest.state.items() if e.kind != "optimizer"}
@@ -106,55 +113,62 @@ class Session:
 
     def optimizer_state_dict(self) -> dict[str, np.ndarray]:
         """The optimiser's own arrays."""
-        return {n: self._read(e) for n, e in self.manifest.state.items() if e.kind == "optimizer"}
+        with self._lock:
+            return {n: self._read(e) for n, e in self.manifest.state.items() if e.kind == "optimizer"}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Replace the model's state; all of it or, on any error, none. Optimiser state is kept.
 
         Raises :class:`InvalidInput` naming the first missing, extra or mis-shaped entry.
         """
-        own = self.manifest.order
-        for name in own:
-            if name not in state:
-                raise InvalidInput("state dict", f"without {name}", "give every entry of the model's state_dict()")
-        for name in state:
-            if name not in own:
-                raise InvalidInput("state dict", f"with {name}", "this model has no such entry; take it out")
-        current = self._whole()
-        arrays: dict[str, np.ndarray] = {}
-        for name in own:
-            arrays[name] = _numbers(f"state {name}", state[name], current[name].shape, current[name].dtype)
-        for alias, name in self.manifest.aliases.items():
-            if not np.array_equal(arrays[alias], arrays[name]):
-                raise InvalidInput(f"state {alias}", f"different from {name}", "the model shares them; give one array")
-        extra = {n: arrays[n] for n in self._extra if n in arrays}
-        for fold in self.manifest.folds:
-            weakest = fold.weakest(arrays)
-            if weakest < 1e-3:
-                raise InvalidInput(
-                    f"state {fold.gamma}", f"|gamma|/sigma {weakest:.1e}", "too small to fold; plan with norms frozen"
-                )
-            arrays.update(fold.fold(arrays))
-        for name, entry in self.manifest.state.items():
-            if entry.kind != "optimizer":
-                self._store(entry, arrays[name])
-        self._extra.update(extra)
+        with self._lock:
+            own = self.manifest.order
+            for name in own:
+                if name not in state:
+                    raise InvalidInput("state dict", f"without {name}", "give every entry of the model's state_dict()")
+            for name in state:
+                if name not in own:
+                    raise InvalidInput("state dict", f"with {name}", "this model has no such entry; take it out")
+            current = self._whole()
+            arrays: dict[str, np.ndarray] = {}
+            for name in own:
+                arrays[name] = _numbers(f"state {name}", state[name], current[name].shape, current[name].dtype)
+            for alias, name in self.manifest.aliases.items():
+                if not np.array_equal(arrays[alias], arrays[name]):
+                    raise InvalidInput(
+                        f"state {alias}", f"different from {name}", "the model shares them; give one array"
+                    )
+            extra = {n: arrays[n] for n in self._extra if n in arrays}
+            for fold in self.manifest.folds:
+                weakest = fold.weakest(arrays)
+                if weakest < 1e-3:
+                    raise InvalidInput(
+                        f"state {fold.gamma}",
+                        f"|gamma|/sigma {weakest:.1e}",
+                        "too small to fold; plan with norms frozen",
+                    )
+                arrays.update(fold.fold(arrays))
+            for name, entry in self.manifest.state.items():
+                if entry.kind != "optimizer":
+                    self._store(entry, arrays[name])
+            self._extra.update(extra)
 
     def load_optimizer_state_dict(self, state: Mapping[str, Any], steps: int = 0) -> None:
         """Replace the optimiser's arrays and the position in the schedule; all or none."""
-        own = {n: e for n, e in self.manifest.state.items() if e.kind == "optimizer"}
-        if set(state) != set(own):
-            odd = sorted(set(state) ^ set(own))[0]
-            raise InvalidInput("optimizer state", odd, "give exactly the entries of optimizer_state_dict()")
-        if not (isinstance(steps, int) and steps >= 0):
-            raise InvalidInput("steps", steps, "give the number of steps taken so far")
-        arrays = {
-            n: _numbers(f"optimizer state {n}", state[n], e.layout.face if e.layout else e.shape, np.dtype(e.dtype))
-            for n, e in own.items()
-        }
-        for name, entry in own.items():
-            self._store(entry, arrays[name])
-        self._steps = steps
+        with self._lock:
+            own = {n: e for n, e in self.manifest.state.items() if e.kind == "optimizer"}
+            if set(state) != set(own):
+                odd = sorted(set(state) ^ set(own))[0]
+                raise InvalidInput("optimizer state", odd, "give exactly the entries of optimizer_state_dict()")
+            if not (isinstance(steps, int) and steps >= 0):
+                raise InvalidInput("steps", steps, "give the number of steps taken so far")
+            arrays = {
+                n: _numbers(f"optimizer state {n}", state[n], e.layout.face if e.layout else e.shape, np.dtype(e.dtype))
+                for n, e in own.items()
+            }
+            for name, entry in own.items():
+                self._store(entry, arrays[name])
+            self._steps = steps
 
     @property
     def arena_bytes(self) -> int:
@@ -166,7 +180,7 @@ class Session:
     def _run(self, program: str) -> None:
         status = self._library.call(program)
         if status == NOT_FINITE:
-            raise NotFinite(float(self._output(program, "loss")))
+            raise NotFinite(self._loss(program))
         if status == BAD_LABEL:
             raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
         if status != OK:
@@ -231,6 +245,9 @@ class Session:
         arrays = tuple(self._output(program, n) for n in names)
         return arrays[0] if len(arrays) == 1 else arrays
 
+    def _loss(self, program: str) -> float:
+        return float(self._output(program, "loss").item())
+
     def _output(self, program: str, name: str) -> np.ndarray:
         port = self.manifest.programs[program].outputs[name]
         view = self._view(port.offset, port)
@@ -248,7 +265,7 @@ class Session:
 def _array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     """``value`` as an array of ``shape``."""
     try:
-        array = np.asarray(value)
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
         raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
     if array.shape != tuple(shape):

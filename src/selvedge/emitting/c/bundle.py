@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,6 +60,8 @@ def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Descripti
     """``stored``: every state array of the plan in its stored layout: its initial value."""
     if not (about.name.isidentifier() and about.name.isascii()):
         raise InvalidInput("artifact name", about.name, "give a C identifier, as digits_cnn")
+    if f"{about.name}.h" in native_sources():
+        raise InvalidInput("artifact name", about.name, "a kernel's file has that name; give another")
     sources = {
         f"{about.name}.c": source(plan, about.name, about.preprocess),
         f"{about.name}.h": header(plan, about.name, about.preprocess),
@@ -76,11 +79,19 @@ def write(made: Bundle, target: Path) -> Path:
         np.savez(buffer, allow_pickle=False, **made.extra)
         contents["extra.npz"] = buffer.getvalue()
     hashes = {n: hashlib.sha256(data).hexdigest() for n, data in sorted(contents.items())}
-    with files.directory(target) as folder:
+    with files.directory(target, _owned) as folder:
         for name, data in contents.items():
             (folder / name).write_bytes(data)
         (folder / "manifest.json").write_text(replace(made.manifest, files=hashes).to_json())
     return target
+
+
+def _owned(folder: Path) -> set[str]:
+    """The files that an earlier artifact in ``folder`` lists as its own."""
+    try:
+        return {"manifest.json", *json.loads((folder / "manifest.json").read_text())["files"]}
+    except (ValueError, KeyError, TypeError):  # not ours to judge: keep everything that is not replaced
+        return {"manifest.json"}
 
 
 def weights_header(name: str, weights: bytes) -> str:
@@ -95,7 +106,7 @@ def weights_header(name: str, weights: bytes) -> str:
 
 
 def _weights(plan: Arrangement, stored: Mapping[str, np.ndarray]) -> bytes:
-    memory = bytearray(plan.memory.flash)
+    memory = bytearray(plan.memory.weights)
     arrays = [(s, stored[n]) for n, s in plan.slots.items()] + [(s, plan.values[n]) for n, s in plan.constants.items()]
     for slot, array in arrays:
         if array.shape != slot.shape or array.dtype.name != slot.dtype:
@@ -127,7 +138,7 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         alignment=plan.align,
         arena_bytes=plan.memory.arena,
         persistent_bytes=plan.memory.persistent,
-        weights_bytes=plan.memory.flash,
+        weights_bytes=plan.memory.weights,
         programs={n: ProgramEntry(ports(p, p.inputs), ports(p, p.outputs)) for n, p in plan.programs.items()},
         state=state,
         updated=tuple(n for n, s in plan.slots.items() if s.region == STATE and s.kind != "optimizer"),

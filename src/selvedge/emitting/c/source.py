@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
 from ...artifact.preprocess import Preprocess
@@ -29,7 +29,7 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "",
         f"#define {upper}_ARENA_BYTES {m.arena}",
         f"#define {upper}_PERSISTENT_BYTES {m.persistent}",
-        f"#define {upper}_WEIGHTS_BYTES {m.flash}",
+        f"#define {upper}_WEIGHTS_BYTES {m.weights}",
         f"#define {upper}_ALIGNMENT {plan.align}",
         "",
         "/* Where inputs and outputs lie: bytes from the start of the arena. */",
@@ -97,14 +97,18 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "#ifndef SV_REAL",
         f"#define SV_REAL {real}",
         "#endif",
+        "#ifndef SV_VECTOR_BYTES",
+        f"#define SV_VECTOR_BYTES {_vector_bytes(plan)} /* the plan's scratch was counted for it */",
+        "#endif",
         "#if defined(__clang__)",
         '#pragma clang diagnostic ignored "-Wpass-failed" /* SV_IVDEP allows vectors; calls of libm have none */',
         "#endif",
         f'#include "{name}.h"',
         *_includes(headers),
         "",
-        "/* The plan's scratch was counted for this many lanes. */",
-        f"typedef char lanes_as_planned[SV_LANES == {plan.lanes} ? 1 : -1];",
+        f"#if SV_LANES != {plan.lanes}",
+        f'#error "this plan was made for SV_VECTOR_BYTES {_vector_bytes(plan)}: take -DSV_VECTOR_BYTES away"',
+        "#endif",
         "",
         "#ifdef SELVEDGE_CHECK",
         "#define SELVEDGE_EVENT(c, program, event) do { if ((c)->hook) (c)->hook(program, event); } while (0)",
@@ -141,6 +145,10 @@ def _includes(headers: set[str]) -> list[str]:
     if not heavy:
         return light
     return [*light, "#ifdef SV_LINKED", '#include "linked.h"', "#else", *(f'#include "{h}"' for h in heavy), "#endif"]
+
+
+def _vector_bytes(plan: Arrangement) -> int:
+    return plan.lanes * (8 if plan.dtype == "float64" else 4) if plan.lanes > 1 else 0
 
 
 def _c(name: str) -> str:
