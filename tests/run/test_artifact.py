@@ -212,6 +212,9 @@ def test_earlier_artifact_survives_a_failure(artifact: Path, monkeypatch: pytest
 
 
 def test_earlier_artifact_is_replaced(artifact: Path) -> None:
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    manifest["files"]["stale.h"] = "of an earlier version"
+    (artifact / "manifest.json").write_text(json.dumps(manifest))
     (artifact / "stale.h").write_text("old")
     sv.emit(plan(), "c", artifact)
     assert not (artifact / "stale.h").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,6 @@ def spoilt(value: float) -> np.ndarray:
         (spoilt(np.inf), "not finite"),
         (spoilt(-np.inf), "not finite"),
         (X.astype(np.float64) * 1e39, "not finite"),
-        (torch.from_numpy(X).requires_grad_(), "Tensor"),
     ],
 )
 def test_bad_x(session: sv.Session, x: Any, says: str) -> None:
@@ -360,3 +360,39 @@ def test_bytes_are_preprocessed(session: sv.Session) -> None:
 def test_bytes_without_preprocessing_are_refused() -> None:
     session = sv.compile(sv.plan(nn.Linear(4, 2), torch.zeros(1, 4), device=DEVICE))
     assert "of dtype uint8" in refusal(lambda: session.predict(np.zeros((1, 4), np.uint8)))
+
+
+def test_predictions_are_the_callers_own() -> None:
+    session = sv.compile(sv.plan(torch.nn.Linear(3, 2), torch.zeros(1, 3), device=DEVICE))
+    first = session.predict(np.ones((1, 3), np.float32))
+    kept = first.copy()
+    session.predict(np.full((1, 3), 9, np.float32))
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_a_rate_that_float32_cannot_hold_is_refused() -> None:
+    session = sv.compile(sv.plan(torch.nn.Linear(3, 2), torch.zeros(1, 3), device=DEVICE))
+    before = session.state_dict()
+    for lr in (1e60, float("nan"), -1.0, "fast"):
+        with pytest.raises(sv.InvalidInput, match="lr"):
+            session.step(np.ones((1, 3), np.float32), np.array([1]), lr=lr)
+    for name, value in session.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_threads_wait_for_each_other() -> None:
+    model = torch.nn.Linear(3, 2)
+    session = sv.compile(sv.plan(model, torch.zeros(1, 3), device=DEVICE))
+    inputs = [np.full((1, 3), i, np.float32) for i in range(8)]
+    expected = [session.predict(x) for x in inputs]
+
+    def work(i: int) -> bool:
+        return all(np.array_equal(session.predict(inputs[i]), expected[i]) for _ in range(200))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+
+
+def test_a_tensor_that_requires_grad_is_read_as_its_numbers(session: sv.Session) -> None:
+    x = torch.from_numpy(X.copy())
+    np.testing.assert_array_equal(session.predict(x.requires_grad_()), session.predict(X))

@@ -10,6 +10,9 @@ from .kernel import Lowered
 from .order import Liveness, liveness, pairs_in_place
 
 
+WORK = 10_000_000  # pairs of neighbours that the local search looks at: seconds on the largest graphs
+
+
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """Bytes that are live from kernel position ``start`` to ``stop``, both included. Several instances may share one:
