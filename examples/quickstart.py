@@ -30,4 +30,4 @@ for x, y in stream:
 print(f"\nright before learning: {right / len(stream):.1%} of {len(stream)} digits")
 
 model.load_state_dict(session.state_dict())  # and back to PyTorch
-sv.emit(plan, "c", "firmware/")  # the same step as C99 for the microcontroller
+sv.emit(plan, "c", "firmware/", learnt=session)  # the same step as C99 for the microcontroller

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from .kernel import Lowered
 from .order import Liveness, liveness, pairs_in_place
 
-
-WORK = 10_000_000  # pairs of neighbours that the local search looks at: seconds on the largest graphs
+WORK = 30_000_000  # pairs of neighbours that the local search looks at: about ten seconds on the largest graphs
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,8 @@ def place(
             best, best_offsets, best_order = top, offsets, sequence
     rng = random.Random(seed)
     if tries is None:
-        tries = 100 + 200_000 // (1 + len(found))
+        pairs = sum(map(len, neighbours))
+        tries = min(100 + 200_000 // (1 + len(found)), WORK // (1 + pairs))
     for _ in range(tries if len(found) > 1 else 0):
         if best <= bound:
             break
