@@ -134,9 +134,15 @@ def test_a_model_of_a_fixed_batch_is_told_what_else_helps(net: nn.Module) -> Non
 
 def test_too_little_flash_is_refused(net: nn.Module) -> None:
     refused = refusal(net, budget="ram=64KiB,flash=1KiB")
-    weights = plan(net).arrangement.memory.flash
-    assert (refused.resource, refused.need, refused.have) == ("flash", weights, 1024)
-    assert f"{weights:,} B of flash" in str(refused)
+    need = plan(net).arrangement.memory.flash
+    assert (refused.resource, refused.need, refused.have) == ("flash", need, 1024)
+    found = re.fullmatch(r"([\d,]+) B of flash(?: with (.*))?", refused.cheapest_change or "")
+    assert found is not None, refused.cheapest_change
+    flash = int(found[1].replace(",", ""))
+    _, options = applied(found[2] or "", 1, {})
+    assert flash <= need
+    assert plan(net, budget=f"ram=64KiB,flash={flash}", **options).arrangement.memory.flash == flash
+    assert refusal(net, budget=f"ram=64KiB,flash={flash - 1}", **options).need == flash
 
 
 def test_limits_of_time_and_energy_are_kept(net: nn.Module) -> None:
@@ -282,7 +288,7 @@ def test_the_batch_is_the_examples_unless_given(net: nn.Module) -> None:
         with pytest.raises(sv.InvalidInput, match=f"batch is {batch}: give a whole number >= 1"):
             plan(net, 3, batch=batch)
     with pytest.raises(sv.InvalidInput, match="a batch needs 3 samples on its first axis"):
-        sv.plan(net, (torch.zeros(3, 2, 8, 8), torch.zeros(2)), device=DEVICE, batch=2)
+        sv.plan(net, (torch.zeros(3, 2, 8, 8), torch.zeros(2, 1)), device=DEVICE, batch=2)
 
 
 def test_the_table_says_what_the_figures_say(net: nn.Module) -> None:

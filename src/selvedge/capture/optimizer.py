@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 from .. import ir
@@ -66,8 +67,8 @@ def _within(owner: object, **bounds: tuple[float | None, float, float | None]) -
     for field, (value, low, high) in bounds.items():
         if value is None:
             continue
-        if not isinstance(value, int | float):
-            raise InvalidInput(f"{type(owner).__name__} {field}", value, "it must be a number")
+        if not isinstance(value, int | float) or not isfinite(value):
+            raise InvalidInput(f"{type(owner).__name__} {field}", value, "it must be a finite number")
         if not (value >= low and (high is None or value < high)):
             allowed = f"it must be >= {low:g}" + ("" if high is None else f" and < {high:g}")
             raise InvalidInput(f"{type(owner).__name__} {field}", value, allowed)

@@ -107,7 +107,7 @@ class _Search:
         return plan is not None and fits(plan)
 
     def least(self) -> tuple[Plan, Terms] | None:
-        """The plan of fewest bytes that this search can reach, and its terms."""
+        """The plan that strains its budget least of those this search can reach, and its terms."""
         batch = next((b for b in (1, self.batch) if self.captured(b) is not None), self.batch)
         optimizer = self.plain if self.wish.optimizer.slots else self.wish.optimizer
         found = []
@@ -116,7 +116,7 @@ class _Search:
             plan = self.plan(terms)
             if plan is not None:
                 found.append((plan, terms))
-        return min(found, key=lambda f: (not fits(f[0]), f[0].arena_bytes), default=None)
+        return min(found, key=lambda f: (not fits(f[0]), _strain(f[0])), default=None)
 
     def change(self, smaller: bool, optimizer: Optimizer, fewer: bool) -> Terms | None:
         """Terms that fit, with the batch, the update or both at the most that fits."""
@@ -174,6 +174,12 @@ class _Search:
         if terms.update != self.wish.update:
             parts.append(f"update {terms.update} instead of {self.wish.update}")
         return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def _strain(plan: Plan) -> float:
+    """The larger share of RAM or flash that ``plan`` needs."""
+    memory, budget = plan.arrangement.memory, plan.budget
+    return max(memory.arena / budget.ram, memory.flash / budget.flash if budget.flash else 0.0)
 
 
 def _room(plan: Plan, change: str) -> str:

@@ -45,14 +45,13 @@ class Groups:
 
     def reaches(self, start: Node, goal: Node, skip_direct: bool) -> bool:
         """Does group ``start`` depend on group ``goal`` (with ``skip_direct``: by way of a third group)?"""
-        floor = self.position[self.members[goal][0]]
         seen: set[Node] = set()
         stack = [s for s in self.sources(start) if not (skip_direct and s is goal)]
         while stack:
             head = stack.pop()
             if head is goal:
                 return True
-            if head in seen or self.position[self.members[head][-1]] < floor:
+            if head in seen:
                 continue
             seen.add(head)
             stack.extend(self.sources(head))

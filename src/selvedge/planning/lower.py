@@ -127,7 +127,9 @@ class _Lowering:
             stuck = _unordered(edges)
             if not stuck:
                 return chosen
-            drop = next(made for made in reversed(chosen) if groups.find(made.node) in stuck)
+            drop = next((made for made in reversed(chosen) if groups.find(made.node) in stuck), None)
+            if drop is None:
+                raise RuntimeError("fused kernels form a cycle that no update is part of")
             del chosen[drop]
 
     def _updates(self, in_place: dict[Value, str]) -> dict[str, int]:
