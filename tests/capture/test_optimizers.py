@@ -127,7 +127,7 @@ def test_only_the_chosen_parameters_have_state() -> None:
         (lambda: SGD(0.1, nesterov=True), "SGD nesterov is True: it needs momentum > 0 and dampening = 0"),
         (lambda: Adam(0.1, (1.0, 0.9)), "Adam beta1 is 1.0: it must be >= 0 and < 1"),
         (lambda: RMSProp(0.1, eps=-1), "RMSProp eps is -1: it must be >= 0"),
-        (lambda: SGD(float("nan")), "SGD lr is nan: it must be >= 0"),
+        (lambda: SGD(float("nan")), "SGD lr is nan: it must be a finite number"),
     ],
 )
 def test_bad_numbers_are_refused(make, message) -> None:
