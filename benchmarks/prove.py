@@ -82,10 +82,6 @@ def _interpreted() -> dict[str, Any]:
     return _pytest("tests/capture/test_random_models.py", 400)
 
 
-def _native() -> dict[str, Any]:
-    return _pytest("tests/make/test_random_models_native.py", 300)
-
-
 def _zoo() -> dict[str, Any]:
     return _pytest("tests/make/test_gradients.py", 1)
 
@@ -108,7 +104,6 @@ PROOFS: Mapping[str, Proof] = {
             "tests/capture/parity.py",
         ),
     ),
-    "random models, native": Proof(_native, (*_SRC, "native", "tests/models.py", "tests/oracle.py")),
     "zoo gradients, and twenty steps in double": Proof(
         _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")
     ),
