@@ -171,6 +171,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = _say("output is cut short: the disk is full; make room or write elsewhere", 2)
         else:
             code = _say(f"a fault in selvedge: {type(error).__name__}: {error} (selvedge --debug shows where)", 1)
+    if code == 130 and arguments is None:
+        # An interrupt inside a library's own call of the interpreter makes python end by the signal, whatever is raised
+        # here; everything has been unwound by now, so the process ends as documented.
+        sys.stderr.flush()
+        os._exit(130)
     raise SystemExit(code or 0)
 
 
