@@ -82,6 +82,10 @@ def _interpreted() -> dict[str, Any]:
     return _pytest("tests/capture/test_random_models.py", 400)
 
 
+def _native() -> dict[str, Any]:
+    return _pytest("tests/make/test_random_models_native.py", 300)
+
+
 def _zoo() -> dict[str, Any]:
     return _pytest("tests/make/test_gradients.py", 1)
 
@@ -103,6 +107,9 @@ PROOFS: Mapping[str, Proof] = {
             "tests/models.py",
             "tests/capture/parity.py",
         ),
+    ),
+    "random models, native": Proof(
+        _native, (*_SRC, "native", "tests/models.py", "tests/oracle.py", "tests/make/test_random_models_native.py")
     ),
     "zoo gradients, and twenty steps in double": Proof(
         _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")

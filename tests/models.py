@@ -194,7 +194,7 @@ class _Builder:
         kinds: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
             "transpose": lambda x: x.transpose(2, 3),
             "pad": lambda x: F.pad(x, (1, 0, 0, 2)),
-            "slice": lambda x: x[:, :, 1:, ::2],
+            "slice": lambda x: x[:, :, 1 % x.shape[2] :, ::2],  # all of a single row: never an empty map
             "swap": lambda x: torch.cat(x.chunk(2, 1)[::-1], 1),
             "scale": lambda x: (x - 0.5) / 2 * x.abs().clamp(max=2),
             "rows": lambda x: x.reshape(x.shape[0], x.shape[1] * x.shape[2], 1, x.shape[3]),

@@ -94,6 +94,11 @@ class Integers(nn.Module):
         return x.int() + 1
 
 
+class Empty(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + x[2:].mean()
+
+
 CASES = [
     (Unsupported, "aten.cumsum.default", "return torch.cumsum(x, 1)"),
     (Branching, "data-dependent control flow", "if x.sum() > 0:"),
@@ -105,6 +110,7 @@ CASES = [
     (Detached, "aten.detach", "return x * x.detach()"),
     (Muted, "set_grad_enabled", "y = x * 2"),
     (Integers, "aten.to.dtype", "return x.int() + 1"),
+    (Empty, "an empty tensor (0, 3)", "return x + x[2:].mean()"),
 ]
 
 

@@ -159,7 +159,8 @@ def _plain(argument: Any) -> Any:
 
 
 def _check(node: torch.fx.Node, result: Any) -> None:
-    """A captured shape or dtype that is not PyTorch's would be a wrong lowering: it goes no further."""
+    """A captured shape or dtype that is not PyTorch's would be a wrong lowering: it goes no further; nor does an empty
+    tensor, whose mean or maximum means nothing."""
     many = isinstance(result, tuple)
     faces = node.meta["val"] if many else (node.meta["val"],)
     for face, got in zip(faces, result if many else (result,), strict=True):
@@ -168,6 +169,8 @@ def _check(node: torch.fx.Node, result: Any) -> None:
         captured, meant = (got.shape, got.value.dtype), (tuple(face.shape), DTYPES.get(face.dtype, str(face.dtype)))
         if captured != meant:
             raise _refusal(node, str(node.target), f"it was captured as {captured}, where PyTorch has {meant}")
+        if 0 in got.shape:
+            raise _refusal(node, f"an empty tensor {got.shape}", "keep at least 1 element along every axis")
 
 
 def _inner(node: torch.fx.Node) -> torch.fx.Node:
