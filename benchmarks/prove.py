@@ -82,6 +82,10 @@ def _interpreted() -> dict[str, Any]:
     return _pytest("tests/capture/test_random_models.py", 400)
 
 
+def _operators() -> dict[str, Any]:
+    return _pytest("tests/capture/test_operator_database.py", 0)
+
+
 def _native() -> dict[str, Any]:
     return _pytest("tests/make/test_random_models_native.py", 300)
 
@@ -105,6 +109,17 @@ PROOFS: Mapping[str, Proof] = {
             "src/selvedge/capture",
             "src/selvedge/artifact",
             "tests/models.py",
+            "tests/capture/parity.py",
+        ),
+    ),
+    "operators on PyTorch's own samples": Proof(
+        _operators,
+        (
+            "src/selvedge/ir",
+            "src/selvedge/capture",
+            "src/selvedge/artifact",
+            "tests/capture/database.py",
+            "tests/capture/test_operator_database.py",
             "tests/capture/parity.py",
         ),
     ),

@@ -164,6 +164,8 @@ typedef SV_JOIN(sv_vec_, SV_LANES) sv_vec;
 #define sv_log SV_MATH(log)
 #define sv_log1p SV_MATH(log1p)
 #define sv_sqrt SV_MATH(sqrt)
+#define sv_sin SV_MATH(sin)
+#define sv_cos SV_MATH(cos)
 #define sv_pow SV_MATH(pow)
 #define sv_tanh SV_MATH(tanh)
 #define sv_erf SV_MATH(erf)

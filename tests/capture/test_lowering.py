@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from selvedge.capture import capture
 from selvedge.capture.lower import LOWERINGS
 from selvedge.errors import NotSupported
 
+from .database import compare, samples_of
 from .parity import parameter_gradients, predict
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -326,7 +328,8 @@ def test_bytes_become_floats() -> None:
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_every_lowering_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the cases above reach, against the whole table. In-place names not listed are functionalised away."""
+    """What the cases above reach, and PyTorch's samples beyond them, against the whole table. In-place names not listed
+    are functionalised away."""
     import selvedge.capture.reading as reading
 
     seen: set[str] = set()
@@ -350,4 +353,8 @@ def test_every_lowering_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = {"aten.item.default", "aten._local_scalar_dense.default", "aten.nonzero.default"}
     refused |= {"aten.bernoulli.default", "aten.detach.default"}
     unseen = {op for op in set(LOWERINGS) - seen - refused if not op.partition(".")[2].partition(".")[0].endswith("_")}
-    assert not unseen, ", ".join(sorted(unseen))
+    for op in sorted(unseen):  # PyTorch has samples of most of its operators
+        for model in samples_of(op.split(".")[1]):
+            with suppress(NotSupported):
+                compare(model, np.random.default_rng(0))
+    assert not unseen - seen, ", ".join(sorted(unseen - seen))

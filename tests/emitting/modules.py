@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import selvedge as sv
+from selvedge.capture.lower import LOWERINGS
+from selvedge.ir import TABLE
 
 
 class Pictures(nn.Module):
@@ -70,12 +72,20 @@ class Functions(nn.Module):
         lambda x: x.amax(-1, keepdim=True) + x, lambda x: F.softmax(x, -1),
     )  # fmt: skip
 
+    # Rows that are ATen operators of one tensor as they stand are found by themselves.
+    FOUND = tuple(
+        getattr(torch.ops.aten, name)
+        for name, row in TABLE.items()
+        if row.unary and not row.numbers and f"aten.{name}.default" in LOWERINGS
+    )
+
     def __init__(self) -> None:
         super().__init__()
         self.scales = nn.Parameter(torch.linspace(0.5, 1.5, len(self.PARTS)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([part(x * self.scales[i]) for i, part in enumerate(self.PARTS)]).sum(0)
+        y = torch.stack([part(x * self.scales[i]) for i, part in enumerate(self.PARTS)]).sum(0)
+        return y + torch.stack([found(0.1 + (x * self.scales[i]).abs()) for i, found in enumerate(self.FOUND)]).sum(0)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from selvedge.ir import TABLE
+
 Rng = np.random.Generator
 
 
@@ -373,3 +375,10 @@ def cross_entropy(rng: Rng) -> Case:
         return F.cross_entropy(x, y.long(), label_smoothing=smoothing)
 
     return Case("cross_entropy", (logits, labels), loss, {"label_smoothing": smoothing})
+
+
+# Rows that are ATen operators of one tensor as they stand are found by themselves.
+_known = {maker.__name__ for maker in MAKERS}
+for _name, _row in TABLE.items():
+    if _row.unary and not _row.numbers and _name not in _known:
+        _unary(_name, getattr(torch.ops.aten, _name), positive=True)

@@ -53,9 +53,12 @@ def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]
                 raise _explained(error, example) from error
     _refuse_aliases(program)
     if any(_mutates(node) and not _own(node) for node in program.graph.nodes):
-        with warnings.catch_warnings():
+        with _silent(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = program.run_decompositions({})
+            try:
+                program = program.run_decompositions({})
+            except Exception as error:  # what it mutates can be neither a result nor a buffer, say
+                raise NotSupported("this model", of_error(error), _says(error)) from error
     return program
 
 
@@ -121,7 +124,14 @@ def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception
     if any(sign in text for sign in _DATA_DEPENDENT):
         return NotSupported("data-dependent control flow", where, _STRAIGHTEN)
     shapes = ", ".join(str(list(x.shape)) for x in example)
-    reason = one_line(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
     if isinstance(error, (RuntimeError, ValueError, TypeError)) and where:
-        return InvalidInput("example", f"of shape {shapes}", f"forward() fails at {where} with: {reason}")
-    return NotSupported("this model", where, f"torch.export says: {reason}")
+        return InvalidInput("example", f"of shape {shapes}", f"forward() fails at {where} with: {_first_line(error)}")
+    return NotSupported("this model", where, _says(error))
+
+
+def _says(error: Exception) -> str:
+    return f"torch.export says: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    return one_line(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)

@@ -166,11 +166,12 @@ def _check(node: torch.fx.Node, result: Any) -> None:
     for face, got in zip(faces, result if many else (result,), strict=True):
         if got is None:
             continue
+        if 0 in face.shape:
+            fix = "keep at least 1 element along every axis"
+            raise _refusal(node, f"an empty tensor {tuple(face.shape)}", fix)
         captured, meant = (got.shape, got.value.dtype), (tuple(face.shape), DTYPES.get(face.dtype, str(face.dtype)))
         if captured != meant:
             raise _refusal(node, str(node.target), f"it was captured as {captured}, where PyTorch has {meant}")
-        if 0 in got.shape:
-            raise _refusal(node, f"an empty tensor {got.shape}", "keep at least 1 element along every axis")
 
 
 def _inner(node: torch.fx.Node) -> torch.fx.Node:

@@ -34,6 +34,9 @@ def read(program: ExportedProgram, order: Iterable[str] = ()) -> Signature:
             raise NotSupported(f"assignment to {spec.target}", where, "do not change buffers or inputs in forward()")
     names = dict.fromkeys([*(name for name in order if name in program.state_dict), *program.state_dict])
     found = Signature(tensors={name: program.state_dict[name] for name in names})
+    for name, tensor in (*found.tensors.items(), *program.constants.items()):
+        if isinstance(tensor, torch.Tensor) and tensor.layout is not torch.strided:
+            raise NotSupported(f"{name} of layout {tensor.layout}", "", "make it dense with to_dense()")
     first: dict[tuple[object, ...], str] = {}
     for name, tensor in found.tensors.items():
         key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if tensor.numel() else (name,)

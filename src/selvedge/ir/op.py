@@ -33,6 +33,9 @@ class Op:
         None for an op that has no gradient.
     cost(input specs, result specs, attrs) -> Cost.
     elementwise: result element i depends on the input elements that broadcast to i, and on no others.
+    numbers: attributes of an elementwise row that are numbers, in the order of its meaning's arguments. In C such a
+        row is ``sv_NAME(inputs..., numbers...)`` of native/elementwise.h unless the C target spells it otherwise.
+    unary: elementwise, of one float input. Without numbers it is what ATen calls by the same name.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Op:
     gradient: Callable[[Node, Sequence[Value | None], Sequence[bool]], Sequence[Value | None]] | None
     cost: Callable[[Sequence[Spec], Sequence[Spec], Attrs], Cost]
     elementwise: bool = False
+    numbers: tuple[str, ...] = ()
+    unary: bool = False
 
 
 TABLE: dict[str, Op] = {}

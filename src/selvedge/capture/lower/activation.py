@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import log
 
 from ..tensor import Tensor
-from .arithmetic import binary
+from .arithmetic import binary, operand
 from .table import Call, lowers
-
-_SAME = "neg exp log log1p sqrt rsqrt reciprocal abs sign square erf sigmoid tanh relu hardswish hardsigmoid silu"
-
-
-def _same(name: str) -> Callable[[Call, Tensor], Tensor]:
-    def function(call: Call, x: Tensor) -> Tensor:
-        return call.unary(name, x)
-
-    return function
-
-
-for _name in _SAME.split():
-    lowers(f"{_name}.default", f"{_name}_.default")(_same(_name))
 
 
 @lowers("relu6.default", "relu6_.default")
@@ -69,10 +55,11 @@ def mish(call: Call, x: Tensor) -> Tensor:
 
 
 @lowers("prelu.default")
-def prelu(call: Call, x: Tensor, slope: Tensor) -> Tensor:
+def prelu(call: Call, x: Tensor, given: Tensor | float) -> Tensor:
     """max(x, 0) + slope * min(x, 0), one slope a channel (axis 1)."""
-    if x.rank > 1 and slope.shape != ():
-        slope = slope.view((-1, *(1,) * (x.rank - 2)), call.where)
+    slope = operand(call, given, x)
+    if slope.shape != ():
+        slope = slope.view((-1, *(1,) * (x.rank - 2)) if x.rank > 1 else (1,) * x.rank, call.where)
     positive = call.unary("relu", x)
     negative = call.unary("neg", call.unary("relu", call.unary("neg", x)))
     return binary(call, "add", positive, binary(call, "mul", slope, negative))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+import numpy as np
+
 from ... import ir
 from ..tensor import Tensor
 from .table import Call, lowers
@@ -113,14 +115,16 @@ def equal(call: Call, a: Operand, b: Operand) -> Tensor:
 
 
 @lowers("where.self", "where.ScalarSelf", "where.ScalarOther")
-def where(call: Call, condition: Tensor, a: Operand, b: Operand) -> Tensor:
+def where(call: Call, condition: Tensor | bool, a: Operand, b: Operand) -> Tensor:
+    if not isinstance(condition, Tensor):
+        condition = Tensor.plain(ir.constant(np.asarray(condition)))
     call.require(condition.value.dtype == "bool", "give where() a bool condition")
     call.require(isinstance(a, Tensor) or isinstance(b, Tensor), "one of the two choices must be a tensor")
     return call.joint("where", condition, *_pair(call, a, b))
 
 
 @lowers("masked_fill.Scalar", "masked_fill.Tensor", "masked_fill_.Scalar", "masked_fill_.Tensor")
-def masked_fill(call: Call, x: Tensor, mask: Tensor, value: Operand) -> Tensor:
+def masked_fill(call: Call, x: Tensor, mask: Tensor | bool, value: Operand) -> Tensor:
     return where(call, mask, value, x)
 
 

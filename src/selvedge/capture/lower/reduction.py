@@ -13,7 +13,7 @@ from .table import Call, lowers
 
 
 def _reduce(call: Call, row: str, x: Tensor, dims: Sequence[int] | None, keepdim: bool) -> Tensor:
-    chosen = [d % x.rank for d in dims] if dims else list(range(x.rank))
+    chosen = [d % x.rank for d in dims] if dims and x.rank else list(range(x.rank))
     if not chosen:
         return x
     value = ir.reduce(row, x.value, [x.axis(d) for d in chosen], keepdim, call.where)
@@ -21,7 +21,7 @@ def _reduce(call: Call, row: str, x: Tensor, dims: Sequence[int] | None, keepdim
 
 
 def _count(x: Tensor, dims: Sequence[int] | None) -> int:
-    return prod(x.shape[d] for d in dims) if dims else x.value.spec.size
+    return prod(x.shape[d] for d in dims) if dims and x.rank else x.value.spec.size
 
 
 @lowers("sum.dim_IntList")
@@ -91,6 +91,8 @@ def max_all(call: Call, x: Tensor) -> Tensor:
 @lowers("max.dim")
 def max_dim(call: Call, x: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, None]:
     """One window over the whole axis: the gradient goes to the first maximum alone, as PyTorch's."""
+    if not x.rank:
+        return x, None
     n, axis, shape = x.shape[dim], x.axis(dim), x.value.shape
     flat = ir.reshape(x.value, (prod(shape[:axis]), n, 1, prod(shape[axis + 1 :])), call.where)
     y = call.apply("max_pool", flat, windows_h=((0, n, 1),), windows_w=((0, 1, 1),))
@@ -98,16 +100,29 @@ def max_dim(call: Call, x: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Non
     return (kept if keepdim else drop(kept, dim, call.where)), None
 
 
+def _along(call: Call, row: str, x: Tensor, dim: int) -> Tensor:
+    """A row over the last axis, along ``dim``; a number is a line of one."""
+    if not x.rank:
+        return call.unary(row, x.view((1,), call.where)).view((), call.where)
+    return call.unary(row, x.last(dim, call.where))
+
+
 @lowers("softmax.int", "_softmax.default")
 def softmax(call: Call, x: Tensor, dim: int, *_: object) -> Tensor:
-    x = x.last(dim, call.where)
-    return call.unary("softmax", x)
+    return _along(call, "softmax", x, dim)
 
 
 @lowers("log_softmax.int", "_log_softmax.default")
 def log_softmax(call: Call, x: Tensor, dim: int, *_: object) -> Tensor:
-    x = x.last(dim, call.where)
-    return call.unary("log_softmax", x)
+    return _along(call, "log_softmax", x, dim)
+
+
+@lowers("logsumexp.default")
+def logsumexp(call: Call, x: Tensor, dims: Sequence[int], keepdim: bool) -> Tensor:
+    """max + log(sum(exp(x - max))): no exponential overflows."""
+    top = _reduce(call, "reduce_max", x, dims, True)
+    spread = _reduce(call, "reduce_sum", call.unary("exp", binary(call, "sub", x, top)), dims, keepdim)
+    return binary(call, "add", call.unary("log", spread), top.view(spread.shape, call.where))
 
 
 @lowers("linalg_vector_norm.default")

@@ -45,7 +45,7 @@ def to(call: Call, x: Tensor, *options: object) -> Tensor:
 
 
 @lowers("item.default", "_local_scalar_dense.default", "nonzero.default", "bernoulli.default")
-def item(call: Call, x: Tensor) -> Tensor:
+def item(call: Call, x: Tensor, *_: object) -> Tensor:
     raise call.refuse("the graph would depend on values; keep it in tensors, for instance with torch.where")
 
 
@@ -220,8 +220,8 @@ def expand(call: Call, x: Tensor, shape: Sequence[int], implicit: bool = False) 
 
 
 @lowers("expand_as.default")
-def expand_as(call: Call, x: Tensor, other: Tensor) -> Tensor:
-    return expand(call, x, other.shape)
+def expand_as(call: Call, x: Tensor, other: Tensor | float) -> Tensor:
+    return expand(call, x, other.shape if isinstance(other, Tensor) else ())
 
 
 @lowers("repeat.default")

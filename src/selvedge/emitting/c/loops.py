@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from ...artifact.native import native_sources
 from ...errors import NotSupported
+from ...ir.op import TABLE
 from ...planning.kernel import Argument, Expression, Literal, Operand, Reduction, Step, Temp
 
 C_TYPES = {"float32": "real", "float64": "real", "int32": "int32_t", "uint8": "uint8_t", "bool": "uint8_t"}
@@ -52,6 +56,7 @@ def _gelu(suffix: str) -> Callable[[Sequence[str], Mapping[str, Any]], str]:
     return text
 
 
+# Rows that are no function of native/elementwise.h under their own name.
 OPS: dict[str, Callable[[Sequence[str], Mapping[str, Any]], str]] = {
     "identity": lambda args, attrs: args[0],
     "convert": lambda args, attrs: args[0],
@@ -60,8 +65,6 @@ OPS: dict[str, Callable[[Sequence[str], Mapping[str, Any]], str]] = {
     "sub": _infix("-"),
     "mul": _infix("*"),
     "div": _infix("/"),
-    "maximum": _call("sv_maximum"),
-    "minimum": _call("sv_minimum"),
     "less": _truth("<"),
     "less_equal": _truth("<="),
     "greater": _truth(">"),
@@ -72,39 +75,28 @@ OPS: dict[str, Callable[[Sequence[str], Mapping[str, Any]], str]] = {
     "reciprocal": lambda args, attrs: f"1 / {args[0]}",
     "rsqrt": lambda args, attrs: f"1 / sv_sqrt({args[0]})",
     "power": _power,
-    "exp": _call("sv_exp"),
-    "log": _call("sv_log"),
-    "log1p": _call("sv_log1p"),
-    "sqrt": _call("sv_sqrt"),
     "abs": _call("sv_fabs"),
-    "sign": _call("sv_sign"),
-    "erf": _call("sv_erf"),
-    "tanh": _call("sv_tanh"),
-    "tanh_grad": _call("sv_tanh_grad"),
-    "sigmoid": _call("sv_sigmoid"),
-    "sigmoid_grad": _call("sv_sigmoid_grad"),
-    "relu": _call("sv_relu"),
-    "relu_grad": _call("sv_relu_grad"),
-    "clamp": _call("sv_clamp", "min", "max"),
-    "clamp_grad": _call("sv_clamp_grad", "min", "max"),
     "hardtanh": _call("sv_clamp", "min", "max"),
-    "hardtanh_grad": _call("sv_hardtanh_grad", "min", "max"),
-    "hardsigmoid": _call("sv_hardsigmoid"),
-    "hardsigmoid_grad": _call("sv_hardsigmoid_grad"),
-    "hardswish": _call("sv_hardswish"),
-    "hardswish_grad": _call("sv_hardswish_grad"),
-    "silu": _call("sv_silu"),
-    "silu_grad": _call("sv_silu_grad"),
     "gelu": _gelu(""),
     "gelu_grad": _gelu("_grad"),
-    "leaky_relu": _call("sv_leaky_relu", "slope"),
-    "leaky_relu_grad": _call("sv_leaky_relu_grad", "slope"),
-    "elu": _call("sv_elu", "alpha"),
-    "elu_grad": _call("sv_elu_grad", "alpha"),
-    "softplus": _call("sv_softplus"),
-    "softplus_grad": _call("sv_softplus_grad"),
-    "bce_logits": _call("sv_bce_logits"),
 }
+
+
+def spelling(op: str) -> Callable[[Sequence[str], Mapping[str, Any]], str]:
+    """How the C target writes an elementwise row. Raises ``NotSupported`` for one that it has no function for."""
+    if op in OPS:
+        return OPS[op]
+    if f"sv_{op}" not in _functions():
+        raise NotSupported(op, "", f"write sv_{op} in native/elementwise.h")
+    return _call(f"sv_{op}", *TABLE[op].numbers)
+
+
+@cache
+def _functions() -> frozenset[str]:
+    """Names that the native headers give to scalar functions."""
+    sources = native_sources()
+    defined = re.findall(r"SV_INLINE real (sv_\w+)\(", sources["elementwise.h"])
+    return frozenset(defined) | frozenset(re.findall(r"#define (sv_\w+) SV_MATH\(", sources["selvedge.h"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +269,7 @@ def _argument(argument: Argument) -> str:
 
 
 def _apply(step: Step, args: Sequence[str]) -> str:
-    if step.op not in OPS:
-        raise NotSupported(step.op, "", "the C target has no expression for this operator yet")
-    return OPS[step.op](args, dict(step.attrs))
+    return spelling(step.op)(args, dict(step.attrs))
 
 
 def _steps(steps: Sequence[Step], at: Pointers, names: Sequence[str]) -> list[str]:

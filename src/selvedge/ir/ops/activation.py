@@ -61,7 +61,7 @@ def _grad_row(name: str, meaning: Callable[..., np.ndarray], fields: tuple[str, 
     def evaluate(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
         return (meaning(*arrays, *(attrs[field] for field in fields)),)
 
-    register(Op(op, infer, evaluate, None, per_element, elementwise=True))
+    register(Op(op, infer, evaluate, None, per_element, elementwise=True, numbers=fields))
 
 
 def _check(op: str, attrs: Attrs, fields: tuple[str, ...]) -> None:
@@ -96,7 +96,7 @@ def _activation(
         kept = Value(node) if saved == "y" else node.inputs[0]
         return [apply(f"{name}_grad", grads[0], kept, **node.attrs)]
 
-    register(Op(name, infer, evaluate, gradient, per_element, elementwise=True))
+    register(Op(name, infer, evaluate, gradient, per_element, elementwise=True, numbers=fields, unary=True))
     _grad_row(name, grad, fields)
 
 

@@ -43,7 +43,18 @@ def elementwise_unary(
         dy = grads[0]
         return [dy and derivative and derivative(dy, node.inputs[0], Value(node), node.attrs)]
 
-    register(Op(name, infer, evaluate, gradient if derivative else None, per_element, elementwise=True))
+    register(
+        Op(
+            name,
+            infer,
+            evaluate,
+            gradient if derivative else None,
+            per_element,
+            elementwise=True,
+            numbers=numbers,
+            unary=True,
+        )
+    )
 
 
 def elementwise_binary(name: str, meaning: Callable[..., np.ndarray], partials: Partials | None) -> None:
@@ -93,6 +104,8 @@ _UNARY: tuple[tuple[Any, ...], ...] = (
     ("exp", np.exp, lambda dy, x, y, at: mul(dy, y)),
     ("log", np.log, lambda dy, x, y, at: apply("div", dy, x)),
     ("log1p", np.log1p, lambda dy, x, y, at: apply("div", dy, apply("add", x, scalar(1, x)))),
+    ("sin", np.sin, lambda dy, x, y, at: mul(dy, apply("cos", x))),
+    ("cos", np.cos, lambda dy, x, y, at: apply("neg", mul(dy, apply("sin", x)))),
     ("sqrt", np.sqrt, lambda dy, x, y, at: apply("div", dy, scale(y, 2))),
     ("rsqrt", lambda x: 1 / np.sqrt(x), lambda dy, x, y, at: scale(mul(dy, mul(y, apply("square", y))), -0.5)),
     ("reciprocal", lambda x: 1 / x, lambda dy, x, y, at: apply("neg", mul(dy, apply("square", y)))),
