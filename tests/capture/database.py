@@ -59,7 +59,7 @@ def samples(operator: Any, most: int | None) -> Iterator[Sampled]:
     """Samples that PyTorch itself computes to tensors from at least one differentiable tensor."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for sample in islice(operator.sample_inputs("cpu", torch.float64, requires_grad=True), most):
+        for sample in list(islice(operator.sample_inputs("cpu", torch.float64, requires_grad=True), most)):
             model = Sampled(operator, sample)
             if next(model.parameters(), None) is None:
                 continue
