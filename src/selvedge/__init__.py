@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .artifact.preprocess import Preprocess
     from .artifact.schedule import Constant, Cosine, InverseSqrt, Step
+    from .artifact.toolchain import NoCompiler
     from .capture.loss import MSE, BCEWithLogits, CrossEntropy, Reconstruction
     from .capture.optimizer import SGD, Adam, RMSProp
     from .device import Budget, Device
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .make.compile import compile, emit, measured
     from .make.plan import Plan, plan
     from .run.artifact import load
+    from .run.build import BuildFailed
     from .run.session import NotFinite, Session
 
 _HOME = {
@@ -34,6 +36,7 @@ _HOME = {
     "Cosine": "artifact.schedule",
     "InverseSqrt": "artifact.schedule",
     "Step": "artifact.schedule",
+    "NoCompiler": "artifact.toolchain",
     "BCEWithLogits": "capture.loss",
     "CrossEntropy": "capture.loss",
     "MSE": "capture.loss",
@@ -54,6 +57,7 @@ _HOME = {
     "Plan": "make.plan",
     "plan": "make.plan",
     "load": "run.artifact",
+    "BuildFailed": "run.build",
     "NotFinite": "run.session",
     "Session": "run.session",
 }
@@ -64,6 +68,7 @@ __all__ = [
     "Adam",
     "BCEWithLogits",
     "Budget",
+    "BuildFailed",
     "Constant",
     "Cosine",
     "CrossEntropy",
@@ -71,6 +76,7 @@ __all__ = [
     "DoesNotFit",
     "InvalidInput",
     "InverseSqrt",
+    "NoCompiler",
     "NotFinite",
     "NotSupported",
     "Plan",
@@ -98,7 +104,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise ImportError(f"selvedge.{name} needs torch: pip install 'selvedge[host]'") from error
+        raise ImportError(f"selvedge.{name} needs torch: pip install 'torch>=2.13,<2.14'") from error
     value = getattr(module, name)
     globals()[name] = value
     return value

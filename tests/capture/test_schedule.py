@@ -54,8 +54,8 @@ def test_warm_up_is_linear_and_ends_at_the_base() -> None:
         (lambda: Step(0.1, 0), "schedule every is 0"),
         (lambda: Cosine(0.1, 5, 5), "schedule warmup is 5: it must lie in 0..4 steps"),
         (lambda: Cosine(0.1, 5, 0, 0.2), "schedule least is 0.2"),
-        (lambda: from_dict({"schedule": "linear"}), "schedule name is 'linear': it must be one of constant, step"),
-        (lambda: from_dict({"schedule": "step", "rate": 1}), "schedule step has fields rate"),
+        (lambda: from_dict({"schedule": "linear"}), "schedule name is linear: it must be one of constant, step"),
+        (lambda: from_dict({"schedule": "step", "rate": 1}), "schedule step is of fields rate"),
     ],
 )
 def test_bad_schedules_are_refused(make, message: str) -> None:

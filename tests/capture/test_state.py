@@ -282,7 +282,13 @@ def test_last_layers_are_the_same_under_frozen_and_folded_norms() -> None:
     [
         ("last:9", 'update is \'last:9\': give "last:1" to "last:2": so many layers train'),
         ("last:x", 'update is \'last:x\': give "last:1" to "last:2": so many layers train'),
-        ("head.*", 'update is \'head.*\': give "full", "last:K", "bias" or names of encoder.weight, encoder.bias'),
+        (
+            "head.*",
+            'update is \'head.*\': give "full", "auto", "last:K", "bias" or names of encoder.weight, encoder.bias',
+        ),
+        ("encodr.*", "update is 'encodr.*': did you mean \"encoder.*\"?"),
+        ("encoder", "update is 'encoder': did you mean \"encoder.*\"?"),
+        ("Auto", "update is 'Auto': did you mean \"auto\"?"),
         ("frozen", "update is 'frozen': give"),
         ([], "update is []: it selects nothing"),
     ],

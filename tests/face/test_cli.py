@@ -187,7 +187,7 @@ def test_the_tables_fit_in_a_hundred_columns(cli: Cli, board: str) -> None:
     assert columns(text) <= 100
     assert text.startswith("ds_cnn on board: SGD, update ")
     assert "why:" in text
-    assert "the most parameters that fit" in text
+    assert "as many last layers as fit" in text
     assert columns(cli("devices")) <= 100
     for device in sv.device.devices():
         if device != "this-machine":

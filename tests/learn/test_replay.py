@@ -53,7 +53,7 @@ def test_bytes_never_exceed_the_capacity_and_waste_less_than_a_sample(
     item = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize + 1
     smallest = 12 + 5 * classes + item
     if capacity < smallest:
-        with pytest.raises(ValueError, match=f"capacity_bytes = {capacity}: one sample needs {smallest} B"):
+        with pytest.raises(ValueError, match=f"capacity_bytes is {capacity}: one sample needs {smallest} B"):
             Replay(capacity, shape, dtype, classes=classes)
         return
     replay = Replay(capacity, shape, dtype, classes=classes)
@@ -167,7 +167,7 @@ def test_more_than_is_held_cannot_be_drawn(n: int) -> None:
 
 @pytest.mark.parametrize("classes", [0, 257])
 def test_a_label_is_one_byte(classes: int) -> None:
-    with pytest.raises(ValueError, match=f"classes = {classes}: give 1..256"):
+    with pytest.raises(ValueError, match=f"classes is {classes}: give 1..256"):
         Replay(4096, PIXELS, classes=classes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,12 +49,34 @@ def test_an_artifact_holds_what_a_session_has_learnt(plan: sv.Plan, tmp_path: Pa
         np.testing.assert_array_equal(sv.load(tmp_path / "state").state_dict()[name], value.numpy())
 
 
-@pytest.mark.parametrize("name", ["conv", "selvedge", "two words", "1st"])
-def test_a_name_that_cannot_be_a_file_of_c_is_refused(plan: sv.Plan, tmp_path: Path, name: str) -> None:
-    named = sv.plan(nn.Linear(4, 3), torch.zeros(1, 4), device=BOARD, name=name)
-    with pytest.raises(sv.InvalidInput, match="artifact name"):
-        sv.emit(named, "c", tmp_path / "x")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("name", ["conv", "selvedge", "SELVEDGE_conv", "stack_probe", "two words", "1st", "", "a" * 65])
+def test_a_name_that_cannot_be_a_file_of_c_is_refused(name: str) -> None:
+    with pytest.raises(sv.InvalidInput, match=f"name is {name}: "):
+        sv.plan(nn.Linear(4, 3), torch.zeros(1, 4), device=BOARD, name=name)
+
+
+@pytest.mark.parametrize("make", [lambda p: p.mkdir(), lambda p: p.symlink_to(p.parent / "real"), lambda p: None])
+def test_a_directory_that_is_empty_a_link_or_new_is_filled(
+    plan: sv.Plan, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    (tmp_path / "real").mkdir()
+    make(tmp_path / "firmware")
+    for _ in range(2):
+        sv.emit(plan, "c", tmp_path / "firmware")
+        assert sv.load(tmp_path / "firmware").steps == 0
+    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_the_place_in_the_schedule_travels(tmp_path: Path) -> None:
+    x, y = torch.randn(2, 4), np.array([0, 2], np.int32)
+    plan = sv.plan(nn.Linear(4, 3), x, device=BOARD, schedule=sv.Cosine(0.1, 20, warmup=5))
+    session = sv.compile(plan)
+    for _ in range(7):
+        session.step(x, y)
+    sv.emit(plan, "c", tmp_path / "learnt", learnt=session)
+    again = sv.load(tmp_path / "learnt")
+    assert again.steps == 7
+    assert [again.step(x, y) for _ in range(3)] == [session.step(x, y) for _ in range(3)]
 
 
 def test_the_documented_snippet_compiles_without_any_flag(plan: sv.Plan, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_artifact_learns_without_torch(python: Path, tmp_path: Path) -> None:
 
 def test_host_names_say_what_to_install(python: Path) -> None:
     lines = run(python, "-c", ASK_FOR_ALL).splitlines()
-    assert sorted(lines) == sorted(f"selvedge.{name} needs torch: pip install 'selvedge[host]'" for name in HOST)
+    assert sorted(lines) == sorted(f"selvedge.{name} needs torch: pip install 'torch>=2.13,<2.14'" for name in HOST)
 
 
 def test_command_line_starts_without_torch(python: Path) -> None:

@@ -38,8 +38,11 @@ def directory(path: Path, owned: Callable[[Path], Collection[str]]) -> Iterator[
     """A temporary directory beside ``path`` that becomes ``path`` if the block ends well, and vanishes if it does not.
 
     An earlier ``path`` is replaced only if it is empty or an artifact (it holds ``manifest.json``). What a user has put
-    beside the artifact's own files goes along; ``owned`` gives the names of those that are the artifact's.
+    beside the artifact's own files goes along; ``owned`` gives the names of those that are the artifact's. A link is
+    followed. A directory that cannot be replaced as a whole (a mount point, or one in a directory that cannot be
+    written) is filled file by file, ``manifest.json`` last: until then it is no artifact.
     """
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():
         raise InvalidInput("output directory", str(path), "it is a file: name a directory")
     if path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").exists():
@@ -47,8 +50,12 @@ def directory(path: Path, owned: Callable[[Path], Collection[str]]) -> Iterator[
     temporary = earlier = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        within = path.is_dir() and (path.is_mount() or not os.access(path.parent, os.W_OK))
+        temporary = Path(tempfile.mkdtemp(dir=path if within else path.parent, prefix=f".{path.name}."))
         yield temporary
+        if within:
+            _fill(path, temporary)
+            return
         if path.exists():
             _keep(path, temporary, owned(path))
         for file in temporary.rglob("*"):
@@ -73,6 +80,15 @@ def directory(path: Path, owned: Callable[[Path], Collection[str]]) -> Iterator[
         for folder in (temporary, earlier):
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(path: Path, made: Path) -> None:
+    """Move the files of ``made`` into ``path``; an artifact that was there stops being one first."""
+    (path / "manifest.json").unlink(missing_ok=True)
+    for file in sorted(made.iterdir(), key=lambda f: f.name == "manifest.json"):
+        with open(file, "rb") as opened:
+            os.fsync(opened.fileno())
+        os.replace(file, path / file.name)
 
 
 def _keep(earlier: Path, now: Path, owned: Collection[str]) -> None:

@@ -65,7 +65,7 @@ class Manifest:
 
     order: the names of the model's state_dict, in its order. classes: labels lie in 0..classes-1 (0: no labels).
     aliases: shared state, other name -> name in ``state``. folds: the batch norms that were folded, and so how to come
-    back to the PyTorch names. files: name -> SHA-256.
+    back to the PyTorch names. steps: updates made before, the place in the schedule. files: name -> SHA-256.
     """
 
     name: str
@@ -88,6 +88,7 @@ class Manifest:
     folds: tuple[Fold, ...] = ()
     labels: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
+    steps: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -130,6 +131,8 @@ class Manifest:
 
     def _require_sound(self) -> None:
         """Raise ``ValueError`` unless every array lies inside its memory."""
+        if not (isinstance(self.steps, int) and self.steps >= 0):
+            raise ValueError(f"steps is {self.steps!r}")
         ports = [v for p in self.programs.values() for v in (*p.inputs.values(), *p.outputs.values())]
         kept = [e for e in self.state.values() if e.region == "state"]
         frozen = [e for e in self.state.values() if e.region == "flash"]

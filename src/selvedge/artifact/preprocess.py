@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
+
+from ..errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +19,20 @@ class Preprocess:
     scale: tuple[float, ...] = (1 / 255,)
     offset: tuple[float, ...] = (0.0,)
 
+    def __post_init__(self) -> None:
+        for field, values in (("scale", self.scale), ("offset", self.offset)):
+            if not values or not all(isinstance(v, int | float) and isfinite(v) for v in values):
+                raise InvalidInput(f"preprocess {field}", values, "give finite numbers: one, or one a channel")
+        if not all(self.scale):
+            raise InvalidInput("preprocess scale", self.scale, "0 would make every input the same")
+
     def per_channel(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Scale and offset for each of ``channels`` channels."""
+        """Scale and offset for each of ``channels`` channels. Raises ``InvalidInput`` for another number of them."""
 
         def spread(values: tuple[float, ...], field: str) -> tuple[float, ...]:
             if len(values) not in (1, channels):
-                raise ValueError(
-                    f"preprocess {field}: {len(values)} values for {channels} channels; give 1 or {channels}"
-                )
+                fix = f"give 1 or {channels}: one a channel"
+                raise InvalidInput(f"preprocess {field}", f"of {len(values)} values", fix)
             return values * channels if len(values) == 1 else values
 
         return spread(self.scale, "scale"), spread(self.offset, "offset")

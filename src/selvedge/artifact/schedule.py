@@ -7,13 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from math import cos, pi, sqrt
+from math import cos, isfinite, pi, sqrt
 from typing import Any
+
+from ..errors import InvalidInput
 
 
 def _check(ok: bool, field: str, value: object, allowed: str) -> None:
     if not ok:
-        raise ValueError(f"schedule {field} is {value}: {allowed}")
+        raise InvalidInput(f"schedule {field}", value, allowed)
+
+
+def _rate(field: str, value: object, *, zero: bool = True) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    least = ">= 0" if zero else "> 0"
+    _check(number and (value >= 0 if zero else value > 0), field, value, f"give a finite number {least}")  # type: ignore[operator]
+
+
+def _steps(field: str, value: object, least: int) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    _check(whole and value >= least, field, value, f"give a whole number of steps >= {least}")  # type: ignore[operator]
 
 
 def _warm(step: int, warmup: int) -> float:
@@ -28,7 +41,7 @@ class Constant:
     base: float
 
     def __post_init__(self) -> None:
-        _check(self.base >= 0, "base", self.base, "it must be >= 0")
+        _rate("base", self.base)
 
     def lr(self, step: int) -> float:
         return self.base
@@ -46,9 +59,9 @@ class Step:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        _check(self.base >= 0, "base", self.base, "it must be >= 0")
-        _check(self.every >= 1, "every", self.every, "it must be >= 1 step")
-        _check(self.factor > 0, "factor", self.factor, "it must be > 0")
+        _rate("base", self.base)
+        _steps("every", self.every, 1)
+        _rate("factor", self.factor, zero=False)
 
     def lr(self, step: int) -> float:
         return float(self.base * self.factor ** (step // self.every))
@@ -70,8 +83,12 @@ class Cosine:
     least: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.base >= self.least >= 0, "least", self.least, f"it must lie in 0..{self.base}")
-        _check(0 <= self.warmup < self.steps, "warmup", self.warmup, f"it must lie in 0..{self.steps - 1} steps")
+        _rate("base", self.base)
+        _rate("least", self.least)
+        _check(self.least <= self.base, "least", self.least, f"it must lie in 0..{self.base}")
+        _steps("steps", self.steps, 1)
+        _steps("warmup", self.warmup, 0)
+        _check(self.warmup < self.steps, "warmup", self.warmup, f"it must lie in 0..{self.steps - 1} steps")
 
     def lr(self, step: int) -> float:
         if step < self.warmup:
@@ -91,8 +108,8 @@ class InverseSqrt:
     warmup: int = 1
 
     def __post_init__(self) -> None:
-        _check(self.base >= 0, "base", self.base, "it must be >= 0")
-        _check(self.warmup >= 1, "warmup", self.warmup, "it must be >= 1 step")
+        _rate("base", self.base)
+        _steps("warmup", self.warmup, 1)
 
     def lr(self, step: int) -> float:
         return self.base * min(_warm(step, self.warmup), sqrt(self.warmup / (step + 1)))
@@ -112,11 +129,11 @@ _BY_NAME: Mapping[str, Callable[..., Schedule]] = {
 
 
 def from_dict(data: Mapping[str, Any]) -> Schedule:
-    """The schedule that :meth:`to_dict` wrote. Raises ``ValueError`` for an unknown name or field."""
+    """The schedule that :meth:`to_dict` wrote. Raises ``InvalidInput`` for an unknown name or field."""
     fields = dict(data)
     name = fields.pop("schedule", None)
-    _check(name in _BY_NAME, "name", repr(name), f"it must be one of {', '.join(_BY_NAME)}")
+    _check(name in _BY_NAME, "name", name, f"it must be one of {', '.join(_BY_NAME)}")
     try:
         return _BY_NAME[str(name)](**fields)
     except TypeError as error:
-        raise ValueError(f"schedule {name} has fields {', '.join(fields)}: {error}") from None
+        raise InvalidInput(f"schedule {name}", f"of fields {', '.join(fields)}", str(error)) from None

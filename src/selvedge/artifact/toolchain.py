@@ -18,7 +18,8 @@ class NoCompiler(SelvedgeError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"C compiler: none of {', '.join(SYSTEM)} runs here: install one, or `pip install selvedge[toolchain]`"
+            f"C compiler: none of {', '.join(SYSTEM)} runs here: install one (Debian: apt install gcc), or "
+            "`pip install ziglang`"
         )
 
 

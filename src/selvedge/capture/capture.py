@@ -37,10 +37,15 @@ def capture(
     if norms not in NORMS:
         raise InvalidInput("norms", repr(norms), f"give one of {', '.join(NORMS)}")
     inputs = checked(example)
+    if isinstance(model, nn.Module):
+        _same_precision(model, inputs)
     program = export(model, inputs)
     found = signature.read(program, model.state_dict() if isinstance(model, nn.Module) else ())
     _match(program, found, inputs)
     arrays = {name: np.array(tensor.detach().cpu().numpy()) for name, tensor in found.tensors.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InvalidInput(f"state {name}", "not finite", "it holds NaN or Inf: load good weights first")
     folds = fold.find(program.graph, found.state, arrays) if norms == "folded" else {}
     reading = Reading(program.graph, found, arrays, folds)
     outputs = {name: t.value for name, t in reading.outputs.items()}
@@ -63,6 +68,16 @@ def capture(
         norms=norms,
         folds=tuple(f for _, f in folds.values()),
     )
+
+
+def _same_precision(model: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    """Raise ``InvalidInput`` where every parameter is of one float precision and the example of another."""
+    kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    for i, x in enumerate(inputs):
+        if len(kinds) == 1 and x.is_floating_point() and x.dtype not in kinds:
+            given, own = (str(d).removeprefix("torch.") for d in (x.dtype, *kinds))
+            fix = f"the model is {own}: give the example so, or change the model with .float() or .double()"
+            raise InvalidInput(f"example {i} dtype", given, fix)
 
 
 def _match(program: ExportedProgram, found: signature.Signature, inputs: tuple[torch.Tensor, ...]) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..errors import InvalidInput, NotSupported, one_line
-from .source import of_error, of_trace
+from .source import of_error, of_node
 
 _DATA_DEPENDENT = ("data-dependent", "GuardOnDataDependent", "Could not guard", "aten._local_scalar_dense")
 _FRESH: tuple[str, ...] = (
@@ -113,7 +113,7 @@ def _refuse_aliases(program: ExportedProgram) -> None:
         if isinstance(source, torch.fx.Node) and "dropout" in str(source.target):
             kept = source.args[0]
             if isinstance(kept, torch.fx.Node) and len(kept.users) > 1:
-                where = of_trace(node.meta.get("stack_trace"))
+                where = of_node(node)
                 fix = "it changes dropout's input, which is read again; use the form that is not in place"
                 raise NotSupported(str(node.target), where, fix)
 

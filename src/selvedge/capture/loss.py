@@ -41,7 +41,9 @@ class CrossEntropy:
 
     def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout]:
         if len(layout.face) < 2:
-            raise InvalidInput("loss", "cross_entropy", f"the output {layout.face} has no axis of classes")
+            raise InvalidInput(
+                "loss", "cross_entropy", f"the output {layout.face} has no axis of classes: is the example a batch?"
+            )
         face = (layout.face[0], *layout.face[2:])
         stored = Layout.of(face, without(layout.perm, (1,)))
         return ir.Spec(stored.shape, "int32"), stored

@@ -16,7 +16,7 @@ from ..errors import InvalidInput, NotSupported
 from .fold import Folds
 from .lower import Call, lower
 from .signature import Signature
-from .source import of_trace
+from .source import of_node
 from .storage import stored_as
 from .tensor import NHWC, NLC, Tensor, identity
 
@@ -122,7 +122,7 @@ class Reading:
         args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), lambda n: self._read(n, node))
         if not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes):
             return node.target(*args, **kwargs)
-        call = Call(op, of_trace(node.meta.get("stack_trace")))
+        call = Call(op, of_node(node))
         if node in self.folds:
             receiver = self.folds[node].receiver
             bias = self._state(receiver) if receiver else self.biases[node]
@@ -185,7 +185,7 @@ def _inner(node: torch.fx.Node) -> torch.fx.Node:
 
 
 def _refusal(node: torch.fx.Node, what: str, fix: str) -> NotSupported:
-    return NotSupported(what, of_trace(node.meta.get("stack_trace")), fix)
+    return NotSupported(what, of_node(node), fix)
 
 
 def checked(example: object) -> tuple[torch.Tensor, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from ..errors import InvalidInput
 from .captured import Captured
+
+POLICIES = ("full", "auto", "last:1", "bias")
 
 
 def select(captured: Captured, update: str | Sequence[str]) -> tuple[str, ...]:
@@ -27,6 +30,8 @@ def select(captured: Captured, update: str | Sequence[str]) -> tuple[str, ...]:
     else:
         patterns = [p.strip() for p in update.split(",")] if isinstance(update, str) else list(update)
         chosen = {name for pattern in patterns for name in _matching(captured, pattern)}
+    if not trainable:
+        raise InvalidInput("update", repr(update), "no parameter has requires_grad: set it on what should learn")
     if not chosen:
         raise InvalidInput("update", repr(update), f"it selects nothing; trainable are {_some(captured.trainable)}")
     return tuple(n for n in captured.state if n in chosen)
@@ -47,9 +52,21 @@ def _matching(captured: Captured, pattern: str) -> set[str]:
     }
     found = {name for called, name in names.items() if fnmatchcase(called, pattern)}
     if not found:
-        policies = '"full", "last:K", "bias"'
-        raise InvalidInput("update", repr(pattern), f"give {policies} or names of {_some(captured.trainable)}")
+        near = _near(pattern, names)
+        meant = f"did you mean {near}? " if near else ""
+        fix = f'{meant}give "full", "auto", "last:K", "bias" or names of {_some(captured.trainable)}'
+        raise InvalidInput("update", repr(pattern), fix)
     return found
+
+
+def _near(pattern: str, names: Iterable[str]) -> str:
+    """The policy, name or glob of a whole module that ``pattern`` is closest to, "" for none."""
+    modules = {name[:i] + ".*" for name in names for i, letter in enumerate(name) if letter == "."}
+    if f"{pattern}.*" in modules:
+        return f'"{pattern}.*"'
+    known = [*POLICIES, *names, *sorted(modules)]
+    found = get_close_matches(pattern.lower(), known, 1, 0.7)
+    return f'"{found[0]}"' if found else ""
 
 
 def _some(names: Sequence[str]) -> str:

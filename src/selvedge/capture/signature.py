@@ -10,7 +10,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
 
 from ..errors import NotSupported
-from .source import of_trace
+from .source import of_node
 
 
 @dataclass(slots=True)
@@ -30,7 +30,10 @@ def read(program: ExportedProgram, order: Iterable[str] = ()) -> Signature:
     for spec in program.graph_signature.output_specs:
         if spec.kind is not OutputKind.USER_OUTPUT:
             node = next(n for n in program.graph.nodes if n.name == spec.arg.name)
-            where = of_trace(node.meta.get("stack_trace"))
+            where = of_node(node)
+            if str(spec.target).endswith(("running_mean", "running_var", "num_batches_tracked")):
+                fix = "call model.eval() before torch.export.export()"
+                raise NotSupported("a batch norm exported in training mode", where, fix)
             raise NotSupported(f"assignment to {spec.target}", where, "do not change buffers or inputs in forward()")
     names = dict.fromkeys([*(name for name in order if name in program.state_dict), *program.state_dict])
     found = Signature(tensors={name: program.state_dict[name] for name in names})

@@ -38,6 +38,19 @@ def of_trace(stack_trace: str | None) -> str:
     return _place((m["file"], int(m["line"]), m["code"].strip()) for m in found)
 
 
+def of_node(node: torch.fx.Node) -> str:
+    """The user's line that made ``node``; where all the code is torch's own, the module by its place in the model."""
+    line = of_trace(node.meta.get("stack_trace"))
+    if line:
+        return line
+    modules = list((node.meta.get("nn_module_stack") or {}).values())
+    if not modules:
+        return ""
+    path, kind = modules[-1]
+    name = kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
+    return f"module {path or 'itself'} ({name})"
+
+
 def of_error(error: BaseException) -> str:
     """The same, for an exception that came out of the user's ``forward`` through torch."""
     frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]

@@ -21,7 +21,7 @@ _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)\s*([munµ]?)([sJ]?
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bytes of RAM and flash, seconds and joules a step. None is no limit."""
+    """Bytes of RAM and flash ("48KiB" is read as such), seconds and joules a step. None is no limit."""
 
     ram: int
     flash: int | None = None
@@ -31,6 +31,9 @@ class Budget:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, str) and field.name in ("ram", "flash"):
+                value = parse_bytes(value, f"budget {field.name}")
+                object.__setattr__(self, field.name, value)
             if value is None and field.name != "ram":
                 continue
             number = isinstance(value, int | float) and not isinstance(value, bool)

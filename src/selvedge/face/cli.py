@@ -25,6 +25,7 @@ from ..errors import SelvedgeError, one_line
 app = typer.Typer(
     add_completion=True,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Train machine-learning models on edge devices, inside a byte budget.",
 )
@@ -155,6 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SelvedgeError as error:
         if debug:
             raise
+        if "--json" in given:
+            typer.echo(json.dumps(_as_data(error), indent=1))
         code = _say(str(error), 2)
     except ImportError as error:
         if debug:
@@ -179,14 +182,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     raise SystemExit(code or 0)
 
 
+def _as_data(error: SelvedgeError) -> dict[str, object]:
+    """A refusal for machines: its kind, its line and its fields."""
+    fields = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in vars(error).items()}
+    return {"error": {"kind": type(error).__name__, "message": str(error), **fields}}
+
+
 def _drop_output() -> None:
     """What is still to be written goes nowhere: python would complain once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _missing(error: ImportError) -> str:
-    extra = {"torch": "host", "sklearn": "demo"}.get((error.name or "").split(".")[0])
-    return f"{error.name} is not installed: pip install 'selvedge[{extra}]'" if extra else str(error)
+    package = {"torch": "torch>=2.13,<2.14", "sklearn": "scikit-learn>=1.5"}.get((error.name or "").split(".")[0])
+    return f"{error.name} is not installed: pip install '{package}'" if package else str(error)
 
 
 def _say(text: str, code: int) -> int:

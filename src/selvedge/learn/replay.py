@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InvalidInput
+
 _WORD = (1 << 64) - 1
 
 
@@ -27,7 +29,7 @@ class Replay:
 
     capacity_bytes: the bound on all of this. sample_shape, dtype: of one sample, without the batch.
     classes: labels are 0..classes-1, at most 256. seed: of every random choice.
-    Raises ``ValueError`` where not even one sample fits.
+    Raises ``InvalidInput`` where not even one sample fits.
     """
 
     def __init__(
@@ -41,14 +43,14 @@ class Replay:
     ) -> None:
         kind = np.dtype(dtype)
         if kind.hasobject or min(sample_shape, default=1) < 1:
-            raise ValueError(f"sample {kind}{list(sample_shape)}: give numbers and sizes of at least 1")
+            raise InvalidInput("sample", f"{kind}{list(sample_shape)}", "give numbers and sizes of at least 1")
         if not 1 <= classes <= 256:
-            raise ValueError(f"classes = {classes}: give 1..256, a label is one byte")
+            raise InvalidInput("classes", classes, "give 1..256: a label is one byte")
         fixed = 8 + 4 + 5 * classes
         item = prod(sample_shape) * kind.itemsize + 1
         self.capacity = (capacity_bytes - fixed) // item
         if self.capacity < 1:
-            raise ValueError(f"capacity_bytes = {capacity_bytes}: one sample needs {fixed + item} B")
+            raise InvalidInput("capacity_bytes", capacity_bytes, f"one sample needs {fixed + item} B: give as many")
         self.classes = classes
         self._buffer = np.zeros(fixed + self.capacity * item, np.uint8)
         offset = 0

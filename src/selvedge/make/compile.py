@@ -28,7 +28,9 @@ class HostSession(Session):
         return {name: torch.from_numpy(array) for name, array in super().state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in state.items()})
+        if isinstance(state, Mapping):
+            state = {n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in state.items()}
+        super().load_state_dict(state)
 
 
 def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bundle:
@@ -55,6 +57,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             classes=output.shape[-1] if labels is not None and labels.dtype == "int32" else 0,
             labels=plan.labels,
             preprocess=plan.preprocess,
+            steps=learnt.steps if isinstance(learnt, Session) else 0,
             provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},
         ),
     )
@@ -65,7 +68,7 @@ def compile(plan: Plan, *, cache: Path | None = None) -> HostSession:
 
     Raises ``NoCompiler`` or ``BuildFailed``.
     """
-    made = bundled(plan)
+    made = bundled(_planned(plan))
     library = build(made.sources, plan.arrangement.lanes, plan.arrangement.dtype, cache=cache)
     return HostSession(made.manifest, library, made.weights, made.extra)
 
@@ -80,9 +83,15 @@ def emit(plan: Plan, target: str, directory: str | Path, *, learnt: Session | Ma
     """
     if target not in TARGETS:
         raise InvalidInput("target", target, f"choose one of {', '.join(TARGETS)}")
-    return write(bundled(plan, learnt), Path(directory))
+    return write(bundled(_planned(plan), learnt), Path(directory))
 
 
 def measured(plan: Plan, *, cache: Path | None = None) -> Measured:
     """Arena and stack that the compiled plan really uses, from the checking build."""
-    return measure(plan.arrangement, bundled(plan), cache)
+    return measure(_planned(plan).arrangement, bundled(plan), cache)
+
+
+def _planned(plan: Plan) -> Plan:
+    if not isinstance(plan, Plan):
+        raise InvalidInput("plan", f"of type {type(plan).__name__}", "give what selvedge.plan(...) returned")
+    return plan

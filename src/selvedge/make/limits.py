@@ -28,7 +28,8 @@ def overdrawn(plan: Plan) -> InvalidInput | None:
         if most is None:
             continue
         if cost is None:
-            fix = f"{plan.device.name} has no figures to predict it: leave it out"
+            figures = "throughput and bandwidth" if unit == "s" else "throughput, bandwidth and energy"
+            fix = f"{plan.device.name} has no figures to predict it: give its profile {figures}, or leave it out"
         elif cost > most:
             fix = f"a step needs {cost:.3g} {unit} on {plan.device.name}: allow that, or update less"
         else:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from ..artifact.name import checked_name
 from ..artifact.preprocess import Preprocess
 from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
 from ..capture import Captured, Programs, capture, programs, select
@@ -36,7 +37,7 @@ from .table import table
 LossValue = CrossEntropy | MSE | BCEWithLogits | Reconstruction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """A training step that fits a device: which calls, at which bytes, at what cost, and why.
 
@@ -117,6 +118,10 @@ class Plan:
     def __str__(self) -> str:
         return table(self)
 
+    def __repr__(self) -> str:
+        learns = f"{len(self.updated)} arrays learn ({self.update})"
+        return f"<Plan {self.name} on {self.device.name}: {self.arena_bytes:,} B of arena, {learns}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -160,7 +165,8 @@ def plan(
     device: a :class:`Device`, a profile's name or path; by default this machine, measured.
     budget: limits below the device's own, as "ram=48KiB".
     optimizer: ``SGD``, ``Adam`` or ``RMSProp``; by default ``SGD(lr=0.01)``. schedule: by default its constant rate.
-    update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": the most parameters that fit.
+    update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": everything if that fits, else
+        the most last layers that do, else the biases.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
 
     Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and
@@ -180,6 +186,7 @@ def plan(
     ):
         if not isinstance(value, kinds):
             raise InvalidInput(field, f"of type {type(value).__name__}", fix)
+    checked_name(name)
     target = device if isinstance(device, Device) else Device.load(device or "this-machine")
     chosen = optimizer or SGD(lr=0.01)
     limits = Budget.of(target)
@@ -191,6 +198,8 @@ def plan(
     for i, x in enumerate(inputs):
         if x.ndim < 2:
             raise InvalidInput(f"example {i}", f"of shape {tuple(x.shape)}", "give a batch: [samples, ...]")
+    if preprocess is not None:
+        preprocess.per_channel(inputs[0].shape[1])
     wish = Wish(
         name,
         model,
@@ -250,8 +259,15 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     )  # fmt: skip
 
 
+_REASONS = {
+    "full": "everything fits",
+    "last": "as many last layers as fit",
+    "bias": "not even the last layer fits, the biases do",
+}
+
+
 def _automatic(wish: Wish, captured: Captured) -> Plan:
-    """The update set of most parameters that fits: everything, else as many last layers as fit, else biases."""
+    """The first that fits of: everything, as many last layers as fit, the biases."""
     why: list[Choice] = []
 
     def attempt(update: str) -> Plan | None:
@@ -281,7 +297,7 @@ def _automatic(wish: Wish, captured: Captured) -> Plan:
     if found is None:
         least = replace(wish, update="last:1")
         return _kept(_attempt(least, captured), least, captured)
-    chosen = Choice("chosen", f"{found.update}: the most parameters that fit")
+    chosen = Choice("chosen", f"{found.update}: {_REASONS[found.update.partition(':')[0]]}")
     return replace(found, arrangement=replace(found.arrangement, choices=(*why, chosen)))
 
 
@@ -307,6 +323,8 @@ def learnt_state(
     """
     captured = plan.captured
     session = learnt if isinstance(learnt, Session) else None
+    if session is None and not isinstance(learnt, Mapping):
+        raise InvalidInput("learnt", f"of type {type(learnt).__name__}", "give a session or a state dict")
     given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Session) else learnt
     whole = {n: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for n, v in given.items()}
     stored = {**initial_state(plan), **captured.load(whole)}

@@ -25,7 +25,9 @@ def load(directory: str | Path, cache: Path | None = None) -> Session:
     try:
         text = (folder / "manifest.json").read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput("artifact", str(folder), f"manifest.json cannot be read ({error})") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        fix = f"its manifest.json cannot be read ({reason}): give a directory that selvedge.emit has written"
+        raise InvalidInput("artifact", str(folder), fix) from None
     manifest = Manifest.from_json(text, str(folder))
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..artifact import files
 from ..artifact.toolchain import Compiler, find_compiler
-from ..errors import SelvedgeError
+from ..errors import InvalidInput, SelvedgeError
 
 FLAGS = (
     "-std=c99",
@@ -109,7 +109,11 @@ def _compile(
         )
         if done.returncode:
             raise BuildFailed(compiler, done.stderr)
-        files.write(result, out.read_bytes())
+        try:
+            files.write(result, out.read_bytes())
+        except InvalidInput as error:
+            fix = f"{error.fix.partition(';')[0]}; set XDG_CACHE_HOME, or pass cache="
+            raise InvalidInput("cache directory", str(cache), fix) from None
     return result
 
 

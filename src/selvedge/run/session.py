@@ -16,11 +16,17 @@ from .library import BAD_LABEL, NOT_FINITE, OK, Library, aligned
 
 
 class NotFinite(SelvedgeError):
-    """The loss of this step is NaN or infinite. Nothing was updated."""
+    """What a program computed is NaN, or its loss infinite. Nothing was updated."""
 
-    def __init__(self, loss: float) -> None:
+    def __init__(self, loss: float, program: str = "step") -> None:
+        what = (
+            f"loss is {loss}: the step was refused and nothing was updated"
+            if program == "step"
+            else (f"{program} gives {loss}")
+        )
         super().__init__(
-            f"loss is {loss}: the step was refused and nothing was updated; lower the learning rate or scale the input"
+            f"{what}; if it stays so, an earlier step has broken the state: load a good one, then lower the learning "
+            "rate or scale the input"
         )
         self.loss = loss
 
@@ -51,7 +57,7 @@ class Session:
         self._extra = dict(extra or {})
         self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights)
         self._library.init()
-        self._steps = 0
+        self._steps = manifest.steps
         self._lock = RLock()
 
     # -- programs -------------------------------------------------------------------------------------------------
@@ -64,20 +70,27 @@ class Session:
     def predict(self, x: Any) -> Any:
         """The model's output for a batch ``x``; tuples of arrays for a model of several inputs or outputs.
 
-        Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf.
+        The batch is the plan's. Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf, and
+        :class:`NotFinite` where the output holds NaN.
         """
         with self._lock:
             self._inputs("predict", x)
             self._run("predict")
-            return self._outputs("predict")
+            found = self._outputs("predict")
+            if any(np.isnan(part).any() for part in (found if isinstance(found, tuple) else (found,))):
+                raise NotFinite(float("nan"), "predict")
+            return found
 
     def evaluate(self, x: Any, y: Any = None) -> tuple[float, Any]:
-        """(loss, output) of a batch, without learning from it."""
+        """(loss, output) of a batch, without learning from it. Raises as :meth:`predict` and :meth:`step`."""
         with self._lock:
             self._inputs("evaluate", x)
             self._target("evaluate", y)
             self._run("evaluate")
-            return self._loss("evaluate"), self._outputs("evaluate")
+            loss = self._loss("evaluate")
+            if not np.isfinite(loss):
+                raise NotFinite(loss, "evaluate")
+            return loss, self._outputs("evaluate")
 
     def step(self, x: Any, y: Any = None, lr: float | None = None) -> float:
         """One update; returns the loss before it. ``lr``: by default, what the schedule says for this step.
@@ -121,6 +134,7 @@ class Session:
 
         Raises :class:`InvalidInput` naming the first missing, extra or mis-shaped entry.
         """
+        _mapping("state dict", state, "give model.state_dict()")
         with self._lock:
             own = self.manifest.order
             for name in own:
@@ -155,6 +169,7 @@ class Session:
 
     def load_optimizer_state_dict(self, state: Mapping[str, Any], steps: int = 0) -> None:
         """Replace the optimiser's arrays and the position in the schedule; all or none."""
+        _mapping("optimizer state", state, "give session.optimizer_state_dict()")
         with self._lock:
             own = {n: e for n, e in self.manifest.state.items() if e.kind == "optimizer"}
             if set(state) != set(own):
@@ -169,6 +184,9 @@ class Session:
             for name, entry in own.items():
                 self._store(entry, arrays[name])
             self._steps = steps
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.manifest.name}: {self.arena_bytes:,} B of arena, {self._steps} steps>"
 
     @property
     def arena_bytes(self) -> int:
@@ -223,9 +241,9 @@ class Session:
                 raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", "labels must be integers")
             classes = self.manifest.classes
             if classes and array.size and (array.min() < 0 or array.max() >= classes):
-                raise InvalidInput(
-                    f"input {name}", f"{array.min()}..{array.max()}", f"labels must lie in 0..{classes - 1}"
-                )
+                low, high = array.min(), array.max()
+                given = f"{low}..{high}" if low < high else str(low)
+                raise InvalidInput(f"input {name}", given, f"labels must lie in 0..{classes - 1}")
         elif array.dtype == np.uint8 and self.manifest.preprocess is not None and name == "x":
             array = self.manifest.preprocess(array, port.dtype)
         elif array.dtype.kind != "f":
@@ -260,6 +278,11 @@ class Session:
     def _store(self, entry: StateEntry, array: np.ndarray) -> None:
         stored = entry.layout.store(array) if entry.layout else array
         self._view(entry.offset, entry, weights=entry.region == "flash")[...] = stored
+
+
+def _mapping(field: str, value: object, fix: str) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidInput(field, f"of type {type(value).__name__}", fix)
 
 
 def _array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

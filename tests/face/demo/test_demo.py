@@ -97,7 +97,7 @@ def test_without_scikit_learn_there_is_one_line_and_no_report(tmp_path: Path) ->
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert ran.stderr.count("\n") == 1
-    assert "pip install 'selvedge[demo]'" in ran.stderr
+    assert "pip install 'scikit-learn>=1.5'" in ran.stderr
     assert not list(tmp_path.iterdir())
 
 

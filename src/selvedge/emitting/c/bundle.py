@@ -16,6 +16,7 @@ from ...artifact import files
 from ...artifact.folding import Fold
 from ...artifact.layout import Layout
 from ...artifact.manifest import Manifest, Port, ProgramEntry, StateEntry
+from ...artifact.name import checked_name
 from ...artifact.native import native_sources
 from ...artifact.preprocess import Preprocess
 from ...artifact.schedule import Schedule
@@ -28,7 +29,7 @@ from .source import header, source
 @dataclass(frozen=True, slots=True)
 class Description:
     """What an artifact says beside the arrangement. ``layouts``: port name -> layout; ``state_layouts``: state name ->
-    layout; ``extra``: entries of the state_dict that no program reads."""
+    layout; ``extra``: entries of the state_dict that no program reads; ``steps``: updates made so far."""
 
     name: str
     layouts: Mapping[str, Layout]
@@ -43,6 +44,7 @@ class Description:
     classes: int = 0
     labels: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
+    steps: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -58,10 +60,7 @@ class Bundle:
 
 def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Description) -> Bundle:
     """``stored``: every state array of the plan in its stored layout: its initial value."""
-    if not (about.name.isidentifier() and about.name.isascii()):
-        raise InvalidInput("artifact name", about.name, "give a C identifier, as digits_cnn")
-    if f"{about.name}.h" in native_sources():
-        raise InvalidInput("artifact name", about.name, "a kernel's file has that name; give another")
+    checked_name(about.name)
     sources = {
         f"{about.name}.c": source(plan, about.name, about.preprocess),
         f"{about.name}.h": header(plan, about.name, about.preprocess),
@@ -90,7 +89,7 @@ def _owned(folder: Path) -> set[str]:
     """The files that an earlier artifact in ``folder`` lists as its own."""
     try:
         return {"manifest.json", *json.loads((folder / "manifest.json").read_text())["files"]}
-    except (ValueError, KeyError, TypeError):  # not ours to judge: keep everything that is not replaced
+    except (OSError, ValueError, KeyError, TypeError):  # none there, or not ours to judge
         return {"manifest.json"}
 
 
@@ -151,5 +150,6 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         folds=about.folds,
         labels=about.labels,
         preprocess=about.preprocess,
+        steps=about.steps,
         provenance=about.provenance,
     )

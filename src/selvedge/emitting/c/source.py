@@ -22,8 +22,8 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         f"/* {name}: a training step in one arena. Plan {plan.digest()}.",
         " * Give every program its inputs at the offsets below, call it, read its outputs at theirs.",
         " * All arrays are dense, images NHWC. Every call returns a SELVEDGE_ status. */",
-        f"#ifndef {upper}_H",
-        f"#define {upper}_H",
+        f"#ifndef SELVEDGE_MODEL_{upper}_H",
+        f"#define SELVEDGE_MODEL_{upper}_H",
         "",
         "#include <stdint.h>",
         "",
@@ -45,9 +45,16 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
                 )
     lines += [
         "",
+        "#ifndef SELVEDGE_STATUS /* the same for every model */",
+        "#define SELVEDGE_STATUS",
         "enum {",
         *(f"    SELVEDGE_{s} = {i}," for i, s in enumerate(STATUS)),
         "};",
+        "#endif",
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
         "",
         "typedef struct {",
         "    unsigned char *arena;         /* ARENA_BYTES, aligned to ALIGNMENT */",
@@ -66,7 +73,7 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         lines += [
             f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);" for p in plan.programs.values()
         ]
-    lines += ["", "#endif", ""]
+    lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
     return "\n".join(lines)
 
 
