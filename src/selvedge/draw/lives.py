@@ -13,7 +13,7 @@ FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A transient buffer: ``bytes`` at ``offset`` of the arena, while the kernels at positions ``start`` to ``stop`` run.
+    """A transient buffer: ``bytes`` at ``offset`` of the arena while the kernels at ``start`` to ``stop`` run.
 
     Inputs start at -1, outputs stop at the number of kernels. What is overwritten in place ends one kernel before its
     successor starts: its bytes are then the successor's. maker: the kernel's position, None for an input. role:

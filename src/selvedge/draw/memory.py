@@ -1,4 +1,4 @@
-"""The memory timeline: every buffer of a program a rectangle over the kernels at which it lives and the bytes it takes."""
+"""The memory timeline: every buffer of a program a rectangle, over the kernels at which it lives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .lives import Life, called, live_bytes, lives
 from .standalone import standalone
 from .ticks import byte_ticks, in_unit, ticks
 
-COLOURS = {"forward": "a", "backward": "b", "update": "c", "input": "e", "scratch": "d"}
+COLOURS = {"forward": "a", "backward": "b", "update": "c", "input": "f", "scratch": "d"}
 MEANING = {
     "forward": "forward",
     "backward": "backward",

@@ -1,16 +1,16 @@
-"""The colours of every picture, light and dark: as variables for pages, as plain rules for SVG viewers that know none."""
+"""The colours of every picture, light and dark: as variables for pages, as plain rules for SVG viewers without them."""
 
 from __future__ import annotations
 
 LIGHT = {
     "ground": "#fdfdfb", "ink": "#1d2228", "quiet": "#5b6570", "rule": "#dfe2e5", "tile": "#f2f3f1",
-    "a": "#1f65ad", "b": "#c25a12", "c": "#2b7d50", "d": "#868e98", "e": "#b9c0c8", "limit": "#b3261e",
+    "a": "#1f65ad", "b": "#c25a12", "c": "#2b7d50", "d": "#868e98", "e": "#c3c9d0", "f": "#7d55b8", "limit": "#b3261e",
 }  # fmt: skip
 DARK = {
     "ground": "#15181c", "ink": "#e6e8ea", "quiet": "#9aa4af", "rule": "#31373e", "tile": "#1e2328",
-    "a": "#6fb1f2", "b": "#f09a55", "c": "#6cc593", "d": "#8a939d", "e": "#4a525b", "limit": "#ff8a80",
+    "a": "#6fb1f2", "b": "#f09a55", "c": "#6cc593", "d": "#8a939d", "e": "#454d56", "f": "#b79af0", "limit": "#ff8a80",
 }  # fmt: skip
-SHAPES = ("a", "b", "c", "d", "e", "limit")
+SHAPES = ("a", "b", "c", "d", "e", "f", "limit")
 
 
 def variables() -> str:

@@ -13,6 +13,8 @@ Coordinate = Callable[[float], float]
 
 WIDTH, LINE, LETTER = 960, 18, 7.3  # pixels; a letter of 13 px, on the wide side
 
+FONTS = "text { font: 14px system-ui, sans-serif; } .small { font-size: 13px; } .title { font-size: 18px; font-weight: 600; }"
+
 
 def standalone(chart: Chart) -> str:
     """A whole document; what a box says is its ``<title>``."""
@@ -53,11 +55,12 @@ def standalone(chart: Chart) -> str:
 
 def sheet(title: str, height: float, shapes: Sequence[str]) -> str:
     """The document round ``shapes``, titled."""
-    style = f"{plain()} text {{ font: 14px system-ui, sans-serif; }} .small {{ font-size: 13px; }} .title {{ font-size: 18px; font-weight: 600; }}"
+    style = plain() + FONTS
+    heading = text(20, 34, title, "f-ink title")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
         f'viewBox="0 0 {WIDTH} {height:.0f}"><title>{escape(title)}</title><style>{style}</style>'
-        f'<rect class="f-ground" width="100%" height="100%"/>{text(20, 34, title, "f-ink title")}{"".join(shapes)}</svg>\n'
+        f'<rect class="f-ground" width="100%" height="100%"/>{heading}{"".join(shapes)}</svg>\n'
     )
 
 
