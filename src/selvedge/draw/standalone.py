@@ -13,7 +13,7 @@ Coordinate = Callable[[float], float]
 
 WIDTH, LINE, LETTER = 960, 18, 7.3  # pixels; a letter of 13 px, on the wide side
 
-FONTS = "text { font: 14px system-ui, sans-serif; } .small { font-size: 13px; } .title { font-size: 18px; font-weight: 600; }"
+FONTS = "text { font: 14px system-ui, sans-serif; } .small { font-size: 13px; } .title { font: 600 18px system-ui; }"
 
 
 def standalone(chart: Chart) -> str:
