@@ -56,14 +56,13 @@ def costs(
     shown, rest = ranked[:most], ranked[most:]
     if len(rest) == 1:
         shown, rest = ranked, []
-    if rest:
-        shown = [*shown, (f"{len(rest)} others", _sum([c for _, c in rest]))]
     used = [x for x in COLOURS if x in phase.values()]
     chart = Bars(
         f"Cost of {p.name}, by layer",
         ["MACs", "bytes moved", *(["time"] if timed else [])],
         (f"all {len(p.kernels)} kernels", _cells(_sum(every), used, timed)),
         [(label, _cells(cost, used, timed)) for label, cost in shown],
+        (f"{len(rest)} others", _cells(_sum([c for _, c in rest]), used, timed)) if rest else None,
         [Key(x, COLOURS[x], "box") for x in used],
         _notes(p, timed, device),
     )
@@ -120,7 +119,7 @@ def seconds_text(value: float) -> str:
 
 
 def _notes(p: Program, timed: bool, device: Device | None) -> list[str]:
-    notes = ["Costliest layers first; each bar is on the scale of its column, the first row on its own."]
+    notes = ["Costliest layers first; what is between the lines is on one scale for each column."]
     if UPDATE in phases(p).values():
         notes.append("A gradient that is applied as it is made counts as update.")
     if timed and device is not None and p.seconds is not None:

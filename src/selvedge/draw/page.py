@@ -18,7 +18,7 @@ def page(title: str, parts: Sequence[str], *, subtitle: str = "", style: str = "
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)}</title><link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title>"
         f"<style>{variables()}{_css('page.css')}{_css('picture.css')}{style}</style></head>"
         f'<body class="sv"><main><h1>{escape(title)}</h1>{below}{"".join(parts)}</main></body></html>\n'
     )
