@@ -15,7 +15,7 @@ from .ticks import byte_ticks, in_unit, ticks
 COLOURS = {"forward": "a", "backward": "b", "update": "c", "input": "f", "scratch": "d"}
 MEANING = {"forward": "forward", "backward": "backward", "update": "update", "input": "inputs", "scratch": "scratch"}
 SHARE = 0.3  # of the height, at most, for the persistent bytes: what passes is what moves
-ROOM = 1.35  # a budget further away than this times the arena is named, not drawn
+ROOM = 1.6  # a budget further away than this times the arena is named, not drawn
 
 
 def memory(

@@ -34,6 +34,12 @@ def section(title: str, *parts: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
 
 
+def tiles(figures: Sequence[tuple[str, str]]) -> str:
+    """(figure, what it is) in boxes beside each other."""
+    made = "".join(f"<li><b>{escape(value)}</b>{escape(label)}</li>" for value, label in figures)
+    return f'<ul class="sv-tiles">{made}</ul>'
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], strong: int | None = None) -> str:
     """A table of text; where it is too wide it scrolls by itself. strong: the row to stress."""
     top = "".join(f"<th>{escape(h)}</th>" for h in head)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 def parts(plan: Plan) -> list[str]:
     """Figures, why, the memory timeline of the step and its costs, as HTML."""
     because = "".join(f"<li><b>{escape(c.what)}</b>: {escape(c.why)}</li>" for c in plan.why)
-    head, *rows = programs(plan)
+    known = [c for c in zip(*programs(plan), strict=True) if any(cell != "-" for cell in c[1:])]
+    head, *rows = zip(*known, strict=True)
     return [
-        draw.table(("", "", ""), figures(plan)),
+        draw.tiles([(figure, f"{name}: {note}") for name, figure, note in figures(plan)]),
         draw.section("Programs", draw.table(head, rows)),
         draw.section("Memory of a step", draw.memory(plan.arrangement, "step", plan.budget.ram)),
         draw.section("Cost of a step", draw.costs(plan.arrangement, "step", device=plan.device)),

@@ -44,12 +44,11 @@ def _headline(outcome: Outcome) -> str:
         (f"{plan.arena_bytes:,} B", f"arena promised; {outcome.measured.arena:,} B measured"),
         (f"{outcome.adapted.step_s * 1e6:,.0f} µs", f"a step here; {_seconds(plan, 'step')} predicted on the device"),
     )
-    tiles = "".join(f"<li><b>{escape(value)}</b>{escape(label)}</li>" for value, label in figures)
     return (
         "<p>A small CNN, trained on a workstation, meets a camera it does not know. It learns from "
         f"{outcome.adapted.points[-1].seen} new digits, each predicted before it is learnt from, in a fixed arena "
         f"planned for {escape(plan.device.summary)}. The same plan, byte for byte, was compiled for this machine "
-        f'and ran here. Seed {outcome.seed}.</p><ul class="tiles">{tiles}</ul>'
+        f"and ran here. Seed {outcome.seed}.</p>{draw.tiles(figures)}"
     )
 
 
