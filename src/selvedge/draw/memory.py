@@ -38,6 +38,7 @@ def timeline(a: Arrangement, p: Program, budget: int | None) -> Chart:
     bound = base + p.bound_bytes
     near = budget is not None and budget <= ROOM * top
     high = max(top, budget or 0) if near else top
+    high += (high - base) // 50  # so that the line at the very top is drawn whole
     up, squeezed = _scale(base, high)
 
     def across(position: int) -> float:
