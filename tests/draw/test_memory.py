@@ -78,6 +78,8 @@ def assert_lives_are_the_plans(p: Program) -> None:
         area[...] = 1
     assert max(live_bytes(p, found)) == p.bound_bytes == peak(p).bytes
     by = {life.instance: life for life in found}
+    assert all(by[i].start == -1 and by[i].maker is None for i in p.inputs.values())
+    assert all(by[i].stop == len(p.order()) for i in p.outputs.values() if i in by)
     for position, kernel in enumerate(p.kernels[k] for k in p.order()):
         for i in (*kernel.writes, *([kernel.scratch] if kernel.scratch is not None else [])):
             if i in by:
