@@ -118,6 +118,16 @@ def devices(
 
 
 @app.command()
+def operators(
+    as_json: Annotated[bool, typer.Option("--json", help="Names for machines.")] = False,
+) -> None:
+    """List the ATen operators that a model may use."""
+    from .operators import listing
+
+    typer.echo(listing(as_json), nl=False)
+
+
+@app.command()
 def demo(
     seed: Annotated[int, typer.Option(help="Of the split, the camera and the weights.")] = 0,
     report: Annotated[Path, typer.Option(help="Where the page with the plots goes.")] = Path("selvedge-demo.html"),

@@ -1,5 +1,6 @@
 """ATen operators in terms of the op table: one function a family member, found by its ATen name."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
@@ -8,6 +9,7 @@ import torch
 
 from ... import ir
 from ..tensor import Tensor
+from .shape import detach, item
 from .table import LOWERINGS, Call, lower, lowers
 
 
@@ -33,4 +35,20 @@ for _name in [name for name, row in ir.TABLE.items() if row.unary and not row.nu
         if _takes_one_tensor(_aten) and f"aten.{_aten}.default" not in LOWERINGS:
             lowers(f"{_aten}.default")(_same(_name))
 
-__all__ = ["LOWERINGS", "Call", "lower"]
+
+def _families() -> dict[str, tuple[str, ...]]:
+    """What each module's first line says it lowers -> the ATen names, without those of in-place forms."""
+    found: dict[str, set[str]] = {}
+    for aten, function in sorted(LOWERINGS.items()):
+        name = aten.split(".")[1]
+        if function not in _REFUSED and not (name.endswith("_") or name.startswith("_")):
+            home = (sys.modules[function.__module__].__doc__ or "").partition("\n")[0].rstrip(".")
+            title = "Elementwise functions of one tensor" if function.__module__ == __name__ else home
+            found.setdefault(title, set()).add(name)
+    return {title: tuple(sorted(names)) for title, names in sorted(found.items())}
+
+
+_REFUSED = (item, detach)
+TITLES = _families()
+
+__all__ = ["LOWERINGS", "TITLES", "Call", "lower"]

@@ -68,7 +68,9 @@ def lower(call: Call, target: Any, args: Sequence[Any], kwargs: dict[str, Any]) 
     """The result of one ATen call. Functions get the arguments in the order of the operator's schema."""
     function = LOWERINGS.get(call.op)
     if function is None:
-        raise call.refuse("write it with supported operations, or keep it outside the captured model")
+        raise call.refuse(
+            "write it with supported operations (selvedge operators lists them), or keep it outside the model"
+        )
     bound = list(args)
     for argument in target._schema.arguments[len(bound) :]:
         bound.append(kwargs.get(argument.name, argument.default_value))
