@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from ..device.figures import Energy
 from ..device.sizes import format_bytes
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ def table(plan: Plan) -> str:
             f"{memory.weights:,} B of weights + about {memory.code // 1024} KiB of code",
         ),
         "",
-        f"{'program':<10}{'kernels':>8}{'MACs':>14}{'transient':>13}{'bound':>13}{'time':>11}{'energy':>11}",
+        f"{'program':<10}{'kernels':>8}{'MACs':>14}{'transient':>13}{'bound':>13}{'time':>11}  energy",
     ]  # fmt: skip
     for p in a.programs.values():
-        energy = "-" if p.joules is None else _engineering(p.joules, "J")
+        energy = "-" if p.joules is None else _banded(p.joules, plan.device.energy)
         lines.append(
             f"{p.name:<10}{len(p.kernels):>8}{p.macs:>14,}{p.transient_bytes:>13,}{p.bound_bytes:>13,}"
-            f"{'-' if p.seconds is None else _engineering(p.seconds, 's'):>11}{energy:>11}"
+            f"{'-' if p.seconds is None else _engineering(p.seconds, 's'):>11}  {energy}"
         )
     total = sum(a.slots[n].bytes for n in plan.updated)
     whole = sum(s.bytes for s in a.slots.values() if s.kind == "parameter")
@@ -49,6 +50,15 @@ def table(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def _banded(joules: float, energy: Energy | None) -> str:
+    """With its error band: "1.2 mJ (0.8-1.8)", in the one unit."""
+    if energy is None or not energy.band:
+        return _engineering(joules, "J")
+    factor, prefix = _prefix(joules)
+    low, high = (f"{x / factor:.2g}" for x in (energy.low(joules), energy.high(joules)))
+    return f"{joules / factor:.2g} {prefix}J ({low}-{high})"
+
+
 def _row(name: str, figure: str, note: str) -> str:
     return f"{name:<8}{figure:<28}{note}"
 
@@ -58,7 +68,10 @@ def _wrap(text: str, indent: str = "  ") -> list[str]:
 
 
 def _engineering(value: float, unit: str) -> str:
-    for factor, prefix in ((1, ""), (1e-3, "m"), (1e-6, "µ")):
-        if value >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value / 1e-9:.3g} n{unit}"
+    factor, prefix = _prefix(value)
+    return f"{value / factor:.3g} {prefix}{unit}"
+
+
+def _prefix(value: float) -> tuple[float, str]:
+    steps = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+    return next((step for step in steps if value >= step[0]), steps[-1])
