@@ -19,7 +19,7 @@ static uint16_t crc;
 static void put(char c)
 {
     crc ^= (uint16_t)((uint16_t)(unsigned char)c << 8); /* CRC-16/CCITT-FALSE */
-    for (int i = 0; i < 8; i++) crc = (uint16_t)((crc & 0x8000U) ? (crc << 1) ^ 0x1021U : crc << 1);
+    for (int i = 0; i < 8; i++) crc = (uint16_t)(((unsigned)crc << 1) ^ ((crc & 0x8000U) ? 0x1021U : 0U));
     selvedge_put(c);
 }
 

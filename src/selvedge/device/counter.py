@@ -1,9 +1,8 @@
-"""The machine's energy counter, where the kernel shows one: RAPL by way of powercap (Linux, Documentation/power/powercap)."""
+"""The machine's energy counter, where the kernel shows one: RAPL, by way of Linux's powercap."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,24 @@ class Counter:
     def microjoules(self) -> int:
         return int(self.path.read_text(encoding="utf-8"))
 
+    def start(self) -> Span:
+        return Span(self, self.microjoules(), time.perf_counter())
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From a moment on."""
+
+    counter: Counter
+    microjoules: int
+    began: float
+
+    def watts(self) -> float | None:
+        """Mean power of the package since then; None if the counter did not move."""
+        spent = (self.counter.microjoules() - self.microjoules) % (self.counter.most + 1)
+        taken = time.perf_counter() - self.began
+        return spent * 1e-6 / taken if spent and taken > 0 else None
+
 
 def find(root: Path = ROOT) -> Counter | None:
     """The first package's counter that this user may read; None where there is none."""
@@ -32,12 +49,3 @@ def find(root: Path = ROOT) -> Counter | None:
             continue
         return counter
     return None
-
-
-def watts(counter: Counter, work: Callable[[], object]) -> float | None:
-    """Mean power of the package while ``work`` runs; None if the counter did not move."""
-    start, began = counter.microjoules(), time.perf_counter()
-    work()
-    spent = (counter.microjoules() - start) % (counter.most + 1)
-    taken = time.perf_counter() - began
-    return spent * 1e-6 / taken if spent and taken > 0 else None

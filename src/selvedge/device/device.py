@@ -21,6 +21,8 @@ from selvedge.device.figures import (
 from selvedge.device.sizes import format_bytes, parse_bytes
 from selvedge.errors import InvalidInput
 
+NOTHING = FlashSplit()
+
 
 @dataclass(frozen=True, init=False)
 class Device:
@@ -34,8 +36,8 @@ class Device:
     that one kernel costs beside its work.
 
     ``flash_split``: what of the flash code and weights may not use. ``ram_elsewhere``: bytes by name of RAM that is not
-    contiguous with ``ram``, and so not the arena's. ``times``: measured, per kernel family and dtype; where a kernel has
-    an entry, it is taken instead of throughput, bandwidth and overhead. ``delegates``: accelerators beside the core.
+    contiguous with ``ram``, and so not the arena's. ``times``: measured, per kernel family and dtype; where a kernel
+    has an entry, it is taken instead of throughput, bandwidth and overhead. ``delegates``: accelerators at hand.
     """
 
     name: str
@@ -75,8 +77,8 @@ class Device:
         overhead_s: float = 0.0,
         energy: Energy | Mapping[str, Any] | None = None,
         toolchain: Toolchain | Mapping[str, Any] | None = None,
-        flash_split: FlashSplit | Mapping[str, Any] = FlashSplit(),
-        ram_elsewhere: Mapping[str, int | str] = Rates(),
+        flash_split: FlashSplit | Mapping[str, Any] = NOTHING,
+        ram_elsewhere: Mapping[str, Any] = Rates(),
         times: Iterable[KernelTime | Mapping[str, Any]] = (),
         delegates: Iterable[Delegate | Mapping[str, Any]] = (),
         sources: Iterable[Source | Mapping[str, Any]] = (),

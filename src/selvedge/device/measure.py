@@ -33,23 +33,20 @@ _WIDTHS = (("__AVX512F__", 64), ("__AVX__", 32), ("__SSE2__", 16), ("__ARM_NEON"
 _FLAGS = (("avx512f", 64), ("avx", 32), ("sse2", 16), ("asimd", 16), ("neon", 16))
 
 
-def this_machine(
-    find: Callable[[], Compiler] = find_compiler, energy: counter.Counter | None = None
-) -> dict[str, Any]:
+def this_machine(find: Callable[[], Compiler] = find_compiler) -> dict[str, Any]:
     """Sizes from the operating system, vector width from the compiler, rates measured in about a second, and the power
-    drawn meanwhile if the machine has an energy counter (``energy``, else the first that can be read)."""
+    drawn meanwhile where the machine has an energy counter."""
     ram, used, origin = memory()
     cache = _cache_bytes()
-    meter = energy or counter.find()
+    meter = counter.find()
     power: float | None = None
     try:
         compiler = find()
         width = vector_bytes(predefined(compiler))
         footprint = min(RAM_FOOTPRINT, ram // 8)
-        got: list[tuple[dict[str, float], str]] = []
-        run = lambda: got.append(_with_compiler(compiler, width, footprint, cache))  # noqa: E731
-        power = counter.watts(meter, run) if meter else run()
-        rates, how = got[0]
+        began = meter.start() if meter else None
+        rates, how = _with_compiler(compiler, width, footprint, cache)
+        power = began.watts() if began else None
         toolchain = {"compiler": compiler.command, "flags": native_flags(width)}
         width_from = f"{compiler} -march=native -dM -E"
     except (NoCompiler, OSError, subprocess.SubprocessError, ValueError) as error:

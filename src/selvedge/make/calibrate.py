@@ -137,7 +137,7 @@ UART, or write its selvedge_put for your chip's). It also has a main that measur
 
     selvedge devices measure --device {timed.device.name} --serial /dev/ttyACM0
 
-It needs {timed.arrangement.memory.arena} bytes of RAM for its arena, and {8 * sum(timed.program.kernels)} or less beside it.
+Its arena takes {timed.arrangement.memory.arena} bytes of RAM, the rest {8 * sum(timed.program.kernels)} or less.
 """
 
 
@@ -145,7 +145,12 @@ def samples(timed: Arrangement, device: Device, report: Report, labels: Sequence
     """The measured kernels of every program of ``timed``."""
     made = []
     for p, label, times in zip(timed.programs.values(), labels, report.kernels, strict=True):
-        done = {k.id: w for k, w in zip(p.kernels.values(), works(p.kernels.values(), p.instances, device, timed.memory.arena), strict=True)}
+        done = {
+            k.id: w
+            for k, w in zip(
+                p.kernels.values(), works(p.kernels.values(), p.instances, device, timed.memory.arena), strict=True
+            )
+        }
         made.append(
             [Sample(done[i], max(t, 0.0), t < report.floor, label) for i, t in zip(p.order(), times, strict=True)]
         )
@@ -180,8 +185,9 @@ def calibrated(
         "measured",
         f"selvedge devices measure, plan {timed.program.digest}",
         origin,
-        f"{len(known)} kernels of {sum(not x.held_out for x in timed.layers)} layers; on {held_out.kernels} kernels that "
-        f"were not fitted the median error is {100 * held_out.median:.0f} %, nine in ten within {100 * held_out.p90:.0f} %",
+        f"{len(known)} kernels of {sum(not x.held_out for x in timed.layers)} layers; on {held_out.kernels} that were "
+        f"not fitted the median error is {100 * held_out.median:.0f} %, nine in ten are within "
+        f"{100 * held_out.p90:.0f} %",
     )
     others = tuple(s for s in device.sources if s.figures != ("times",))
     made = dataclasses.replace(device, name=name, times=_named(table), sources=(*others, source))

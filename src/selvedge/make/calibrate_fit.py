@@ -22,7 +22,7 @@ CLOSE = 0.03  # a relative deviation below which all are equally good
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One kernel: its work and its seconds. ``short``: below the clock's floor. ``label``: the layer or model it is of."""
+    """One kernel: its work and its seconds. ``short``: below the clock's floor. ``label``: its layer or model."""
 
     work: Work
     seconds: float

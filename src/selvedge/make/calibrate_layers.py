@@ -2,14 +2,15 @@
 elementwise chains, losses, data movement, and the updates of four optimisers; forward and backward.
 
 Every graph is a training step as capture makes it: the layer, a frozen norm and an activation where models have them, a
-loss, the gradient of the input as well as of the weight, and the update. Layers of equal weights share them, so that the
-set stays small in RAM. Sizes are data: the same list for the same amount of RAM, every time.
+loss, the gradient of the input as well as of the weight, and the update. Layers of equal weights share them, so that
+the set stays small in RAM. Sizes are data: the same list for the same amount of RAM, every time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import ir
 from ..capture.autodiff import gradients
@@ -64,8 +65,8 @@ class _Step:
         return ir.apply(activation, y) if activation else y
 
     def finish(self, output: ir.Value, loss: ir.Value | None = None) -> ir.Graph:
-        """The output, the gradient of "x" and every parameter updated; by default from a gradient "dy" of the output, as
-        in the middle of a net, else from ``loss``."""
+        """The output, the gradient of "x" and every parameter updated; by default from a gradient "dy" of the output,
+        as in the middle of a net, else from ``loss``."""
         outputs = {"output": output}
         if loss is None:
             flowing = ir.apply("mul", output, self.input("dy", *output.shape))
@@ -91,7 +92,12 @@ class _Step:
 
 def conv(s: _Step, side: int, c: int, k: int, size: int, stride: int = 1, groups: int = 1) -> ir.Value:
     x, w = s.input("x", 1, side, side, c), s.parameter("w", size, size, c // groups, k)
-    geometry = {"stride": (stride, stride), "padding": ((size // 2,) * 2,) * 2, "dilation": (1, 1), "groups": groups}
+    geometry: dict[str, Any] = {
+        "stride": (stride, stride),
+        "padding": ((size // 2,) * 2,) * 2,
+        "dilation": (1, 1),
+        "groups": groups,
+    }
     return s.normed(ir.apply("conv2d", x, w, **geometry), "relu")
 
 

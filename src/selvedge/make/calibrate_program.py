@@ -1,4 +1,4 @@
-"""A plan whose kernels are to be timed, as C: the emitted unit in its checking build, and what calibrate.c asks of it."""
+"""A plan whose kernels are to be timed, as C: the emitted unit in its checking build, and what calibrate.c asks for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL = 1e-6  # a learning rate at which thousands of steps change nothing
 
 @dataclass(frozen=True, slots=True)
 class Timeable:
-    """``sources``: file name -> text, the harness included, the ports not. ``kernels``: the number of every program's."""
+    """``sources``: file name -> text, the harness included, the ports not. ``kernels``: how many each program has."""
 
     name: str
     digest: str

@@ -17,9 +17,13 @@ class BadReport(SelvedgeError):
         super().__init__(f"measured lines: {what}; measure again, with the program that `--emit` wrote for this device")
 
 
+class ForeignReport(BadReport):
+    """A whole report, of another plan: no other will come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Seconds: of every program as a whole, and of its kernels in their order, each with the clock's own cost taken off.
+    """Seconds: of every program as a whole, and of its kernels in their order, each without the clock's own cost.
 
     ``floor``: a kernel that took less was too short for this clock.
     """
@@ -62,7 +66,7 @@ def parse(lines: Iterable[str], digest: str, kernels: Sequence[int]) -> Report:
     if len(head) != 7 or head[:2] != [HEADER, "1"]:
         raise BadReport("there is no header")
     if head[2] != digest:
-        raise BadReport(f"they are of plan {head[2]}, not of {digest}")
+        raise ForeignReport(f"they are of plan {head[2]}, not of {digest}")
     hz, empty, programs, total = _whole(head[3:])
     if (programs, total) != (len(kernels), sum(kernels)) or hz <= 0:
         raise BadReport(f"they count {programs} programs and {total} kernels at {hz} Hz")

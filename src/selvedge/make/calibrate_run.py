@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import select
@@ -22,7 +21,7 @@ from ..device import Device
 from ..errors import InvalidInput, SelvedgeError, one_line
 from ..run.build import FLAGS, BuildFailed, build
 from .calibrate_program import Timeable
-from .calibrate_report import HEADER, BadReport, Report, fields, parse
+from .calibrate_report import HEADER, BadReport, ForeignReport, Report, fields, parse
 
 Progress = Callable[[int, int], None]  # blocks done, of
 BLOCKS, RUNS = 10, 20
@@ -45,7 +44,7 @@ def here(plan: Timeable, lanes: int, dtype: str, progress: Progress, cache: Path
 
 
 def over_ssh(plan: Timeable, device: Device, host: str, config: str | None, lanes: int, progress: Progress) -> Report:
-    """Cross-built here, run on ``host`` from a temporary directory that is removed. config: of ssh, instead of yours."""
+    """Cross-built here, run on ``host`` from a temporary directory that is removed. config: a file for ssh -F."""
     ssh = ["ssh", "-o", "BatchMode=yes", *(["-F", config] if config else []), "--", host]
     machine = _output([*ssh, "uname -m"], host).strip()
     with tempfile.TemporaryDirectory(prefix="selvedge-") as folder:
@@ -84,14 +83,16 @@ def _cross_built(plan: Timeable, device: Device, machine: str, lanes: int, folde
 def over_serial(plan: Timeable, port: str, baud: int, timeout: float, progress: Progress) -> Report:
     """The first whole report on ``port``. The board repeats itself, so a damaged one is waited past.
 
-    Raises ``InvalidInput`` for a port that cannot be opened, ``BadReport`` after ``timeout`` seconds without a good one.
+    Raises ``InvalidInput`` for a port that cannot be opened, ``BadReport`` after ``timeout`` seconds without one.
     """
     if baud not in SPEEDS:
         raise InvalidInput("baud", baud, f"choose one of {', '.join(map(str, SPEEDS))}")
     try:
         handle = os.open(port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError as error:
-        raise InvalidInput("serial port", port, f"cannot open it ({error.strerror}); see /dev/ttyACM*, /dev/ttyUSB*") from None
+        raise InvalidInput(
+            "serial port", port, f"cannot open it ({error.strerror}); see /dev/ttyACM*, /dev/ttyUSB*"
+        ) from None
     try:
         _configure(handle, port, baud)
         return _heard(_lines(handle, time.monotonic() + timeout), plan, port, progress)
@@ -142,30 +143,24 @@ def _heard(lines: Iterable[str], plan: Timeable, where: str, progress: Progress)
         elif open_ is not None and line.strip():
             open_.append(line)
             if words[0] == "end":
-                with contextlib.suppress(BadReport):
+                try:
                     return parse(open_, plan.digest, plan.kernels)
-                reason = _reason(open_, plan)
-                open_ = None
+                except ForeignReport:
+                    raise
+                except BadReport as error:
+                    reason, open_ = error, None
     if reason is not None:
         raise reason
     began = f"a report began but did not end ({len(open_)} lines)" if open_ else "no report came"
     raise BadReport(f"{began} from {where}")
 
 
-def _reason(lines: list[str], plan: Timeable) -> BadReport | None:
-    try:
-        parse(lines, plan.digest, plan.kernels)
-    except BadReport as error:
-        return error
-    return None
-
-
 def _watched(command: list[str], given: int | None, plan: Timeable, progress: Progress) -> Report:
     """The report of a process, read as it is printed."""
     try:
         running = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL if given is None else given, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, errors="replace",
+            command, stdin=subprocess.DEVNULL if given is None else given,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
         )  # fmt: skip
     except OSError as error:
         raise RunFailed(f"{command[0]} does not run ({error.strerror}): install it") from None
@@ -196,5 +191,7 @@ def _output(command: list[str], host: str) -> str:
     except subprocess.TimeoutExpired:
         raise RunFailed(f"ssh {host}: no answer in a minute") from None
     if done.returncode:
-        raise InvalidInput("ssh", host, f"cannot log in ({one_line(done.stderr)[-160:]}); it must work as `ssh {host}` does")
+        raise InvalidInput(
+            "ssh", host, f"cannot log in ({one_line(done.stderr)[-160:]}); it must work as `ssh {host}` does"
+        )
     return done.stdout

@@ -153,8 +153,8 @@ def _program(
 
 
 def works(kernels: Iterable[Kernel], instances: Mapping[int, Instance], device: Device, arena: int) -> list[Work]:
-    """What each of ``kernels`` does on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if it
-    fits there, and what is frozen comes from flash where the device has a rate for it."""
+    """What each of ``kernels`` does on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
+    it fits there, and what is frozen comes from flash where the device has a rate for it."""
     dtype = next((i.spec.dtype for i in instances.values() if i.spec.is_float), "float32")
     level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"
     lanes, flash = machine(device, dtype).lanes, "flash" in device.bandwidth

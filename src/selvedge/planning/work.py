@@ -39,7 +39,11 @@ def variant(kernel: Kernel) -> str:
     if family.startswith("conv2d_input_grad") and kernel.scratch is None:
         return f"{family}_dots"
     if family == "matmul":
-        return f"{family}_dots" if kernel.params["trans_b"] else f"{family}_{'outer' if kernel.params['trans_a'] else 'columns'}"
+        return (
+            f"{family}_dots"
+            if kernel.params["trans_b"]
+            else f"{family}_{'outer' if kernel.params['trans_a'] else 'columns'}"
+        )
     if kernel.reduction is not None:
         return f"{family}_columns" if kernel.reduction.split[2] else f"{family}_rows"
     if family == "loop" and _calls_libm(kernel):
