@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from selvedge.device import Device, devices
+from selvedge.device import Budget, Device, devices
+from selvedge.device.check import doubts, figures
 
 BUILT_IN = [name for name in devices() if name != "this-machine"]
 KIB, MIB = 1 << 10, 1 << 20
 
 
-def figures(device: Device) -> list[str]:
-    """Every figure of a device that somebody must have got from somewhere."""
-    names = ["ram", "flash", "clock_hz", "vector_bytes", "alignment", "reserved_ram", "overhead_s"]
-    names += ["cache"] if device.cache else []
-    names += [f"throughput.{dtype}" for dtype in device.throughput]
-    names += [f"bandwidth.{level}" for level in device.bandwidth]
-    if device.energy is not None:
-        names += ["energy.static_w"] if device.energy.static_w else []
-        names += [f"energy.mac_j.{dtype}" for dtype in device.energy.mac_j]
-        names += [f"energy.byte_j.{level}" for level in device.energy.byte_j]
-    return names
-
-
 def test_the_names_are_listed_with_this_machine_last() -> None:
-    assert devices() == ("nrf52832", "raspberry-pi-zero-2w", "stm32f446", "stm32f746", "this-machine")
+    cores = {
+        "rp2040",
+        "nrf52840",
+        "stm32f446",
+        "stm32f746",
+        "stm32h743",
+        "rp2350",
+        "nrf5340",
+        "corstone-300",
+        "esp32-s3",
+    }
+    boards = {"gap9", "raspberry-pi-zero-2w", "raspberry-pi-4", "raspberry-pi-5", "jetson-orin-nano", "phone-midrange"}
+    assert set(devices()) == {"nrf52832", "this-machine", *cores, *boards}
+    assert devices()[-1] == "this-machine"
+    assert list(devices()[:-1]) == sorted(devices()[:-1])
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,9 @@ def test_the_names_are_listed_with_this_machine_last() -> None:
         ("stm32f446", 128 * KIB, 512 * KIB, 180e6, 0),
         ("stm32f746", 320 * KIB, 1 * MIB, 216e6, 0),
         ("raspberry-pi-zero-2w", 512 * MIB, 16 * 10**9, 1e9, 16),
+        ("nrf52840", 256 * KIB, 1 * MIB, 64e6, 0),
+        ("stm32h743", 512 * KIB, 2 * MIB, 400e6, 0),
+        ("nrf5340", 512 * KIB, 1 * MIB, 128e6, 0),
     ],
 )
 def test_sizes_and_clocks_are_as_published(name: str, ram: int, flash: int, clock: float, vector: int) -> None:
@@ -50,13 +55,46 @@ def test_sizes_and_clocks_are_as_published(name: str, ram: int, flash: int, cloc
 def test_every_figure_has_one_source_that_can_be_followed(name: str) -> None:
     device = Device.load(name)
     cited = [figure for source in device.sources for figure in source.figures]
-    assert sorted(cited) == sorted(figures(device))
+    assert len(cited) == len(set(cited))
+    known = [figure for figure, _ in figures(device)]
+    assert [f for f in known if device.basis(f) is None] == []
+    assert [c for c in cited if not any(f == c or f.startswith(f"{c}.") for f in known)] == []
     for source in device.sources:
         assert source.kind in ("published", "estimate")
         assert source.says
         if source.kind == "published":
             assert source.document
             assert source.where
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_no_figure_of_ours_is_implausible(name: str) -> None:
+    assert [str(doubt) for doubt in doubts(Device.load(name))] == []
+
+
+def test_what_boot_loader_and_updates_keep_is_not_the_plans() -> None:
+    device = Device.load("esp32-s3")
+    assert (device.flash_split.bootloader, device.flash_split.update_slot) == (64 * KIB, 1 * MIB)
+    assert Budget.of(device).flash == 8 * MIB - 64 * KIB - 1 * MIB
+
+
+def test_only_the_largest_piece_of_ram_is_the_arenas() -> None:
+    device = Device.load("stm32h743")
+    assert dict(device.ram_elsewhere) == {"dtcm": 128 * KIB, "sram1_to_3": 288 * KIB, "sram4": 64 * KIB}
+    assert Budget.of(device).ram == device.ram - device.reserved_ram == 496 * KIB
+
+
+def test_accelerators_say_what_they_run_and_who_reaches_them() -> None:
+    (npu,) = Device.load("corstone-300").delegates
+    assert (npu.name, npu.kind, npu.dtypes) == ("ethos-u55", "npu", ("int8",))
+    assert npu.ops["int8"] == 2 * 128 * 32e6
+    assert "ExecuTorch" in npu.runtime
+
+
+def test_a_core_without_fpu_pays_for_every_float() -> None:
+    device = Device.load("rp2040")
+    assert device.clock_hz is not None
+    assert device.clock_hz / device.throughput["float32"] > 100
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -7,6 +7,7 @@ extern uint32_t data_load[], data_start[], data_end[], bss_start[], bss_end[], s
 extern void initialise_monitor_handles(void);
 extern int main(void);
 void reset(void);
+void SysTick_Handler(void) __attribute__((weak)); /* where a program uses the timer */
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 #define CCR REGISTER(0xE000ED14)   /* Armv7-M ARM, B3.2.8 */
@@ -31,4 +32,5 @@ void reset(void)
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
     stack_top, (const void *)(uintptr_t)reset, (const void *)(uintptr_t)fault, (const void *)(uintptr_t)fault,
     (const void *)(uintptr_t)fault, (const void *)(uintptr_t)fault, (const void *)(uintptr_t)fault,
+    [15] = (const void *)(uintptr_t)SysTick_Handler,
 };

@@ -10,12 +10,23 @@ from ..errors import SelvedgeError
 def native_sources() -> dict[str, str]:
     """File name -> text of every kernel header, and of the heavy families as a unit of their own (linked.c)."""
     folder = _folder()
-    return {f.name: f.read_text() for f in [*sorted(folder.glob("*.h")), folder / "linked.c"]}
+    headers = [f for f in sorted(folder.glob("*.h")) if f.name != "calibrate.h"]
+    return {f.name: f.read_text() for f in [*headers, folder / "linked.c"]}
 
 
 def native_stack_probe() -> str:
     """The C text that measures the stack of a program, for the checking build."""
     return (_folder() / "stack_probe.c").read_text()
+
+
+def native_calibration() -> dict[str, str]:
+    """File name -> text of the harness that times a plan's kernels; without a port."""
+    return {name: (_folder() / name).read_text() for name in ("calibrate.c", "calibrate.h")}
+
+
+def native_port(name: str) -> str:
+    """The C text of a port of the harness: "posix" or "cortex_m"."""
+    return (_folder() / f"port_{name}.c").read_text()
 
 
 def _folder() -> Path:

@@ -44,8 +44,9 @@ class Budget:
 
     @classmethod
     def of(cls, device: Device) -> Budget:
-        """What the device leaves to a plan: its RAM without what stack and runtime keep, and its flash."""
-        return cls(device.ram - device.reserved_ram, device.flash or None)
+        """What the device leaves to a plan: its RAM without what stack and runtime keep, and its flash without boot
+        loader, system, replay and update slot."""
+        return cls(device.ram - device.reserved_ram, device.flash - device.flash_split.reserved or None)
 
     @classmethod
     def parse(cls, text: str, within: Budget | None = None) -> Budget:

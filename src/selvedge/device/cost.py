@@ -1,60 +1,90 @@
-"""What work costs on a device: a roofline in time, and energy where the device has figures for it.
+"""What work costs on a device: time by a measured table or by a roofline, and energy where there are figures for it.
 
-Williams et al., *Roofline: an insightful visual performance model*, CACM 52(4), 2009, section 3: work takes
-the longer of its arithmetic and its traffic; here each kernel adds a fixed overhead. A cost without figures
-is None, never a guess.
+A device that was measured (`selvedge devices measure`) carries, per kernel family and dtype, seconds per call and per
+count of work; a kernel's time is their sum. Where there is no entry, Williams et al., *Roofline: an insightful visual
+performance model*, CACM 52(4), 2009, section 3: work takes the longer of its arithmetic and its traffic; here each
+kernel adds a fixed overhead. A cost without figures is None, never a guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from selvedge.device.device import LEVELS, Device, Rates
+from selvedge.device.device import Device
+from selvedge.device.figures import COUNTS, LEVELS, Rates
 from selvedge.errors import InvalidInput
 
 
-def seconds(
-    device: Device,
-    macs: int,
-    bytes_by_level: Mapping[str, int],
-    dtype: str = "float32",
-    kernels: int = 0,
-) -> float | None:
-    """Seconds of ``kernels`` launches that do ``macs`` multiply-accumulates and move the given bytes.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one kernel does.
 
-    max(macs / throughput[dtype], sum over levels of bytes / bandwidth) + kernels * overhead.
-    ``bytes_by_level`` counts bytes read plus written at "cache", "ram" and "flash". None if the device
-    lacks a figure that is needed. Raises :class:`InvalidInput` for a negative quantity or an unknown level.
+    macs: multiply-accumulates. bytes_by_level: bytes read plus written at "cache", "ram" and "flash". counts: what a
+    measured table prices: "call" (1), "mac" (vectors of multiply-accumulates), "op" (vectors of other arithmetic),
+    "single" (what no vector carries, number by number), "libm" (calls of exp and its like), "line" (inner loops begun),
+    "byte" (all of them).
     """
-    _check(macs, bytes_by_level, kernels)
-    compute = _quotient({dtype: macs}, device.throughput)
-    memory = _quotient(bytes_by_level, device.bandwidth)
+
+    family: str
+    dtype: str
+    macs: int
+    bytes_by_level: Mapping[str, int]
+    counts: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"call": 1.0}))
+
+    def __post_init__(self) -> None:
+        for known, given, field_ in ((LEVELS, self.bytes_by_level, "memory level"), (COUNTS, self.counts, "count")):
+            for key in given:
+                if key not in known:
+                    raise InvalidInput(field_, key, f"choose one of {', '.join(known)}")
+        for name, value in {"macs": self.macs, **self.counts, **self.bytes_by_level}.items():
+            if value < 0:
+                raise InvalidInput(name, value, "give a count >= 0")
+
+
+def kernel_seconds(device: Device, work: Work) -> float | None:
+    """Seconds of one kernel: by the device's table where that has its family, else
+
+    max(macs / throughput[dtype], sum over levels of bytes / bandwidth) + overhead. None if a figure is missing.
+    """
+    measured = next((t for t in device.times if (t.family, t.dtype) == (work.family, work.dtype)), None)
+    if measured is not None:
+        return sum(amount * measured.seconds.get(name, 0.0) for name, amount in work.counts.items())
+    compute = _quotient({work.dtype: work.macs}, device.throughput)
+    memory = _quotient(work.bytes_by_level, device.bandwidth)
     if compute is None or memory is None:
         return None
-    return max(compute, memory) + kernels * device.overhead_s
+    return max(compute, memory) + device.overhead_s
 
 
-def joules(
-    device: Device,
-    macs: int,
-    bytes_by_level: Mapping[str, int],
-    dtype: str = "float32",
-    kernels: int = 0,
-) -> float | None:
-    """Joules of the same work: static power over its time, plus energy per MAC and per byte where given.
+def seconds(device: Device, works: Iterable[Work]) -> float | None:
+    """Seconds of kernels, one after the other; None if any has none."""
+    total = 0.0
+    for work in works:
+        time = kernel_seconds(device, work)
+        if time is None:
+            return None
+        total += time
+    return total
 
-    None if the device has no energy figures, or lacks one that is needed.
+
+def joules(device: Device, works: Iterable[Work]) -> float | None:
+    """Joules of the same: static power over their time, plus energy per MAC and per byte where given.
+
+    None if the device has no energy figures, or lacks one that is needed. ``device.energy`` has the error band.
     """
-    time = seconds(device, macs, bytes_by_level, dtype, kernels)
-    energy = device.energy
+    energy, works = device.energy, tuple(works)
+    time = seconds(device, works)
     if energy is None or (time is None and energy.static_w > 0):
         return None
     total = energy.static_w * (time or 0.0)
-    for amounts, figures in (({dtype: macs}, energy.mac_j), (bytes_by_level, energy.byte_j)):
-        for key, amount in amounts.items():
-            if figures and amount and key not in figures:
-                return None
-            total += amount * figures.get(key, 0.0)
+    for work in works:
+        for amounts, figures in (({work.dtype: work.macs}, energy.mac_j), (work.bytes_by_level, energy.byte_j)):
+            for key, amount in amounts.items():
+                if figures and amount and key not in figures:
+                    return None
+                total += amount * figures.get(key, 0.0)
     return total
 
 
@@ -64,12 +94,3 @@ def _quotient(amounts: Mapping[str, int], rates: Rates) -> float | None:
     if any(key not in rates for key in needed):
         return None
     return sum(amount / rates[key] for key, amount in needed.items())
-
-
-def _check(macs: int, bytes_by_level: Mapping[str, int], kernels: int) -> None:
-    for level in bytes_by_level:
-        if level not in LEVELS:
-            raise InvalidInput("memory level", level, f"choose one of {', '.join(LEVELS)}")
-    for field, value in {"macs": macs, "kernels": kernels, **bytes_by_level}.items():
-        if value < 0:
-            raise InvalidInput(field, value, "give a count >= 0")

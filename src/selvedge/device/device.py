@@ -2,75 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
-from selvedge.device import profile
+from selvedge.device import profile, reading
+from selvedge.device.figures import (
+    LEVELS,
+    Delegate,
+    Energy,
+    FlashSplit,
+    KernelTime,
+    Rates,
+    Source,
+    Toolchain,
+)
 from selvedge.device.sizes import format_bytes, parse_bytes
 from selvedge.errors import InvalidInput
 
-LEVELS = ("cache", "ram", "flash")
-KINDS = ("published", "estimate", "measured")
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Rates(Mapping[str, float]):
-    """A frozen, hashable mapping of names, sorted, to figures: MAC/s by dtype, say. Equal to a dict of the same."""
-
-    pairs: tuple[tuple[str, float], ...] = ()
-
-    def __getitem__(self, key: str) -> float:
-        return dict(self.pairs)[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return (key for key, _ in self.pairs)
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __hash__(self) -> int:
-        return hash(self.pairs)
-
-    def __repr__(self) -> str:
-        return repr(dict(self.pairs))
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """What a step draws: ``static_w`` watts while it runs, joules per MAC (by dtype) and per byte (by level).
-
-    Where only the current of a busy chip is published, ``static_w`` holds it all and the rest is empty.
-    """
-
-    static_w: float = 0.0
-    mac_j: Rates = Rates()
-    byte_j: Rates = Rates()
-
-
-@dataclass(frozen=True, slots=True)
-class Toolchain:
-    """The C compiler's command, and the flags that select this device."""
-
-    compiler: tuple[str, ...]
-    flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where figures come from. ``figures`` are field names of the device ("ram", "throughput.float32").
-
-    ``kind``: "published" (``document`` and ``where`` in it), "estimate" (``says`` gives the reasoning), or
-    "measured" (here and now).
-    """
-
-    figures: tuple[str, ...]
-    kind: Literal["published", "estimate", "measured"]
-    document: str
-    where: str
-    says: str
+NOTHING = FlashSplit()
 
 
 @dataclass(frozen=True, init=False)
@@ -83,6 +34,10 @@ class Device:
     ``alignment``: of every buffer in the arena, a power of two. ``throughput``: MAC/s of one core by dtype.
     ``bandwidth``: bytes/s, read or written, by level ("cache", "ram", "flash"). ``overhead_s``: seconds
     that one kernel costs beside its work.
+
+    ``flash_split``: what of the flash code and weights may not use. ``ram_elsewhere``: bytes by name of RAM that is not
+    contiguous with ``ram``, and so not the arena's. ``times``: measured, per kernel family and dtype; where a kernel
+    has an entry, it is taken instead of throughput, bandwidth and overhead. ``delegates``: accelerators at hand.
     """
 
     name: str
@@ -99,6 +54,10 @@ class Device:
     overhead_s: float
     energy: Energy | None
     toolchain: Toolchain | None
+    flash_split: FlashSplit
+    ram_elsewhere: Rates
+    times: tuple[KernelTime, ...]
+    delegates: tuple[Delegate, ...]
     sources: tuple[Source, ...]
 
     def __init__(
@@ -118,6 +77,10 @@ class Device:
         overhead_s: float = 0.0,
         energy: Energy | Mapping[str, Any] | None = None,
         toolchain: Toolchain | Mapping[str, Any] | None = None,
+        flash_split: FlashSplit | Mapping[str, Any] = NOTHING,
+        ram_elsewhere: Mapping[str, Any] = Rates(),
+        times: Iterable[KernelTime | Mapping[str, Any]] = (),
+        delegates: Iterable[Delegate | Mapping[str, Any]] = (),
         sources: Iterable[Source | Mapping[str, Any]] = (),
     ) -> None:
         """Sizes are bytes, or strings such as "64KiB" and "1MiB". Raises :class:`InvalidInput`."""
@@ -128,17 +91,24 @@ class Device:
         if fields["reserved_ram"] >= fields["ram"]:
             fix = f"leave something of the {format_bytes(fields['ram'])} of RAM to the plan"
             raise InvalidInput("device reserved_ram", reserved_ram, fix)
-        fields["name"] = _text("name", name)
+        fields["name"] = reading.text("name", name)
         fields["summary"] = summary
-        fields["clock_hz"] = None if clock_hz is None else _positive("clock_hz", clock_hz)
-        fields["vector_bytes"] = 0 if vector_bytes == 0 else _power("vector_bytes", vector_bytes)
-        fields["alignment"] = max(vector_bytes, 8) if alignment is None else _power("alignment", alignment)
-        fields["throughput"] = _rates("throughput", throughput)
-        fields["bandwidth"] = _rates("bandwidth", bandwidth, LEVELS)
-        fields["overhead_s"] = _positive("overhead_s", overhead_s, zero=True)
-        fields["energy"] = _energy(energy)
-        fields["toolchain"] = _toolchain(toolchain)
-        fields["sources"] = tuple(_source(source) for source in sources)
+        fields["clock_hz"] = None if clock_hz is None else reading.positive("clock_hz", clock_hz)
+        fields["vector_bytes"] = 0 if vector_bytes == 0 else reading.power("vector_bytes", vector_bytes)
+        fields["alignment"] = max(vector_bytes, 8) if alignment is None else reading.power("alignment", alignment)
+        fields["throughput"] = reading.rates("throughput", throughput)
+        fields["bandwidth"] = reading.rates("bandwidth", bandwidth, LEVELS)
+        fields["overhead_s"] = reading.positive("overhead_s", overhead_s, zero=True)
+        fields["energy"] = reading.energy(energy)
+        fields["toolchain"] = reading.toolchain(toolchain)
+        fields["flash_split"] = split = reading.flash_split(flash_split)
+        if split.reserved and split.reserved >= fields["flash"]:
+            fix = f"leave something of the {format_bytes(fields['flash'])} of flash to code and weights"
+            raise InvalidInput("device flash_split", format_bytes(split.reserved), fix)
+        fields["ram_elsewhere"] = reading.sizes("ram_elsewhere", ram_elsewhere)
+        fields["times"] = tuple(reading.kernel_time(time) for time in _listed("times", times))
+        fields["delegates"] = tuple(reading.delegate(delegate) for delegate in _listed("delegates", delegates))
+        fields["sources"] = tuple(reading.source(source) for source in _listed("sources", sources))
         for key, value in fields.items():
             object.__setattr__(self, key, value)
 
@@ -170,78 +140,7 @@ class Device:
         return f"{self.name}{about}: {format_bytes(self.ram)} RAM, {format_bytes(self.flash)} flash"
 
 
-def _text(field: str, value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise InvalidInput(f"device {field}", value, "write a non-empty string")
+def _listed(field: str, value: Iterable[Any]) -> Iterable[Any]:
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise InvalidInput(f"device {field}", value, f"give a list of tables, each written as [[{field}]]")
     return value
-
-
-def _positive(field: str, value: object, *, zero: bool = False) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    least = cast(float, value) >= 0 if zero and number else number and cast(float, value) > 0
-    if not least or not math.isfinite(cast(float, value)):
-        raise InvalidInput(f"device {field}", value, f"give a finite number {'>= 0' if zero else '> 0'}")
-    return float(cast(float, value))
-
-
-def _power(field: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1 or value & (value - 1):
-        raise InvalidInput(f"device {field}", value, "give a power of two, in bytes")
-    return value
-
-
-def _table(field: str, value: object, keys: Sequence[str] = ()) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidInput(f"device {field}", value, "give a table of names and values")
-    for key in value:
-        if keys and key not in keys:
-            raise InvalidInput(f"device {field}", key, f"choose one of {', '.join(keys)}")
-    return value
-
-
-def _rates(field: str, value: object, keys: Sequence[str] = ()) -> Rates:
-    table = _table(field, value, keys)
-    return Rates(tuple(sorted((key, _positive(f"{field}.{key}", rate)) for key, rate in table.items())))
-
-
-def _strings(field: str, value: object) -> tuple[str, ...]:
-    listed = isinstance(value, Sequence) and not isinstance(value, str)
-    if not listed or not all(isinstance(item, str) for item in cast(Sequence[object], value)):
-        raise InvalidInput(f"device {field}", value, "give a list of strings")
-    return tuple(cast(Sequence[str], value))
-
-
-def _energy(value: Energy | Mapping[str, Any] | None) -> Energy | None:
-    if value is None or isinstance(value, Energy):
-        return value
-    table = _table("energy", value, ("static_w", "mac_j", "byte_j"))
-    return Energy(
-        _positive("energy.static_w", table.get("static_w", 0.0), zero=True),
-        _rates("energy.mac_j", table.get("mac_j", {})),
-        _rates("energy.byte_j", table.get("byte_j", {}), LEVELS),
-    )
-
-
-def _toolchain(value: Toolchain | Mapping[str, Any] | None) -> Toolchain | None:
-    if value is None or isinstance(value, Toolchain):
-        return value
-    table = _table("toolchain", value, ("compiler", "flags"))
-    compiler = _strings("toolchain.compiler", table.get("compiler", ()))
-    if not compiler:
-        raise InvalidInput("device toolchain.compiler", "", 'give its command, as ["arm-none-eabi-gcc"]')
-    return Toolchain(compiler, _strings("toolchain.flags", table.get("flags", ())))
-
-
-def _source(value: Source | Mapping[str, Any]) -> Source:
-    if isinstance(value, Source):
-        return value
-    table = _table("sources", value, ("figures", "kind", "document", "where", "says"))
-    if table.get("kind") not in KINDS:
-        raise InvalidInput("device sources.kind", table.get("kind"), f"choose one of {', '.join(KINDS)}")
-    return Source(
-        _strings("sources.figures", table.get("figures", ())),
-        table["kind"],
-        str(table.get("document", "")),
-        str(table.get("where", "")),
-        str(table.get("says", "")),
-    )

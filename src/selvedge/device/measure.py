@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from selvedge.artifact.toolchain import Compiler, NoCompiler, find_compiler
+from selvedge.device import counter
 from selvedge.errors import InvalidInput
 
 # Where C kernels of one family are called one after the other; a guess at call, prologue and loop tails.
 OVERHEAD_S = 1e-7
+NO_COUNTER = "this machine has no energy counter that can be read: joules are not told"
 RAM_FOOTPRINT = 128 << 20
 CACHE_FOOTPRINT = 256 << 10
 CACHE_SIZE = "/sys/devices/system/cpu/cpu0/cache/index2/size"
@@ -32,13 +34,19 @@ _FLAGS = (("avx512f", 64), ("avx", 32), ("sse2", 16), ("asimd", 16), ("neon", 16
 
 
 def this_machine(find: Callable[[], Compiler] = find_compiler) -> dict[str, Any]:
-    """Sizes from the operating system, vector width from the compiler, rates measured in about a second."""
+    """Sizes from the operating system, vector width from the compiler, rates measured in about a second, and the power
+    drawn meanwhile where the machine has an energy counter."""
     ram, used, origin = memory()
     cache = _cache_bytes()
+    meter = counter.find()
+    power: float | None = None
     try:
         compiler = find()
         width = vector_bytes(predefined(compiler))
-        rates, how = _with_compiler(compiler, width, min(RAM_FOOTPRINT, ram // 8), cache)
+        footprint = min(RAM_FOOTPRINT, ram // 8)
+        began = meter.start() if meter else None
+        rates, how = _with_compiler(compiler, width, footprint, cache)
+        power = began.watts() if began else None
         toolchain = {"compiler": compiler.command, "flags": native_flags(width)}
         width_from = f"{compiler} -march=native -dM -E"
     except (NoCompiler, OSError, subprocess.SubprocessError, ValueError) as error:
@@ -60,6 +68,11 @@ def this_machine(find: Callable[[], Compiler] = find_compiler) -> dict[str, Any]
         sources.append(_source(("cache",), "measured", CACHE_SIZE, "second-level cache of one core"))
     if clock:
         sources.append(_source(("clock_hz",), "measured", "/proc/cpuinfo", "the clock now, or cpufreq's most"))
+    sources.append(
+        _source(("energy.static_w", "energy.band"), "measured", str(meter.path), "mean of the package at full load")
+        if power and meter
+        else _source(("energy",), "measured", str(counter.ROOT), NO_COUNTER)
+    )
     return {
         "name": "this-machine",
         "summary": _cpu_name(),
@@ -74,6 +87,7 @@ def this_machine(find: Callable[[], Compiler] = find_compiler) -> dict[str, Any]
         "bandwidth": bandwidth,
         "overhead_s": OVERHEAD_S,
         "toolchain": toolchain,
+        "energy": {"static_w": power, "band": counter.BAND} if power else None,
         "sources": sources,
     }
 

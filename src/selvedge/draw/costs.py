@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..device.cost import seconds as predicted
+from ..device.cost import kernel_seconds
 from ..device.device import Device
-from ..planning.kernel import FLASH, Kernel
+from ..planning.arrange import works
+from ..planning.kernel import Kernel
 from ..planning.schedule import Arrangement, Program, Slot
 from .bars import Bars, Cell, figure, standalone
 from .chart import Key
@@ -76,18 +77,17 @@ def _add(cost: Cost, phase: str, k: Kernel, p: Program, a: Arrangement, device: 
     size = sum(moved.get(i, 0) for i in (*k.reads, *k.writes))
     cost.macs[phase] = cost.macs.get(phase, 0) + k.macs
     cost.bytes[phase] = cost.bytes.get(phase, 0) + size
-    time = None if device is None else _seconds(device, k, p, a, size)
+    time = None if device is None else _seconds(device, k, p, a)
     if time is None:
         cost.timed = False
     else:
         cost.seconds[phase] = cost.seconds.get(phase, 0) + time
 
 
-def _seconds(device: Device, k: Kernel, p: Program, a: Arrangement, size: int) -> float | None:
-    """Predicted seconds of one kernel: the plan's own model, with the memory level the plan takes."""
-    flash = sum(p.sizes[i] for i in k.reads if p.instances[i].region == FLASH) if "flash" in device.bandwidth else 0
-    level = "cache" if "cache" in device.bandwidth and a.memory.arena <= device.cache else "ram"
-    return predicted(device, k.macs, {level: size - flash, "flash": flash}, a.dtype, 1)
+def _seconds(device: Device, k: Kernel, p: Program, a: Arrangement) -> float | None:
+    """Predicted seconds of one kernel, as the plan predicts them."""
+    arena = a.memory.persistent + p.transient_bytes
+    return kernel_seconds(device, works([k], p.instances, device, arena)[0])
 
 
 def _sum(costs: list[Cost]) -> Cost:
@@ -126,8 +126,5 @@ def _notes(p: Program, slots: Mapping[str, Slot], timed: bool, device: Device | 
     if UPDATE in phases(p).values():
         notes.append("A gradient that is applied as it is made counts as update.")
     if timed and device is not None and p.seconds is not None:
-        notes.append(
-            f"Time is predicted for {device.name}, kernel by kernel; the plan's {seconds_text(p.seconds)} "
-            "lets the arithmetic of one kernel hide the traffic of another."
-        )
+        notes.append(f"Time is predicted for {device.name}.")
     return notes

@@ -21,6 +21,7 @@ import typer
 
 from .. import __version__
 from ..errors import SelvedgeError, one_line
+from . import devices_commands
 
 app = typer.Typer(
     add_completion=True,
@@ -29,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train machine-learning models on edge devices, inside a byte budget.",
 )
+
+
+app.add_typer(devices_commands.app, name="devices")
 
 
 def _version(asked: bool) -> None:
@@ -104,17 +108,6 @@ def plan(
             typer.echo(f"\nwritten to {out}")
         if plot is not None:
             typer.echo(f"\ndrawn in {plot}")
-
-
-@app.command()
-def devices(
-    name: Annotated[str | None, typer.Argument(help="Show one device.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
-) -> None:
-    """List the device profiles, or show one with the sources of its figures."""
-    from . import devices as shown
-
-    typer.echo(shown.listing(as_json) if name is None else shown.one(name, as_json))
 
 
 @app.command()

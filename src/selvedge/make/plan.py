@@ -85,7 +85,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
         a, memory = self.arrangement, self.arrangement.memory
-        step = a.programs["step"]
+        step, energy = a.programs["step"], self.device.energy
         return {
             "model": self.name,
             "device": self.device.name,
@@ -104,6 +104,8 @@ class Plan:
             "bytes_moved": step.bytes_moved,
             "seconds_per_step": step.seconds,
             "joules_per_step": step.joules,
+            "joules_low": energy.low(step.joules) if energy and step.joules is not None else None,
+            "joules_high": energy.high(step.joules) if energy and step.joules is not None else None,
             "nodes": step.nodes,
             "kernels": len(step.kernels),
             "seconds_to_plan": self.seconds_to_plan,

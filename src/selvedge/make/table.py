@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..device.figures import Energy
 from ..device.sizes import format_bytes
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def table(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-FORMS = ("<10", ">8", ">14", ">13", ">13", ">11", ">11")
+FORMS = ("<10", ">8", ">14", ">13", ">13", ">11", "")
 
 
 def figures(plan: Plan) -> list[tuple[str, str, str]]:
@@ -57,7 +58,7 @@ def programs(plan: Plan) -> list[tuple[str, ...]]:
             f"{p.transient_bytes:,}",
             f"{p.bound_bytes:,}",
             "-" if p.seconds is None else engineering(p.seconds, "s"),
-            "-" if p.joules is None else engineering(p.joules, "J"),
+            "-" if p.joules is None else _banded(p.joules, plan.device.energy),
         )
         for p in plan.arrangement.programs.values()
     ]
@@ -71,13 +72,25 @@ def _names(updated: Sequence[str]) -> str:
     return f"{', '.join(head)}, {len(updated) - NAMED} more, {', '.join(tail)}"
 
 
+def _banded(joules: float, energy: Energy | None) -> str:
+    """With its error band: "1.2 mJ (0.8-1.8)", in the one unit."""
+    if energy is None or not energy.band:
+        return engineering(joules, "J")
+    factor, prefix = _prefix(joules)
+    low, high = (f"{x / factor:.2g}" for x in (energy.low(joules), energy.high(joules)))
+    return f"{joules / factor:.2g} {prefix}J ({low}-{high})"
+
+
 def _wrap(text: str, indent: str = "  ") -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def engineering(value: float, unit: str) -> str:
     """Three digits and a prefix."""
-    for factor, prefix in ((1, ""), (1e-3, "m"), (1e-6, "µ")):
-        if value >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value / 1e-9:.3g} n{unit}"
+    factor, prefix = _prefix(value)
+    return f"{value / factor:.3g} {prefix}{unit}"
+
+
+def _prefix(value: float) -> tuple[float, str]:
+    steps = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+    return next((step for step in steps if value >= step[0]), steps[-1])

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..device.cost import joules, seconds
+from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..ir.graph import ITEM_BYTES, Graph, Value
 from .bound import bound_of_any_order, bound_of_order
 from .families import Machine
-from .kernel import ARENA, FLASH, STATE, Lowered
+from .kernel import ARENA, FLASH, STATE, Instance, Kernel, Lowered
 from .lower import lower
 from .order import liveness
 from .place import buffers, place
 from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
 from .search import lowest_peak
+from .work import work
 
 
 def machine(device: Device, dtype: str) -> Machine:
@@ -126,12 +127,12 @@ def _program(
     kernels = {k.id: k for k in low.kernels}
     moved = sum(low.instances[i].spec.bytes for k in low.kernels for i in (*k.reads, *k.writes))
     macs = sum(k.macs for k in low.kernels)
-    dtype = next(i.spec.dtype for i in low.instances if i.spec.is_float)
-    traffic = _traffic(device, low, persistent + transient, moved)
+    instances = {i.id: i for i in low.instances}
+    done = works(low.kernels, instances, device, persistent + transient)
     return Program(
         name,
         kernels,
-        {i.id: i for i in low.instances},
+        instances,
         _schedule(low, sequence),
         places,
         {i.id: i.spec.bytes for i in low.instances},
@@ -146,19 +147,18 @@ def _program(
         len(graph.nodes()),
         macs,
         moved,
-        seconds(device, macs, traffic, dtype, len(kernels)),
-        joules(device, macs, traffic, dtype, len(kernels)),
+        seconds(device, done),
+        joules(device, done),
     )
 
 
-def _traffic(device: Device, low: Lowered, arena: int, moved: int) -> dict[str, int]:
-    """Bytes by memory level: frozen weights come from flash where a device has a rate for it, the rest from the cache
-    if the whole arena lies in it, else from RAM."""
-    frozen = sum(low.instances[i].spec.bytes for k in low.kernels for i in k.reads if low.instances[i].region == FLASH)
-    if "flash" not in device.bandwidth:
-        frozen = 0
+def works(kernels: Iterable[Kernel], instances: Mapping[int, Instance], device: Device, arena: int) -> list[Work]:
+    """What each of ``kernels`` does on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
+    it fits there, and what is frozen comes from flash where the device has a rate for it."""
+    dtype = next((i.spec.dtype for i in instances.values() if i.spec.is_float), "float32")
     level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"
-    return {level: moved - frozen, "flash": frozen}
+    lanes, flash = machine(device, dtype).lanes, "flash" in device.bandwidth
+    return [work(k, instances, lanes, level, flash) for k in kernels]
 
 
 def _schedule(low: Lowered, sequence: Sequence[int]) -> tuple[Event, ...]:

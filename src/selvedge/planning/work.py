@@ -1,0 +1,129 @@
+"""What each kernel does, in the counts that a device's costs are given in (device/cost.py).
+
+The counts follow the native kernels: which extent the lanes run over, and how often an inner loop begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from ..device.cost import Work
+from .kernel import FLASH, Instance, Kernel
+
+# What becomes a call of libm a number, and keeps the compiler from using vectors for the loop around it.
+LIBM = frozenset(
+    ("bce_logits", "erf", "exp", "expm1", "gelu", "gelu_grad", "log", "log1p", "pow", "sigmoid", "silu", "silu_grad",
+     "softplus", "tanh")
+)  # fmt: skip
+
+
+def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> Work:
+    """``arena``: the level ("cache" or "ram") in which the plan's arena lies; ``flash``: whether what is frozen is read
+    from a level of its own."""
+    touched = [instances[i] for i in (*kernel.reads, *kernel.writes)]
+    moved = sum(i.spec.bytes for i in touched)
+    frozen = sum(instances[i].spec.bytes for i in kernel.reads if instances[i].region == FLASH) if flash else 0
+    dtype = next((i.spec.dtype for i in reversed(touched) if i.spec.is_float), "float32")
+    macs, single, line = _producer(kernel, lanes)
+    op, more, libm, lines = _expression(kernel, lanes)
+    counts = {"call": 1, "mac": macs, "single": single + more, "op": op, "libm": libm, "byte": moved,
+              "line": line or lines}  # fmt: skip
+    levels = {arena: moved - frozen, "flash": frozen}
+    return Work(variant(kernel), dtype, kernel.macs, levels, {k: float(v) for k, v in counts.items() if v})
+
+
+def variant(kernel: Kernel) -> str:
+    """The family, told apart where one family has two ways of running."""
+    family = kernel.family
+    if family.startswith("conv2d_input_grad") and kernel.scratch is None:
+        return f"{family}_dots"
+    if family == "matmul":
+        return (
+            f"{family}_dots"
+            if kernel.params["trans_b"]
+            else f"{family}_{'outer' if kernel.params['trans_a'] else 'columns'}"
+        )
+    if kernel.reduction is not None:
+        return f"{family}_columns" if kernel.reduction.split[2] else f"{family}_rows"
+    if family == "loop" and _calls_libm(kernel):
+        return f"{family}_libm"
+    return family
+
+
+def _vectors(extent: int, lanes: int) -> int:
+    """Vectors of one run in the hand-written kernels: as wide as the run fills (SV_BY_WIDTH in native/selvedge.h)."""
+    width = 1
+    while 2 * width <= min(extent, lanes):
+        width *= 2
+    return -(-extent // width)
+
+
+def _compiled(extent: int, lanes: int) -> tuple[int, int]:
+    """(vectors, single numbers) of one run in a plain loop: compilers leave a run of at most one vector alone."""
+    return (-(-extent // lanes), 0) if extent > lanes or lanes == 1 else (0, extent)
+
+
+def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
+    """(vectors of multiply-accumulates, single ones, lines) of the native call; zeros for a plain loop."""
+    p, family = kernel.params, kernel.family
+    if "groups" in p:
+        return _convolution(kernel, lanes)
+    if family == "matmul":
+        batch, m, n, k = p["batch"], p["m"], p["n"], p["k"]
+        if p["trans_b"]:
+            return batch * m * n * _vectors(k, lanes), 0, batch * m * n
+        return batch * m * k * _vectors(n, lanes), 0, batch * m * _vectors(n, lanes)
+    if "windows_h" in p:
+        seen = p["n"] * prod(sum(len(range(*w)) for w in p[axis]) for axis in ("windows_h", "windows_w"))
+        vectors, single = _compiled(p["c"], lanes)
+        return seen * vectors, seen * single, p["n"] * p["oh"] * p["ow"]
+    if "rows" in p:
+        vectors, single = _compiled(p["n"], lanes)
+        return p["rows"] * vectors, p["rows"] * single, p["rows"]
+    if family.startswith("normalize"):
+        return 0, 0, p["a"] * p["g"]
+    if family == "concat":
+        return 0, 0, p["outer"] * len(p["inner"])
+    if family in ("slice", "unslice"):
+        return 0, 0, prod(p["out"][:-1])
+    if family == "pad":
+        return 0, 0, prod(p["shape"][:-1])
+    if family == "transpose":
+        return 0, 0, prod(p["shape"]) // p["shape"][p["perm"][-1]]
+    return 0, 0, 0
+
+
+def _convolution(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
+    p, family, groups = kernel.params, kernel.family, kernel.params["groups"]
+    taps, pixels, inputs = p["kh"] * p["kw"], p["n"] * p["oh"] * p["ow"], p["n"] * p["h"] * p["w"]
+    c, k = p["c"] // groups, p["k"] // groups
+    if family.startswith("depthwise"):
+        vectors = _vectors(p["c"], lanes)
+        lines = {"depthwise": pixels, "depthwise_input_grad": inputs}.get(family, taps * p["n"] * p["oh"])
+        return pixels * taps * vectors, 0, lines * vectors
+    over_k, over_c = groups * _vectors(k, lanes), groups * _vectors(c, lanes)
+    if family == "conv2d":
+        return pixels * taps * c * over_k, 0, pixels * over_k
+    if family == "conv2d_weight_grad":
+        return pixels * taps * c * over_k, 0, taps * c * over_k
+    if kernel.scratch is None:
+        return pixels * taps * c * over_k, 0, pixels * taps * c * groups
+    return pixels * taps * k * over_c, 0, inputs * p["kh"] * over_c
+
+
+def _calls_libm(kernel: Kernel) -> bool:
+    return kernel.expression is not None and any(step.op in LIBM for step in kernel.expression.steps)
+
+
+def _expression(kernel: Kernel, lanes: int) -> tuple[int, int, int, int]:
+    """(vectors of arithmetic, single numbers, calls of libm, lines) of the fused loop."""
+    e = kernel.expression
+    if e is None:
+        return 0, 0, 0, 0
+    steps, size = len(e.steps), prod(e.extents)
+    inner = kernel.tile.elements if kernel.tile is not None else (e.extents[-1] if e.extents else 1)
+    lines = -(-size // inner)
+    libm = size * sum(step.op in LIBM for step in e.steps)
+    vectors, single = (0, inner) if libm else _compiled(inner, lanes)
+    return lines * vectors * steps, lines * single * steps, libm, lines
