@@ -170,7 +170,8 @@ def inputs(p: Program, classes: int, seed: int) -> dict[str, np.ndarray]:
         elif spec.is_float:
             made[name] = rng.random(spec.shape).astype(spec.dtype)
         else:
-            made[name] = rng.integers(0, max(1, classes), spec.shape).astype(spec.dtype)
+            most = max(1, classes) if name == "y" else 2
+            made[name] = rng.integers(0, most, spec.shape).astype(spec.dtype)
         assert made[name].size == prod(spec.shape)
     return made
 

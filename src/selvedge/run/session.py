@@ -236,7 +236,7 @@ class Session:
         """Check an input and lay it into the arena."""
         port = self.manifest.programs[program].inputs[name]
         array = _array(f"input {name}", value, port.layout.face if port.layout else port.shape)
-        if port.dtype == "int32":
+        if name == "y" and port.dtype == "int32":
             if array.dtype.kind not in "iu":
                 raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", "labels must be integers")
             classes = self.manifest.classes
@@ -244,6 +244,8 @@ class Session:
                 low, high = array.min(), array.max()
                 given = f"{low}..{high}" if low < high else str(low)
                 raise InvalidInput(f"input {name}", given, f"labels must lie in 0..{classes - 1}")
+        elif not port.dtype.startswith("float"):
+            array = _whole(f"input {name}", array, np.dtype(port.dtype))
         elif array.dtype == np.uint8 and self.manifest.preprocess is not None and name == "x":
             array = self.manifest.preprocess(array, port.dtype)
         elif array.dtype.kind != "f":
@@ -302,6 +304,16 @@ def _finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         cast = array.astype(dtype, copy=False)
     if not np.isfinite(cast).all():
         raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
+    return cast
+
+
+def _whole(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """``array`` of whole numbers, or of bools, that ``dtype`` can hold."""
+    if (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind not in "iub":
+        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {dtype}")
+    cast = array.astype(dtype, copy=False)
+    if not np.array_equal(cast, array):
+        raise InvalidInput(field, f"{array.min()}..{array.max()}", f"give numbers that {dtype} can hold")
     return cast
 
 
