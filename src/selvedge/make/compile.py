@@ -55,6 +55,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             classes=output.shape[-1] if labels is not None and labels.dtype == "int32" else 0,
             labels=plan.labels,
             preprocess=plan.preprocess,
+            features=plan.features,
             provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},
         ),
     )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...artifact import files
+from ...artifact.features import Features
 from ...artifact.folding import Fold
 from ...artifact.layout import Layout
 from ...artifact.manifest import Manifest, Port, ProgramEntry, StateEntry
@@ -43,6 +44,7 @@ class Description:
     classes: int = 0
     labels: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
+    features: Features | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -151,5 +153,6 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         folds=about.folds,
         labels=about.labels,
         preprocess=about.preprocess,
+        features=about.features,
         provenance=about.provenance,
     )
