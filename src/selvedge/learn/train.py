@@ -92,16 +92,18 @@ class Fitted:
 
 def fit(
     session: Session, data: Samples | Pair, *, epochs: int = 10, steps: int | None = None,
-    validation: Samples | Pair | None = None, schedule: Schedule | None = None, seed: int = 0, patience: int | None = None, checkpoint: str | Path | None = None,
-    resume: bool = False, on_progress: Callable[[Progress], None] = lambda now: None,
-    stop: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.perf_counter,
+    validation: Samples | Pair | None = None, schedule: Schedule | None = None, seed: int = 0,
+    patience: int | None = None, checkpoint: str | Path | None = None, resume: bool = False,
+    on_progress: Callable[[Progress], None] = lambda now: None, stop: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Fitted:  # fmt: skip
     """Train ``session`` on ``data`` for ``epochs``, or for ``steps`` updates, and leave it at its best epoch.
 
     An epoch takes the samples in an order drawn from (``seed``, epoch), in batches of the plan's size; what does not
     fill a batch waits for the next epoch's order. After each, ``validation`` (by default ``data``) is scored; the best
     is the most accurate, then of lowest loss. patience: epochs without a better one, after which it ends. schedule:
-    instead of the plan's. ``data`` and ``validation`` may be pairs of arrays (x, y). The best epoch's copy takes ``persistent_bytes`` of memory beside the session.
+    instead of the plan's. ``data`` and ``validation`` may be pairs of arrays (x, y). The best epoch's copy takes
+    ``persistent_bytes`` of memory beside the session.
 
     checkpoint: a file written after each epoch, every half minute, and when ``stop()`` says so before a batch;
     with ``resume`` the training goes on from there, and ends with the same bits as one that was never interrupted.
