@@ -1,0 +1,10 @@
+"""Pictures of what the others return: values in, HTML or a standalone SVG out. Pure functions that decide nothing."""
+
+from .chart import Line
+from .costs import costs
+from .curves import curves
+from .memory import memory
+from .page import inline, page, section, table
+from .pixels import pixels
+
+__all__ = ["Line", "costs", "curves", "inline", "memory", "page", "pixels", "section", "table"]
