@@ -117,7 +117,7 @@ def _survey(spec: Spec, given: Mapping[str, Any]) -> Source:
     natural = x.shape[1:]
     if len(natural) == 3 and natural[2] in (1, 3) and natural[0] not in (1, 3):
         natural = (natural[2], natural[0], natural[1])
-    return Source(str(spec), "samples", labels, tuple(natural), read)
+    return Source(spec, "samples", labels, tuple(natural), read)
 
 
 def _finish(spec: Spec, x: Array, train: Indices) -> Finished:

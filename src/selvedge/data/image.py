@@ -55,7 +55,7 @@ def survey(spec: Spec) -> Source:
             tuple(notes),
         )  # fmt: skip
 
-    return Source(str(spec), "images", tuple(sorted(set(found.labels))), natural, read)
+    return Source(spec, "images", tuple(sorted(set(found.labels))), natural, read)
 
 
 def described(shape: tuple[int, ...], natural: tuple[int, int, int]) -> Picture:

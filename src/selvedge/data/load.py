@@ -50,6 +50,8 @@ def load(
             )
         y, labels = encoded(raw.targets, task, source.name, outputs)
     classes = _strata(raw.targets if task == "none" else y, labels, raw.count)
+    validation = source.spec.number("validation", validation, 0.0, 0.9)
+    test = source.spec.number("test", test, 0.0, 0.9)
     if not 0 <= validation < 1 or not 0 <= test < 1 or validation + test >= 0.9:
         raise InvalidInput(
             "--data validation and test", f"{validation:g} and {test:g}", "leave training most: 0.15 and 0.15"

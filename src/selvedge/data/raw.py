@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..artifact.features import Features
 from ..artifact.preprocess import Preprocess
 from .dataset import Array, Indices, Rows
+from .spec import Spec
 
 Finished = tuple[Rows, Preprocess | None, Features | None]
 
@@ -33,11 +34,15 @@ class Source:
     """Data that has been looked at, not read: its kind, its classes' names, the shape its samples have by themselves,
     and the way to read it for a model that takes ``shape``: ``read(shape)``."""
 
-    name: str
+    spec: Spec
     kind: str
     labels: tuple[str, ...]
     natural: tuple[int, ...]
     read: Callable[[tuple[int, ...]], Raw]
+
+    @property
+    def name(self) -> str:
+        return str(self.spec)
 
 
 def moments(x: npt.NDArray[np.float32]) -> tuple[float, float]:

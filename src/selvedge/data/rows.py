@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .spec import Spec
 LABELS = ("label", "labels", "class", "target", "y", "activity", "category")
 CLOCKS = ("timestamp", "time", "date", "datetime", "id", "index", "")
 DELIMITERS = ",;\t"
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,11 @@ class Table:
     notes: tuple[str, ...]
 
 
-def read_table(path: Path, spec: Spec, label: str | None = None) -> Table:
-    """``label``: the class of the whole file, where its name tells. Raises ``InvalidInput`` that names file, row and
-    column of what cannot be used."""
+def read_table(path: Path, spec: Spec, label: str | None = None, columns: tuple[str, ...] = ()) -> Table:
+    """``label``: the class of the whole file, where its name tells. ``columns``: instead of the options'.
+
+    Raises ``InvalidInput`` that names file, row and column of what cannot be used.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             first = file.readline()
@@ -41,12 +45,14 @@ def read_table(path: Path, spec: Spec, label: str | None = None) -> Table:
             header = next(lines, None)
             if not header or not any(header):
                 raise InvalidInput("--data", str(path), "it is empty: give rows below a line of column names")
-            return _read(path, spec, label, [h.strip() for h in header], lines)
+            return _read(path, spec, label, columns, [h.strip() for h in header], lines)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput("--data", str(path), f"it cannot be read as CSV ({error})") from None
 
 
-def _read(path: Path, spec: Spec, label: str | None, header: list[str], lines: object) -> Table:
+def _read(
+    path: Path, spec: Spec, label: str | None, columns: tuple[str, ...], header: list[str], lines: Iterable[list[str]]
+) -> Table:
     if all(_number(cell) is not None for cell in header):
         fix = f"its first row is numbers ({', '.join(header[:3])}): put a line of column names above, as a,b,label"
         raise InvalidInput("--data", str(path), fix)
@@ -57,7 +63,7 @@ def _read(path: Path, spec: Spec, label: str | None, header: list[str], lines: o
     group = _known(path, header, "group", spec.options.get("group"))
     dropped = {str(_known(path, header, "drop", name)) for name in spec.names("drop")}
     clocks = [h for h in header if h.lower() in CLOCKS and h not in dropped]
-    asked = spec.names("columns")
+    asked = columns or spec.names("columns")
     for name in asked:
         _known(path, header, "columns", name)
     names = asked or tuple(h for h in header if h not in (target, group, *dropped, *clocks))
@@ -70,7 +76,7 @@ def _read(path: Path, spec: Spec, label: str | None, header: list[str], lines: o
     )
     at = [header.index(n) for n in names]
     values, targets, groups = array("f"), [], []
-    for number, row in enumerate(lines, 2):  # type: ignore[arg-type, var-annotated]
+    for number, row in enumerate(lines, 2):
         if not row:
             continue
         if len(row) != len(header):
@@ -78,7 +84,7 @@ def _read(path: Path, spec: Spec, label: str | None, header: list[str], lines: o
             raise InvalidInput("--data", str(path), fix)
         for i in at:
             value = _number(row[i])
-            if value is None or not math.isfinite(value) or abs(value) > 3e38:
+            if value is None or not math.isfinite(value) or abs(value) > LARGEST:
                 fix = f"a finite number is needed: mend the row, or leave the column out with drop={header[i]}"
                 raise InvalidInput(f"{path} row {number} column {header[i]}", row[i].strip() or "empty", fix)
             values.append(value)

@@ -48,7 +48,7 @@ def survey(spec: Spec) -> Source:
             len(x), lambda train: _finish(spec, x, features, train), found.labels, found.groups, found.parts, (note,)
         )
 
-    return Source(str(spec), "sounds", tuple(sorted(set(found.labels))), natural, read)
+    return Source(spec, "sounds", tuple(sorted(set(found.labels))), natural, read)
 
 
 def described(spec: Spec, shape: tuple[int, ...], rate: int, samples: int) -> LogMel | Waveform:

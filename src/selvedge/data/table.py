@@ -20,7 +20,7 @@ from .raw import Finished, Raw, Source, normalised
 from .rows import Table, read_table
 from .spec import Spec
 
-BLOCK = 8  # windows: what overlaps within a block of a series stays on one side of a split
+STRETCHES = 32  # a series without groups is cut into about so many, each on one side of a split
 Numbers = npt.NDArray[np.float32]
 
 
@@ -47,7 +47,7 @@ def survey(spec: Spec) -> Source:
             else _rows(spec, tables, named[1], parts, columns)
         )
 
-    return Source(str(spec), "windows" if window else "rows", labels, natural, read)
+    return Source(spec, "windows" if window else "rows", labels, natural, read)
 
 
 def described(shape: tuple[int, ...], names: tuple[str, ...], window: int, hop: int) -> Columns:
@@ -120,12 +120,13 @@ def _windows(
     spec: Spec, tables: Sequence[Table], groups: Sequence[str] | None, parts: Sequence[str] | None, columns: Columns
 ) -> Raw:
     """Windows of one class each. Without groups, neighbours that may overlap stay in one part: a group is a stretch
-    of ``BLOCK`` windows, and what would reach over its end is left out."""
+    of the series, and what would reach over its end is left out."""
     cut: list[Numbers] = []
     targets: list[str] = []
     owner: list[int] = []
     blocks: list[str] = []
     mixed = across = 0
+    length = max(2 * columns.window, sum(len(t.values) for t in tables) // STRETCHES)
     own = groups is not None or any(t.groups for t in tables)
     for number, table in enumerate(tables):
         for start in range(0, len(table.values) - columns.window + 1, columns.hop):
@@ -136,7 +137,6 @@ def _windows(
             if table.groups and len(set(table.groups[start:end])) > 1:
                 mixed += 1
                 continue
-            length = max(columns.window, BLOCK * columns.hop)
             if not own and start // length != (end - 1) // length and columns.hop < columns.window:
                 across += 1
                 continue

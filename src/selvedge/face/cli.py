@@ -6,13 +6,10 @@ Exit codes: 0 done; 1 a fault of ours; 2 bad input, or a plan that does not fit;
 from __future__ import annotations
 
 import errno
-import io
 import json
-import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,12 +18,16 @@ import typer
 
 from .. import __version__
 from ..errors import SelvedgeError, one_line
+from . import commands
+from .held import held
 
 app = typer.Typer(
     add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Train machine-learning models on edge devices, inside a byte budget.",
+    epilog="Exit codes: 0 done; 1 a fault of ours; 2 bad input, or it does not fit; 130 interrupted. "
+    "--debug may stand anywhere on the line.",
 )
 
 
@@ -73,7 +74,7 @@ def plan(
     from . import optimizer as optimizers
 
     chosen = optimizers.parse(optimizer)
-    with _held(bool(context.find_root().params["debug"])):
+    with held(bool(context.find_root().params["debug"])):
         named = models.load(model, shape, seed)
         made = make_plan(
             named.model,
@@ -120,33 +121,23 @@ def demo(
     run(seed, report, as_json)
 
 
-@contextmanager
-def _held(debug: bool) -> Iterator[None]:
-    """What torch and the user's own model print goes to stderr at the end, or nowhere: a refusal is one line."""
-    if debug:
-        yield
-        return
-    printed, before = io.StringIO(), logging.root.manager.disable
-    logging.disable(logging.ERROR)  # torch logs, with a traceback, what it then raises
-    try:
-        with redirect_stdout(printed), redirect_stderr(printed):
-            yield
-    finally:
-        logging.disable(before)
-    sys.stderr.write(printed.getvalue())
+commands.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error of the user's is one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    ours = given.index("--") if "--" in given else len(given)
+    debug = "--debug" in given[:ours]
+    if debug:  # wherever it stands
+        given = ["--debug", *(a for a in given[:ours] if a != "--debug"), *given[ours:]]
     try:
         code = app(given, standalone_mode=False, prog_name="selvedge")
         sys.stdout.flush()
         if code == 130:  # typer has caught the interrupt
             _say("interrupted", 130)
-    except click.exceptions.Abort:
-        code = _say("interrupted", 130)
+    except click.exceptions.Abort as error:
+        code = _say(str(error) or "interrupted", 130)
     except KeyboardInterrupt:
         code = _say("interrupted", 130)
     except click.ClickException as error:
@@ -185,7 +176,7 @@ def _drop_output() -> None:
 
 
 def _missing(error: ImportError) -> str:
-    extra = {"torch": "host", "sklearn": "demo"}.get((error.name or "").split(".")[0])
+    extra = {"torch": "host", "sklearn": "demo", "PIL": "data"}.get((error.name or "").split(".")[0])
     return f"{error.name} is not installed: pip install 'selvedge[{extra}]'" if extra else str(error)
 
 

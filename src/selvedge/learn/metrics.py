@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ..artifact.preprocess import Preprocess
 from ..errors import InvalidInput
 from ..run.session import Session
 
@@ -62,16 +64,21 @@ class Score:
 
 def score(session: Session, samples: Samples) -> Score:
     """The session as it is, over all ``samples``; the last batch is filled up and what fills it is not counted."""
+    manifest = session.manifest
+    return scored(str(manifest.loss), lambda x: predictions(session, x), samples, manifest.preprocess)
+
+
+def scored(
+    kind: str, predicted: Callable[[Array], Array], samples: Samples, preprocess: Preprocess | None = None
+) -> Score:
+    """Any model: ``predicted(x)`` is its output for samples x. kind: the loss's class name."""
     losses = rights = 0.0
     counted: int = 0
     total = len(samples)
-    kind = str(session.manifest.loss)
     for start in range(0, total, CHUNK):
         x, y = samples.take(np.arange(start, min(start + CHUNK, total)))
-        found = predictions(session, x)
-        target = x if y is None else y
-        if session.manifest.loss == "Reconstruction":
-            target = _numbers(session, x)
+        found = predicted(x)
+        target = _numbers(preprocess, x) if y is None or kind == "Reconstruction" else y
         losses += float(_losses(kind, found, target).sum())
         right = _right(kind, found, target)
         if right is not None:
@@ -94,7 +101,7 @@ def predictions(session: Session, x: Array) -> Array:
 
 def dummy(kind: str, train: Samples, held_out: Samples, session: Session) -> Score:
     """What needs no model: the most frequent class (its loss: of the classes' shares), or the mean of all targets."""
-    x, y = _targets(train, session), _targets(held_out, session)
+    x, y = (_targets(part, session.manifest.preprocess) for part in (train, held_out))
     if kind == "CrossEntropy":
         shares = np.bincount(x.ravel(), minlength=session.manifest.classes) / x.size
         with np.errstate(divide="ignore"):
@@ -146,15 +153,14 @@ def _right(kind: str, output: Array, target: Array) -> Array | None:
     return np.asarray(((flat > 0) == (y > 0.5)).mean(1))
 
 
-def _targets(samples: Samples, session: Session) -> Array:
+def _targets(samples: Samples, preprocess: Preprocess | None) -> Array:
     parts = []
     for start in range(0, len(samples), CHUNK):
         x, y = samples.take(np.arange(start, min(start + CHUNK, len(samples))))
-        parts.append(_numbers(session, x) if y is None else y)
+        parts.append(_numbers(preprocess, x) if y is None else y)
     return np.concatenate(parts)
 
 
-def _numbers(session: Session, x: Array) -> Array:
-    """``x`` as the model sees it: bytes through the manifest's preprocessing."""
-    given = session.manifest.preprocess
-    return given(x) if given is not None and x.dtype == np.uint8 else x
+def _numbers(preprocess: Preprocess | None, x: Array) -> Array:
+    """``x`` as the model sees it: bytes through the preprocessing."""
+    return preprocess(x) if preprocess is not None and x.dtype == np.uint8 else x

@@ -1,0 +1,30 @@
+"""Where results go, looked at before the work begins."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import InvalidInput
+
+
+def writable_file(field: str, path: Path) -> None:
+    """Raise ``InvalidInput`` where ``path`` cannot become a file."""
+    if path.is_dir():
+        raise InvalidInput(field, path, "it is a directory: name a file")
+    _beside(field, path)
+
+
+def writable_folder(field: str, path: Path) -> None:
+    """Raise ``InvalidInput`` where ``path`` cannot become an artifact's folder."""
+    if path.exists() and not path.is_dir():
+        raise InvalidInput(field, path, "it is a file: name a directory")
+    if path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").exists():
+        raise InvalidInput(field, path, "it holds other files: name a new or empty directory")
+    _beside(field, path)
+
+
+def _beside(field: str, path: Path) -> None:
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise InvalidInput(field, path, f"nothing can be written in {parent}: name another place")
