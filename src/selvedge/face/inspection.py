@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from math import prod
 from typing import Any
 
 import torch
@@ -18,6 +16,8 @@ from ..capture.source import of_trace
 from ..device.sizes import format_bytes
 from ..errors import NotSupported
 from .model import NamedModel
+
+VIEWS = ("reshape", "transpose")
 
 
 @dataclass(slots=True)
@@ -76,14 +76,14 @@ class Inspection:
             return "\n".join(lines)
         names = [_short(layer.name, 28) for layer in self.layers]
         width = max(map(len, ["layer", *names]))
-        head = f"{'layer':<{width}}{'parameters':>12}{'output':>16}{'MACs':>14}{'activation':>12}  {'trains':<9}{'ops'}"
-        lines.append(head)
+        head = f"{'layer':<{width}}{'parameters':>11}{'output':>14}{'MACs':>14}{'activation':>11}  {'trains':<8}"
+        lines.append(f"{head}ops")
         for name, layer in zip(names, self.layers, strict=True):
             shape = "x".join(map(str, layer.shape))
-            ops = _short(" ".join(layer.ops), max(12, 100 - len(head) + 3))
+            ops = _short(" ".join(layer.ops), 100 - len(head))
             lines.append(
-                f"{name:<{width}}{layer.parameters:>12,}{shape:>16}{layer.macs:>14,}"
-                f"{format_bytes(layer.activation_bytes):>12}  {layer.trains:<9}{ops}"
+                f"{name:<{width}}{layer.parameters:>11,}{shape:>14}{layer.macs:>14,}"
+                f"{format_bytes(layer.activation_bytes):>11}  {layer.trains:<8}{ops}"
             )
         macs, largest = sum(layer.macs for layer in self.layers), max(layer.activation_bytes for layer in self.layers)
         lines += ["", f"in all {macs:,} MACs to predict; the largest activation is {format_bytes(largest)}"]
@@ -156,23 +156,20 @@ def _layers(captured: Captured) -> list[Layer]:
 
 
 def _count(layer: Layer, node: ir.Node) -> None:
+    """A layer's output is that of its last product, or of its first operation where it has none."""
     cost = ir.TABLE[node.op].cost([v.spec for v in node.inputs], node.specs, node.attrs)
     layer.macs += cost.macs
-    layer.shape, layer.activation_bytes = _face(node), node.specs[0].bytes
-    if node.op not in ("reshape", "transpose") and (not layer.ops or layer.ops[-1] != node.op):
+    if layer.name != "(input)" and (cost.macs or not layer.shape):
+        layer.shape, layer.activation_bytes = _face(node), node.specs[0].bytes
+    if node.op not in (*VIEWS, *layer.ops):
         layer.ops.append(node.op)
 
 
 def _face(node: ir.Node) -> tuple[int, ...]:
     """Images as [N, C, H, W]."""
     shape = node.specs[0].shape
-    return (shape[0], shape[-1], *shape[1:-1]) if len(shape) == 4 and prod(shape) else shape
+    return (shape[0], shape[-1], *shape[1:-1]) if len(shape) == 4 else shape
 
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def named_shapes(shapes: Sequence[tuple[int, ...]]) -> list[str]:
-    """Shapes as the command line writes them."""
-    return ["x".join(map(str, s)) for s in shapes]
