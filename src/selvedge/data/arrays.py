@@ -51,7 +51,7 @@ def read_npz(path: Path, spec: Spec | None = None) -> dict[str, Array]:
             size = sum(entry.file_size for entry in archive.infolist())
         if spec is not None:
             memory.require(spec, size, path.name)
-        with np.load(path, allow_pickle=False) as loaded:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
             found = {name.lower(): loaded[name] for name in loaded.files}
     except InvalidInput:
         raise

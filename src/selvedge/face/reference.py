@@ -79,7 +79,7 @@ def _trained(
             loss = _loss(kind, _output(model, x, data.preprocess), x, y, data.preprocess)
             updates.zero_grad()
             loss.backward()
-            if optimizer.clip_value is not None:
+            if isinstance(optimizer, SGD | Adam | RMSProp) and optimizer.clip_value is not None:
                 nn.utils.clip_grad_value_(model.parameters(), optimizer.clip_value)
             updates.step()
             times.append(time.perf_counter() - start)

@@ -75,7 +75,7 @@ def load(path: Path, of: Mapping[str, Any]) -> Place:
     try:
         if path.stat().st_size > LIMIT:
             raise InvalidInput("checkpoint", str(path), "it is larger than 4 GiB: not one of ours")
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {n: archive[n] for n in archive.files}
         about = json.loads(arrays.pop("about").tobytes())
         if about["format"] != FORMAT:
