@@ -70,7 +70,7 @@ def flowers(path: Path, rows: int = 60) -> Path:
     for i in range(rows):
         wide = i % 2
         a, b = random.normal((3 * wide, -2 * wide), 0.5)
-        lines.append(f"{i},{a:.4f},{b:.4f},s{i % 6},{'wide' if wide else 'narrow'}")
+        lines.append(f"{i},{a:.4f},{b:.4f},s{i // 2 % 6},{'wide' if wide else 'narrow'}")
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -89,22 +89,21 @@ def parse(text: str) -> Spec:
         head = text
     path, colon, function = head.rpartition(":")
     if colon and path.endswith(".py"):
-        return Spec(_there(Path(path)), function, options)
+        return Spec(_there(path), function, options)
     if head.endswith(".py"):
         raise InvalidInput("--data", head, "name the function that returns the data, as loader.py:data")
-    return Spec(_there(Path(head).expanduser()), None, options)
+    return Spec(_there(head), None, options)
 
 
-def _there(path: Path) -> Path:
+def _there(text: str) -> Path:
+    path = Path(text).expanduser() if text else Path()
     try:
-        if str(path) != "." and path.exists():
-            return path
-        found = str(path) == "." and path.is_dir()
-    except OSError:
+        found = bool(text) and path.exists()
+    except OSError:  # a name that no file system has
         found = False
     if not found:
         fix = (
             "there is no such file or folder; give a folder of images, sounds or CSV, a .csv, a .npz or loader.py:data"
         )
-        raise InvalidInput("--data", str(path) or "empty", fix)
+        raise InvalidInput("--data", text or "empty", fix)
     return path

@@ -19,6 +19,7 @@ import typer
 from .. import __version__
 from ..errors import SelvedgeError, one_line
 from . import commands
+from .commands import options
 from .held import held
 
 app = typer.Typer(
@@ -50,15 +51,15 @@ def _options(
 @app.command()
 def plan(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="zoo:NAME, file.py:factory or model.pt2")],
-    device: Annotated[str, typer.Option(help="A profile's name or .toml path.")] = "this-machine",
-    budget: Annotated[str | None, typer.Option(help="Limits, as ram=48KiB,flash=256KiB.")] = None,
+    model: options.Model,
+    device: options.Device = "this-machine",
+    budget: options.Budget = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step; by default the example's.")] = None,
-    update: Annotated[str, typer.Option(help="full, auto, last:K, bias, or names and globs.")] = "full",
-    optimizer: Annotated[str, typer.Option(help="sgd, adam or rmsprop, as sgd:lr=0.01,momentum=0.9")] = "sgd",
-    norms: Annotated[str, typer.Option(help="frozen or folded.")] = "frozen",
-    loss: Annotated[str | None, typer.Option(help="By default the zoo's, else cross_entropy.")] = None,
-    shape: Annotated[str | None, typer.Option("--input", help="Shape of an example, as 1x3x32x32.")] = None,
+    update: options.Update = "full",
+    optimizer: options.Optimizer = "sgd",
+    norms: options.Norms = "frozen",
+    loss: options.Loss = None,
+    shape: options.Shape = None,
     name: Annotated[str | None, typer.Option(help="Of the artifact's C functions and files.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the artifact (C99, weights, manifest) here.")] = None,
     seed: Annotated[int, typer.Option(help="For random weights.")] = 0,

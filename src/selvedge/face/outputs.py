@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from pathlib import Path
 
 from ..errors import InvalidInput
@@ -26,5 +26,8 @@ def writable_folder(field: str, path: Path) -> None:
 
 def _beside(field: str, path: Path) -> None:
     parent = next(p for p in path.absolute().parents if p.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise InvalidInput(field, path, f"nothing can be written in {parent}: name another place")
+    try:
+        with tempfile.TemporaryFile(dir=parent):  # permissions alone do not tell: a file system may take no files
+            pass
+    except OSError:
+        raise InvalidInput(field, path, f"nothing can be written in {parent}: name another place") from None
