@@ -28,9 +28,10 @@ $(VENV)/.dev: pyproject.toml
 demo: $(VENV)/.demo
 	$(BIN)/selvedge demo
 
-# The emulated microcontroller comes from the system's packages; without the rights to install them its tests say so.
+# The emulated microcontroller and the browser that looks at the pictures come from the system's packages; without the
+# rights to install them their tests say so.
 system:
-	@sh scripts/install-emulator
+	@sh scripts/install-system
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests examples benchmarks

@@ -123,7 +123,7 @@ def test_options_reach_the_plan(cli: Cli, board: str) -> None:
     assert small["budget_ram_bytes"] == 200 << 10
     assert small["update"] in {"bias"} | {f"last:{k}" for k in range(1, 20)}
     assert [c["what"] for c in small["choices"]][:1] == ["update full"]
-    assert small["choices"][-1]["what"] == "chosen"
+    assert "chosen" in [c["what"] for c in small["choices"]]
 
 
 def figures(made: dict[str, Any]) -> dict[str, Any]:

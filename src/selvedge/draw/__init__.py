@@ -4,7 +4,7 @@ from .chart import Line
 from .costs import costs
 from .curves import curves
 from .memory import memory
-from .page import inline, page, section, table
+from .page import inline, page, section, table, tiles
 from .pixels import pixels
 
-__all__ = ["Line", "costs", "curves", "inline", "memory", "page", "pixels", "section", "table"]
+__all__ = ["Line", "costs", "curves", "inline", "memory", "page", "pixels", "section", "table", "tiles"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -25,25 +25,34 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Rows of one cell for each of ``measures``, on a scale per measure. ``total``: a row that fills its own scale."""
+    """Rows of one cell for each of ``measures``, on a scale per measure.
+
+    total: a row that fills its bars. rest: what the rows leave out, on the scale of the total.
+    """
 
     title: str
     measures: Sequence[str]
     total: tuple[str, Sequence[Cell]]
     rows: Sequence[tuple[str, Sequence[Cell]]]
+    rest: tuple[str, Sequence[Cell]] | None
     legend: Sequence[Key]
     notes: Sequence[str] = ()
 
-    def scale(self, measure: int) -> float:
-        return max((cells[measure].size for _, cells in self.rows), default=0.0) or 1.0
+    def scaled(self) -> Iterator[tuple[str, Sequence[Cell], Sequence[float], str]]:
+        """(label, cells, the sizes that fill their bars, "total" or "") from the top."""
+        whole = [cell.size or 1.0 for cell in self.total[1]]
+        most = [max((cells[i].size for _, cells in self.rows), default=0.0) or 1.0 for i in range(len(whole))]
+        yield *self.total, whole, "total"
+        for label, cells in self.rows:
+            yield label, cells, most, ""
+        if self.rest is not None:
+            yield *self.rest, whole, "total"
 
 
 def figure(bars: Bars) -> str:
     """One ``<figure>``."""
     head = "".join(f"<span>{escape(m)}</span>" for m in bars.measures)
-    scales = [bars.scale(i) for i in range(len(bars.measures))]
-    rows = _row(*bars.total, [cell.size or 1.0 for cell in bars.total[1]], "total")
-    rows += "".join(_row(label, cells, scales, "") for label, cells in bars.rows)
+    rows = "".join(_row(*row) for row in bars.scaled())
     notes = "".join(f'<p class="note">{escape(n)}</p>' for n in bars.notes)
     return (
         f'<figure class="sv-figure" role="img" aria-label="{escape(bars.title, quote=True)}">{legend(bars.legend)}'
@@ -64,17 +73,17 @@ def _row(label: str, cells: Sequence[Cell], scales: Sequence[float], kind: str) 
 
 def standalone(bars: Bars) -> str:
     """An SVG document."""
-    left, gap, rows = 300, 24, [bars.total, *bars.rows]
+    left, gap = 300, 24
     width = (WIDTH - 40 - left) / len(bars.measures)
     made, y = keys(bars.legend, 20, 64)
     y += 14
     made += [text(left + 20 + i * width, y, m, "f-quiet") for i, m in enumerate(bars.measures)]
-    for n, (label, cells) in enumerate(rows):
-        y += 30 if n != 1 else 44
+    for n, (label, cells, scales, kind) in enumerate(bars.scaled()):
+        y += 44 if n == 1 or (n and kind) else 30
         made.append(text(20, y, _short(label), "f-ink"))
-        for i, cell in enumerate(cells):
+        for i, (cell, scale) in enumerate(zip(cells, scales, strict=True)):
             at = left + 20 + i * width
-            room, scale = width - gap, (cell.size if n == 0 else bars.scale(i)) or 1.0
+            room = width - gap
             made.append(text(at, y - 5, cell.text, "f-ink small"))
             for colour, size in cell.parts:
                 made.append(

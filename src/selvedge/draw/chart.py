@@ -34,6 +34,11 @@ class Box:
     shade: int = 0
     data: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def fine(self) -> bool:
+        """Too small for an outline, which would leave nothing of it."""
+        return min(self.right - self.left, self.top - self.bottom) < 0.012
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..device.cost import seconds as predicted
 from ..device.device import Device
 from ..planning.kernel import FLASH, Kernel
-from ..planning.schedule import Arrangement, Program
+from ..planning.schedule import Arrangement, Program, Slot
 from .bars import Bars, Cell, figure, standalone
 from .chart import Key
 from .lives import BACKWARD, FORWARD, UPDATE, called, layer, phases
@@ -56,16 +57,15 @@ def costs(
     shown, rest = ranked[:most], ranked[most:]
     if len(rest) == 1:
         shown, rest = ranked, []
-    if rest:
-        shown = [*shown, (f"{len(rest)} others", _sum([c for _, c in rest]))]
     used = [x for x in COLOURS if x in phase.values()]
     chart = Bars(
         f"Cost of {p.name}, by layer",
         ["MACs", "bytes moved", *(["time"] if timed else [])],
         (f"all {len(p.kernels)} kernels", _cells(_sum(every), used, timed)),
         [(label, _cells(cost, used, timed)) for label, cost in shown],
+        (f"{len(rest)} others", _cells(_sum([c for _, c in rest]), used, timed)) if rest else None,
         [Key(x, COLOURS[x], "box") for x in used],
-        _notes(p, timed, device),
+        _notes(p, arrangement.slots, timed, device),
     )
     return standalone(chart) if svg else figure(chart)
 
@@ -119,8 +119,10 @@ def seconds_text(value: float) -> str:
     return f"{value / 1e-9:.3g} ns"
 
 
-def _notes(p: Program, timed: bool, device: Device | None) -> list[str]:
-    notes = ["Costliest layers first; each bar is on the scale of its column, the first row on its own."]
+def _notes(p: Program, slots: Mapping[str, Slot], timed: bool, device: Device | None) -> list[str]:
+    notes = ["Costliest layers first; what is between the lines is on one scale for each column."]
+    if any(layer(p, k, slots) is None for k in p.kernels.values()):
+        notes.append("A kernel that works on no parameters is listed by what it does.")
     if UPDATE in phases(p).values():
         notes.append("A gradient that is applied as it is made counts as update.")
     if timed and device is not None and p.seconds is not None:

@@ -43,7 +43,7 @@ def curves(
             Line(
                 s.label,
                 s.colour,
-                [((x - left) / (right - left), (y - low) / (high - low)) for x, y in _drawn(points)],
+                [((x - left) / (right - left), (y - low) / (high - low)) for x, y in drawn(points)],
                 s.dashed,
             )
             for s, points in zip(series, finite, strict=True)
@@ -52,7 +52,7 @@ def curves(
     return standalone(chart) if svg else figure(chart)
 
 
-def _drawn(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def drawn(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """At most about ``MOST`` points: of every stretch the lowest and the highest. One point is drawn as a dot."""
     if len(points) == 1:
         return points * 2

@@ -70,8 +70,9 @@ def _shapes(chart: Chart) -> str:
 
 def _box(box: Box) -> str:
     data = "".join(f' data-{k}="{escape(v, quote=True)}"' for k, v in box.data.items())
+    kind = f"{box.kind} {box.colour} shade{box.shade}" + (" fine" if box.fine else "")
     return (
-        f'<rect class="{box.kind} {box.colour} shade{box.shade}" x="{1000 * box.left:.4f}" y="{_down(box.top)}" '
+        f'<rect class="{kind}" x="{1000 * box.left:.4f}" y="{_down(box.top)}" '
         f'width="{1000 * (box.right - box.left):.4f}" height="{1000 * (box.top - box.bottom):.4f}"{data}>'
         f"<title>{escape(box.says)}</title></rect>"
     )

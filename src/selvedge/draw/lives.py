@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ..planning.kernel import Kernel
 from ..planning.schedule import ARENA, STATE, Compute, Program, Slot
@@ -94,10 +95,11 @@ def peak(program: Program) -> Peak:
 
 def live_bytes(program: Program, found: tuple[Life, ...]) -> list[int]:
     """Transient bytes that are live while each kernel runs, in order."""
-    return [
-        sum(life.bytes for life in found if life.start <= position <= life.stop)
-        for position in range(len(program.order()))
-    ]
+    change = [0] * (len(program.order()) + 3)
+    for life in found:
+        change[life.start + 1] += life.bytes
+        change[life.stop + 2] -= life.bytes
+    return list(accumulate(change))[1:-2]
 
 
 def phases(program: Program) -> dict[int, str]:

@@ -8,20 +8,14 @@ from ..device.sizes import format_bytes
 from ..planning.schedule import STATE, Arrangement, Program, Slot
 from .chart import Box, Chart, Key, Level, Mark, Tick
 from .fragment import figure
-from .lives import Life, called, live_bytes, lives
+from .lives import Life, Peak, called, live_bytes, lives, peak
 from .standalone import standalone
 from .ticks import byte_ticks, in_unit, ticks
 
 COLOURS = {"forward": "a", "backward": "b", "update": "c", "input": "f", "scratch": "d"}
-MEANING = {
-    "forward": "forward",
-    "backward": "backward",
-    "update": "update",
-    "input": "inputs",
-    "scratch": "scratch",
-}
+MEANING = {"forward": "forward", "backward": "backward", "update": "update", "input": "inputs", "scratch": "scratch"}
 SHARE = 0.3  # of the height, at most, for the persistent bytes: what passes is what moves
-ROOM = 1.35  # a budget further away than this times the arena is named, not drawn
+ROOM = 1.6  # a budget further away than this times the arena is named, not drawn
 
 
 def memory(
@@ -44,16 +38,18 @@ def timeline(a: Arrangement, p: Program, budget: int | None) -> Chart:
     bound = base + p.bound_bytes
     near = budget is not None and budget <= ROOM * top
     high = max(top, budget or 0) if near else top
+    high += (high - base) // 50  # so that the line at the very top is drawn whole
     up, squeezed = _scale(base, high)
 
     def across(position: int) -> float:
         return (position + 1) / (count + 2)
 
     boxes = [_slot(s.name, s.offset, s.bytes, s.kind, up, i) for i, s in enumerate(_persistent(a))]
-    boxes += [_buffer(a, p, life, across, up) for life in found]
+    names = [called(p, p.kernels[k], a.slots) for k in p.order()]
+    boxes += [_buffer(names, life, across, up) for life in found]
     live = live_bytes(p, found)
-    busiest = max(range(count), key=live.__getitem__)
-    held = sorted((x for x in found if x.start <= busiest <= x.stop), key=lambda x: -x.bytes)[:3]
+    most = peak(p)
+    held = most.held[:3]
     levels = [Level(up(bound), "c", dashed=True)]
     keys = [Key(MEANING[r], COLOURS[r], "box") for r in MEANING if any(x.role == r for x in found)]
     if base:
@@ -66,11 +62,10 @@ def timeline(a: Arrangement, p: Program, budget: int | None) -> Chart:
         if near:
             levels.append(Level(up(budget), "limit"))
     rows, unit = _rows(base, high, squeezed)
-    order = [p.kernels[k] for k in p.order()]
     columns = ["before the first kernel"]
     columns += [
-        f"kernel {i + 1} of {count}, {called(p, k, a.slots)}: {base + n:,} B live"
-        for i, (k, n) in enumerate(zip(order, live, strict=True))
+        f"kernel {i + 1} of {count}, {name}: {base + n:,} B live"
+        for i, (name, n) in enumerate(zip(names, live, strict=True))
     ]
     columns.append("after the last kernel")
     return Chart(
@@ -87,7 +82,7 @@ def timeline(a: Arrangement, p: Program, budget: int | None) -> Chart:
             for i, x in enumerate(held)
         ],
         columns=columns,
-        notes=[_peak(p, a, busiest, base + live[busiest], held)],
+        notes=[_peak(names, most, base)],
         height=340,
     )
 
@@ -121,12 +116,11 @@ def _slot(name: str, offset: int, size: int, kind: str, up: Callable[[int], floa
     return Box(0.0, 1.0, up(offset), up(offset + size), "e", "slot", says, i % 3, data)
 
 
-def _buffer(a: Arrangement, p: Program, life: Life, across: Callable[[int], float], up: Callable[[int], float]) -> Box:
-    order = p.order()
+def _buffer(names: Sequence[str], life: Life, across: Callable[[int], float], up: Callable[[int], float]) -> Box:
     by = "given before the first kernel"
     if life.maker is not None:
-        by = f"by kernel {life.maker + 1}, {called(p, p.kernels[order[life.maker]], a.slots)}"
-    first, last = max(life.start, 0) + 1, min(life.stop, len(order) - 1) + 1
+        by = f"by kernel {life.maker + 1}, {names[life.maker]}"
+    first, last = max(life.start, 0) + 1, min(life.stop, len(names) - 1) + 1
     while_ = f"kernel {first}" if first == last else f"kernels {first}-{last}"
     says = f"{life.name} ({life.role}): {life.bytes:,} B at {life.offset:,}, {while_}; {by}"
     data = {
@@ -143,10 +137,12 @@ def _buffer(a: Arrangement, p: Program, life: Life, across: Callable[[int], floa
     )  # fmt: skip
 
 
-def _peak(p: Program, a: Arrangement, position: int, size: int, held: Sequence[Life]) -> str:
-    kernel = p.kernels[p.order()[position]]
-    largest = "; ".join(f"{i + 1} {x.name}, {format_bytes(x.bytes)}" for i, x in enumerate(held))
+def _peak(names: Sequence[str], most: Peak, base: int) -> str:
+    largest = "; ".join(
+        f"{i + 1}: {x.name}, {format_bytes(x.bytes)}" + (f", by {names[x.maker]}" if x.maker is not None else "")
+        for i, x in enumerate(most.held[:3])
+    )
     return (
-        f"Most is live at kernel {position + 1}, {called(p, kernel, a.slots)}: {size:,} B. "
-        f"The largest buffers there: {largest}."
+        f"Most is live at kernel {most.position + 1}, {names[most.position]}: {base + most.bytes:,} B. "
+        f"The largest buffers there are {largest}."
     )

@@ -18,7 +18,7 @@ def page(title: str, parts: Sequence[str], *, subtitle: str = "", style: str = "
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)}</title><link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title>"
         f"<style>{variables()}{_css('page.css')}{_css('picture.css')}{style}</style></head>"
         f'<body class="sv"><main><h1>{escape(title)}</h1>{below}{"".join(parts)}</main></body></html>\n'
     )
@@ -32,6 +32,12 @@ def inline(parts: Sequence[str]) -> str:
 def section(title: str, *parts: str) -> str:
     """A heading, and HTML below it."""
     return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def tiles(figures: Sequence[tuple[str, str]]) -> str:
+    """(figure, what it is) in boxes beside each other."""
+    made = "".join(f"<li><b>{escape(value)}</b>{escape(label)}</li>" for value, label in figures)
+    return f'<ul class="sv-tiles">{made}</ul>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], strong: int | None = None) -> str:

@@ -89,9 +89,10 @@ def keys(legend: Sequence[Key], left: float, y: float) -> tuple[list[str], float
 
 def _box(box: Box, across: Coordinate, down: Coordinate) -> str:
     opacity = (1.0, 0.85, 0.7)[box.shade]
+    outline = "" if box.fine else ' stroke-width="0.5"'
     data = "".join(f' data-{k}="{escape(v, quote=True)}"' for k, v in box.data.items())
     return (
-        f'<rect class="{box.kind} f-{box.colour} s-ground" stroke-width="0.5" fill-opacity="{opacity}" '
+        f'<rect class="{box.kind} f-{box.colour}{"" if box.fine else " s-ground"}"{outline} fill-opacity="{opacity}" '
         f'x="{across(box.left):.3f}" y="{down(box.top):.3f}" width="{across(box.right) - across(box.left):.3f}" '
         f'height="{down(box.bottom) - down(box.top):.3f}"{data}><title>{escape(box.says)}</title></rect>'
     )

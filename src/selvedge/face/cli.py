@@ -63,6 +63,7 @@ def plan(
     name: Annotated[str | None, typer.Option(help="Of the artifact's C functions and files.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the artifact (C99, weights, manifest) here.")] = None,
     seed: Annotated[int, typer.Option(help="For random weights.")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="Draw it: FILE.html, or FILE.svg for the memory alone.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
 ) -> None:
     """Plan what a device can learn: memory proven, time predicted, every choice explained.
@@ -73,7 +74,10 @@ def plan(
     from ..make.plan import plan as make_plan
     from . import model as models
     from . import optimizer as optimizers
+    from . import plot as plots
 
+    if plot is not None:
+        plots.check(plot)
     chosen = optimizers.parse(optimizer)
     with held(bool(context.find_root().params["debug"])):
         named = models.load(model, shape, seed)
@@ -91,12 +95,16 @@ def plan(
         )
         if out is not None:
             emit(made, "c", out)
+        if plot is not None:
+            plots.write(made, plot)
     if as_json:
         typer.echo(json.dumps(made.to_dict(), indent=1))
     else:
         typer.echo(str(made))
         if out is not None:
             typer.echo(f"\nwritten to {out}")
+        if plot is not None:
+            typer.echo(f"\ndrawn in {plot}")
 
 
 @app.command()

@@ -14,6 +14,8 @@ from ..emitting.c import Bundle, Description, bundle, write
 from ..errors import InvalidInput
 from ..run.build import build
 from ..run.session import Session
+from . import show
+from .losses import Losses
 from .measure import Measured, measure
 from .plan import Plan, initial_state, learnt_state
 
@@ -21,7 +23,28 @@ TARGETS = ("c",)
 
 
 class HostSession(Session):
-    """A :class:`Session` on a machine that has torch: its state is tensors, ready for ``model.load_state_dict``."""
+    """A :class:`Session` on a machine that has torch: its state is tensors, ready for ``model.load_state_dict``, and it
+    keeps the losses of its steps, so that a notebook shows them."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._losses = Losses()
+
+    def step(self, x: Any, y: Any = None, lr: float | None = None) -> float:
+        with self._lock:
+            loss = super().step(x, y, lr)
+            self._losses.add(loss)
+        return loss
+
+    @property
+    def losses(self) -> tuple[tuple[int, float], ...]:
+        """(step, loss) of the steps of this session: at most 4,096 of them, evenly spaced, however many there were."""
+        with self._lock:
+            return tuple(self._losses.points)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the losses."""
+        return show.losses(self.manifest.name, self.losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Every entry of the PyTorch model's state as a tensor, under its names; copies."""

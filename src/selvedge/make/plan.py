@@ -32,7 +32,9 @@ from ..run.session import Session
 from .batch import batched
 from .change import cheapest_change, trained_layers
 from .limits import excess, fits, overdrawn
+from .show import notebook
 from .table import table
+from .why import why
 
 LossValue = CrossEntropy | MSE | BCEWithLogits | Reconstruction
 
@@ -76,6 +78,11 @@ class Plan:
         """RAM of activations, gradients and scratch."""
         return self.arrangement.memory.transient
 
+    @property
+    def why(self) -> tuple[Choice, ...]:
+        """A line for each choice made."""
+        return why(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
         a, memory = self.arrangement, self.arrangement.memory
@@ -112,12 +119,16 @@ class Plan:
                 }
                 for n, p in a.programs.items()
             },
-            "choices": [{"what": c.what, "why": c.why} for c in a.choices],
+            "choices": [{"what": c.what, "why": c.why} for c in self.why],
             "digest": a.digest(),
         }
 
     def __str__(self) -> str:
         return table(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table, the memory timeline and the costs."""
+        return notebook(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +278,7 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
 
 def _automatic(wish: Wish, captured: Captured) -> Plan:
     """The update set of most parameters that fits: everything, else as many last layers as fit, else biases."""
-    why: list[Choice] = []
+    tried: list[Choice] = []
 
     def attempt(update: str) -> Plan | None:
         try:
@@ -277,7 +288,7 @@ def _automatic(wish: Wish, captured: Captured) -> Plan:
                 raise
             return None  # a model without biases, say
         need = format_bytes(made.arrangement.memory.arena)
-        why.append(Choice(f"update {update}", f"{len(made.updated)} arrays, needs {need}: {_verdict(made)}"))
+        tried.append(Choice(f"update {update}", f"{len(made.updated)} arrays, needs {need}: {_verdict(made)}"))
         return made if fits(made) else None
 
     found = attempt("full")
@@ -297,7 +308,7 @@ def _automatic(wish: Wish, captured: Captured) -> Plan:
         least = replace(wish, update="last:1")
         return _kept(_attempt(least, captured), least, captured)
     chosen = Choice("chosen", f"{found.update}: the most parameters that fit")
-    return replace(found, arrangement=replace(found.arrangement, choices=(*why, chosen)))
+    return replace(found, arrangement=replace(found.arrangement, choices=(*tried, chosen)))
 
 
 def _verdict(made: Plan) -> str:

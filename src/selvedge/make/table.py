@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..device.sizes import format_bytes
@@ -11,53 +12,71 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 WIDTH = 100
+NAMED = 20  # arrays listed by name; `to_dict` has them all
 
 
 def table(plan: Plan) -> str:
     """Text for ``print(plan)``."""
-    a, memory = plan.arrangement, plan.arrangement.memory
+    a = plan.arrangement
     step = a.programs["step"]
-    lines = [
-        *_wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", ""),
-        "",
-        _row("RAM", f"{format_bytes(memory.arena)} of {format_bytes(plan.budget.ram)}",
-             f"{memory.persistent:,} B that learn + {memory.transient:,} B in passing"),
-        _row("bound", format_bytes(memory.bound),
-             f"of this order; {format_bytes(memory.any_order)} of any order"),
-        _row(
-            "flash",
-            format_bytes(memory.flash),
-            f"{memory.weights:,} B of weights + about {memory.code // 1024} KiB of code",
-        ),
-        "",
-        f"{'program':<10}{'kernels':>8}{'MACs':>14}{'transient':>13}{'bound':>13}{'time':>11}{'energy':>11}",
-    ]  # fmt: skip
-    for p in a.programs.values():
-        energy = "-" if p.joules is None else _engineering(p.joules, "J")
-        lines.append(
-            f"{p.name:<10}{len(p.kernels):>8}{p.macs:>14,}{p.transient_bytes:>13,}{p.bound_bytes:>13,}"
-            f"{'-' if p.seconds is None else _engineering(p.seconds, 's'):>11}{energy:>11}"
-        )
+    lines = _wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", "")
+    lines += ["", *(f"{name:<8}{figure:<28}{note}" for name, figure, note in figures(plan)), ""]
+    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)) for row in programs(plan)]
     total = sum(a.slots[n].bytes for n in plan.updated)
     whole = sum(s.bytes for s in a.slots.values() if s.kind == "parameter")
     share = 100 * total / whole if whole else 0.0
     lines += ["", f"learns {len(plan.updated)} arrays, {total:,} of {whole:,} B of parameters ({share:.0f} %):"]
-    lines += _wrap(", ".join(plan.updated))
+    lines += _wrap(_names(plan.updated))
     lines += ["", f"step: {step.macs:,} MACs, {step.bytes_moved:,} B moved, {step.nodes} nodes"]
-    if a.choices:
-        lines += ["", "why:"] + [line for c in a.choices for line in _wrap(f"{c.what}: {c.why}")]
+    lines += ["", "why:"] + [line for c in plan.why for line in _wrap(f"{c.what}: {c.why}")]
     return "\n".join(lines)
 
 
-def _row(name: str, figure: str, note: str) -> str:
-    return f"{name:<8}{figure:<28}{note}"
+FORMS = ("<10", ">8", ">14", ">13", ">13", ">11", ">11")
+
+
+def figures(plan: Plan) -> list[tuple[str, str, str]]:
+    """(name, figure, note) of RAM, its bound, and flash."""
+    memory = plan.arrangement.memory
+    code = memory.code // 1024
+    return [
+        ("RAM", f"{format_bytes(memory.arena)} of {format_bytes(plan.budget.ram)}",
+         f"{memory.persistent:,} B that learn + {memory.transient:,} B in passing"),
+        ("bound", format_bytes(memory.bound), f"of this order; {format_bytes(memory.any_order)} of any order"),
+        ("flash", format_bytes(memory.flash), f"{memory.weights:,} B of weights + about {code} KiB of code"),
+    ]  # fmt: skip
+
+
+def programs(plan: Plan) -> list[tuple[str, ...]]:
+    """A head, and a row for each program."""
+    rows = [
+        (
+            p.name,
+            str(len(p.kernels)),
+            f"{p.macs:,}",
+            f"{p.transient_bytes:,}",
+            f"{p.bound_bytes:,}",
+            "-" if p.seconds is None else engineering(p.seconds, "s"),
+            "-" if p.joules is None else engineering(p.joules, "J"),
+        )
+        for p in plan.arrangement.programs.values()
+    ]
+    return [("program", "kernels", "MACs", "transient", "bound", "time", "energy"), *rows]
+
+
+def _names(updated: Sequence[str]) -> str:
+    if len(updated) <= NAMED:
+        return ", ".join(updated)
+    head, tail = updated[: NAMED // 2], updated[-NAMED // 2 :]
+    return f"{', '.join(head)}, {len(updated) - NAMED} more, {', '.join(tail)}"
 
 
 def _wrap(text: str, indent: str = "  ") -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent="  ", break_on_hyphens=False)
 
 
-def _engineering(value: float, unit: str) -> str:
+def engineering(value: float, unit: str) -> str:
+    """Three digits and a prefix."""
     for factor, prefix in ((1, ""), (1e-3, "m"), (1e-6, "µ")):
         if value >= factor:
             return f"{value / factor:.3g} {prefix}{unit}"

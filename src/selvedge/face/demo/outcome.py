@@ -92,7 +92,7 @@ class Outcome:
             "stack_measured": max(self.measured.stack.values()),
             "update": plan.update,
             "updated": list(plan.updated),
-            "choices": [{"what": c.what, "why": c.why} for c in plan.arrangement.choices],
+            "choices": [{"what": c.what, "why": c.why} for c in plan.why],
             "full_update_bytes": self.refusal.need,
             "refusal": str(self.refusal),
             "torch_bytes": self.torch_bytes,

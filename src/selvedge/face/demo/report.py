@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ... import draw
 from ...device.sizes import format_bytes
+from ...draw import Line, pixels
 from ...make.plan import Plan
-from .chart import Line, Part, bars, lines, pixels
+from .chart import Part, bars
 from .display import rows
 from .outcome import Outcome, Track
+
+TITLE = "A model adapts to a changed camera, in 64 KiB"
 
 
 def page(outcome: Outcome) -> str:
     """The whole page; everything from elsewhere is escaped."""
     style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
-    body = "".join(
-        [
-            _headline(outcome),
-            _section("What the camera did", _pictures(outcome)),
-            _section("Accuracy while it learns", _curves(outcome)),
-            _section("Memory", _memory(outcome)),
-            _section("Side by side", _comparison(outcome)),
-            _section("The plan", _plan(outcome)),
-        ]
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Selvedge: digits through a changed camera</title><style>{style}</style></head>"
-        f"<body><main>{body}</main></body></html>\n"
-    )
+    plan = outcome.plan
+    parts = [
+        _headline(outcome),
+        draw.section("What the camera did", _pictures(outcome)),
+        draw.section("Accuracy while it learns", _curves(outcome)),
+        draw.section("Memory", _memory(outcome)),
+        draw.section("Every byte of a step", draw.memory(plan.arrangement, "step", plan.budget.ram)),
+        draw.section("Side by side", _comparison(outcome)),
+        draw.section("The plan", _plan(outcome)),
+        draw.section("Where a step goes", draw.costs(plan.arrangement, "step", device=plan.device)),
+    ]
+    return draw.page(TITLE, parts, style=style)
 
 
 def _headline(outcome: Outcome) -> str:
@@ -45,13 +44,11 @@ def _headline(outcome: Outcome) -> str:
         (f"{plan.arena_bytes:,} B", f"arena promised; {outcome.measured.arena:,} B measured"),
         (f"{outcome.adapted.step_s * 1e6:,.0f} µs", f"a step here; {_seconds(plan, 'step')} predicted on the device"),
     )
-    tiles = "".join(f"<li><b>{escape(value)}</b>{escape(label)}</li>" for value, label in figures)
     return (
-        "<h1>A model adapts to a changed camera, in 64 KiB</h1>"
         "<p>A small CNN, trained on a workstation, meets a camera it does not know. It learns from "
         f"{outcome.adapted.points[-1].seen} new digits, each predicted before it is learnt from, in a fixed arena "
         f"planned for {escape(plan.device.summary)}. The same plan, byte for byte, was compiled for this machine "
-        f'and ran here. Seed {outcome.seed}.</p><ul class="tiles">{tiles}</ul>'
+        f"and ran here. Seed {outcome.seed}.</p>{draw.tiles(figures)}"
     )
 
 
@@ -80,9 +77,10 @@ def _curves(outcome: Outcome) -> str:
 
     adapted = outcome.adapted
     flat = [(float(p.seen), outcome.before.shifted) for p in adapted.points]
-    chart = lines(
+    chart = draw.curves(
         "Held-out accuracy over the stream",
         "samples of the stream",
+        "accuracy",
         [
             line(adapted, "Selvedge, clean", "a", dashed=True, clean=True),
             line(outcome.full, "full update, PyTorch, changed camera", "c"),
@@ -90,6 +88,7 @@ def _curves(outcome: Outcome) -> str:
             line(outcome.last_layer, "last layer only, changed camera", "b"),
             Line("no adaptation, changed camera", "d", flat),
         ],
+        percent=True,
     )
     return (
         chart + f'<p class="note">Right over the stream itself, each sample predicted first: {adapted.stream:.1%}. '
@@ -128,7 +127,7 @@ def _memory(outcome: Outcome) -> str:
 
 def _comparison(outcome: Outcome) -> str:
     head = ("", "changed camera", "clean", "stream", "memory", "a step here")
-    return _table(head, rows(outcome), strong=2) + (
+    return draw.table(head, rows(outcome), strong=2) + (
         '<p class="note">Every learner has the same stream, replay and batch, and the rate that was best for it on '
         "validation digits. Memory: the arena, or for PyTorch the tensors. Step: median, one thread.</p>"
     )
@@ -149,29 +148,16 @@ def _plan(outcome: Outcome) -> str:
         for p in a.programs.values()
     ]
     refused = f"<p><b>Asked for the full update with momentum:</b> {escape(str(outcome.refusal))}</p>"
-    choices = "".join(f"<li><b>{escape(c.what)}</b>: {escape(c.why)}</li>" for c in a.choices)
+    choices = "".join(f"<li><b>{escape(c.what)}</b>: {escape(c.why)}</li>" for c in plan.why)
     head = ("program", "kernels", "MACs", "transient", "time", "energy")
     return (
         refused
         + f"<ul>{choices}</ul><p>Learns {escape(', '.join(plan.updated))}: {format_bytes(plan.persistent_bytes)} with "
         f"momentum stays, {format_bytes(plan.transient_bytes)} passes; {format_bytes(a.memory.flash)} of flash.</p>"
-        + _table(head, programs)
+        + draw.table(head, programs)
         + f'<p class="note">Time and energy are predicted for {escape(plan.device.name)} at batch '
         f"{a.programs['step'].instances[a.programs['step'].inputs['x']].spec.shape[0]}.</p>"
     )
-
-
-def _table(head: Sequence[str], body: Sequence[Sequence[str]], strong: int | None = None) -> str:
-    top = "".join(f"<th>{escape(h)}</th>" for h in head)
-    lower = "".join(
-        f"<tr{' class=strong' if i == strong else ''}>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>"
-        for i, row in enumerate(body)
-    )
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{lower}</tbody></table></div>'
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
 
 
 def _seconds(plan: Plan, program: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from ...artifact import files
-from ...errors import InvalidInput
+from ..place import writable
 from .display import Silent, Terminal
 from .report import page
 from .story import tell
@@ -22,7 +21,7 @@ def run(seed: int, report: Path, as_json: bool) -> None:
     as_json: print one JSON object and nothing else. Raises :class:`InvalidInput` for a bad seed or an output that
     cannot be written (before the work begins, where that can be known), and what planning and compiling raise.
     """
-    _writable(report)
+    writable("report", report)
     if as_json:
         outcome = tell(seed, Silent())
         files.write(report, page(outcome).encode())
@@ -34,11 +33,3 @@ def run(seed: int, report: Path, as_json: bool) -> None:
         files.write(report, page(outcome).encode())
         terminal.finish(outcome)
     console.print(f"\n{outcome.seconds:.1f} s in all; the page with the plots: {report}", soft_wrap=True)
-
-
-def _writable(report: Path) -> None:
-    if report.is_dir():
-        raise InvalidInput("report", report, "it is a directory: name a file")
-    parent = next(p for p in report.absolute().parents if p.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise InvalidInput("report", report, f"nothing can be written in {parent}: name another place")

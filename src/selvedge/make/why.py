@@ -1,0 +1,115 @@
+"""Why a plan is as it is: a line for each choice, read off the plan itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..device.sizes import format_bytes
+from ..draw.lives import called, peak
+from ..planning.schedule import STATE, Choice, Program
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+NAMED = 3  # buffers named at the peak
+
+
+def why(plan: Plan) -> tuple[Choice, ...]:
+    """What was chosen, for the user or by the user, and what it does: update set, norms, batch, optimiser, budget,
+    order, places, and what holds the peak."""
+    a = plan.arrangement
+    largest = max(a.programs.values(), key=lambda p: p.transient_bytes)
+    return (
+        *(a.choices or (_update(plan),)),
+        *_norms(plan),
+        _batch(plan),
+        _optimizer(plan),
+        _budget(plan),
+        _order(largest, plan.persistent_bytes),
+        _places(largest),
+        _peak(plan, largest),
+    )
+
+
+def _update(plan: Plan) -> Choice:
+    frozen = [s for s in plan.arrangement.slots.values() if s.kind == "parameter" and s.region != STATE]
+    if not frozen:
+        return Choice(f"update {plan.update}", "as asked; every parameter learns, in RAM")
+    size = sum(s.bytes for s in frozen)
+    return Choice(
+        f"update {plan.update}",
+        f"as asked; the other {len(frozen)} parameters ({format_bytes(size)}) are read from flash and take no RAM",
+    )
+
+
+def _norms(plan: Plan) -> tuple[Choice, ...]:
+    folded, frozen = len(plan.captured.folds), sum(n.endswith("running_var") for n in plan.arrangement.slots)
+    if folded:
+        what = f"{_many(folded, 'batch norm')} became part of the layer before: neither its work nor its arrays"
+        return (Choice("norms folded", what),)
+    if not frozen:
+        return ()
+    what = f"{_many(frozen, 'batch norm')} keep their running statistics, as in model.eval(): a batch of 1 can learn"
+    return (Choice("norms frozen", what),)
+
+
+def _batch(plan: Plan) -> Choice:
+    step = plan.arrangement.programs["step"]
+    size = step.instances[step.inputs["x"]].spec.shape[0]
+    held = "an activation is kept once" if size == 1 else f"every activation is kept {size} times"
+    return Choice(f"batch {size}", f"as given; {held} in the {plan.transient_bytes:,} B in passing")
+
+
+def _optimizer(plan: Plan) -> Choice:
+    name = type(plan.optimizer).__name__
+    size = sum(s.bytes for s in plan.arrangement.slots.values() if s.kind == "optimizer")
+    if not size:
+        return Choice(name, "without state: only the parameters that learn stay in RAM")
+    return Choice(name, f"its state takes {size:,} B beside the parameters: {', '.join(plan.optimizer.slots)}")
+
+
+def _budget(plan: Plan) -> Choice:
+    device, have = plan.device, plan.budget.ram
+    whole = f"{device.name}'s {format_bytes(device.ram)}"
+    if have == device.ram - device.reserved_ram:
+        rest = f"{whole} less {format_bytes(device.reserved_ram)} for stack and runtime"
+        return Choice(f"RAM {format_bytes(have)}", rest if device.reserved_ram else whole)
+    return Choice(f"RAM {format_bytes(have)}", f"as asked, of {whole}")
+
+
+def _order(p: Program, persistent: int) -> Choice:
+    live, least = p.bound_bytes, p.any_order_bytes
+    if live <= least:
+        return Choice("order", f"of {p.name}: {persistent + live:,} B live at most; no order needs less (proven)")
+    return Choice(
+        "order",
+        f"of {p.name}: {persistent + live:,} B live at most, the lowest found; a bound that every order obeys "
+        f"is {live - least:,} B lower",
+    )
+
+
+def _places(p: Program) -> Choice:
+    lost = p.transient_bytes - p.bound_bytes
+    if not lost:
+        return Choice("places", "no byte is lost to gaps: the arena is as large as what is live at its peak")
+    return Choice("places", f"{lost:,} B are lost to gaps and alignment above what is live at the peak")
+
+
+def _peak(plan: Plan, p: Program) -> Choice:
+    most = peak(p)
+    names = [called(p, p.kernels[k], plan.arrangement.slots) for k in p.order()]
+    named = ", ".join(
+        f"{b.name} {format_bytes(b.bytes)} ({'input' if b.maker is None else f'by {names[b.maker]}'})"
+        for b in most.held[:NAMED]
+    )
+    others = len(most.held) - NAMED
+    return Choice(
+        "peak",
+        f"{p.name}, kernel {most.position + 1} of {len(names)}, {names[most.position]}: "
+        f"{plan.persistent_bytes:,} B stay, {most.bytes:,} B pass; the largest are {named}"
+        + (f", and {others} more" if others > 0 else ""),
+    )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("s" if count > 1 else "")
