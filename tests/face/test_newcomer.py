@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -297,3 +298,30 @@ def test_completing_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_bar_on_a_terminal_and_json_alone_on_stdout(user: Path) -> None:
+    """stderr is a terminal, stdout is not: the bar goes to the one, figures to the other."""
+    folders.digits(user / "digits", 6)
+    ours, theirs = pty.openpty()
+    command = ["train", "mine.py:digits", "--data", "digits", "--device", "stm32f746", "--epochs", "2", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "selvedge", *command], cwd=user, stdout=subprocess.PIPE, stderr=theirs, text=True,
+        env={**os.environ, "TERM": "xterm"},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # the terminal's other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        assert process.stdout is not None
+        made = json.loads(process.stdout.read())
+    os.close(ours)
+    assert process.returncode == 0
+    assert made["training"]["ended"] == "done"
+    assert "looking at the data" in shown.decode() or "planning" in shown.decode()

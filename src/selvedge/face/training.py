@@ -27,7 +27,7 @@ from .figures import seconds
 from .held import held
 from .interrupt import Interrupted, stopping
 from .job import Job, Terms, planned, prepare
-from .outputs import writable_file, writable_folder
+from .place import writable, writable_folder
 from .progress import Work
 
 
@@ -111,7 +111,7 @@ def train(order: Order, debug: bool) -> Trained:
     if order.epochs < 1:
         raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
     if order.plot is not None:
-        writable_file("--plot", order.plot)
+        writable("--plot", order.plot)
     if order.out is not None:
         writable_folder("--out", order.out)
     device = Device.load(order.device)

@@ -24,7 +24,7 @@ from .figures import score as said
 from .held import held
 from .interrupt import Interrupted, stopping
 from .job import Job, Terms, planned, prepare
-from .outputs import writable_file, writable_folder
+from .place import writable, writable_folder
 from .progress import Work
 from .reference import Reference, reference
 from .training import Order, report, write_state
@@ -134,7 +134,7 @@ def attempt(order: Order, debug: bool) -> Trial:
     if order.epochs < 1:
         raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
     if order.plot is not None:
-        writable_file("--plot", order.plot)
+        writable("--plot", order.plot)
     if order.out is not None:
         writable_folder("--out", order.out)
     device = Device.load(order.device)

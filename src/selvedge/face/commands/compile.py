@@ -38,7 +38,7 @@ def command(
     from .. import model as models
     from .. import optimizer as optimizers
     from ..held import held
-    from ..outputs import writable_folder
+    from ..place import writable_folder
     from ..progress import Work
 
     if target not in TARGETS:

@@ -22,11 +22,11 @@ def command(
     from .. import model as models
     from ..held import held
     from ..inspection import inspect
-    from ..outputs import writable_file
+    from ..place import writable
     from ..progress import Work
 
     if plot is not None:
-        writable_file("--plot", plot)
+        writable("--plot", plot)
     with Work() as work, held(bool(context.find_root().params["debug"])):
         work.part("capturing")
         named = models.load(model, shape, seed)
