@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from ..artifact.features import Columns, Features, LogMel, Picture, Waveform
 from ..artifact.name import checked_name
 from ..artifact.preprocess import Preprocess
 from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
@@ -61,6 +62,7 @@ class Plan:
     labels: tuple[str, ...]
     preprocess: Preprocess | None
     seconds_to_plan: float
+    features: Features | None = None
 
     @property
     def arena_bytes(self) -> int:
@@ -152,6 +154,7 @@ class Wish:
     norms: str
     labels: tuple[str, ...]
     preprocess: Preprocess | None
+    features: Features | None = None
 
 
 def plan(
@@ -167,6 +170,7 @@ def plan(
     norms: str = "frozen",
     batch: int | None = None,
     preprocess: Preprocess | None = None,
+    features: Features | None = None,
     labels: Sequence[str] = (),
     name: str = "model",
 ) -> Plan:
@@ -180,6 +184,7 @@ def plan(
     optimizer: ``SGD``, ``Adam`` or ``RMSProp``; by default ``SGD(lr=0.01)``. schedule: by default its constant rate.
     update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": everything if that fits, else
         the most last layers that do, else the biases.
+    features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
 
     Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and
@@ -195,6 +200,12 @@ def plan(
         ("update", update, (str, list, tuple), 'give "full", "auto", "last:K", "bias" or names'),
         ("batch", batch, (int, type(None)), "give a whole number"),
         ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
+        (
+            "features",
+            features,
+            (Picture, LogMel, Waveform, Columns, type(None)),
+            "give those of a selvedge.data.Dataset",
+        ),
         ("name", name, (str,), "give a C identifier"),
     ):
         if not isinstance(value, kinds):
@@ -226,7 +237,11 @@ def plan(
         norms,
         tuple(labels),
         preprocess,
+        features,
     )
+    if features is not None and features.shape != tuple(inputs[0].shape[1:]):
+        fix = f"the model takes {tuple(inputs[0].shape[1:])}: load the data for that shape"
+        raise InvalidInput("features", f"for samples of {features.shape}", fix)
     return _plan(wish)
 
 
@@ -268,7 +283,7 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     arrangement = arrange(made.graphs, wish.device, choices)
     return Plan(
         wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
-        wish.update, made.updated, wish.labels, wish.preprocess, 0.0,
+        wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,
     )  # fmt: skip
 
 

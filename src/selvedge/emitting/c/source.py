@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
 
 from ...artifact.preprocess import Preprocess
 from ...planning.kernel import FLASH, STATE, Kernel
@@ -314,9 +313,10 @@ def _pointer_text(p: Program, instance: int) -> str:
 def _load(p: Program, name: str, preprocess: Preprocess) -> list[str]:
     i = p.inputs["x"]
     spec = p.instances[i].spec
-    channels = spec.shape[-1]
+    alike = len(preprocess.scale) == len(preprocess.offset) == 1
+    channels = 1 if alike else spec.shape[-1]  # one pair for all: no table of as many as a flat input has elements
     scale, offset = preprocess.per_channel(channels)
-    rows = prod(spec.shape[:-1])
+    rows = spec.size // channels
     return [
         f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes)",
         "{",
