@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .cells import failure, range_, times
-from .peers import PEERS, Contestant, Failed, Missing, agree, reason
+from .peers import PEERS, Contestant, Missing, agree, reason
 from .timing import Timing, interleaved, ratios
 from .work import MODELS, Work
 

@@ -9,7 +9,7 @@ import selvedge as sv
 from ..work import RATE, Work
 from .contestant import Contestant
 
-PROBE = 0.25  # the rate of the step that shows the gradients: large, so that float32 keeps their digits
+PROBE = 2.0**20  # the rate of the step that shows the gradients: so large that no weight drowns their digits
 
 
 @cache

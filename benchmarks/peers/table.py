@@ -16,7 +16,9 @@ PEERS: Mapping[str, Callable[[Work], Contestant]] = {
     "compile": inductor.prepare,
     "executorch": executorch.prepare,
 }
-TOLERANCE = 1e-3  # of a gradient, norm-wise: float32 in another order
+# Of a gradient, norm-wise. Rounding is 1e-6; one ReLU input within rounding of 0 takes a whole branch along (0.6 % of
+# the stem's gradient in resnet8?norm=none at batch 8); what is computed wrongly is off by tens of percent.
+TOLERANCE = 0.02
 
 
 def agree(one: Contestant, reference: Contestant) -> None:
