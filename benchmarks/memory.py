@@ -54,8 +54,7 @@ def _cell(measure: Callable[[], Any]) -> Any:
 
 def line(row: dict[str, Any]) -> str:
     """One row for the eye, while the others are made."""
-    arena = number(row["executorch"])
-    return f"{row['model']}, {row['norms']}: Selvedge {row['measured']:,} B, ExecuTorch {arena} B"
+    return f"{row['model']}, {row['norms']}, B: Selvedge {row['measured']:,}, ExecuTorch {number(row['executorch'])}"
 
 
 def slower(rows: Sequence[dict[str, Any]]) -> list[str]:
