@@ -29,7 +29,7 @@ def export(work: Work) -> Program:
         with silenced():
             from executorch.exir import to_edge
     except ModuleNotFoundError as error:
-        raise Missing(f"no package {error.name}: pip install 'selvedge[bench]'") from None
+        raise Missing(f"no package {error.name}: pip install 'executorch==1.5.1'") from None
     import torch
     from torch.export.experimental import _export_forward_backward
 
