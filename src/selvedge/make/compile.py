@@ -60,7 +60,6 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
     """The artifact of ``plan`` in memory, with the model's weights, or with those that ``learnt`` holds."""
     captured = plan.captured
     stored, extra = (initial_state(plan), captured.constant) if learnt is None else learnt_state(plan, learnt)
-    output = captured.graph.outputs["output"]
     labels = plan.programs.step.inputs.get("y")
     leaves = {**plan.programs.predict.state, **plan.programs.step.state}
     return bundle(
@@ -77,7 +76,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             aliases=captured.aliases,
             folds=captured.folds,
             extra=extra,
-            classes=output.shape[-1] if labels is not None and labels.dtype == "int32" else 0,
+            classes=captured.layouts["output"].face[1] if labels is not None and labels.dtype == "int32" else 0,
             labels=plan.labels,
             preprocess=plan.preprocess,
             steps=learnt.steps if isinstance(learnt, Session) else 0,

@@ -62,7 +62,7 @@ def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Descripti
     """``stored``: every state array of the plan in its stored layout: its initial value."""
     checked_name(about.name)
     sources = {
-        f"{about.name}.c": source(plan, about.name, about.preprocess),
+        f"{about.name}.c": source(plan, about.name, about.preprocess, about.layouts.get("x")),
         f"{about.name}.h": header(plan, about.name, about.preprocess),
         **native_sources(),
     }
