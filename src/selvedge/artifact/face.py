@@ -1,4 +1,4 @@
-"""The lines of NAME.h that firmware relies on: the emitter writes them, and a loader compares them with the manifest."""
+"""The lines of NAME.h that firmware relies on: the emitter writes them, a loader compares them with the manifest."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +89,8 @@ def _program(m: Manifest, name: str, inputs: Mapping[str, Port], outputs: Mappin
     needed |= {"output", *(("loss",) if name != "predict" else ())} - set(outputs)
     if needed:
         raise ValueError(f"program {name} has no {sorted(needed)[0]}")
-    for key, port in (("lr", inputs.get("lr")), ("loss", outputs.get("loss"))):
-        if port is not None and (port.shape or port.dtype != m.dtype):
+    for key, scalar in (("lr", inputs.get("lr")), ("loss", outputs.get("loss"))):
+        if scalar is not None and (scalar.shape or scalar.dtype != m.dtype):
             raise ValueError(f"program {name}: {key} is no {m.dtype} scalar")
 
 
@@ -117,7 +118,7 @@ def _state(m: Manifest) -> None:
             regions[entry.region].append((entry.offset, entry.offset + entry.bytes, name))
     for spans in regions.values():
         spans.sort()
-        for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+        for (_, end, first), (start, _, second) in pairwise(spans):
             if start < end:
                 raise ValueError(f"state {first} and {second} overlap")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ class NamedModel:
 
 def load(spec: str, shape: str | None, seed: int) -> NamedModel:
     """``shape``: the example's as "1x3x32x32", for factories that return only a module. Raises ``SelvedgeError``."""
+    if "\0" in spec or len(spec.encode()) > 4096:
+        raise InvalidInput("model", spec[:40].replace("\0", "\\0"), "no path is like that: " + HOW)
     path, colon, factory = spec.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_file(Path(path), factory, shape, seed)
@@ -44,16 +47,12 @@ def load(spec: str, shape: str | None, seed: int) -> NamedModel:
 
 
 def _from_zoo(spec: str, seed: int) -> NamedModel:
-    try:
-        module, example, loss = make(spec, seed=seed)
-    except RuntimeError as error:  # torch's word for a tensor that no memory holds
-        raise InvalidInput("model", spec, f"torch cannot build it ({_first_line(error)})") from None
+    module, example, loss = make(spec, seed=seed)
     return NamedModel(_identifier(spec.partition("?")[0]), module, (example,), loss)
 
 
 def _exported(path: Path) -> NamedModel:
-    if not path.is_file():
-        raise InvalidInput("model file", str(path), "there is no such file")
+    _require_file(path)
     try:
         program = torch.export.load(str(path))
     except Exception as error:
@@ -66,8 +65,7 @@ def _exported(path: Path) -> NamedModel:
 
 
 def _from_file(path: Path, factory: str, shape: str | None, seed: int) -> NamedModel:
-    if not path.is_file():
-        raise InvalidInput("model file", str(path), "there is no such file")
+    _require_file(path)
     torch.manual_seed(seed)
     with _importing_beside(path):
         function = _function(path, factory)
@@ -80,6 +78,16 @@ def _from_file(path: Path, factory: str, shape: str | None, seed: int) -> NamedM
         fix = "it must return an nn.Module, or a pair of module and example"
         raise InvalidInput("factory", factory, f"{fix}, not {type(made).__name__}")
     return NamedModel(_identifier(factory), model, _example(factory, example, shape), None)
+
+
+def _require_file(path: Path) -> None:
+    try:
+        found = path.stat()
+    except OSError as error:
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise InvalidInput("model file", str(path), why) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidInput("model file", str(path), "it is no regular file")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from .session import Session
 LIMIT = 1 << 30  # no file of an artifact is larger
 
 
-def load(directory: str | Path, cache: str | Path | None = None) -> Session:
+def load(directory: object, cache: str | Path | None = None) -> Session:
     """Load and, if this machine has not done so yet, compile an emitted artifact.
 
     Raises :class:`InvalidInput` where a file is missing, altered or not listed.

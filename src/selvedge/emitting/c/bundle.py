@@ -85,12 +85,15 @@ def write(made: Bundle, target: Path) -> Path:
     return target
 
 
-def _owned(folder: Path) -> set[str]:
-    """The files that an earlier artifact in ``folder`` lists as its own."""
+def _owned(folder: Path) -> set[str] | None:
+    """The files that an earlier artifact in ``folder`` lists as its own; None where there is no artifact of ours."""
     try:
-        return {"manifest.json", *json.loads((folder / "manifest.json").read_text())["files"]}
-    except (OSError, ValueError, KeyError, TypeError):  # none there, or not ours to judge
-        return {"manifest.json"}
+        data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if isinstance(data["format"], int) and isinstance(data["target"], str):
+            return {"manifest.json", *(Path(name).name for name in data["files"])}
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return None
 
 
 def weights_header(name: str, weights: bytes) -> str:
