@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .name import checked_name
 
@@ -140,7 +141,9 @@ def _names(m: Manifest) -> None:
             raise ValueError("preprocess: the input is no batch of floats")
         m.preprocess.per_channel(_face(x)[1])
     for fold in m.folds:
-        if not isinstance(fold.eps, int | float) or not isfinite(fold.eps):
+        for what in (fold.weight, fold.mean, fold.var, *(fold.inner), fold.receiver or ""):
+            _text("fold", what)
+        if isinstance(fold.eps, bool) or not isinstance(fold.eps, int | float) or not 0 <= fold.eps < 1:
             raise ValueError(f"fold eps is {fold.eps!r}")
 
 
@@ -148,12 +151,24 @@ def _face(port: Port) -> tuple[int, ...]:
     return port.layout.face if port.layout else port.shape
 
 
-def require_complete(m: Manifest, extra: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` unless every name of the state dict is in the state, or in ``extra`` beside it."""
-    held = {*m.state, *extra}
-    _known("aliases", m.aliases.values(), held)
-    _known("order", m.order, held | set(m.aliases))
-    _known("folds", (n for f in m.folds for n in (f.weight, *f.inner, f.receiver) if n is not None), held)
+def require_complete(m: Manifest, extra: Mapping[str, np.ndarray]) -> None:
+    """Raise ``ValueError`` unless the names of the state dict are those of the state and of ``extra``, and fit."""
+    faces = {n: e.layout.face if e.layout else e.shape for n, e in m.state.items() if e.kind != "optimizer"}
+    if set(faces) & set(extra) - {n for f in m.folds for n in f.inner}:
+        raise ValueError("an array lies in the state and in extra.npz")
+    faces.update({n: a.shape for n, a in extra.items()})
+    for name, array in extra.items():
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"extra.npz: {name} is of dtype {array.dtype}")
+    _known("aliases", m.aliases.values(), faces)
+    if len(set(m.order)) != len(m.order) or set(m.order) != {*faces, *m.aliases} or set(m.aliases) & set(faces):
+        odd = sorted(set(m.order) ^ {*faces, *m.aliases}) or ["a name twice"]
+        raise ValueError(f"order and state differ in {odd[0][:60]!r}")
+    for fold in m.folds:
+        vectors = (*fold.inner, *((fold.receiver,) if fold.receiver else ()))
+        _known("folds", (fold.weight, *vectors), faces)
+        if any(faces[n] != faces[fold.weight][:1] for n in vectors):
+            raise ValueError(f"folds: {fold.weight} and its norm are of other sizes")
 
 
 def _known(what: str, names: Iterable[Any], known: Sequence[str] | Mapping[str, Any] | set[str]) -> None:
