@@ -28,3 +28,31 @@ def test_comments_do_not_make_a_proof_stale_but_code_does(tmp_path: Path) -> Non
             texts.append(prove.code(path))
         assert texts[0] == texts[1]
         assert texts[0] != texts[2]
+
+
+def test_the_line_of_a_directive_matters(tmp_path: Path) -> None:
+    path = tmp_path / "a.c"
+    texts = []
+    for text in (
+        "#define A 1\nint f;",
+        "#define  A 1 /* x */\n\nint\nf;",
+        "#define A \\\n 1\nint f;",
+        "#define A 1 int f;",
+    ):
+        path.write_text(text)
+        texts.append(prove.code(path))
+    assert texts[0] == texts[1] == texts[2] != texts[3]
+
+
+def test_every_proof_names_the_test_that_it_runs() -> None:
+    tests = {
+        "random models, interpreter": "tests/capture/test_random_models.py",
+        "operators on PyTorch's own samples": "tests/capture/test_operator_database.py",
+        "random models, native": "tests/make/test_random_models_native.py",
+        "zoo gradients, and twenty steps in double": "tests/make/test_gradients.py",
+        "demo, five seeds": "benchmarks/prove_demo.py",
+    }
+    assert tests.keys() == prove.PROOFS.keys()
+    for name, test in tests.items():
+        assert test in prove.PROOFS[name].sources
+        assert all((prove.ROOT / source).exists() for source in prove.PROOFS[name].sources)

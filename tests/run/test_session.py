@@ -100,7 +100,7 @@ def test_label_out_of_range_is_caught_by_the_c_as_well(session: sv.Session) -> N
     session.load_optimizer_state_dict(sv.compile(plan()).optimizer_state_dict())
     port = session.manifest.programs["step"].inputs["y"]
     for label in (-1, 3, 2**31 - 1, -(2**31)):
-        session._inputs("step", X)
+        session._lay("step", session._inputs("step", X))
         session._view(port.offset, port)[...] = label
         assert "labels must be class indices" in refusal(lambda: session._run("step"))
     assert bits(session) == before
@@ -341,7 +341,7 @@ def test_c_loads_bytes_as_the_session_does(session: sv.Session, program: str) ->
     """Equal but for one rounding of the product, which a compiler that fuses the multiply-add leaves out."""
     raw = np.random.default_rng(0).permutation(np.arange(120) * 255 // 119).astype(np.uint8).reshape(2, 2, 6, 5)
     port = session.manifest.programs[program].inputs["x"]
-    session._inputs(program, raw)
+    session._lay(program, session._inputs(program, raw))
     ours = session._view(port.offset, port).copy()
     load = getattr(session._library.dll(), f"model_{program}_load")
     load.argtypes, load.restype = (ctypes.c_void_p, ctypes.c_char_p), None

@@ -16,9 +16,9 @@ from .layout import Layout
 from .preprocess import Preprocess
 from .schedule import Schedule
 from .schedule import from_dict as schedule_from_dict
+from .sound import ITEM, require_sound, sizes, texts
 
 FORMAT = 1
-ITEM = {"float32": 4, "float64": 8, "int32": 4, "uint8": 1, "bool": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ class Manifest:
         """Raises :class:`InvalidInput` for anything that is not a manifest of this format."""
         try:
             data = json.loads(text)
-            if data.pop("format") != FORMAT:
+            version = data.pop("format")
+            if version != FORMAT or isinstance(version, bool):
                 raise InvalidInput("artifact format", source, f"this version reads format {FORMAT}: emit it again")
             if data.pop("target") != "c":
                 raise InvalidInput("artifact target", source, "this runtime runs the C target")
@@ -137,9 +138,9 @@ class Manifest:
                         for k, p in data["programs"].items()
                     },
                     "state": {k: _entry(v) for k, v in data["state"].items()},
-                    "updated": tuple(data["updated"]),
-                    "order": tuple(data["order"]),
-                    "labels": tuple(data["labels"]),
+                    "updated": texts("updated", data["updated"]),
+                    "order": texts("order", data["order"]),
+                    "labels": texts("labels", data["labels"]),
                     "folds": tuple(Fold.from_dict(f) for f in data["folds"]),
                     "schedule": schedule_from_dict(data["schedule"]),
                     "preprocess": Preprocess.from_dict(data["preprocess"]) if data["preprocess"] else None,
@@ -147,28 +148,12 @@ class Manifest:
                     "files": {str(n): str(h) for n, h in data["files"].items()},
                 }
             )
-            made._require_sound()
+            require_sound(made)
             return made
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             if isinstance(error, InvalidInput):
                 raise
             raise InvalidInput("artifact manifest", source, f"it cannot be read ({error}); emit it again") from None
-
-    def _require_sound(self) -> None:
-        """Raise ``ValueError`` unless every array lies inside its memory."""
-        if not (isinstance(self.steps, int) and self.steps >= 0):
-            raise ValueError(f"steps is {self.steps!r}")
-        ports = [v for p in self.programs.values() for v in (*p.inputs.values(), *p.outputs.values())]
-        kept = [e for e in self.state.values() if e.region == "state"]
-        frozen = [e for e in self.state.values() if e.region == "flash"]
-        if len(kept) + len(frozen) != len(self.state):
-            raise ValueError("a state array lies neither in state nor in flash")
-        for size, entries in ((self.arena_bytes, ports), (self.arena_bytes, kept), (self.weights_bytes, frozen)):
-            for entry in entries:
-                if not 0 <= entry.offset <= entry.offset + entry.bytes <= size:
-                    raise ValueError(f"an array of {entry.bytes} bytes at {entry.offset} of {size}")
-        if self.features is not None and self.features.shape != self.sample_shape:
-            raise ValueError(f"features of shape {self.features.shape} for an input of {self.sample_shape}")
 
 
 def _plain(value: Any) -> Any:
@@ -182,15 +167,15 @@ def _plain(value: Any) -> Any:
 
 
 def _layout(data: Mapping[str, Any] | None) -> Layout | None:
-    return None if data is None else Layout.from_dict(data)
+    return None if data is None else Layout(*(sizes(key, data[key]) for key in ("perm", "shape", "face")))
 
 
 def _port(data: Mapping[str, Any]) -> Port:
-    return Port(int(data["offset"]), tuple(data["shape"]), str(data["dtype"]), _layout(data["layout"]))
+    return Port(data["offset"], sizes("shape", data["shape"]), str(data["dtype"]), _layout(data["layout"]))
 
 
 def _entry(data: Mapping[str, Any]) -> StateEntry:
     return StateEntry(
-        str(data["region"]), int(data["offset"]), int(data["initial"]), tuple(data["shape"]), str(data["dtype"]),
+        str(data["region"]), data["offset"], data["initial"], sizes("shape", data["shape"]), str(data["dtype"]),
         str(data["kind"]), _layout(data["layout"]),
     )  # fmt: skip

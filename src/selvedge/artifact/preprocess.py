@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidInput
+from .number import finite
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """``x = byte * scale + offset``, one pair for all channels or one a channel."""
+    """``x = byte * scale + offset``, one pair for all channels (a number) or one a channel (of PyTorch's axis 1)."""
 
     scale: tuple[float, ...] = (1 / 255,)
     offset: tuple[float, ...] = (0.0,)
 
     def __post_init__(self) -> None:
         for field, values in (("scale", self.scale), ("offset", self.offset)):
-            if not values or not all(isinstance(v, int | float) and isfinite(v) for v in values):
+            listed = values if isinstance(values, tuple | list | np.ndarray) else (values,)
+            numbers = tuple(v for v in (finite(v) for v in listed) if v is not None)
+            if not numbers or len(numbers) != len(listed):
                 raise InvalidInput(f"preprocess {field}", values, "give finite numbers: one, or one a channel")
+            object.__setattr__(self, field, numbers)
         if not all(self.scale):
             raise InvalidInput("preprocess scale", self.scale, "0 would make every input the same")
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from math import cos, isfinite, pi, sqrt
+from math import cos, inf, pi, sqrt
 from typing import Any
 
 from ..errors import InvalidInput
+from .number import finite
 
 
 def _check(ok: bool, field: str, value: object, allowed: str) -> None:
@@ -18,10 +19,14 @@ def _check(ok: bool, field: str, value: object, allowed: str) -> None:
         raise InvalidInput(f"schedule {field}", value, allowed)
 
 
-def _rate(field: str, value: object, *, zero: bool = True) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+def _rate(owner: object, field: str, *, zero: bool = True) -> None:
+    """The field as a python float; numpy's scalars are taken."""
+    value = getattr(owner, field)
+    number = finite(value)
     least = ">= 0" if zero else "> 0"
-    _check(number and (value >= 0 if zero else value > 0), field, value, f"give a finite number {least}")  # type: ignore[operator]
+    good = number is not None and (number >= 0 if zero else number > 0)
+    _check(good, field, value, f"give a finite number {least}")
+    object.__setattr__(owner, field, number)
 
 
 def _steps(field: str, value: object, least: int) -> None:
@@ -41,7 +46,7 @@ class Constant:
     base: float
 
     def __post_init__(self) -> None:
-        _rate("base", self.base)
+        _rate(self, "base")
 
     def lr(self, step: int) -> float:
         return self.base
@@ -59,12 +64,15 @@ class Step:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        _rate("base", self.base)
+        _rate(self, "base")
         _steps("every", self.every, 1)
-        _rate("factor", self.factor, zero=False)
+        _rate(self, "factor", zero=False)
 
     def lr(self, step: int) -> float:
-        return float(self.base * self.factor ** (step // self.every))
+        try:
+            return float(self.base * self.factor ** (step // self.every))
+        except OverflowError:  # a factor above 1, long enough: a session refuses the step
+            return inf
 
     def to_dict(self) -> dict[str, Any]:
         return {"schedule": "step", **asdict(self)}
@@ -83,8 +91,8 @@ class Cosine:
     least: float = 0.0
 
     def __post_init__(self) -> None:
-        _rate("base", self.base)
-        _rate("least", self.least)
+        _rate(self, "base")
+        _rate(self, "least")
         _check(self.least <= self.base, "least", self.least, f"it must lie in 0..{self.base}")
         _steps("steps", self.steps, 1)
         _steps("warmup", self.warmup, 0)
@@ -108,7 +116,7 @@ class InverseSqrt:
     warmup: int = 1
 
     def __post_init__(self) -> None:
-        _rate("base", self.base)
+        _rate(self, "base")
         _steps("warmup", self.warmup, 1)
 
     def lr(self, step: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -124,9 +125,17 @@ def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception
     if any(sign in text for sign in _DATA_DEPENDENT):
         return NotSupported("data-dependent control flow", where, _STRAIGHTEN)
     shapes = ", ".join(str(list(x.shape)) for x in example)
-    if isinstance(error, (RuntimeError, ValueError, TypeError)) and where:
-        return InvalidInput("example", f"of shape {shapes}", f"forward() fails at {where} with: {_first_line(error)}")
+    place = f"forward() fails at {where}" if where else _failing_layer(error)
+    if isinstance(error, (RuntimeError, ValueError, TypeError)) and place:
+        return InvalidInput("example", f"of shape {shapes}", f"{place} with: {_first_line(error)}")
     return NotSupported("this model", where, _says(error))
+
+
+def _failing_layer(error: Exception) -> str:
+    """PyTorch's own layer whose forward raised: a bare ``nn.Linear`` has no line of the user's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = any("/torch/nn/modules/" in f.filename and f.name in ("forward", "_conv_forward") for f in frames)
+    return "a layer fails" if inside else ""
 
 
 def _says(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .. import ir
 from ..artifact.layout import Layout
+from ..artifact.number import finite
 from ..errors import InvalidInput
 from .tensor import without
 
@@ -36,8 +37,10 @@ class CrossEntropy:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing <= 1:
-            raise InvalidInput("label_smoothing", self.label_smoothing, "it must lie in 0..1")
+        share = finite(self.label_smoothing)
+        if share is None or not 0 <= share <= 1:
+            raise InvalidInput("label_smoothing", self.label_smoothing, "give a number in 0..1")
+        object.__setattr__(self, "label_smoothing", share)
 
     def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout]:
         if len(layout.face) < 2:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Protocol
 
 from .. import ir
+from ..artifact.number import finite
 from ..errors import InvalidInput
 
 Values = Mapping[str, ir.Value]
@@ -62,16 +62,31 @@ def _decayed(w: ir.Value, g: ir.Value, weight_decay: float) -> ir.Value:
     return _plus(g, w, weight_decay) if weight_decay else g
 
 
-def _within(owner: object, **bounds: tuple[float | None, float, float | None]) -> None:
-    """Each field's value lies in low <= value < high (None: no upper end)."""
-    for field, (value, low, high) in bounds.items():
-        if value is None:
-            continue
-        if not isinstance(value, int | float) or not isfinite(value):
-            raise InvalidInput(f"{type(owner).__name__} {field}", value, "it must be a finite number")
-        if not (value >= low and (high is None or value < high)):
-            allowed = f"it must be >= {low:g}" + ("" if high is None else f" and < {high:g}")
-            raise InvalidInput(f"{type(owner).__name__} {field}", value, allowed)
+def _within(owner: object, **bounds: tuple[float, float | None]) -> None:
+    """Each field is a number in low <= value < high (None: no upper end), and becomes a python float."""
+    for field, (low, high) in bounds.items():
+        object.__setattr__(owner, field, _bounded(owner, field, getattr(owner, field), low, high))
+
+
+def _bounded(owner: object, field: str, value: object, low: float, high: float | None) -> float:
+    number = finite(value)
+    if number is None:
+        raise InvalidInput(f"{type(owner).__name__} {field}", value, "it must be a finite number")
+    if not (number >= low and (high is None or number < high)):
+        allowed = f"it must be >= {low:g}" + ("" if high is None else f" and < {high:g}")
+        raise InvalidInput(f"{type(owner).__name__} {field}", value, allowed)
+    return number
+
+
+def _clip(owner: object, value: object) -> None:
+    """``clip_value`` alone may be None: no bound."""
+    if value is not None:
+        _within(owner, clip_value=(0, None))
+
+
+def _flag(owner: object, field: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{type(owner).__name__} {field}", value, "give True or False")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +104,9 @@ class SGD:
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
-        _within(
-            self,
-            lr=(self.lr, 0, None),
-            momentum=(self.momentum, 0, None),
-            weight_decay=(self.weight_decay, 0, None),
-            clip_value=(self.clip_value, 0, None),
-        )
+        _within(self, lr=(0, None), momentum=(0, None), dampening=(0, None), weight_decay=(0, None))
+        _clip(self, self.clip_value)
+        _flag(self, "nesterov", self.nesterov)
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise InvalidInput("SGD nesterov", True, "it needs momentum > 0 and dampening = 0")
 
@@ -143,15 +154,11 @@ class Adam:
     def __post_init__(self) -> None:
         if not (isinstance(self.betas, tuple) and len(self.betas) == 2):
             raise InvalidInput("Adam betas", self.betas, "give a pair, as (0.9, 0.999)")
-        _within(
-            self,
-            lr=(self.lr, 0, None),
-            beta1=(self.betas[0], 0, 1),
-            beta2=(self.betas[1], 0, 1),
-            eps=(self.eps, 0, None),
-            weight_decay=(self.weight_decay, 0, None),
-            clip_value=(self.clip_value, 0, None),
-        )
+        first, second = (_bounded(self, f"beta{i}", beta, 0, 1) for i, beta in enumerate(self.betas, 1))
+        object.__setattr__(self, "betas", (first, second))
+        _within(self, lr=(0, None), eps=(0, None), weight_decay=(0, None))
+        _clip(self, self.clip_value)
+        _flag(self, "decoupled", self.decoupled)
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -196,15 +203,8 @@ class RMSProp:
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
-        _within(
-            self,
-            lr=(self.lr, 0, None),
-            alpha=(self.alpha, 0, None),
-            eps=(self.eps, 0, None),
-            momentum=(self.momentum, 0, None),
-            weight_decay=(self.weight_decay, 0, None),
-            clip_value=(self.clip_value, 0, None),
-        )
+        _within(self, lr=(0, None), alpha=(0, None), eps=(0, None), momentum=(0, None), weight_decay=(0, None))
+        _clip(self, self.clip_value)
 
     @property
     def slots(self) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ def select(captured: Captured, update: str | Sequence[str]) -> tuple[str, ...]:
     bias (of norms too). Else names and globs ("head.*"), in a sequence or between commas; a shared parameter may be
     called by any of its names. Raises ``InvalidInput``, which names what exists.
     """
+    if not isinstance(update, str) and not all(isinstance(pattern, str) for pattern in update):
+        raise InvalidInput("update", list(update), "give names and globs of the state dict")
     trainable = set(captured.trainable)
     if update == "full":
         chosen = trainable
@@ -41,8 +43,9 @@ def _last(captured: Captured, update: str) -> set[str]:
     trainable = set(captured.trainable)
     owned = [names for layer in captured.layers if (names := trainable.intersection(layer.names))]
     count = update.removeprefix("last:")
-    if not count.isdecimal() or not 1 <= int(count) <= len(owned):
-        raise InvalidInput("update", repr(update), f'give "last:1" to "last:{len(owned)}": so many layers train')
+    if not (count.isdecimal() and len(count) < 10 and 1 <= int(count) <= len(owned)):
+        given = update if len(update) < 40 else f"{update[:36]}..."
+        raise InvalidInput("update", repr(given), f'give "last:1" to "last:{len(owned)}": so many layers train')
     return set().union(*owned[-int(count) :])
 
 

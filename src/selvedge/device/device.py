@@ -28,7 +28,7 @@ NOTHING = FlashSplit()
 class Device:
     """A device. Every size is in bytes, every rate per second.
 
-    ``ram``, ``flash``: what the chip or board has; ``reserved_ram``: what stack and runtime (or the
+    ``ram``, ``flash``: what the chip or board has (flash 0: no limit); ``reserved_ram``: what stack and runtime (or the
     operating system) keep of it; ``cache``: bytes of the last private cache, 0 where there is none.
     ``clock_hz``: None if unknown. ``vector_bytes``: the SIMD width kernels may use, 0 for scalar code.
     ``alignment``: of every buffer in the arena, a power of two. ``throughput``: MAC/s of one core by dtype.
@@ -92,9 +92,9 @@ class Device:
             fix = f"leave something of the {format_bytes(fields['ram'])} of RAM to the plan"
             raise InvalidInput("device reserved_ram", reserved_ram, fix)
         fields["name"] = reading.text("name", name)
-        fields["summary"] = summary
+        fields["summary"] = reading.line("summary", summary)
         fields["clock_hz"] = None if clock_hz is None else reading.positive("clock_hz", clock_hz)
-        fields["vector_bytes"] = 0 if vector_bytes == 0 else reading.power("vector_bytes", vector_bytes)
+        fields["vector_bytes"] = reading.vector("vector_bytes", vector_bytes)
         fields["alignment"] = max(vector_bytes, 8) if alignment is None else reading.power("alignment", alignment)
         fields["throughput"] = reading.rates("throughput", throughput)
         fields["bandwidth"] = reading.rates("bandwidth", bandwidth, LEVELS)
@@ -137,7 +137,8 @@ class Device:
 
     def __str__(self) -> str:
         about = f" ({self.summary})" if self.summary else ""
-        return f"{self.name}{about}: {format_bytes(self.ram)} RAM, {format_bytes(self.flash)} flash"
+        flash = f"{format_bytes(self.flash)} flash" if self.flash else "flash without limit"
+        return f"{self.name}{about}: {format_bytes(self.ram)} RAM, {flash}"
 
 
 def _listed(field: str, value: Iterable[Any]) -> Iterable[Any]:

@@ -21,6 +21,10 @@ def devices() -> tuple[str, ...]:
 
 def read(name: str | Path) -> dict[str, Any]:
     """The table of a built-in name, of a ``.toml`` file, or of this machine. Raises :class:`InvalidInput`."""
+    if not isinstance(name, str | Path):
+        raise InvalidInput("device", f"of type {type(name).__name__}", "give a profile's name or path")
+    if "\0" in str(name):
+        raise InvalidInput("device", str(name).replace("\0", "\\0"), "a name has no zero byte: give another")
     if name == THIS_MACHINE:
         return measure.this_machine()
     if isinstance(name, Path) or name.endswith(".toml"):

@@ -23,6 +23,7 @@ from selvedge.device.figures import (
 from selvedge.device.sizes import parse_bytes
 from selvedge.errors import InvalidInput
 
+VECTORS = (0, 8, 16, 32, 64)  # widths that the kernels have
 DELEGATES = ("npu", "gpu", "dsp", "cluster")
 
 
@@ -40,6 +41,18 @@ def positive(field: str, value: object, *, zero: bool = False) -> float:
     return float(cast(float, value))
 
 
+def line(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"device {field}", value, "write a string")
+    return value
+
+
+def vector(field: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value not in VECTORS:
+        raise InvalidInput(f"device {field}", value, f"give one of {', '.join(map(str, VECTORS))}, in bytes")
+    return value
+
+
 def power(field: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1 or value & (value - 1):
         raise InvalidInput(f"device {field}", value, "give a power of two, in bytes")
@@ -50,6 +63,8 @@ def table(field: str, value: object, keys: Sequence[str] = ()) -> Mapping[str, A
     if not isinstance(value, Mapping):
         raise InvalidInput(f"device {field}", value, "give a table of names and values")
     for key in value:
+        if not isinstance(key, str):
+            raise InvalidInput(f"device {field}", key, "give strings as names")
         if keys and key not in keys:
             raise InvalidInput(f"device {field}", key, f"choose one of {', '.join(keys)}")
     return value

@@ -22,6 +22,8 @@ from . import commands, devices_commands
 from .commands import options
 from .held import held
 
+SEEDS = 1 << 63  # what torch takes
+
 app = typer.Typer(
     add_completion=True,
     no_args_is_help=True,
@@ -66,7 +68,7 @@ def plan(
     shape: options.Shape = None,
     name: Annotated[str | None, typer.Option(help="Of the artifact's C functions and files.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the artifact (C99, weights, manifest) here.")] = None,
-    seed: Annotated[int, typer.Option(help="For random weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=-SEEDS, max=SEEDS - 1, help="For random weights.")] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw it: FILE.html, or FILE.svg for the memory alone.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
 ) -> None:
@@ -88,14 +90,14 @@ def plan(
         made = make_plan(
             named.model,
             named.example,
-            loss=loss or named.loss or "cross_entropy",
+            loss=(named.loss or "cross_entropy") if loss is None else loss,
             device=device,
             budget=budget,
             optimizer=chosen,
             update=update,
             norms=norms,
             batch=batch,
-            name=name or named.name,
+            name=named.name if name is None else name,
         )
         if out is not None:
             emit(made, "c", out)
@@ -123,7 +125,7 @@ def operators(
 
 @app.command()
 def demo(
-    seed: Annotated[int, typer.Option(help="Of the split, the camera and the weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=-SEEDS, max=SEEDS - 1, help="Of the split, the camera and the weights.")] = 0,
     report: Annotated[Path, typer.Option(help="Where the page with the plots goes.")] = Path("selvedge-demo.html"),
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines, nothing else.")] = False,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> 
     """``shape``: the example's as "1x3x32x32", for factories that return only a module. ``data``: gives a zoo model,
     or a factory with a parameter ``classes``, as many, and an example where nothing else does. Raises
     ``SelvedgeError``."""
+    if "\0" in spec or len(spec.encode()) > 4096:
+        raise InvalidInput("model", spec[:40].replace("\0", "\\0"), "no path is like that: " + HOW)
     path, colon, factory = spec.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_file(Path(path), factory, shape, seed, data)
@@ -58,10 +61,7 @@ def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> 
 
 
 def _from_zoo(spec: str, seed: int) -> NamedModel:
-    try:
-        module, example, loss = make(spec, seed=seed)
-    except RuntimeError as error:  # torch's word for a tensor that no memory holds
-        raise InvalidInput("model", spec, f"torch cannot build it ({_first_line(error)})") from None
+    module, example, loss = make(spec, seed=seed)
     return NamedModel(_identifier(spec.partition("?")[0]), module, (example,), loss)
 
 
@@ -75,8 +75,7 @@ def _with_classes(spec: str, data: Known | None) -> str:
 
 
 def _exported(path: Path) -> NamedModel:
-    if not path.is_file():
-        raise InvalidInput("model file", str(path), "there is no such file")
+    _require_file(path)
     try:
         program = torch.export.load(str(path))
     except Exception as error:
@@ -89,8 +88,7 @@ def _exported(path: Path) -> NamedModel:
 
 
 def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Known | None) -> NamedModel:
-    if not path.is_file():
-        raise InvalidInput("model file", str(path), "there is no such file")
+    _require_file(path)
     torch.manual_seed(seed)
     with importing_beside(path):
         factory_of = function(path, factory, "model file", "factory")
@@ -105,6 +103,16 @@ def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Kno
     if example is None and shape is None and data is not None:
         example = torch.zeros(1, *data.shape)
     return NamedModel(_identifier(factory), model, _example(factory, example, shape), None)
+
+
+def _require_file(path: Path) -> None:
+    try:
+        found = path.stat()
+    except OSError as error:
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise InvalidInput("model file", str(path), why) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidInput("model file", str(path), "it is no regular file")
 
 
 def _arguments(factory: Callable[..., Any], data: Known | None) -> dict[str, int]:

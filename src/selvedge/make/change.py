@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..capture import Captured, capture, select
 from ..capture.optimizer import SGD, Optimizer
-from ..errors import InvalidInput
+from ..errors import InvalidInput, NotSupported
 from .batch import batched, rows
 from .limits import fits
 
@@ -90,14 +90,14 @@ class _Search:
         wish = replace(self.wish, example=example, optimizer=terms.optimizer, update=terms.update)
         try:
             return self.attempt(wish, captured)
-        except InvalidInput:  # a model without biases, say
+        except (InvalidInput, NotSupported):  # a model without biases, say
             return None
 
     def captured(self, batch: int) -> Captured | None:
         """None if the model has a fixed batch."""
         if batch not in self.captures:
             self.captures[batch] = None
-            with suppress(InvalidInput):
+            with suppress(InvalidInput, NotSupported):  # of one sample a variance, say, cannot be had
                 example = batched(self.wish.example, batch)
                 self.captures[batch] = capture(self.wish.model, example, norms=self.wish.norms)
         return self.captures[batch]
@@ -108,14 +108,16 @@ class _Search:
 
     def least(self) -> tuple[Plan, Terms] | None:
         """The plan that strains its budget least of those this search can reach, and its terms."""
-        batch = next((b for b in (1, self.batch) if self.captured(b) is not None), self.batch)
         optimizer = self.plain if self.wish.optimizer.slots else self.wish.optimizer
         found = []
-        for update in dict.fromkeys((self.wish.update, "last:1", "bias")):
-            terms = Terms(batch, optimizer, update)
-            plan = self.plan(terms)
-            if plan is not None:
-                found.append((plan, terms))
+        for batch in dict.fromkeys((1, self.batch)):
+            for update in dict.fromkeys((self.wish.update, "last:1", "bias")):
+                terms = Terms(batch, optimizer, update)
+                plan = self.plan(terms)
+                if plan is not None:
+                    found.append((plan, terms))
+            if found:  # a larger batch strains more
+                break
         return min(found, key=lambda f: (not fits(f[0]), _strain(f[0])), default=None)
 
     def change(self, smaller: bool, optimizer: Optimizer, fewer: bool) -> Terms | None:

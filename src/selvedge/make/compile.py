@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
     )
 
 
-def compile(plan: Plan, *, cache: Path | None = None) -> HostSession:
+def compile(plan: Plan, *, cache: str | Path | None = None) -> HostSession:
     """Native code of ``plan`` for this machine: the same calls at the same bytes. Compiled once, then cached.
 
     Raises ``NoCompiler`` or ``BuildFailed``.
@@ -104,12 +105,14 @@ def emit(plan: Plan, target: str, directory: str | Path, *, learnt: Session | Ma
 
     Raises ``InvalidInput`` for an unknown target or a directory that cannot be written.
     """
-    if target not in TARGETS:
+    if not isinstance(target, str) or target not in TARGETS:
         raise InvalidInput("target", target, f"choose one of {', '.join(TARGETS)}")
+    if not isinstance(directory, str | PathLike):
+        raise InvalidInput("directory", f"of type {type(directory).__name__}", "give the path of a directory")
     return write(bundled(_planned(plan), learnt), Path(directory))
 
 
-def measured(plan: Plan, *, cache: Path | None = None) -> Measured:
+def measured(plan: Plan, *, cache: str | Path | None = None) -> Measured:
     """Arena and stack that the compiled plan really uses, from the checking build."""
     return measure(_planned(plan).arrangement, bundled(plan), cache)
 

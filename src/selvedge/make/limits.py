@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..device.sizes import format_bytes
 from ..errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -41,3 +42,16 @@ def overdrawn(plan: Plan) -> InvalidInput | None:
 def fits(plan: Plan) -> bool:
     """Whether ``plan`` keeps every limit of its budget."""
     return excess(plan) is None and overdrawn(plan) is None
+
+
+def reserved(plan: Plan) -> str:
+    """What the device keeps of its RAM beside the plan's, in one sentence."""
+    kept = plan.device.reserved_ram
+    if kept:
+        return f"{format_bytes(kept)} are kept for stack and runtime"
+    return "nothing is kept for stack and runtime: set reserved_ram"
+
+
+def unlimited(plan: Plan) -> str:
+    """A remark where nothing bounds the flash, "" where something does."""
+    return "; of flash there is no limit" if plan.budget.flash is None else ""

@@ -120,7 +120,7 @@ class _Watch:
         return bool((outside != self.paint).any())
 
 
-def measure(plan: Arrangement, made: Bundle, cache: Path | None = None, seed: int = 0) -> Measured:
+def measure(plan: Arrangement, made: Bundle, cache: str | Path | None = None, seed: int = 0) -> Measured:
     """Build the checking build, run every program of ``plan`` on painted memory, and report what was used."""
     sources = {**made.sources, "stack_probe.c": native_stack_probe()}
     library = build(sources, plan.lanes, plan.dtype, extra=("-DSELVEDGE_CHECK", "-pthread"), cache=cache)
@@ -170,7 +170,7 @@ def inputs(p: Program, classes: int, seed: int) -> dict[str, np.ndarray]:
         elif spec.is_float:
             made[name] = rng.random(spec.shape).astype(spec.dtype)
         else:
-            most = max(1, classes) if name == "y" else 2
+            most = max(1, classes) if name == "y" else 2  # bytes, flags and whole numbers of the model's own
             made[name] = rng.integers(0, most, spec.shape).astype(spec.dtype)
         assert made[name].size == prod(spec.shape)
     return made

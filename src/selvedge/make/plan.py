@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from ..planning.schedule import Arrangement, Choice
 from ..run.session import Session
 from .batch import batched
 from .change import cheapest_change, trained_layers
-from .limits import excess, fits, overdrawn
+from .limits import excess, fits, overdrawn, reserved
 from .show import notebook
 from .table import table
 from .why import why
@@ -91,8 +92,15 @@ class Plan:
         return {
             "model": self.name,
             "device": self.device.name,
+            "loss": type(self.loss).__name__,
+            "optimizer": {"name": type(self.optimizer).__name__, **asdict(self.optimizer)},  # type: ignore[call-overload]
+            "schedule": self.schedule.to_dict(),
+            "batch": self.captured.layouts["x"].face[0],
+            "norms": self.captured.norms,
             "update": self.update,
             "updated": list(self.updated),
+            "learnt_parameters": sum(self.captured.state[n].size for n in self.updated),
+            "parameters": sum(prod(s.shape) for s in a.slots.values() if s.kind == "parameter"),
             "arena_bytes": memory.arena,
             "persistent_bytes": memory.persistent,
             "transient_bytes": memory.transient,
@@ -102,6 +110,8 @@ class Plan:
             "weights_bytes": memory.weights,
             "code_bytes_estimate": memory.code,
             "budget_ram_bytes": self.budget.ram,
+            "reserved_ram_bytes": self.device.reserved_ram,
+            "reserved_ram": reserved(self),
             "macs": step.macs,
             "bytes_moved": step.bytes_moved,
             "seconds_per_step": step.seconds,
@@ -185,6 +195,7 @@ def plan(
     update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": everything if that fits, else
         the most last layers that do, else the biases.
     features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
+    labels: the classes' names, one each; they travel in the artifact.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
 
     Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and
@@ -199,6 +210,7 @@ def plan(
         ("schedule", schedule, (Constant, Step, Cosine, InverseSqrt, type(None)), "give sv.Constant(0.01), or another"),
         ("update", update, (str, list, tuple), 'give "full", "auto", "last:K", "bias" or names'),
         ("batch", batch, (int, type(None)), "give a whole number"),
+        ("labels", labels, (list, tuple), "give the classes' names in a list"),
         ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
         (
             "features",
@@ -208,10 +220,13 @@ def plan(
         ),
         ("name", name, (str,), "give a C identifier"),
     ):
-        if not isinstance(value, kinds):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and int in kinds):
             raise InvalidInput(field, f"of type {type(value).__name__}", fix)
+    if not all(isinstance(word, str) for word in (*update, *labels)):
+        field, odd = ("update", update) if not all(isinstance(word, str) for word in update) else ("labels", labels)
+        raise InvalidInput(field, list(odd), "give strings")
     checked_name(name)
-    target = device if isinstance(device, Device) else Device.load(device or "this-machine")
+    target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
     chosen = optimizer or SGD(lr=0.01)
     limits = Budget.of(target)
     if isinstance(budget, str):
@@ -278,6 +293,7 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     """A plan for ``wish`` as it stands, whether it fits or not."""
     updated = select(captured, wish.update)
     made = programs(captured, wish.loss, wish.optimizer, updated)
+    _require_labels(wish.labels, captured, wish.loss)
     for graph in made.graphs.values():
         verify(graph)
     arrangement = arrange(made.graphs, wish.device, choices)
@@ -285,6 +301,13 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
         wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
         wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,
     )  # fmt: skip
+
+
+def _require_labels(labels: tuple[str, ...], captured: Captured, loss: Loss) -> None:
+    """Labels are a name for each class."""
+    classes = captured.layouts["output"].face[1] if isinstance(loss, CrossEntropy) else len(labels)
+    if labels and len(labels) != classes:
+        raise InvalidInput("labels", f"of {len(labels)} names", f"the model has {classes} classes: name each, or none")
 
 
 _REASONS = {

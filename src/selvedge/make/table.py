@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..device.figures import Energy
 from ..device.sizes import format_bytes
+from .limits import unlimited
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -44,7 +45,8 @@ def figures(plan: Plan) -> list[tuple[str, str, str]]:
         ("RAM", f"{format_bytes(memory.arena)} of {format_bytes(plan.budget.ram)}",
          f"{memory.persistent:,} B that learn + {memory.transient:,} B in passing"),
         ("bound", format_bytes(memory.bound), f"of this order; {format_bytes(memory.any_order)} of any order"),
-        ("flash", format_bytes(memory.flash), f"{memory.weights:,} B of weights + about {code} KiB of code"),
+        ("flash", format_bytes(memory.flash),
+         f"{memory.weights:,} B of weights + about {code} KiB of code{unlimited(plan)}"),
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..artifact import files
 from ..artifact.toolchain import Compiler, find_compiler
@@ -41,6 +43,15 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selvedge"
 
 
+def cache_path(given: object) -> Path | None:
+    """``given`` as a path. Raises ``InvalidInput`` for anything that is none."""
+    if given is None:
+        return None
+    if not isinstance(given, str | os.PathLike) or "\0" in os.fspath(given):
+        raise InvalidInput("cache", f"of type {type(given).__name__}", "give the path of a directory")
+    return Path(given)
+
+
 def build(
     sources: Mapping[str, str],
     lanes: int,
@@ -48,7 +59,7 @@ def build(
     *,
     extra: Sequence[str] = (),
     compiler: Compiler | None = None,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
 ) -> Path:
     """Compile ``sources`` (file name -> text; every ``.c`` is a unit, one of them ``linked.c``) and return the library.
 
@@ -56,16 +67,48 @@ def build(
     ``NoCompiler``, :class:`BuildFailed`.
     """
     compiler = compiler or find_compiler()
-    cache = cache or default_cache()
+    cache = cache_path(cache) or default_cache()
     item = 8 if dtype == "float64" else 4
     real = "double" if dtype == "float64" else "float"
     flags = [*FLAGS, "-march=native", f"-DSV_VECTOR_BYTES={lanes * item if lanes > 1 else 0}", f"-DSV_REAL={real}"]
     if compiler.kind != "gcc" and lanes * item == 64:
         flags.append("-mprefer-vector-width=512")
+    whole = sources
     linked = _compile(compiler, [*flags, "-c"], _needed_by("linked.c", sources), cache, ".o")
     sources = {n: t for n, t in sources.items() if n != "linked.c"}
     everything = [*flags, "-shared", "-DSV_LINKED", *extra]
-    return _compile(compiler, everything, sources, cache, ".so", (linked,))
+    library = _compile(compiler, everything, sources, cache, ".so", (linked,))
+    if _loads(library):
+        return library
+    for broken in (library, linked):  # a crash, or a full disk, has cut what an earlier run has cached
+        broken.unlink(missing_ok=True)
+    linked = _compile(compiler, [*flags, "-c"], _needed_by("linked.c", whole), cache, ".o")
+    library = _compile(compiler, everything, sources, cache, ".so", (linked,))
+    if not _loads(library):
+        raise SelvedgeError(f"cache directory {cache}: {library.name} cannot be loaded, even built anew")
+    return library
+
+
+def _loads(library: Path) -> bool:
+    """Whether the system can load ``library``. It looks before: of a file cut short, loading may end the process."""
+    try:
+        with open(library, "rb") as file:
+            head = file.read(64)
+            file.seek(0, os.SEEK_END)
+            size = file.tell()
+    except OSError:
+        return False
+    # ELF64: the section headers, at e_shoff (byte 40), e_shnum (60) of e_shentsize (58) bytes, end the file.
+    if head[:5] == b"\x7fELF\2":
+        order: Literal["little", "big"] = "little" if head[5] == 1 else "big"
+        offset, each, number = (int.from_bytes(head[a:b], order) for a, b in ((40, 48), (58, 60), (60, 62)))
+        if size < offset + each * number:
+            return False
+    try:
+        ctypes.CDLL(str(library))
+    except OSError:
+        return False
+    return True
 
 
 def _needed_by(unit: str, sources: Mapping[str, str]) -> dict[str, str]:

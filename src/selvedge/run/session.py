@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from ..artifact.folding import unfold
 from ..artifact.manifest import Manifest, Port, StateEntry
 from ..errors import InvalidInput, SelvedgeError
+from .given import finite, laid_out, mapping, numbers
 from .library import BAD_LABEL, NOT_FINITE, OK, Library, aligned
 
 
@@ -60,6 +62,7 @@ class Session:
         self._library.init()
         self._steps = manifest.steps
         self._lock = RLock()
+        self._busy = False
 
     # -- programs -------------------------------------------------------------------------------------------------
 
@@ -75,23 +78,26 @@ class Session:
         :class:`NotFinite` where the output holds NaN.
         """
         with self._lock:
-            self._inputs("predict", x)
-            self._run("predict")
-            found = self._outputs("predict")
-            if any(np.isnan(part).any() for part in (found if isinstance(found, tuple) else (found,))):
+            given = self._inputs("predict", x)
+            with self._alone():
+                self._lay("predict", given)
+                self._run("predict")
+                found = self._outputs("predict")
+            if any(_nan(part) for part in (found if isinstance(found, tuple) else (found,))):
                 raise NotFinite(float("nan"), "predict")
             return found
 
     def evaluate(self, x: Any, y: Any = None) -> tuple[float, Any]:
         """(loss, output) of a batch, without learning from it. Raises as :meth:`predict` and :meth:`step`."""
         with self._lock:
-            self._inputs("evaluate", x)
-            self._target("evaluate", y)
-            self._run("evaluate")
-            loss = self._loss("evaluate")
+            given = {**self._inputs("evaluate", x), **self._target("evaluate", y)}
+            with self._alone():
+                self._lay("evaluate", given)
+                self._run("evaluate")
+                loss, output = self._loss("evaluate"), self._outputs("evaluate")
             if not np.isfinite(loss):
                 raise NotFinite(loss, "evaluate")
-            return loss, self._outputs("evaluate")
+            return loss, output
 
     def step(self, x: Any, y: Any = None, lr: float | None = None) -> float:
         """One update; returns the loss before it. ``lr``: by default, what the schedule says for this step.
@@ -99,18 +105,29 @@ class Session:
         Raises :class:`InvalidInput`, or :class:`NotFinite` when the loss is not a number: then nothing was updated.
         """
         with self._lock:
-            given = self.manifest.schedule.lr(self._steps) if lr is None else lr
-            rate = _numbers("lr", given, (), np.dtype(self.manifest.dtype))
+            given = {**self._inputs("step", x), **self._target("step", y)}
+            asked = self.manifest.schedule.lr(self._steps) if lr is None else lr
+            rate = numbers("lr", asked, (), np.dtype(self.manifest.dtype))
             if rate < 0:
                 raise InvalidInput("lr", lr, "give a finite number >= 0")
-            self._inputs("step", x)
-            self._target("step", y)
             if "lr" in self.manifest.programs["step"].inputs:
-                port = self.manifest.programs["step"].inputs["lr"]
-                self._view(port.offset, port)[...] = rate
-            self._run("step")
-            self._steps += 1
-            return self._loss("step")
+                given["lr"] = rate
+            with self._alone():
+                self._lay("step", given)
+                self._run("step")
+                self._steps += 1
+                return self._loss("step")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The arena for one call: what a signal handler, say, calls in between must not change it."""
+        if self._busy:
+            raise SelvedgeError("session: it is in the middle of a call; let that one return first")
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
     # -- state ----------------------------------------------------------------------------------------------------
 
@@ -135,7 +152,7 @@ class Session:
 
         Raises :class:`InvalidInput` naming the first missing, extra or mis-shaped entry.
         """
-        _mapping("state dict", state, "give model.state_dict()")
+        mapping("state dict", state, "give model.state_dict()")
         with self._lock:
             own = self.manifest.order
             for name in own:
@@ -147,7 +164,7 @@ class Session:
             current = self._whole()
             arrays: dict[str, np.ndarray] = {}
             for name in own:
-                arrays[name] = _numbers(f"state {name}", state[name], current[name].shape, current[name].dtype)
+                arrays[name] = numbers(f"state {name}", state[name], current[name].shape, current[name].dtype)
             for alias, name in self.manifest.aliases.items():
                 if not np.array_equal(arrays[alias], arrays[name]):
                     raise InvalidInput(
@@ -170,21 +187,47 @@ class Session:
 
     def load_optimizer_state_dict(self, state: Mapping[str, Any], steps: int = 0) -> None:
         """Replace the optimiser's arrays and the position in the schedule; all or none."""
-        _mapping("optimizer state", state, "give session.optimizer_state_dict()")
+        mapping("optimizer state", state, "give session.optimizer_state_dict()")
         with self._lock:
             own = {n: e for n, e in self.manifest.state.items() if e.kind == "optimizer"}
             if set(state) != set(own):
                 odd = sorted(set(state) ^ set(own))[0]
                 raise InvalidInput("optimizer state", odd, "give exactly the entries of optimizer_state_dict()")
-            if not (isinstance(steps, int) and steps >= 0):
-                raise InvalidInput("steps", steps, "give the number of steps taken so far")
+            _require_steps(steps)
             arrays = {
-                n: _numbers(f"optimizer state {n}", state[n], e.layout.face if e.layout else e.shape, np.dtype(e.dtype))
+                n: numbers(f"optimizer state {n}", state[n], e.layout.face if e.layout else e.shape, np.dtype(e.dtype))
                 for n, e in own.items()
             }
-            for name, entry in own.items():
-                self._store(entry, arrays[name])
-            self._steps = steps
+            with self._alone():
+                for name, entry in own.items():
+                    self._store(entry, arrays[name])
+                self._steps = steps
+
+    def persistent(self) -> bytes:
+        """What was learnt, as it lies in the first NAME_PERSISTENT_BYTES of the arena, here as on a microcontroller."""
+        with self._lock:
+            return self._arena[: self.manifest.persistent_bytes].tobytes()
+
+    def load_persistent(self, data: bytes, steps: int | None = None) -> None:
+        """Go on from what :meth:`persistent` returned, or from the bytes that a board has kept; all or none.
+
+        steps: the place in the schedule, by default the present one. Raises :class:`InvalidInput` for another number
+        of bytes, and for a parameter or an optimiser's array that is not finite.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InvalidInput("persistent", f"of type {type(data).__name__}", "give bytes")
+        if steps is not None:
+            _require_steps(steps)
+        given, size = np.frombuffer(bytes(data), np.uint8), self.manifest.persistent_bytes
+        if given.size != size:
+            raise InvalidInput("persistent", f"{given.size} bytes", f"this plan keeps {size}: give those of this model")
+        for name, entry in self.manifest.state.items():
+            if entry.region == "state":
+                array = given[entry.offset : entry.offset + entry.bytes].view(entry.dtype)
+                finite(f"persistent {name}", array, array.dtype)
+        with self._lock, self._alone():
+            self._arena[:size] = given
+            self._steps = self._steps if steps is None else steps
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Everything that learns, as it is stored, bit for bit; copies. For :meth:`restore`, not for PyTorch."""
@@ -206,11 +249,11 @@ class Session:
                 if array.shape != entry.shape or array.dtype != np.dtype(entry.dtype):
                     fix = f"this plan has {entry.dtype}{list(entry.shape)}"
                     raise InvalidInput(f"snapshot {name}", f"{array.dtype}{list(array.shape)}", fix)
-            if not (isinstance(steps, int) and steps >= 0):
-                raise InvalidInput("steps", steps, "give the number of steps taken so far")
-            for name, entry in own.items():
-                self._view(entry.offset, entry)[...] = snapshot[name]
-            self._steps = steps
+            _require_steps(steps)
+            with self._alone():
+                for name, entry in own.items():
+                    self._view(entry.offset, entry)[...] = snapshot[name]
+                self._steps = steps
 
     def fingerprint(self) -> str:
         """SHA-256 of the weights that this session began with and of the digest of its plan."""
@@ -242,56 +285,36 @@ class Session:
         memory = self._weights if weights else self._arena
         return memory[offset : offset + of.bytes].view(of.dtype).reshape(of.shape)
 
-    def _inputs(self, program: str, x: Any) -> None:
-        """Lay the inputs "x", "x1", ... into the arena."""
+    def _inputs(self, program: str, x: Any) -> dict[str, np.ndarray]:
+        """The inputs "x", "x1", ... as they will lie in the arena; nothing is written yet."""
         if program not in self.manifest.programs:
             raise InvalidInput("program", program, f"this plan has {', '.join(self.manifest.programs)}")
         names = [n for n in self.manifest.programs[program].inputs if n not in ("y", "lr")]
-        if len(names) == 1:
-            self._write(program, names[0], x)
-            return
-        if not isinstance(x, tuple) or len(x) != len(names):
+        values = (x,) if len(names) == 1 else x
+        if not isinstance(values, tuple) or len(values) != len(names):
             given = f"{len(x)} arrays" if isinstance(x, tuple) else "one array"
             raise InvalidInput("x", given, f"this model takes {len(names)}: give them as a tuple")
-        for name, value in zip(names, x, strict=True):
-            self._write(program, name, value)
+        return {name: self._read_input(program, name, value) for name, value in zip(names, values, strict=True)}
 
-    def _target(self, program: str, y: Any) -> None:
-        inputs = self.manifest.programs[program].inputs
-        if "y" not in inputs:
+    def _target(self, program: str, y: Any) -> dict[str, np.ndarray]:
+        if "y" not in self.manifest.programs[program].inputs:
             if y is not None:
                 raise InvalidInput("y", "given", f"the loss {self.manifest.loss} has no target; leave it out")
-            return
+            return {}
         if y is None:
             raise InvalidInput("y", "missing", f"the loss {self.manifest.loss} needs a target")
-        self._write(program, "y", y)
+        return {"y": self._read_input(program, "y", y)}
 
-    def _write(self, program: str, name: str, value: Any) -> None:
-        """Check an input and lay it into the arena."""
+    def _read_input(self, program: str, name: str, value: Any) -> np.ndarray:
         port = self.manifest.programs[program].inputs[name]
-        array = _array(f"input {name}", value, port.layout.face if port.layout else port.shape)
-        if name == "y" and port.dtype == "int32":
-            if array.dtype.kind not in "iu":
-                raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", "labels must be integers")
-            classes = self.manifest.classes
-            if classes and array.size and (array.min() < 0 or array.max() >= classes):
-                low, high = array.min(), array.max()
-                given = f"{low}..{high}" if low < high else str(low)
-                raise InvalidInput(f"input {name}", given, f"labels must lie in 0..{classes - 1}")
-        elif not port.dtype.startswith("float"):
-            array = _whole(f"input {name}", array, np.dtype(port.dtype))
-        elif array.dtype == np.uint8 and self.manifest.preprocess is not None and name == "x":
-            array = self.manifest.preprocess(array, port.dtype)
-        elif array.dtype.kind != "f":
-            raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", f"give {port.dtype}")
-        else:
-            array = _finite(f"input {name}", array, np.dtype(port.dtype))
-        view = self._view(port.offset, port)
-        if port.layout is None or port.layout.is_identity:
-            view[...] = array.reshape(port.shape)
-        else:
-            moved = array.transpose(port.layout.perm)
-            view.reshape(moved.shape)[...] = moved
+        preprocess = self.manifest.preprocess if name == "x" else None
+        return laid_out(name, value, port, self.manifest.classes if name == "y" else 0, preprocess)
+
+    def _lay(self, program: str, given: Mapping[str, np.ndarray]) -> None:
+        """Write the inputs into the arena."""
+        for name, array in given.items():
+            port = self.manifest.programs[program].inputs[name]
+            self._view(port.offset, port)[...] = array
 
     def _outputs(self, program: str) -> Any:
         """What the model returns: an array, or a tuple of them."""
@@ -316,43 +339,10 @@ class Session:
         self._view(entry.offset, entry, weights=entry.region == "flash")[...] = stored
 
 
-def _mapping(field: str, value: object, fix: str) -> None:
-    if not isinstance(value, Mapping):
-        raise InvalidInput(field, f"of type {type(value).__name__}", fix)
+def _require_steps(steps: object) -> None:
+    if not isinstance(steps, int) or isinstance(steps, bool) or not 0 <= steps < 1 << 63:
+        raise InvalidInput("steps", steps, "give the number of steps taken so far")
 
 
-def _array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """``value`` as an array of ``shape``."""
-    try:
-        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
-        raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
-    if array.shape != tuple(shape):
-        raise InvalidInput(field, f"of shape {array.shape}", f"the plan was made for {tuple(shape)}")
-    return array
-
-
-def _finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """``array`` in ``dtype``, where every number of it is finite."""
-    with np.errstate(over="ignore"):
-        cast = array.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
-        raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
-    return cast
-
-
-def _whole(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """``array`` of whole numbers, or of bools, that ``dtype`` can hold."""
-    if (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind not in "iub":
-        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {dtype}")
-    cast = array.astype(dtype, copy=False)
-    if not np.array_equal(cast, array):
-        raise InvalidInput(field, f"{array.min()}..{array.max()}", f"give numbers that {dtype} can hold")
-    return cast
-
-
-def _numbers(field: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    array = _array(field, value, shape)
-    if array.dtype.kind not in "fiub":
-        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {dtype}")
-    return _finite(field, array, dtype)
+def _nan(array: np.ndarray) -> bool:
+    return bool(np.isnan(array).any()) if array.dtype.kind == "f" else False

@@ -47,7 +47,7 @@ class Option:
             value = type(self.default)(text)
         except ValueError:
             raise InvalidInput(field, text, f"write {self}") from None
-        if not self.least <= float(value) <= self.most:
+        if not self.least <= value <= self.most:  # type: ignore[operator]  # an int may be beyond every float
             raise InvalidInput(field, text, f"write {self}")
         return value
 
@@ -81,23 +81,24 @@ def _options(**rows: Option) -> Mapping[str, Option]:
     return MappingProxyType(rows)
 
 
+MOST_CLASSES, MOST_PIXELS = 100_000, 8192
 _NORM = Option("batch", choices=NORMS)
 _PADDING = Option("symmetric", choices=PADDINGS)
 
 _ROWS = (
     Entry(
-        "resnet8", ResNet8, _options(classes=Option(10, 2), norm=_NORM, padding=_PADDING),
+        "resnet8", ResNet8, _options(classes=Option(10, 2, MOST_CLASSES), norm=_NORM, padding=_PADDING),
         (3, 32, 32), "cross_entropy", "arXiv:2106.07597",
     ),
     Entry(
-        "ds_cnn", DSCNN, _options(classes=Option(12, 2), norm=_NORM, padding=_PADDING),
+        "ds_cnn", DSCNN, _options(classes=Option(12, 2, MOST_CLASSES), norm=_NORM, padding=_PADDING),
         (1, 49, 10), "cross_entropy", "arXiv:1711.07128",
     ),
     Entry(
         "mobilenet_v1_025", MobileNetV1,
         _options(
-            width=Option(0.25, 1 / 32, 8.0), resolution=Option(96, 1), classes=Option(2, 2), norm=_NORM,
-            padding=_PADDING,
+            width=Option(0.25, 1 / 32, 8.0), resolution=Option(96, 1, MOST_PIXELS),
+            classes=Option(2, 2, MOST_CLASSES), norm=_NORM, padding=_PADDING,
         ),
         (3, 96, 96), "cross_entropy", "arXiv:1704.04861",
     ),
@@ -108,8 +109,8 @@ _ROWS = (
     Entry(
         "mobilenet_v2", MobileNetV2,
         _options(
-            width=Option(1.0, 1 / 32, 8.0), resolution=Option(224, 1), classes=Option(1000, 2), norm=_NORM,
-            dropout=Option(0.2, 0.0, 1.0),
+            width=Option(1.0, 1 / 32, 8.0), resolution=Option(224, 1, MOST_PIXELS),
+            classes=Option(1000, 2, MOST_CLASSES), norm=_NORM, dropout=Option(0.2, 0.0, 1.0),
         ),
         (3, 224, 224), "cross_entropy", "arXiv:1801.04381",
     ),
@@ -162,6 +163,9 @@ def make(spec: str, seed: int = 0) -> tuple[nn.Module, torch.Tensor, str]:
     if "resolution" in options:
         side = int(options.pop("resolution"))
         shape = (shape[0], side, side)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return row.factory(**options), torch.randn(1, *shape), row.loss
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return row.factory(**options), torch.randn(1, *shape), row.loss
+    except RuntimeError as error:  # torch's word for a tensor that no memory holds
+        raise InvalidInput("model", spec, f"torch cannot build it ({str(error).splitlines()[0]})") from None

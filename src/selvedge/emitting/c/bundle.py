@@ -64,7 +64,7 @@ def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Descripti
     """``stored``: every state array of the plan in its stored layout: its initial value."""
     checked_name(about.name)
     sources = {
-        f"{about.name}.c": source(plan, about.name, about.preprocess),
+        f"{about.name}.c": source(plan, about.name, about.preprocess, about.layouts.get("x")),
         f"{about.name}.h": header(plan, about.name, about.preprocess),
         **native_sources(),
     }
@@ -87,12 +87,15 @@ def write(made: Bundle, target: Path) -> Path:
     return target
 
 
-def _owned(folder: Path) -> set[str]:
-    """The files that an earlier artifact in ``folder`` lists as its own."""
+def _owned(folder: Path) -> set[str] | None:
+    """The files that an earlier artifact in ``folder`` lists as its own; None where there is no artifact of ours."""
     try:
-        return {"manifest.json", *json.loads((folder / "manifest.json").read_text())["files"]}
-    except (OSError, ValueError, KeyError, TypeError):  # none there, or not ours to judge
-        return {"manifest.json"}
+        data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if isinstance(data["format"], int) and isinstance(data["target"], str):
+            return {"manifest.json", *(Path(name).name for name in data["files"])}
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return None
 
 
 def weights_header(name: str, weights: bytes) -> str:

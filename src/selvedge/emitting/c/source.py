@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 
+from ...artifact.face import port_line, size_line
+from ...artifact.layout import Layout
 from ...artifact.preprocess import Preprocess
 from ...planning.kernel import FLASH, STATE, Kernel
 from ...planning.schedule import Arrangement, Compute, Program
@@ -26,10 +29,11 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "",
         "#include <stdint.h>",
         "",
-        f"#define {upper}_ARENA_BYTES {m.arena}",
-        f"#define {upper}_PERSISTENT_BYTES {m.persistent}",
-        f"#define {upper}_WEIGHTS_BYTES {m.weights}",
-        f"#define {upper}_ALIGNMENT {plan.align}",
+        size_line(name, "ARENA_BYTES", m.arena),
+        "/* What was learnt is the first so many bytes of the arena: keep them, and copy them back after init. */",
+        size_line(name, "PERSISTENT_BYTES", m.persistent),
+        size_line(name, "WEIGHTS_BYTES", m.weights),
+        size_line(name, "ALIGNMENT", plan.align),
         "",
         "/* Where inputs and outputs lie: bytes from the start of the arena. */",
     ]
@@ -37,11 +41,7 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         for kind, entries in (("input", p.inputs), ("output", p.outputs)):
             for key, i in entries.items():
                 spec = p.instances[i].spec
-                shape = " x ".join(map(str, spec.shape)) or "scalar"
-                lines.append(
-                    f"#define {upper}_{p.name.upper()}_{_c(key).upper()} {p.offsets[i]}"
-                    f" /* {kind}, {spec.dtype}, {shape} */"
-                )
+                lines.append(port_line(name, p.name, kind, key, p.offsets[i], spec.dtype, spec.shape))
     lines += [
         "",
         "#ifndef SELVEDGE_STATUS /* the same for every model */",
@@ -76,8 +76,8 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     return "\n".join(lines)
 
 
-def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
-    """The translation unit: include it in a build with the native headers beside it."""
+def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: Layout | None = None) -> str:
+    """The translation unit: include it in a build with the native headers beside it. layout: of the input "x"."""
     bodies: list[str] = []
     headers: set[str] = set()
     functions: dict[tuple[str, ...], str] = {}  # what a kernel does, at which bytes -> the function that does it
@@ -137,7 +137,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     lines += ["}", "", *bodies]
     if preprocess is not None:
         for p in plan.programs.values():
-            lines += [*_load(p, name, preprocess), ""]
+            lines += [*_load(p, name, preprocess, layout), ""]
     return "\n".join(_indent(lines)) + "\n"
 
 
@@ -155,10 +155,6 @@ def _includes(headers: set[str]) -> list[str]:
 
 def _vector_bytes(plan: Arrangement) -> int:
     return plan.lanes * (8 if plan.dtype == "float64" else 4) if plan.lanes > 1 else 0
-
-
-def _c(name: str) -> str:
-    return "".join(ch if ch.isalnum() else "_" for ch in name)
 
 
 def _safe(comment: str) -> str:
@@ -310,13 +306,19 @@ def _pointer_text(p: Program, instance: int) -> str:
     return f"(const real *)(const void *)({base} + {p.offsets[instance]})"
 
 
-def _load(p: Program, name: str, preprocess: Preprocess) -> list[str]:
+def _load(p: Program, name: str, preprocess: Preprocess, layout: Layout | None) -> list[str]:
     i = p.inputs["x"]
-    spec = p.instances[i].spec
-    alike = len(preprocess.scale) == len(preprocess.offset) == 1
-    channels = 1 if alike else spec.shape[-1]  # one pair for all: no table of as many as a flat input has elements
+    layout = layout or Layout.of(p.instances[i].spec.shape)
+    if len(preprocess.scale) == len(preprocess.offset) == 1:  # one pair for all needs no table
+        channels, inner, rows = 1, 1, prod(layout.face)
+    else:
+        channels = layout.face[1]
+        axis = layout.perm.index(1)  # the stored axis of PyTorch's channels
+        inner = prod(layout.face[a] for a in layout.perm[axis + 1 :])
+        rows = prod(layout.face[a] for a in layout.perm[:axis])
     scale, offset = preprocess.per_channel(channels)
-    rows = spec.size // channels
+    at = "at" if inner > 1 else f"i * {channels} + j"
+    apply = f"x[{at}] = (real)bytes[{at}] * scale[j] + offset[j];"
     return [
         f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes)",
         "{",
@@ -325,7 +327,17 @@ def _load(p: Program, name: str, preprocess: Preprocess) -> list[str]:
         f"real *const x = (real *)(void *)(c->arena + {p.offsets[i]});",
         f"for (int32_t i = 0; i < {rows}; i++)",
         f"for (int32_t j = 0; j < {channels}; j++)",
-        f"x[i * {channels} + j] = (real)bytes[i * {channels} + j] * scale[j] + offset[j];",
+        *([apply] if inner == 1 else _runs(channels, inner, apply)),
+        "}",
+    ]
+
+
+def _runs(channels: int, inner: int, apply: str) -> list[str]:
+    """Where a channel is a run of ``inner`` bytes: the body of the loops over i and j."""
+    return [
+        f"for (int32_t k = 0; k < {inner}; k++) {{",
+        f"const int32_t at = (i * {channels} + j) * {inner} + k;",
+        apply,
         "}",
     ]
 

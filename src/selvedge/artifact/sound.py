@@ -1,0 +1,179 @@
+"""Whether a manifest that was read makes sense: types, ranges, and that every array lies inside its memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .name import checked_name
+
+if TYPE_CHECKING:
+    from .manifest import Manifest, Port, StateEntry
+
+PROGRAMS = ("predict", "evaluate", "step")
+LARGEST = 1 << 40  # bytes of anything
+ITEM = {"float32": 4, "float64": 8, "int32": 4, "uint8": 1, "bool": 1}
+
+
+def whole(what: str, value: object, most: int = LARGEST) -> int:
+    """``value``, an integer in 0..most. Raises ``ValueError``."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{what} is {str(value)[:40]}: it must be a whole number in 0..{most}")
+    return value
+
+
+def sizes(what: str, value: object) -> tuple[int, ...]:
+    """The axes of a shape."""
+    if not isinstance(value, list):
+        raise ValueError(f"{what} is {str(value)[:40]}: it must be a list")
+    return tuple(whole(what, axis, 1 << 31) for axis in value)
+
+
+def texts(what: str, value: object) -> tuple[str, ...]:
+    """A list of strings."""
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise ValueError(f"{what} is {str(value)[:40]}: it must be a list of strings")
+    return tuple(value)
+
+
+def require_sound(m: Manifest) -> None:
+    """Raise ``ValueError`` (``InvalidInput`` is one) where the manifest contradicts itself."""
+    _header(m)
+    for name, program in m.programs.items():
+        _program(m, name, program.inputs, program.outputs)
+    _state(m)
+    _names(m)
+    if m.features is not None and m.features.shape != m.sample_shape:
+        raise ValueError(f"features of shape {m.features.shape} for an input of {m.sample_shape}")
+
+
+def _header(m: Manifest) -> None:
+    checked_name(_text("name", m.name))
+    _text("digest", m.digest)
+    if m.dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype is {m.dtype!r}")
+    whole("lanes", m.lanes)
+    if m.lanes != 1 and m.lanes * ITEM[m.dtype] not in (8, 16, 32, 64):
+        raise ValueError(f"lanes is {m.lanes}")
+    alignment = whole("alignment", m.alignment, 1 << 24)
+    if alignment < 1 or alignment & (alignment - 1):
+        raise ValueError(f"alignment is {alignment}: it must be a power of two")
+    for what, size in (("arena_bytes", m.arena_bytes), ("weights_bytes", m.weights_bytes)):
+        whole(what, size)
+    whole("persistent_bytes", m.persistent_bytes, m.arena_bytes)
+    whole("steps", m.steps, (1 << 63) - 1)
+    whole("classes", m.classes, (1 << 31) - 1)
+    if m.loss is not None:
+        _text("loss", m.loss)
+    for what, table in (("optimizer", m.optimizer), ("provenance", m.provenance), ("aliases", m.aliases)):
+        if not isinstance(table, Mapping):
+            raise ValueError(f"{what} is {str(table)[:40]}: it must be a table")
+    for name, digest in m.files.items():
+        if not re.fullmatch(r"[0-9a-f]{64}", digest) or "\0" in name:
+            raise ValueError(f"file {name!r} has the hash {digest[:70]!r}")
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is {str(value)[:40]}: it must be a string")
+    return value
+
+
+def _program(m: Manifest, name: str, inputs: Mapping[str, Port], outputs: Mapping[str, Port]) -> None:
+    if name not in PROGRAMS:
+        raise ValueError(f"program {name!r} is none of {', '.join(PROGRAMS)}")
+    for key, port in (*inputs.items(), *outputs.items()):
+        _array(f"{name} {key}", port, m.arena_bytes, port.offset)
+    needed = {"x", *(("lr",) if name == "step" else ())} - set(inputs)
+    needed |= {"output", *(("loss",) if name != "predict" else ())} - set(outputs)
+    if needed:
+        raise ValueError(f"program {name} has no {sorted(needed)[0]}")
+    for key, scalar in (("lr", inputs.get("lr")), ("loss", outputs.get("loss"))):
+        if scalar is not None and (scalar.shape or scalar.dtype != m.dtype):
+            raise ValueError(f"program {name}: {key} is no {m.dtype} scalar")
+
+
+def _array(what: str, array: Port | StateEntry, size: int, offset: int) -> None:
+    if array.dtype not in ITEM:
+        raise ValueError(f"{what} is of dtype {array.dtype!r}")
+    whole(what, offset)
+    if offset % ITEM[array.dtype]:
+        raise ValueError(f"{what} lies at {offset}: not aligned")
+    if not offset + array.bytes <= size:
+        raise ValueError(f"{what}: an array of {array.bytes} bytes at {offset} of {size}")
+    if array.layout is not None and array.layout.shape != array.shape:
+        raise ValueError(f"{what} is of shape {array.shape}, and its layout of {array.layout.shape}")
+
+
+def _state(m: Manifest) -> None:
+    regions: dict[str, list[tuple[int, int, str]]] = {"state": [], "flash": []}
+    for name, entry in m.state.items():
+        if entry.region not in regions:
+            raise ValueError("a state array lies neither in state nor in flash")
+        _array(name, entry, m.persistent_bytes if entry.region == "state" else m.weights_bytes, entry.offset)
+        if entry.region == "state":
+            _array(f"initial {name}", entry, m.weights_bytes, entry.initial)
+        if entry.bytes:
+            regions[entry.region].append((entry.offset, entry.offset + entry.bytes, name))
+    for spans in regions.values():
+        spans.sort()
+        for (_, end, first), (start, _, second) in pairwise(spans):
+            if start < end:
+                raise ValueError(f"state {first} and {second} overlap")
+
+
+def _names(m: Manifest) -> None:
+    if set(m.programs) != set(PROGRAMS):
+        raise ValueError(f"the programs are {', '.join(m.programs) or 'none'}, not {', '.join(PROGRAMS)}")
+    _known("updated", m.updated, m.state)
+    face = _face(m.programs["predict"].outputs["output"])
+    label = m.programs["step"].inputs.get("y")
+    classes = face[1] if label is not None and label.dtype == "int32" and len(face) > 1 else 0
+    if m.classes != classes:
+        raise ValueError(f"classes is {m.classes}: the output has {classes}")
+    if m.labels and classes and len(m.labels) != classes:
+        raise ValueError(f"{len(m.labels)} labels for {classes} classes")
+    if m.preprocess is not None:
+        x = m.programs["predict"].inputs["x"]
+        if not x.dtype.startswith("float") or len(_face(x)) < 2:
+            raise ValueError("preprocess: the input is no batch of floats")
+        m.preprocess.per_channel(_face(x)[1])
+    for fold in m.folds:
+        for what in (fold.weight, fold.mean, fold.var, *(fold.inner), fold.receiver or ""):
+            _text("fold", what)
+        if isinstance(fold.eps, bool) or not isinstance(fold.eps, int | float) or not 0 <= fold.eps < 1:
+            raise ValueError(f"fold eps is {fold.eps!r}")
+
+
+def _face(port: Port) -> tuple[int, ...]:
+    return port.layout.face if port.layout else port.shape
+
+
+def require_complete(m: Manifest, extra: Mapping[str, np.ndarray]) -> None:
+    """Raise ``ValueError`` unless the names of the state dict are those of the state and of ``extra``, and fit."""
+    faces = {n: e.layout.face if e.layout else e.shape for n, e in m.state.items() if e.kind != "optimizer"}
+    if set(faces) & set(extra) - {n for f in m.folds for n in f.inner}:
+        raise ValueError("an array lies in the state and in extra.npz")
+    faces.update({n: a.shape for n, a in extra.items()})
+    for name, array in extra.items():
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"extra.npz: {name} is of dtype {array.dtype}")
+    _known("aliases", m.aliases.values(), faces)
+    if len(set(m.order)) != len(m.order) or set(m.order) != {*faces, *m.aliases} or set(m.aliases) & set(faces):
+        odd = sorted(set(m.order) ^ {*faces, *m.aliases}) or ["a name twice"]
+        raise ValueError(f"order and state differ in {odd[0][:60]!r}")
+    for fold in m.folds:
+        vectors = (*fold.inner, *((fold.receiver,) if fold.receiver else ()))
+        _known("folds", (fold.weight, *vectors), faces)
+        if any(faces[n] != faces[fold.weight][:1] for n in vectors):
+            raise ValueError(f"folds: {fold.weight} and its norm are of other sizes")
+
+
+def _known(what: str, names: Iterable[Any], known: Sequence[str] | Mapping[str, Any] | set[str]) -> None:
+    for name in names:
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"{what} names {str(name)[:60]!r}, which is not there")

@@ -1,0 +1,94 @@
+"""What a caller gives a session, checked, converted and laid out before a byte of the arena is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..artifact.manifest import Port
+from ..artifact.preprocess import Preprocess
+from ..errors import InvalidInput
+
+
+def laid_out(name: str, value: Any, port: Port, classes: int, preprocess: Preprocess | None) -> np.ndarray:
+    """``value`` for the input ``name`` in the stored layout and dtype of ``port``.
+
+    classes: of the labels "y"; 0 for any other input. preprocess: for raw uint8 where the plan wants floats.
+    Raises :class:`InvalidInput` for a wrong shape or dtype, numbers out of range, NaN and Inf.
+    """
+    field = f"input {name}"
+    array = as_array(field, value, port.layout.face if port.layout else port.shape)
+    wanted = np.dtype(port.dtype)
+    if wanted.kind == "f":
+        if array.dtype == np.uint8 and preprocess is not None:
+            array = preprocess(array, port.dtype)
+        elif array.dtype.kind != "f":
+            raise InvalidInput(field, f"of dtype {array.dtype}", f"give {port.dtype}")
+        array = finite(field, array, wanted)
+    elif name == "y":
+        array = _labels(field, array, classes).astype(wanted)
+    elif wanted.kind == "b":
+        if array.dtype.kind != "b":
+            raise InvalidInput(field, f"of dtype {array.dtype}", "give bool")
+    else:
+        array = _whole(field, array, wanted)
+    return np.asarray(port.layout.store(array) if port.layout else array)
+
+
+def _labels(field: str, array: np.ndarray, classes: int) -> np.ndarray:
+    if array.dtype.kind not in "iu":
+        raise InvalidInput(field, f"of dtype {array.dtype}", "labels must be integers")
+    if classes and array.size and (array.min() < 0 or array.max() >= classes):
+        raise InvalidInput(field, _range(array), f"labels must lie in 0..{classes - 1}")
+    return array
+
+
+def _whole(field: str, array: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray:
+    """``array`` as integers of ``wanted``, where none of them is changed by that."""
+    if array.dtype.kind not in "iu":
+        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {wanted}")
+    least, most = np.iinfo(wanted).min, np.iinfo(wanted).max
+    if array.size and (array.min() < least or array.max() > most):
+        raise InvalidInput(field, _range(array), f"{wanted} holds {least}..{most}")
+    return array.astype(wanted, copy=False)
+
+
+def _range(array: np.ndarray) -> str:
+    low, high = array.min(), array.max()
+    return f"{low}..{high}" if low < high else str(low)
+
+
+def mapping(field: str, value: object, fix: str) -> None:
+    """Raise unless ``value`` is a mapping."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput(field, f"of type {type(value).__name__}", fix)
+
+
+def as_array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """``value`` as an array of ``shape``."""
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
+        raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
+    if array.shape != tuple(shape):
+        raise InvalidInput(field, f"of shape {array.shape}", f"the plan was made for {tuple(shape)}")
+    return array
+
+
+def finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """``array`` in ``dtype``, where every number of it is finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = array.astype(dtype, copy=False)
+    if not np.isfinite(cast).all():
+        raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
+    return cast
+
+
+def numbers(field: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """``value`` as finite numbers of ``shape`` and ``dtype``."""
+    array = as_array(field, value, shape)
+    if array.dtype.kind not in "fiub":
+        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {dtype}")
+    return finite(field, array, dtype)
