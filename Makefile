@@ -25,10 +25,6 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
 
-$(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
-	@touch $@
-
 demo: $(VENV)/.demo
 	$(BIN)/selvedge demo
 
@@ -46,7 +42,7 @@ check: $(VENV)/.dev
 test: $(VENV)/.dev system check
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 prove: $(VENV)/.dev system
