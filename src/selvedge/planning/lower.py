@@ -101,6 +101,8 @@ class _Lowering:
             made, old = root(new), self.graph.state[name]
             if made in chosen or made.node not in groups.head or made.spec.bytes != old.spec.bytes:
                 continue
+            if groups.gate is not None and made.node not in groups.gated:
+                continue  # the loss reads it
             head = groups.find(made.node)
             members = groups.members[head]
             own_reads = [(node, value) for node in members for value in node.inputs if root(value) == old]
@@ -184,12 +186,18 @@ class _Lowering:
         for node in calls:
             produced += [Value(node, i) for i in range(len(node.specs))]
         raw = produced[0] if loops and native else None
-        staged = raw is not None and raw not in exposed and self._worth_staging(loops, raw, in_place)
-        # An unstaged tile is made where the first result belongs, and the loop overwrites it there.
         written = [v for v in produced if v in exposed or (v != raw and v.index not in optional)]
         if reduce is not None:
             written.append(Value(reduce))
         written += [Value(n) for n in loops if Value(n) in exposed]
+        # An unstaged tile is made where the first result belongs, and the loop overwrites it there: a mask cannot
+        # hold it.
+        staged = False
+        if raw is not None and raw not in exposed:
+            like = next((v for v in written if (v.dtype, v.spec.size) == (raw.dtype, raw.spec.size)), None)
+            staged = like is None or self._worth_staging(loops, raw, in_place)
+            if like is not None and not staged:
+                written.sort(key=lambda v: v != like)
         for value in written:
             self._make(value, in_place)
         position = {value: i for i, value in enumerate(written)}
@@ -291,8 +299,8 @@ class _Lowering:
         writes: tuple[int, ...],
         fixed: int,
     ) -> tuple[tuple[int, int], ...]:
-        if expression is None:
-            return native.inplace if native else ()
+        if expression is None:  # an operand that the call reads twice is needed at its other place
+            return tuple(p for p in native.inplace if reads.count(reads[p[1]]) == 1) if native else ()
         if reduction is not None or (tile is not None and not tile.staged):
             return ()
         flat = flat_reads(expression)
@@ -318,8 +326,10 @@ class _Lowering:
             writer = maker[new]
             old = self.home[self.graph.state[name]]
             after[writer] |= readers.get(old, set()) - {writer}
-            if gate is not None:
-                after[writer] |= {maker[gate]} - {writer}
+            if gate in maker:
+                if maker[gate] == writer:
+                    raise RuntimeError(f"the kernel that makes the loss updates {name}")
+                after[writer].add(maker[gate])
         return {k: frozenset(v) for k, v in after.items()}
 
 
