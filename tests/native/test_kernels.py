@@ -292,21 +292,18 @@ def test_moves_agree_with_numpy(kernels: Kernels) -> None:
         starts = [int(rng.integers(0, s)) for s in shape]
         steps = [int(rng.integers(1, 4)) for _ in shape]
         place = tuple(slice(a, None, s) for a, s in zip(starts, steps, strict=True))
-        part = x[place]
-        out, spread = kernels.empty(*part.shape), kernels.empty(*shape)
-        kernels("slice", out, x, rank, ints(shape), ints(part.shape), ints(starts), ints(steps))
-        np.testing.assert_array_equal(out, part)
-        kernels("unslice", spread, out, rank, ints(shape), ints(part.shape), ints(starts), ints(steps))
-        expected = np.zeros_like(x)
-        expected[place] = part
-        np.testing.assert_array_equal(spread, expected)
         before, after = rng.integers(0, 3, rank), rng.integers(0, 3, rank)
-        padded = np.pad(x, list(zip(before, after, strict=True)), constant_values=0.5)
-        out = kernels.empty(*padded.shape)
-        kernels("pad", out, x, rank, ints(shape), ints(before), ints(after), 0.5)
-        np.testing.assert_array_equal(out, padded)
-    left, right = kernels.real(rng.standard_normal((6, 5))), kernels.real(rng.standard_normal((6, 3)))
-    out, size = kernels.empty(6, 8), kernels.dtype.itemsize
-    kernels("concat", out, left, 6, 5 * size, 8 * size)
-    kernels("concat", out.ravel()[5:], right, 6, 3 * size, 8 * size)
-    np.testing.assert_array_equal(out, np.concatenate([left, right], axis=1))
+        for array in (x, rng.integers(0, 255, shape).astype(np.uint8), rng.integers(-99, 2**31, shape, np.int32)):
+            kind, size = array.dtype, array.itemsize
+            part = array[place]
+            out, spread = np.empty(part.shape, kind), np.empty(shape, kind)
+            kernels("slice", out, array, rank, ints(shape), ints(part.shape), ints(starts), ints(steps), size)
+            np.testing.assert_array_equal(out, part)
+            kernels("unslice", spread, out, rank, ints(shape), ints(part.shape), ints(starts), ints(steps), size)
+            expected = np.zeros_like(array)
+            expected[place] = part
+            np.testing.assert_array_equal(spread, expected)
+            padded = np.pad(array, list(zip(before, after, strict=True)), constant_values=7)
+            out = np.empty(padded.shape, kind)
+            kernels("pad", out, array, rank, ints(shape), ints(before), ints(after), np.array([7], kind), size)
+            np.testing.assert_array_equal(out, padded)
