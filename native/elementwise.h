@@ -1,5 +1,6 @@
 /* Elementwise functions: one element in, one element out. The emitted loops call them; forward beside backward.
- * NaN goes through: a comparison with NaN is false, so every branch below that is not taken returns its argument. */
+ * Forward, NaN goes through: a comparison with NaN is false, so every branch that is not taken returns its argument.
+ * Backward it need not, and does not in PyTorch: the slope of a flat piece is 0 whatever the input (hardsigmoid). */
 #ifndef SELVEDGE_ELEMENTWISE_H
 #define SELVEDGE_ELEMENTWISE_H
 

@@ -1,4 +1,4 @@
-/* Moving numbers without changing them: transpose, slice and its transpose, pad. Rank at most 6. */
+/* Moving numbers without changing them: transpose, slice and its transpose, pad. Items of any type, by their bytes. Rank at most 6. */
 #ifndef SELVEDGE_MOVE_H
 #define SELVEDGE_MOVE_H
 
@@ -83,22 +83,20 @@ SV_FN ptrdiff_t sv_items(int32_t rank, const int32_t *shape)
     return items;
 }
 
-/* `run` items of `bytes`, `to_step` apart in `to` and `from_step` apart in `from`. */
+/* to[i * to_step] = from[i * from_step] for `run` items of `bytes`. */
 SV_INLINE void sv_line(unsigned char *to, ptrdiff_t to_step, const unsigned char *from, ptrdiff_t from_step,
                        int32_t run, const size_t bytes)
 {
     const ptrdiff_t size = (ptrdiff_t)bytes;
-    if (to_step == 1 && from_step == 1)
-        memcpy(to, from, (size_t)run * bytes);
-    else
-        for (int32_t i = 0; i < run; i++) memcpy(to + i * to_step * size, from + i * from_step * size, bytes);
+    for (int32_t i = 0; i < run; i++) memcpy(to + i * to_step * size, from + i * from_step * size, bytes);
 }
 
-/* The same with the size known to the compiler where it is a usual one. */
-SV_FN void sv_move(unsigned char *to, ptrdiff_t to_step, const unsigned char *from, ptrdiff_t from_step, int32_t run,
-                   int32_t item_bytes)
+SV_FN void sv_copy_line(unsigned char *to, ptrdiff_t to_step, const unsigned char *from, ptrdiff_t from_step,
+                        int32_t run, int32_t item_bytes)
 {
-    if (item_bytes == 4)
+    if (to_step == 1 && from_step == 1)
+        memcpy(to, from, (size_t)run * (size_t)item_bytes);
+    else if (item_bytes == 4)
         sv_line(to, to_step, from, from_step, run, 4);
     else if (item_bytes == 8)
         sv_line(to, to_step, from, from_step, run, 8);
@@ -106,17 +104,17 @@ SV_FN void sv_move(unsigned char *to, ptrdiff_t to_step, const unsigned char *fr
         sv_line(to, to_step, from, from_step, run, (size_t)item_bytes);
 }
 
-/* out (out_shape) = x (shape) from `starts` on by `steps`; items of item_bytes. */
+/* out (out_shape) = x (shape) from `starts` on by `steps`; items of item_bytes, here and below. */
 SV_FN void sv_slice(void *out, const void *x, int32_t rank, const int32_t *shape, const int32_t *out_shape,
                     const int32_t *starts, const int32_t *steps, int32_t item_bytes)
 {
     int32_t index[SV_RANK] = {0};
-    if (sv_items(rank, out_shape) == 0) return;
-    const int32_t run = out_shape[rank - 1], step = steps[rank - 1];
     unsigned char *to = (unsigned char *)out;
+    if (sv_items(rank, out_shape) == 0) return;
+    const int32_t run = out_shape[rank - 1];
     do {
-        const ptrdiff_t at = sv_place(index, rank, shape, starts, steps);
-        sv_move(to, 1, (const unsigned char *)x + at * item_bytes, step, run, item_bytes);
+        const ptrdiff_t from = sv_place(index, rank, shape, starts, steps);
+        sv_copy_line(to, 1, (const unsigned char *)x + from * item_bytes, steps[rank - 1], run, item_bytes);
         to += (ptrdiff_t)run * item_bytes;
     } while (sv_next(index, out_shape, rank - 1));
 }
@@ -126,12 +124,12 @@ SV_FN void sv_scatter(void *out, const void *x, int32_t rank, const int32_t *sha
                       const int32_t *starts, const int32_t *steps, int32_t item_bytes)
 {
     int32_t index[SV_RANK] = {0};
-    if (sv_items(rank, x_shape) == 0) return;
-    const int32_t run = x_shape[rank - 1], step = steps[rank - 1];
     const unsigned char *from = (const unsigned char *)x;
+    if (sv_items(rank, x_shape) == 0) return;
+    const int32_t run = x_shape[rank - 1];
     do {
-        const ptrdiff_t at = sv_place(index, rank, shape, starts, steps);
-        sv_move((unsigned char *)out + at * item_bytes, step, from, 1, run, item_bytes);
+        const ptrdiff_t to = sv_place(index, rank, shape, starts, steps);
+        sv_copy_line((unsigned char *)out + to * item_bytes, steps[rank - 1], from, 1, run, item_bytes);
         from += (ptrdiff_t)run * item_bytes;
     } while (sv_next(index, x_shape, rank - 1));
 }
@@ -149,10 +147,10 @@ SV_FN void sv_pad(void *out, const void *x, int32_t rank, const int32_t *x_shape
                   const int32_t *after, const void *value, int32_t item_bytes)
 {
     int32_t shape[SV_RANK] = {0}, ones[SV_RANK] = {0};
+    unsigned char *to = (unsigned char *)out;
     for (int32_t i = 0; i < rank; i++) shape[i] = before[i] + x_shape[i] + after[i], ones[i] = 1;
     const ptrdiff_t items = sv_items(rank, shape);
-    for (ptrdiff_t i = 0; i < items; i++)
-        memcpy((unsigned char *)out + i * item_bytes, value, (size_t)item_bytes);
+    for (ptrdiff_t i = 0; i < items; i++) memcpy(to + i * item_bytes, value, (size_t)item_bytes);
     sv_scatter(out, x, rank, shape, x_shape, before, ones, item_bytes);
 }
 

@@ -15,7 +15,9 @@
 #ifndef SV_REAL
 #define SV_REAL float
 #endif
-typedef SV_REAL real;
+/* The arena's bytes are numbers of one type after another: without may_alias a compiler could take a store of one for
+ * none of the other's business. (Bytes are read as uint8_t, which aliases all.) */
+typedef SV_REAL real __attribute__((may_alias));
 
 #define SV_JOIN_(a, b) a##b
 #define SV_JOIN(a, b) SV_JOIN_(a, b)
@@ -55,14 +57,6 @@ typedef SV_REAL real;
 #define SV_REGISTERS 16
 #endif
 
-/* A whole kernel of an emitted step stays a function that the compiler knows nothing of: gcc 12 otherwise proves some
- * of those that write bytes and reals through one arena to do nothing, and leaves their calls out. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
-#define SV_KERNEL __attribute__((noipa))
-#else
-#define SV_KERNEL __attribute__((noinline))
-#endif
-
 #define SV_FN static inline __attribute__((unused))
 #define SV_INLINE static inline __attribute__((always_inline, unused))
 /* One copy of a family of register tiles, however many layers call it. */
@@ -70,6 +64,15 @@ typedef SV_REAL real;
 #define SV_NOINLINE static __attribute__((noinline, unused))
 #else
 #define SV_NOINLINE static __attribute__((noinline, noclone, unused))
+#endif
+
+/* A function of the emitted unit, and a wall: no caller may conclude anything from its body. gcc 12 concludes wrongly:
+ * where operands of two item sizes lie in one arena its loops address them by sums of integers, which its summary of the
+ * function takes for no memory, so that the call is dropped as one without effect. */
+#if !defined(__clang__) && __GNUC__ >= 8
+#define SV_KERNEL static __attribute__((noipa))
+#else
+#define SV_KERNEL static __attribute__((noinline))
 #endif
 
 #if defined(__clang__)

@@ -75,6 +75,23 @@ class Net(nn.Module):
         return maps[-1]
 
 
+class Free(nn.Module):
+    """``x + p`` or ``x * p``: p has the shape of the whole batch (of its first part, where x is another batch)."""
+
+    def __init__(self, shape: tuple[int, ...], kind: str, batch: int) -> None:
+        super().__init__()
+        self.p = nn.Parameter(1 + 0.3 * torch.randn(shape))
+        self.kind, self.batch = kind, batch
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        p = self.p if x.shape[0] == self.batch else self.p[:1]
+        return x + p if self.kind == "add" else x * p
+
+
+def _plus(x: torch.Tensor, branch: nn.Module) -> torch.Tensor:
+    return x + branch(x)
+
+
 class _Builder:
     """Draws steps, keeping the shape of every map so that each drawn step is valid."""
 
@@ -189,31 +206,6 @@ class _Builder:
             f"{i}: cat of two branches", lambda p, maps: torch.cat([p[left](maps[i]), F.silu(p[right](maps[i]))], 1)
         )
 
-    def mask(self) -> None:
-        """A comparison in between, alone or moved: its bytes are not reals."""
-        i = self.source()
-        c = self.shapes[i][0]
-        module = self.part(nn.Conv2d(c, c, 1))
-        kinds: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-            "masked_fill": lambda h: h.masked_fill(h < 0, 0.0),
-            "where": lambda h: torch.where(h > 0, h * 2, h * 0.5),
-            "padded mask": lambda h: h * F.pad(h[:, :, :, :-1] > 0, (1, 0)) if h.shape[3] > 1 else h * (h > 0),
-            "sliced mask": lambda h: h[:, :, :, ::2] * (h > 0)[:, :, :, ::2],
-        }
-        name = self.choice(*kinds)
-        self.add(f"{i}: conv {name}", lambda p, maps: kinds[name](p[module](maps[i])))
-
-    def bent(self) -> None:
-        """A parameter of the map's own shape, and a transposed convolution beside what it reads."""
-        i = self.source()
-        c, h, w = self.shapes[i]
-        if self.choice(True, False):
-            shift = self.part(nn.ParameterList([torch.randn(c, h, w)]))
-            self.add(f"{i}: relu(x) + p", lambda p, maps: F.relu(maps[i]) + p[shift][0])
-        else:
-            module = self.part(nn.ConvTranspose2d(c, c, 3, padding=1, bias=False))
-            self.add(f"{i}: x + conv_transpose(x)", lambda p, maps: maps[i] + p[module](maps[i]))
-
     def rearrange(self) -> None:
         i = self.source()
         kinds: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -229,6 +221,35 @@ class _Builder:
         name = self.choice(*kinds)
         self.add(f"{i}: {name}", lambda _, maps: kinds[name](maps[i]))
 
+    def mask(self) -> None:
+        """Comparisons, alone or moved about, behind a product or not."""
+        i = self.source()
+        c = self.shapes[i][0]
+        module = self.part(self.choice(nn.Identity(), nn.Conv2d(c, c, 1, bias=self.choice(True, False))))
+        kinds: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+            "masked_fill": lambda x: x.masked_fill(x < 0, 0.0),
+            "where": lambda x: torch.where(x > 0.1, torch.tanh(x), -x),
+            "masks twice": lambda x: x * (x >= -0.5).to(x.dtype) + torch.where(x <= 0.5, x, x * x),
+            "padded mask": lambda x: torch.where(F.pad(x[..., 1:] > 0, (1, 0), value=1), x, 0.5 * x),
+            "joined mask": lambda x: x.masked_fill(torch.cat([x[:, :1] > 0.2, x[:, 1:] < 0.2], 1), 0.3),
+        }
+        name = self.choice(*kinds)
+        self.add(f"{i}: {name}", lambda p, maps: kinds[name](p[module](maps[i])))
+
+    def back(self) -> None:
+        """A residual whose branch is a transposed convolution: its gradient meets its own operand at the fork."""
+        i = self.source()
+        c = self.shapes[i][0]
+        module = self.part(nn.ConvTranspose2d(c, c, 3, padding=1, bias=self.choice(True, False)))
+        self.add(f"{i}: relu(x) + transposed conv (relu(x))", lambda p, maps: _plus(F.relu(maps[i]), p[module]))
+
+    def free(self) -> None:
+        """A parameter as large as a map of the whole batch."""
+        i = self.source()
+        kind = self.choice("add", "mul")
+        own = self.part(Free((self.n, *self.shapes[i]), kind, batch=self.n))
+        self.add(f"{i}: {kind} a parameter", lambda p, maps: p[own](maps[i]))
+
     def head(self) -> None:
         c, h, w = self.shapes[-1]
         kind = self.choice("flatten", "mean", "adaptive", "max")
@@ -241,8 +262,10 @@ class _Builder:
         }
         width, function = reduce[kind]
         inner, last = self.part(nn.Linear(width, 4)), self.part(nn.Linear(4, 3))
-        self.net.steps.append(lambda p, maps: p[last](torch.tanh(p[inner](function(maps[-1])))))
-        self.plan.append(f"head {kind}")
+        ends = self.choice("", "add", "mul")
+        own = self.part(Free((self.n, 3), ends, batch=self.n) if ends else nn.Identity())
+        self.net.steps.append(lambda p, maps: p[own](p[last](torch.tanh(p[inner](function(maps[-1]))))))
+        self.plan.append(f"head {kind} {ends}")
 
 
 @st.composite
@@ -252,7 +275,7 @@ def random_models(draw: Callable[[Any], Any], most_steps: int = 6) -> RandomMode
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         b = _Builder(draw)
-        kinds = (b.convolution, b.residual, b.shared, b.pool, b.attention, b.fork, b.mask, b.bent, b.rearrange)
+        kinds = (b.convolution, b.residual, b.shared, b.pool, b.attention, b.fork, b.rearrange, b.mask, b.back, b.free)
         for _ in range(b.integer(1, most_steps)):
             b.choice(*kinds)()
         b.head()

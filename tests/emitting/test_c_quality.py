@@ -142,6 +142,24 @@ def test_sanitizers_find_nothing(tmp_path: Path, name: str, vector_bytes: int) -
     assert evaluated_again != evaluated  # the first step changed the weights
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_every_optimisation_computes_the_same(tmp_path: Path, name: str) -> None:
+    """As a user builds it: arena and program in one unit, no flag of ours. A compiler may round otherwise, no more."""
+    made = bundled(plan(name, "float32", 0))
+    lay(made, tmp_path)
+    (tmp_path / "main.c").write_text(driver(made))
+    programs = plan(name, "float32", 0).arrangement.programs.values()
+    given = [a for p in programs for a in inputs(p, made.manifest.classes, seed=1).values()]
+    stdin = made.weights + b"".join(np.ascontiguousarray(a).tobytes() for a in given)
+    losses = {}
+    for level in ("-O0", "-O1", "-O2", "-Os", "-O3"):
+        unit = tmp_path / f"main{level}"
+        run("gcc", "-std=c99", level, vectors(made), tmp_path / "main.c", "-o", unit, "-lm")
+        losses[level] = [float(v) for v in run(unit, given=stdin).split()]
+    for level, found in losses.items():
+        assert found == pytest.approx(losses["-O0"], rel=1e-3), (level, losses)
+
+
 def driver(made: Bundle) -> str:
     """A main that reads the weights and every program's inputs from stdin and prints each loss."""
     m = made.manifest

@@ -315,6 +315,94 @@ def a_state_slot_is_not_aligned(plan: Arrangement) -> Iterator[Arrangement]:
     yield replace(plan, slots={**plan.slots, last.name: replace(last, offset=last.offset + 1)})
 
 
+class Masked(nn.Module):
+    """Two products whose tiles are followed by a loop with a mask for a result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(16, 16), nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.first(x)
+        return self.last(h.masked_fill(h < 0, 0.0))
+
+
+@cache
+def masked() -> Arrangement:
+    torch.manual_seed(0)
+    plan = sv.plan(Masked().eval(), torch.zeros(8, 16), device=oracle.WIDE, optimizer=OPTIMIZERS["sgd"]).arrangement
+    check(plan)
+    return plan
+
+
+def a_tile_is_made_in_a_mask(_: Arrangement) -> Iterator[Arrangement]:
+    """The results of a loop behind a tile, in every order but the one where the first can hold the tile."""
+    plan = masked()
+    p = step_of(plan)
+    for k in p.kernels.values():
+        masks = [w for w, i in enumerate(k.writes) if p.instances[i].spec.dtype == "bool"]
+        if k.tile is None or not masks or k.expression is None:
+            continue
+        order = [*masks, *(w for w in range(len(k.writes)) if w not in masks)]
+        results = tuple((order.index(w), step) for w, step in k.expression.results)
+        yield with_kernel(
+            plan,
+            k,
+            writes=tuple(k.writes[w] for w in order),
+            tile=replace(k.tile, staged=False),
+            expression=replace(k.expression, results=results),
+        )
+
+
+def a_tile_is_larger_than_what_it_is_made_in(plan: Arrangement) -> Iterator[Arrangement]:
+    for k in step_of(plan).kernels.values():
+        if k.tile is not None:
+            yield with_kernel(plan, k, tile=replace(k.tile, units=k.tile.units + 1))
+            yield with_kernel(plan, k, tile=replace(k.tile, unit=2 * k.tile.unit))
+
+
+def an_operand_is_of_another_type(_: Arrangement) -> Iterator[Arrangement]:
+    """Every operand of every call and loop result, with as many bytes of another type where there is one."""
+    for plan in (plan_to_spoil(), masked()):
+        p = step_of(plan)
+        for k in p.kernels.values():
+            for i in (*k.reads[: k.producer_reads], *k.writes):
+                spec = p.instances[i].spec
+                other = {"float32": "int32", "int32": "float32", "bool": "uint8", "uint8": "int32"}[spec.dtype]
+                # Bytes may be a mask or an index; moving asks for no type, as long as it is one.
+                if other == "uint8" or k.family in ("copy", "transpose", "slice", "unslice", "pad", "concat"):
+                    continue
+                in_place = k.tile is not None and not k.tile.staged and i == k.writes[0]
+                if i in k.writes and k.expression is not None and not in_place:
+                    continue  # a loop converts to what it writes
+                changed = replace(p.instances[i], spec=replace(spec, dtype=other))
+                yield with_step(plan, instances={**p.instances, i: changed})
+
+
+def there_are_two_real_types(plan: Arrangement) -> Iterator[Arrangement]:
+    p = step_of(plan)
+    for i in p.instances.values():
+        if i.spec.dtype == "float32" and i.region == ARENA and i.spec.size % 2 == 0:
+            half = replace(i, spec=replace(i.spec, shape=(i.spec.size // 2,), dtype="float64"))
+            yield with_step(plan, instances={**p.instances, i.id: half})
+
+
+def a_call_has_other_dimensions(plan: Arrangement) -> Iterator[Arrangement]:
+    """Every number of every call, one more."""
+    own = ("sh", "sw", "ph", "pw", "dh", "dw", "groups", "trans_a", "trans_b", "eps", "smoothing")
+    for k in step_of(plan).kernels.values():
+        for name, value in k.params.items():
+            if isinstance(value, int) and name not in own:
+                yield with_kernel(plan, k, params={**k.params, name: value + 1})
+
+
+def a_loop_runs_too_far(plan: Arrangement) -> Iterator[Arrangement]:
+    for k in step_of(plan).kernels.values():
+        if k.expression is not None and k.expression.extents:
+            more = (k.expression.extents[0] + 1, *k.expression.extents[1:])
+            yield with_kernel(plan, k, expression=replace(k.expression, extents=more))
+
+
 SPOILERS: tuple[Callable[[Arrangement], Iterator[Arrangement]], ...] = (
     a_buffer_is_a_byte_short,
     the_arena_is_a_byte_short,
@@ -342,6 +430,12 @@ SPOILERS: tuple[Callable[[Arrangement], Iterator[Arrangement]], ...] = (
     state_slots_overlap,
     a_state_slot_is_a_byte_short,
     a_state_slot_is_not_aligned,
+    a_tile_is_made_in_a_mask,
+    a_tile_is_larger_than_what_it_is_made_in,
+    an_operand_is_of_another_type,
+    there_are_two_real_types,
+    a_call_has_other_dimensions,
+    a_loop_runs_too_far,
 )
 
 

@@ -46,7 +46,9 @@ def test_loss_and_gradients_are_pytorchs(case: str, vector_bytes: int) -> None:
         np.testing.assert_allclose(
             momentum[f"{name}.momentum"], expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max()
         )
-    assert sv.measured(plan).arena == plan.arena_bytes
+    found = sv.measured(plan)
+    assert found.faults == ()
+    assert found.arena == plan.arena_bytes
 
 
 def test_every_output_of_a_model_is_given() -> None:

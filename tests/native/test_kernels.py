@@ -182,7 +182,7 @@ def windows(size: int, kernel: int, stride: int, pad: int, dilation: int, out: i
         start = i * stride - pad
         inside = [p for p in range(start, start + kernel * dilation, dilation) if 0 <= p < size]
         rows.append((inside[0], inside[-1] + 1, dilation))
-    return np.array(rows, np.int32)
+    return np.array(rows, np.int16)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_avg_pool_agrees_with_pytorch(kernels: Kernels, kernel: int, stride: int
     dy = kernels.real(rng.standard_normal((n, oh, ow, c)))
     (dx,) = torch.autograd.grad(yt, xt, torch.tensor(dy, dtype=torch.float64).permute(0, 3, 1, 2))
     wh, ww = (windows(s, kernel, stride, pad, 1, o) for s, o in ((h, oh), (w, ow)))
-    full = np.full(max(oh, ow), kernel, np.int32)
+    full = np.full(max(oh, ow), kernel, np.int16)
     ch, cw = (full if count_pad else (a[:, 1] - a[:, 0]).copy() for a in (wh, ww))
     y, got = kernels.empty(n, oh, ow, c), kernels.empty(n, h, w, c)
     kernels("avg_pool", y, x, n, h, w, c, oh, ow, wh, ww, ch, cw)
@@ -292,16 +292,18 @@ def test_moves_agree_with_numpy(kernels: Kernels) -> None:
         starts = [int(rng.integers(0, s)) for s in shape]
         steps = [int(rng.integers(1, 4)) for _ in shape]
         place = tuple(slice(a, None, s) for a, s in zip(starts, steps, strict=True))
-        part = x[place]
-        out, spread = kernels.empty(*part.shape), kernels.empty(*shape)
-        kernels("slice", out, x, rank, ints(shape), ints(part.shape), ints(starts), ints(steps))
-        np.testing.assert_array_equal(out, part)
-        kernels("unslice", spread, out, rank, ints(shape), ints(part.shape), ints(starts), ints(steps))
-        expected = np.zeros_like(x)
-        expected[place] = part
-        np.testing.assert_array_equal(spread, expected)
         before, after = rng.integers(0, 3, rank), rng.integers(0, 3, rank)
-        padded = np.pad(x, list(zip(before, after, strict=True)), constant_values=0.5)
-        out = kernels.empty(*padded.shape)
-        kernels("pad", out, x, rank, ints(shape), ints(before), ints(after), 0.5)
-        np.testing.assert_array_equal(out, padded)
+        for array in (x, rng.integers(0, 255, shape).astype(np.uint8), rng.integers(-99, 2**31, shape, np.int32)):
+            kind, size = array.dtype, array.itemsize
+            part = array[place]
+            out, spread = np.empty(part.shape, kind), np.empty(shape, kind)
+            kernels("slice", out, array, rank, ints(shape), ints(part.shape), ints(starts), ints(steps), size)
+            np.testing.assert_array_equal(out, part)
+            kernels("unslice", spread, out, rank, ints(shape), ints(part.shape), ints(starts), ints(steps), size)
+            expected = np.zeros_like(array)
+            expected[place] = part
+            np.testing.assert_array_equal(spread, expected)
+            padded = np.pad(array, list(zip(before, after, strict=True)), constant_values=7)
+            out = np.empty(padded.shape, kind)
+            kernels("pad", out, array, rank, ints(shape), ints(before), ints(after), np.array([7], kind), size)
+            np.testing.assert_array_equal(out, padded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import combinations, product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -34,15 +35,25 @@ def lowereds(draw: Callable[[Any], Any], most: int = 8) -> Lowered:
         reads = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique=True))
         if k < len(inputs) and inputs[k] not in reads:
             reads.append(inputs[k])  # every input has a reader
+        # Results as large as some operand, each of which may take the place of any operand of its size.
         like = draw(st.booleans())
-        write = new(instances[reads[0]].spec.bytes // UNIT if like else draw(sizes))
+        writes = [
+            new(instances[draw(st.sampled_from(reads))].spec.bytes // UNIT if like else draw(sizes))
+            for _ in range(draw(st.integers(1, 2)))
+        ]
         scratch = new(draw(sizes)) if draw(st.integers(0, 4)) == 0 else None
         after[k] = {maker[r] for r in reads if r in maker}
         if k and draw(st.integers(0, 3)) == 0:
             after[k].add(draw(st.integers(0, k - 1)))
-        maker[write] = k
+        maker |= dict.fromkeys(writes, k)
+        pairs = [
+            (w, r)
+            for w, r in product(range(len(writes)), range(len(reads)))
+            if like and instances[writes[w]].spec.bytes == instances[reads[r]].spec.bytes
+        ]
+        inplace = tuple(draw(st.permutations(pairs)))[: draw(st.integers(0, len(pairs)))]
         kernels.append(
-            Kernel(k, "loop", tuple(reads), (write,), scratch=scratch, inplace=((0, 0),) if like else ())
+            Kernel(k, "loop", tuple(reads), tuple(writes), scratch=scratch, inplace=inplace)
         )  # a kernel may only be read through what it writes: scratch is nobody's operand
         if scratch is not None:
             instances[scratch] = Instance(scratch, "scratch", instances[scratch].spec)
@@ -65,10 +76,8 @@ def lowereds(draw: Callable[[Any], Any], most: int = 8) -> Lowered:
 def _without(kernel: Kernel, scratches: set[int | None]) -> Kernel:
     """``kernel`` reading no other kernel's scratch."""
     reads = tuple(r for r in kernel.reads if r not in scratches)
-    same = reads[:1] == kernel.reads[:1]
-    return Kernel(
-        kernel.id, kernel.family, reads, kernel.writes, scratch=kernel.scratch, inplace=kernel.inplace if same else ()
-    )
+    inplace = tuple((w, reads.index(kernel.reads[r])) for w, r in kernel.inplace if kernel.reads[r] in reads)
+    return Kernel(kernel.id, kernel.family, reads, kernel.writes, scratch=kernel.scratch, inplace=inplace)
 
 
 def size(lowered: Lowered, instance: int) -> int:
@@ -94,10 +103,13 @@ def while_running(lowered: Lowered, done: frozenset[int], kernel: int) -> int:
     k = lowered.kernels[kernel]
     before, behind = live_after(lowered, done), live_after(lowered, done | {kernel})
     total = sum(size(lowered, i) for i in before | set(k.writes) | ({k.scratch} - {None}))
-    for write, read in k.inplace:
-        if k.reads[read] not in behind:
-            total -= size(lowered, k.writes[write])
-    return total
+    possible = [(w, r) for w, r in k.inplace if k.reads[r] not in behind]
+    return total - max(
+        sum(size(lowered, k.writes[w]) for w, _ in chosen)
+        for count in range(len(possible) + 1)
+        for chosen in combinations(possible, count)
+        if len({w for w, _ in chosen}) == len({r for _, r in chosen}) == count
+    )
 
 
 def peak_of(lowered: Lowered, order: tuple[int, ...]) -> int:

@@ -46,3 +46,12 @@ def test_a_chain_needs_its_largest_neighbours() -> None:
 def test_a_chain_in_place_needs_its_largest_value() -> None:
     lowered = line([800, 800, 800], inplace=True)
     assert bound_of_any_order(lowered) == bound_of_order(lowered, range(2)) == 800
+
+
+def test_two_results_in_place_of_two_operands_whatever_the_pairs_order() -> None:
+    """The first result could take either operand, the second only one: both are in place."""
+    instances = tuple(Instance(i, str(i), Spec((100,), "float32")) for i in range(4))
+    kernel = Kernel(0, "loop", (0, 1), (2, 3), inplace=((0, 0), (0, 1), (1, 0)))
+    lowered = Lowered((kernel,), instances, {0: frozenset()}, {"a": 0, "b": 1}, {"y": 2, "z": 3}, {}, None, {})
+    assert bound_of_any_order(lowered) == bound_of_order(lowered, (0,)) == peak_of(lowered, (0,)) == 800
+    assert place(buffers(lowered, (0,)), 4, 4, 800)[1] == 800

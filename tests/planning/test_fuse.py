@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
 
 from selvedge import ir
-from selvedge.ir.graph import LEAVES, Graph, Node, Spec
+from selvedge.capture.autodiff import gradients
+from selvedge.ir.graph import LEAVES, Graph, Node, Spec, Value
 from selvedge.planning.families import Machine
 from selvedge.planning.fuse import VIEWS, fuse, is_loop, root
 from selvedge.planning.lower import lower
+from selvedge.planning.order import greedy
 
 from .dags import elementwise, is_order
 
@@ -69,3 +72,34 @@ def test_loops_round_a_product_stay_apart() -> None:
     t = ir.apply("tanh", x)
     y = ir.apply("add", ir.apply("matmul", t, w, trans_a=False, trans_b=False), t)
     assert kernels(Graph({"x": x, "w": w}, {}, {"y": y})) == ["tanh", "matmul + add"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_update_is_fused_with_what_the_loss_needs(seed: int) -> None:
+    """State of every shape, read by loops around a product; its new value is a loop over whatever has that shape."""
+    rng = random.Random(seed)
+    x, lr = ir.input_leaf("x", Spec((6, 4), "float32")), ir.input_leaf("lr", Spec((), "float32"))
+    state = {
+        f"p{i}": ir.state_leaf(f"p{i}", Spec(shape, "float32"), "parameter")
+        for i, shape in enumerate(((6, 4), (6, 4), (4, 4), (1, 4), ()))
+    }
+    h = ir.apply("matmul", x, state["p2"], trans_a=False, trans_b=False) if rng.random() < 0.7 else x
+    for _ in range(rng.randint(1, 5)):
+        h = ir.apply(rng.choice(("add", "mul")), h, rng.choice([v for n, v in state.items() if n != "p2"]))
+        h = ir.apply(rng.choice(("relu", "tanh", "square")), h)
+    terms = ir.apply("square", h) if rng.random() < 0.7 else ir.apply("mul", ir.reduce("reduce_sum", h, (0, 1)), lr)
+    axes = tuple(range(len(terms.shape)))
+    loss = ir.reduce("reduce_sum", terms, axes) if axes else ir.apply("square", terms)
+    outputs: dict[str, Value] = {"loss": loss, "output": h}
+    for weight, gradient in gradients(loss, list(state.values())).items():
+        name = weight.node.attrs["name"]
+        outputs[name] = ir.apply("sub", weight, ir.apply("mul", gradient, lr))
+    graph = Graph({"x": x, "lr": lr}, state, outputs)
+    for machine in MACHINES:
+        lowered = lower(graph, machine, set(graph.updates))
+        maker = {w: k.id for k in lowered.kernels for w in k.writes}
+        _, order = greedy(lowered)
+        assert is_order(lowered, order)
+        at = {k: i for i, k in enumerate(order)}
+        for new in lowered.updates.values():
+            assert at[maker[new]] > at[maker[lowered.gate]]

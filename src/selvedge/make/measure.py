@@ -31,7 +31,8 @@ STACK = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Measured:
     """arena: one past the highest byte touched, over all programs; transient: the same, by program, behind the
-    persistent bytes. stack: bytes by program. faults: writes outside a kernel's results, and non-zero statuses."""
+    persistent bytes. stack: bytes by program. faults: what went wrong on the way - writes outside a kernel's results,
+    non-zero statuses, a stack that could not be measured. The figures mean something only where there are none."""
 
     arena: int
     transient: Mapping[str, int]
@@ -154,7 +155,10 @@ def measure(plan: Arrangement, made: Bundle, cache: str | Path | None = None, se
     code.init()
     for name, p in plan.programs.items():
         quiet.start(p, inputs(p, made.manifest.classes, seed))
-        stack[name] = _stack(code, name)
+        used = _stack(code, name)
+        if used is None:
+            faults.append(f"{name}: no thread could be started on {STACK} bytes of painted stack")
+        stack[name] = used or 0
     top = np.flatnonzero(touched)
     return Measured(int(top[-1]) + 1 if len(top) else 0, transient, stack, tuple(dict.fromkeys(faults)))
 
@@ -176,9 +180,11 @@ def inputs(p: Program, classes: int, seed: int) -> dict[str, np.ndarray]:
     return made
 
 
-def _stack(code: Library, program: str) -> int:
+def _stack(code: Library, program: str) -> int | None:
+    """Bytes of stack, or None if the probe could not start its thread."""
     probe = code.dll().selvedge_stack_bytes
     probe.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
     probe.restype = ctypes.c_size_t
     memory = aligned(STACK, 4096)
-    return int(probe(code.pointer(program), code.address, memory.ctypes.data, STACK))
+    used = int(probe(code.pointer(program), code.address, memory.ctypes.data, STACK))
+    return None if used == ctypes.c_size_t(-1).value else used

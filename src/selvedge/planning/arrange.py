@@ -8,6 +8,7 @@ import numpy as np
 
 from ..device.cost import Work, joules, seconds
 from ..device.device import Device
+from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
 from .bound import bound_of_any_order, bound_of_order
 from .families import Machine
@@ -28,11 +29,11 @@ def machine(device: Device, dtype: str) -> Machine:
 
 def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choice] = ()) -> Arrangement:
     """Plan every program of ``graphs`` (name -> graph, sharing state names)."""
-    dtype = next(v.dtype for g in graphs.values() for v in g.outputs.values() if v.spec.is_float)
+    dtype = _real(graphs)
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
     lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
-    align = device.alignment
+    align = max(device.alignment, ITEM_BYTES[dtype])
     state = {name: v for g in graphs.values() for name, v in g.state.items()}
     slots, persistent, weights = _slots(state, updated, align)
     constants, values, weights = _constants(lowered, weights)
@@ -50,6 +51,20 @@ def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choic
         persistent + max(p.any_order_bytes for p in programs.values()),
     )
     return Arrangement(programs, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+
+
+def _real(graphs: Mapping[str, Graph]) -> str:
+    """The one float dtype of ``graphs``. Raises ``NotSupported`` where a second one appears: an emitted unit has one
+    real type."""
+    dtype = ""
+    for node in dict.fromkeys(n for g in graphs.values() for n in g.nodes()):
+        for spec in node.specs:
+            if spec.is_float and spec.dtype != (dtype := dtype or spec.dtype):
+                fix = (
+                    f"{spec.dtype} where the rest is {dtype}; bring the model and its inputs to one, say with .float()"
+                )
+                raise NotSupported(f"{node.op} in {spec.dtype}", node.where, fix)
+    return dtype
 
 
 # Bytes of .text on a Cortex-M4 (arm-none-eabi-gcc -O2): over the zoo the kernels themselves take at most 20 KiB, and

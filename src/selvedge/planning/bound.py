@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .kernel import Lowered
-from .order import Replay, liveness
+from .order import Replay, liveness, shared_bytes
 
 
 def bound_of_order(lowered: Lowered, order: Sequence[int]) -> int:
-    """No placement of this order can use less: the largest sum of simultaneously live bytes (offsets relaxed)."""
+    """No placement of this order can use less: the largest sum of simultaneously live bytes (offsets relaxed), every
+    kernel writing as much in place as it can, whatever that asks of the others."""
     replay = Replay(lowered, liveness(lowered))
     for kernel in order:
         replay.take(kernel)
@@ -59,9 +60,8 @@ def bound_of_any_order(lowered: Lowered) -> int:
             if made_before and needed_after:
                 total += size
         # A write may take the place of a read that no kernel has to read later.
-        for w, r in kernel.inplace:
-            a, b = kernel.writes[w], kernel.reads[r]
-            if a in live.size and b in live.size and b not in live.pinned and not readers[b] & behind[kernel.id]:
-                total -= live.size[a]
-        best = max(best, total)
+        dying = {
+            i for i in kernel.reads if i in readers and i not in live.pinned and not readers[i] & behind[kernel.id]
+        }
+        best = max(best, total - shared_bytes(kernel.inplace, kernel.writes, kernel.reads, dying, live.size))
     return best

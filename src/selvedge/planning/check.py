@@ -10,7 +10,8 @@ from math import prod
 
 import numpy as np
 
-from .kernel import ARENA, FLASH, STATE, Kernel, Operand
+from .kernel import ARENA, FLASH, STATE, Expression, Kernel, Operand
+from .operands import ANY, INDEX, REAL, Extent, operands
 from .schedule import Arrangement, Compute, Free, Program
 from .scratch import native_scratch
 
@@ -77,6 +78,7 @@ class _Checker:
     def run(self) -> int:
         """Replay; returns one past the highest arena byte in use."""
         p = self.p
+        self._types()
         self._sizes()
         for i in p.inputs.values():
             self._claim(i, "input")
@@ -117,6 +119,7 @@ class _Checker:
 
     def _compute(self, kernel: Kernel, ran: set[int]) -> None:
         p = self.p
+        self._extents(kernel)
         for i in kernel.reads:
             self._intact(i, f"read by {kernel.label}")
         aliasing = self._may_alias(kernel)
@@ -136,7 +139,6 @@ class _Checker:
             for v in range(w):
                 if not _disjoint(writes[w], writes[v]):
                     self._fail(f"{kernel.label} writes {self._name(i)} over its other result")
-        self._tile(kernel)
         if kernel.scratch is not None:
             own = self._range(kernel.scratch)
             for i, other in zip((*kernel.reads, *kernel.writes), (*reads, *writes), strict=True):
@@ -148,16 +150,92 @@ class _Checker:
                 self._fail(f"{self._name(i)} is written after it was freed")
             self._claim(i, f"written by {kernel.label}", fresh=False)
 
-    def _tile(self, kernel: Kernel) -> None:
-        """A tile that is made in place is made in reals: the first result must be as large, and of reals."""
-        if kernel.tile is None or kernel.tile.staged:
+    # -- dimensions and types ------------------------------------------------------------------------------------
+
+    def _types(self) -> None:
+        """The emitted unit has one real type."""
+        for i in self.p.instances.values():
+            if i.spec.is_float and i.spec.dtype != self.plan.dtype:
+                self._fail(f"{self._name(i.id)} is {i.spec.dtype}, the plan's real type is {self.plan.dtype}")
+
+    def _extents(self, kernel: Kernel) -> None:
+        """Every operand of ``kernel`` has the type and the elements that its call and its loops touch."""
+        calls, loops = kernel.family not in ("loop", "reduce", "copy"), kernel.expression
+        if kernel.family == "copy":
+            for i in (*kernel.reads, *kernel.writes):
+                if self.p.sizes[i] != kernel.params["bytes"]:
+                    self._fail(
+                        f"{kernel.label} copies {kernel.params['bytes']} bytes, {self._name(i)} has another size"
+                    )
+        if calls:
+            self._call(kernel)
+        elif loops is None and kernel.family != "copy":
+            self._fail(f"{kernel.label} does nothing")
+        if loops is not None:
+            self._loops(kernel, loops)
+
+    def _call(self, kernel: Kernel) -> None:
+        known = operands(kernel.family, kernel.params)
+        if known is None:
+            self._fail(f"{kernel.label}: no native family is called {kernel.family}")
             return
-        if not kernel.writes:
-            self._fail(f"{kernel.label} makes its tile nowhere")
-        first = kernel.writes[0]
-        need = kernel.tile.unit * kernel.tile.units * np.dtype(self.plan.dtype).itemsize
-        if self.p.instances[first].spec.dtype != self.plan.dtype or self.p.sizes[first] != need:
-            self._fail(f"{kernel.label} makes its tile of {need} bytes in {self._name(first)}, which is not like it")
+        reads, writes = known
+        own = kernel.reads[: kernel.producer_reads]
+        if len(own) != len(reads):
+            self._fail(f"{kernel.label} reads {len(own)} operands, {kernel.family} takes {len(reads)}")
+        pairs = list(zip(own, reads, strict=True))
+        if kernel.tile is None:
+            pairs += zip(kernel.writes, writes, strict=False)
+        else:
+            self._tile(kernel, writes)
+        kinds = {self.p.instances[i].spec.dtype for i, e in pairs if e.kind == ANY}
+        if len(kinds) > 1:
+            self._fail(f"{kernel.label} moves {' and '.join(sorted(kinds))} as one type")
+        for i, extent in pairs:
+            self._extent(kernel, i, extent)
+
+    def _extent(self, kernel: Kernel, i: int, extent: Extent) -> None:
+        spec = self.p.instances[i].spec
+        kind = {REAL: (self.plan.dtype,), INDEX: ("uint8", "bool"), ANY: (spec.dtype,)}.get(extent.kind, (extent.kind,))
+        if spec.dtype not in kind:
+            self._fail(f"{kernel.label} takes {self._name(i)} for {kind[0]}, it is {spec.dtype}")
+        if self.p.sizes[i] != extent.elements * np.dtype(spec.dtype).itemsize:
+            self._fail(f"{kernel.label} takes {self._name(i)} for {extent.elements} elements, it has another size")
+
+    def _tile(self, kernel: Kernel, writes: tuple[Extent, ...]) -> None:
+        """A tile holds whole units of the call's result; unstaged, it is made in the first result of the kernel."""
+        tile = kernel.tile
+        assert tile is not None
+        whole = Extent(tile.unit * tile.units)
+        if len(writes) != 1 or writes[0] != whole or tile.units_per_tile < 1:
+            self._fail(f"the tiles of {kernel.label} are not its result")
+        if kernel.expression is None:
+            self._fail(f"{kernel.label} has tiles and nothing that follows on them")
+        if not tile.staged:
+            self._extent(kernel, kernel.writes[0], whole)
+
+    def _loops(self, kernel: Kernel, loops: Expression) -> None:
+        elements = prod(loops.extents)
+        for step in loops.steps:
+            for a in step.args:
+                if not isinstance(a, Operand):
+                    continue
+                reach = 1 + sum(s * (n - 1) for s, n in zip(a.strides, loops.extents, strict=True))
+                if a.raw:
+                    tile = kernel.tile
+                    if tile is None or reach > tile.unit * tile.units:
+                        self._fail(f"{kernel.label} reads behind its tile")
+                    continue
+                spec = self.p.instances[kernel.reads[a.read]].spec
+                if reach * np.dtype(spec.dtype).itemsize > self.p.sizes[kernel.reads[a.read]]:
+                    self._fail(f"{kernel.label} reads behind {self._name(kernel.reads[a.read])}")
+        if kernel.reduction is not None:
+            first, middle, _ = kernel.reduction.split
+            kept = prod(loops.extents[:first]) * prod(loops.extents[first + middle :])
+            self._extent(kernel, kernel.writes[0], Extent(kept))
+        for write, _ in loops.results:
+            spec = self.p.instances[kernel.writes[write]].spec
+            self._extent(kernel, kernel.writes[write], Extent(elements, REAL if spec.is_float else spec.dtype))
 
     def _update(self, kernel: Kernel, i: int, ran: set[int]) -> None:
         p = self.p

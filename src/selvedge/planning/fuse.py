@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from heapq import heapify, heappop, heappush
 
-from ..ir.graph import LEAVES, Graph, Node, Value
+from ..ir.graph import LEAVES, Graph, Node, Value, topological
 from ..ir.op import TABLE
 
 VIEWS = ("reshape",)
@@ -28,7 +28,9 @@ def is_loop(node: Node) -> bool:
 class Groups:
     """Disjoint groups of nodes that will be one kernel each, with a test that merging keeps the kernels acyclic."""
 
-    def __init__(self, order: Sequence[Node]) -> None:
+    def __init__(self, order: Sequence[Node], gate: Node | None = None, gated: Collection[Node] = ()) -> None:
+        """``gated``: nodes that wait for ``gate`` without reading it: new state, for the loss to be known finite."""
+        self.gate, self.gated = gate, frozenset(gated)
         self.order = [n for n in order if n.op not in LEAVES and n.op not in VIEWS]
         self.position = {n: i for i, n in enumerate(self.order)}
         self.members: dict[Node, list[Node]] = {n: [n] for n in self.order}
@@ -38,8 +40,11 @@ class Groups:
         return self.head[node]
 
     def sources(self, head: Node) -> set[Node]:
-        """Heads of the groups that this group reads."""
-        found = {self.head[r.node] for n in self.members[head] for v in n.inputs if (r := root(v)).node in self.head}
+        """Heads of the groups that this group reads or waits for."""
+        members = self.members[head]
+        found = {self.head[r.node] for n in members for v in n.inputs if (r := root(v)).node in self.head}
+        if self.gate is not None and not self.gated.isdisjoint(members):
+            found.add(self.head[self.gate])
         found.discard(head)
         return found
 
@@ -58,7 +63,13 @@ class Groups:
         return False
 
     def can_merge(self, later: Node, earlier: Node) -> bool:
+        if self._waits(later, earlier) or self._waits(earlier, later):
+            return False
         return not self.reaches(later, earlier, skip_direct=True) and not self.reaches(earlier, later, False)
+
+    def _waits(self, head: Node, other: Node) -> bool:
+        """Must all of group ``other`` have run before ``head`` starts, although it reads nothing of it?"""
+        return self.gate is not None and self.head[self.gate] is other and not self.gated.isdisjoint(self.members[head])
 
     def merge(self, a: Node, b: Node) -> Node:
         joined = sorted(self.members.pop(a) + self.members.pop(b), key=self.position.__getitem__)
@@ -92,7 +103,7 @@ class Groups:
 def fuse(graph: Graph) -> Groups:
     """Group the nodes of ``graph``: loops of one shape that follow each other, then a reduction onto the loop before
     it, then a loop onto the tiled producer before it."""
-    groups = Groups(graph.nodes())
+    groups = Groups(graph.nodes(), *_gate(graph))
     users: dict[Value, set[Node]] = {}
     for node in groups.order:
         for value in node.inputs:
@@ -136,6 +147,16 @@ def fuse(graph: Graph) -> Groups:
                 groups.merge(head, groups.find(node))
                 break
     return groups
+
+
+def _gate(graph: Graph) -> tuple[Node | None, set[Node]]:
+    """(what makes the loss, what makes new state and must wait for it). New state that the loss itself reads cannot
+    wait: it is no member, and is copied into the state afterwards."""
+    loss = graph.results.get("loss")
+    if loss is None or root(loss).node.op in LEAVES:
+        return None, set()
+    gate = root(loss).node
+    return gate, {root(v).node for v in graph.updates.values()} - set(topological([gate]))
 
 
 def tileable(node: Node) -> bool:

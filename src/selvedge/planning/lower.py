@@ -92,18 +92,17 @@ class _Lowering:
     # -- state --------------------------------------------------------------------------------------------------
 
     def _in_place_updates(self, groups: Groups) -> dict[Value, str]:
-        """New values that their kernel may write over the old ones: nothing that still reads the old value comes after,
-        and the loss, which may refuse the step, is known before.
+        """New values that their kernel may write over the old ones: nothing that still reads the old value comes after.
 
         Every other update is made in the arena and copied at the end.
         """
         chosen: dict[Value, str] = {}
-        value = self.graph.results.get("loss")
-        loss = groups.head.get(root(value).node) if value is not None else None
         for name, new in self.graph.updates.items():
             made, old = root(new), self.graph.state[name]
             if made in chosen or made.node not in groups.head or made.spec.bytes != old.spec.bytes:
                 continue
+            if groups.gate is not None and made.node not in groups.gated:
+                continue  # the loss reads it
             head = groups.find(made.node)
             members = groups.members[head]
             own_reads = [(node, value) for node in members for value in node.inputs if root(value) == old]
@@ -112,23 +111,21 @@ class _Lowering:
             )
             reduced = any(node.op in REDUCTIONS for node in members)
             safe = (loops_only and not reduced) or not own_reads
-            gated = loss is not None and (head is loss or groups.reaches(loss, head, False))
             later = any(
                 groups.find(node) is not head and groups.reaches(groups.find(node), head, False)
                 for node in self.readers.get(old, ())
             )
-            if safe and not later and not gated:
+            if safe and not later:
                 chosen[made] = name
-        return self._acyclic(groups, chosen, loss)
+        return self._acyclic(groups, chosen)
 
-    def _acyclic(self, groups: Groups, chosen: dict[Value, str], loss: Node | None) -> dict[Value, str]:
-        """Drop in-place updates until data, "after every reader" and "after the loss" edges together have no cycle."""
+    def _acyclic(self, groups: Groups, chosen: dict[Value, str]) -> dict[Value, str]:
+        """Drop in-place updates until data and "after every reader" edges together have no cycle."""
         while True:
             edges: dict[Node, set[Node]] = {h: groups.sources(h) for h in groups.members}
             for made, name in chosen.items():
                 head = groups.find(made.node)
                 edges[head] |= {groups.find(n) for n in self.readers.get(self.graph.state[name], ())} - {head}
-                edges[head] |= {loss} if loss is not None else set()
             stuck = _unordered(edges)
             if not stuck:
                 return chosen
@@ -192,16 +189,15 @@ class _Lowering:
         written = [v for v in produced if v in exposed or (v != raw and v.index not in optional)]
         if reduce is not None:
             written.append(Value(reduce))
-        looped = [Value(n) for n in loops if Value(n) in exposed]
+        written += [Value(n) for n in loops if Value(n) in exposed]
+        # An unstaged tile is made where the first result belongs, and the loop overwrites it there: a mask cannot
+        # hold it.
         staged = False
         if raw is not None and raw not in exposed:
-            # An unstaged tile is made where the first result belongs, and the loop overwrites it there: that result
-            # must be just like it.
-            alike = [v for v in looped if (v.dtype, v.spec.size) == (raw.dtype, raw.spec.size)]
-            staged = not alike or self._worth_staging(loops, raw, in_place)
-            if not staged:
-                looped.sort(key=lambda v: v != alike[0])
-        written += looped
+            like = next((v for v in written if (v.dtype, v.spec.size) == (raw.dtype, raw.spec.size)), None)
+            staged = like is None or self._worth_staging(loops, raw, in_place)
+            if like is not None and not staged:
+                written.sort(key=lambda v: v != like)
         for value in written:
             self._make(value, in_place)
         position = {value: i for i, value in enumerate(written)}
@@ -303,9 +299,8 @@ class _Lowering:
         writes: tuple[int, ...],
         fixed: int,
     ) -> tuple[tuple[int, int], ...]:
-        if expression is None:
-            # An operand that is read twice is still needed where the other place reads it.
-            return tuple((w, r) for w, r in native.inplace if reads.count(reads[r]) == 1) if native else ()
+        if expression is None:  # an operand that the call reads twice is needed at its other place
+            return tuple(p for p in native.inplace if reads.count(reads[p[1]]) == 1) if native else ()
         if reduction is not None or (tile is not None and not tile.staged):
             return ()
         flat = flat_reads(expression)
@@ -331,7 +326,9 @@ class _Lowering:
             writer = maker[new]
             old = self.home[self.graph.state[name]]
             after[writer] |= readers.get(old, set()) - {writer}
-            if gate is not None:
+            if gate in maker:
+                if maker[gate] == writer:
+                    raise RuntimeError(f"the kernel that makes the loss updates {name}")
                 after[writer].add(maker[gate])
         return {k: frozenset(v) for k, v in after.items()}
 

@@ -88,15 +88,31 @@ def pairs_in_place(
     dying: set[int],
     size: dict[int, int],
 ) -> list[tuple[int, int]]:
-    """(write, read) instances that share bytes here: each write and each dying read used at most once."""
-    taken: set[int] = set()
-    pairs: list[tuple[int, int]] = []
+    """(write, read) instances that share bytes here: each write and each dying read used at most once, and no choice
+    shares more.
+
+    Partners are of one size, so the heaviest matching is the largest: grown along augmenting paths (Kuhn, 1955).
+    """
+    partners: dict[int, list[int]] = {}
     for w, r in inplace:
         a, b = writes[w], reads[r]
-        if a in size and b in dying and b not in taken and all(a != p for p, _ in pairs) and size[a] == size[b]:
-            taken.add(b)
-            pairs.append((a, b))
-    return pairs
+        if a in size and b in dying and size[a] == size[b]:
+            partners.setdefault(a, []).append(b)
+    taken: dict[int, int] = {}  # read -> write
+
+    def grow(write: int, seen: set[int]) -> bool:
+        for read in partners[write]:
+            if read in seen:
+                continue
+            seen.add(read)
+            if read not in taken or grow(taken[read], seen):
+                taken[read] = write
+                return True
+        return False
+
+    for write in partners:
+        grow(write, set())
+    return [(write, read) for read, write in taken.items()]
 
 
 def shared_bytes(

@@ -61,9 +61,10 @@ def place(
     """Instance -> byte offset, and the bytes used. Stops early when ``bound`` is met, or after ``tries`` (by default as
     many as take a second or two).
 
-    align: what whole multiples of it are aligned to, for the sake of vectors; anything else gets ``item``.
+    align: what whole multiples of it are aligned to, for the sake of vectors; anything else gets ``item``, and nothing
+    gets less.
     """
-    aligns = [align if b.bytes % align == 0 else item for b in found]
+    aligns = [max(align, item) if b.bytes % align == 0 else item for b in found]
     neighbours = [
         [j for j, b in enumerate(found) if j != i and b.start <= a.stop and a.start <= b.stop]
         for i, a in enumerate(found)

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...planning.kernel import Kernel
-from .loops import number
+from .loops import C_TYPES, constant, number
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """C expressions for one call. ``out``: where the call writes (a tile or a whole array); ``scratch``: behind any
-    tile; first/last: the range of tile units; ``zeros``: a row of zero reals in flash; ``kind``: the C type of what is
-    written."""
+    """C expressions for one call. ``dtype``: of its first result; ``out``: where the call writes (a tile or a whole
+    array); ``scratch``: behind any tile; first/last: the range of tile units; ``zeros``: a row of zero reals in
+    flash."""
 
     kernel: Kernel
+    dtype: str
     reads: Sequence[str]
     writes: Sequence[str]
     out: str
@@ -24,11 +25,17 @@ class Arguments:
     first: str
     last: str
     zeros: str
-    kind: str = "real"
 
     @property
     def params(self) -> Mapping[str, Any]:
         return self.kernel.params
+
+
+def longest_window(params: Mapping[str, Any]) -> int:
+    """The largest number in a pool's tables; 0 if there are none."""
+    tables = (*params.get("windows_h", ()), *params.get("windows_w", ()))
+    counts = (*params.get("counts_h", ()), *params.get("counts_w", ()))
+    return max((*(n for window in tables for n in window), *counts), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,11 @@ def _pool(call: Callable[[Arguments, str], str]) -> Callable[[Arguments], list[s
     def lines(a: Arguments) -> list[str]:
         p = a.params
         text = [
-            _table("wh", "int32_t", [n for window in p["windows_h"] for n in window]),
-            _table("ww", "int32_t", [n for window in p["windows_w"] for n in window]),
+            _table("wh", "sv_window", [n for window in p["windows_h"] for n in window]),
+            _table("ww", "sv_window", [n for window in p["windows_w"] for n in window]),
         ]
         if "counts_h" in p:
-            text += [_table("ch", "int32_t", p["counts_h"]), _table("cw", "int32_t", p["counts_w"])]
+            text += [_table("ch", "sv_window", p["counts_h"]), _table("cw", "sv_window", p["counts_w"])]
         return [*text, call(a, ", ".join(str(p[k]) for k in ("n", "h", "w", "c", "oh", "ow")))]
 
     return lines
@@ -94,6 +101,19 @@ def _shapes(call: Callable[[Arguments, int], str], *keys: str) -> Callable[[Argu
     return lines
 
 
+def _item(a: Arguments) -> str:
+    return f"(int32_t)sizeof *{a.out}"
+
+
+def _pad(a: Arguments) -> list[str]:
+    value = constant(a.dtype, a.params["value"])
+    return [
+        *(_table(k, "int32_t", a.params[k]) for k in ("shape", "before", "after")),
+        f"static const {C_TYPES[a.dtype]} value = {value};",
+        f"sv_pad({a.out}, {a.reads[0]}, {len(a.params['shape'])}, shape, before, after, &value, {_item(a)});",
+    ]
+
+
 def _rows(name: str) -> Callable[[Arguments], list[str]]:
     return lambda a: [f"{name}({a.out}, {', '.join(a.reads)}, {a.params['rows']}, {a.params['n']});"]
 
@@ -108,15 +128,6 @@ def _concat(a: Arguments) -> list[str]:
         )
         at += inner
     return lines
-
-
-def _pad(a: Arguments) -> list[str]:
-    value = number(a.params["value"]) if a.params["real"] else str(int(a.params["value"]))
-    return [
-        *(_table(k, "int32_t", a.params[k]) for k in ("shape", "before", "after")),
-        f"const {a.kind} fill = {value};",
-        f"sv_pad({a.out}, {a.reads[0]}, {len(a.params['shape'])}, shape, before, after, &fill, (int32_t)sizeof fill);",
-    ]
 
 
 FAMILIES: dict[str, Row] = {
@@ -199,7 +210,7 @@ FAMILIES: dict[str, Row] = {
     "transpose": Row(
         "move.h",
         _shapes(
-            lambda a, rank: f"sv_transpose({a.out}, {a.reads[0]}, {rank}, shape, perm, (int32_t)sizeof *{a.out});",
+            lambda a, rank: f"sv_transpose({a.out}, {a.reads[0]}, {rank}, shape, perm, {_item(a)});",
             "shape",
             "perm",
         ),
@@ -207,9 +218,7 @@ FAMILIES: dict[str, Row] = {
     "slice": Row(
         "move.h",
         _shapes(
-            lambda a, rank: (
-                f"sv_slice({a.out}, {a.reads[0]}, {rank}, shape, out, starts, steps, (int32_t)sizeof *{a.out});"
-            ),
+            lambda a, rank: f"sv_slice({a.out}, {a.reads[0]}, {rank}, shape, out, starts, steps, {_item(a)});",
             "shape",
             "out",
             "starts",
@@ -219,16 +228,17 @@ FAMILIES: dict[str, Row] = {
     "unslice": Row(
         "move.h",
         _shapes(
-            lambda a, rank: (
-                f"sv_unslice({a.out}, {a.reads[0]}, {rank}, out, shape, starts, steps, (int32_t)sizeof *{a.out});"
-            ),
+            lambda a, rank: f"sv_unslice({a.out}, {a.reads[0]}, {rank}, out, shape, starts, steps, {_item(a)});",
             "shape",
             "out",
             "starts",
             "steps",
         ),
     ),
-    "pad": Row("move.h", _pad),
+    "pad": Row(
+        "move.h",
+        _pad,
+    ),
     "concat": Row("move.h", _concat),
     "copy": Row("move.h", lambda a: [f"memcpy({a.out}, {a.reads[0]}, {a.params['bytes']});"]),
 }

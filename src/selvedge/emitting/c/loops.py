@@ -26,6 +26,13 @@ def number(value: float) -> str:
     return f"({text})" if value < 0 else text
 
 
+def constant(dtype: str, value: float) -> str:
+    """``value`` as numpy casts it to an array of ``dtype``."""
+    if C_TYPES[dtype] == "real":
+        return number(value)
+    return str(int(bool(value)) if dtype == "bool" else int(value))
+
+
 def _power(args: Sequence[str], attrs: Mapping[str, Any]) -> str:
     exponent = float(attrs["exponent"])
     if exponent == int(exponent) and 1 <= exponent <= 4:

@@ -10,7 +10,7 @@ from ...artifact.layout import Layout
 from ...artifact.preprocess import Preprocess
 from ...planning.kernel import FLASH, STATE, Kernel
 from ...planning.schedule import Arrangement, Compute, Program
-from .calls import FAMILIES, Arguments
+from .calls import FAMILIES, Arguments, longest_window
 from .loops import C_TYPES, Pointers, loop, number, reduce_loop, tile_loop
 
 STATUS = ("OK", "NOT_FINITE", "BAD_LABEL")
@@ -81,7 +81,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
     bodies: list[str] = []
     headers: set[str] = set()
     functions: dict[tuple[str, ...], str] = {}  # what a kernel does, at which bytes -> the function that does it
-    zeros = 0
+    zeros = window = 0
     for p in plan.programs.values():
         names: dict[int, str] = {}
         for kernel_id in p.order():
@@ -90,6 +90,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
             if row is not None:
                 headers.add(row.header)
                 zeros = max(zeros, row.zeros(kernel.params))
+                window = max(window, longest_window(kernel.params))
             if kernel.expression is not None:
                 headers.add("elementwise.h")
             comment, signature, *body = _kernel(plan, p, kernel)
@@ -106,6 +107,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
         "#ifndef SV_VECTOR_BYTES",
         f"#define SV_VECTOR_BYTES {_vector_bytes(plan)} /* the plan's scratch was counted for it */",
         "#endif",
+        *(("#define SV_WINDOW int32_t /* a pool reaches beyond 32767 */",) if window > 32767 else ()),
         "#if defined(__clang__)",
         '#pragma clang diagnostic ignored "-Wpass-failed" /* SV_IVDEP allows vectors; calls of libm have none */',
         "#endif",
@@ -157,9 +159,10 @@ def _vector_bytes(plan: Arrangement) -> int:
     return plan.lanes * (8 if plan.dtype == "float64" else 4) if plan.lanes > 1 else 0
 
 
-def _safe(comment: str) -> str:
-    """``comment`` such that it cannot end early."""
-    return comment.replace("*/", "* /")
+def _comment(text: str) -> str:
+    """``text``, in which a user's name may hold anything, as one comment on one line."""
+    plain = " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *")
+    return f"/* {plain} */"
 
 
 def _function(p: Program, kernel: Kernel) -> str:
@@ -184,9 +187,8 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
     row = FAMILIES.get(kernel.family)
     where = f" at {kernel.where}" if kernel.where else ""
     lines = [
-        f"/* {_safe(kernel.label + where)} */",
-        f"static SV_KERNEL {'int32_t' if fails else 'void'} {_function(p, kernel)}"
-        "(unsigned char *a, const unsigned char *w)",
+        _comment(kernel.label + where),
+        f"SV_KERNEL {'int32_t' if fails else 'void'} {_function(p, kernel)}(unsigned char *a, const unsigned char *w)",
         "{",
     ]
     touched = [p.instances[i].region for i in kernel.touches]
@@ -195,10 +197,10 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
             lines.append(f"(void){text};")
     for i, read in enumerate(kernel.reads):
         kind, text = _pointer(plan, p, read, False)
-        lines.append(f"{kind}const r{i} = {text}; /* {_safe(p.instances[read].label)} */")
+        lines.append(f"{kind}const r{i} = {text}; {_comment(p.instances[read].label)}")
     for i, write in enumerate(kernel.writes):
         kind, text = _pointer(plan, p, write, True)
-        lines.append(f"{kind}const w{i} = {text}; /* {_safe(p.instances[write].label)} */")
+        lines.append(f"{kind}const w{i} = {text}; {_comment(p.instances[write].label)}")
     if kernel.scratch is not None:
         kind, text = _pointer(plan, p, kernel.scratch, True)
         lines.append(f"{kind}const s = {text};")
@@ -226,18 +228,18 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
 
 def _call(kernel: Kernel, reads: Sequence[str], writes: Sequence[str], pointers: Pointers) -> list[str]:
     row = FAMILIES[kernel.family]
+    dtype = pointers.write_dtypes[0]
     tile = kernel.tile
     own = reads[: kernel.producer_reads]
     scratch = "s" if kernel.scratch is not None else "0"
     if tile is None:
         units = str(_units(kernel))
-        kind = C_TYPES[pointers.write_dtypes[0]]
-        return row.lines(Arguments(kernel, own, writes, writes[0], scratch, "0", units, "zeros", kind))
+        return row.lines(Arguments(kernel, dtype, own, writes, writes[0], scratch, "0", units, "zeros"))
     assert kernel.expression is not None
     raw = "s" if tile.staged else f"w0 + u * {tile.unit}"
     if kernel.scratch is not None and tile.staged:
         scratch = f"s + {tile.elements}"
-    *declarations, call = row.lines(Arguments(kernel, own, writes, "raw", scratch, "u", "v", "zeros"))
+    *declarations, call = row.lines(Arguments(kernel, dtype, own, writes, "raw", scratch, "u", "v", "zeros"))
     base, count = f"u * {tile.unit}", f"(v - u) * {tile.unit}"
     lines = list(declarations)
     if tile.units_per_tile >= tile.units:

@@ -1,0 +1,151 @@
+"""What a native call reads and writes: facts about ``native/``, from the dimensions that it is called with.
+
+Only the checker asks; the planner sizes its buffers from the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+REAL, LABEL, INDEX, ANY = "real", "int32", "uint8", "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """``elements`` of one operand; ``kind``: the real type, ``int32``, ``uint8``, or any (the same for the call)."""
+
+    elements: int
+    kind: str = REAL
+
+
+Extents = tuple[tuple[Extent, ...], tuple[Extent, ...]]  # reads, writes
+Params = Mapping[str, Any]
+
+
+def operands(family: str, params: Params) -> Extents | None:
+    """(reads, writes) of one whole call, in the order of the kernel; None for a family that nobody knows. A call may
+    leave out its last result."""
+    row = TABLE.get(family)
+    return row(params) if row is not None else None
+
+
+def _images(p: Params) -> tuple[int, int, int]:
+    """Elements of x, of y and of w."""
+    x, y = p["n"] * p["h"] * p["w"] * p["c"], p["n"] * p["oh"] * p["ow"] * p["k"]
+    return x, y, p["kh"] * p["kw"] * (p["c"] // p["groups"]) * p["k"]
+
+
+def _reals(reads: Sequence[int], writes: Sequence[int]) -> Extents:
+    return tuple(map(Extent, reads)), tuple(map(Extent, writes))
+
+
+def _conv(p: Params) -> Extents:
+    x, y, w = _images(p)
+    return _reals((x, w), (y,))
+
+
+def _input_grad(p: Params) -> Extents:
+    x, y, w = _images(p)
+    return _reals((y, w), (x,))
+
+
+def _input_grad_onto(p: Params) -> Extents:
+    x, y, w = _images(p)
+    return _reals((y, w, x), (x,))
+
+
+def _weight_grad(p: Params) -> Extents:
+    x, y, w = _images(p)
+    return _reals((x, y), (w,))
+
+
+def _matmul(p: Params) -> Extents:
+    batch, m, n, k = (p[key] for key in ("batch", "m", "n", "k"))
+    return _reals((batch * m * k, batch * k * n), (batch * m * n,))
+
+
+def _pool(p: Params) -> tuple[int, int]:
+    return p["n"] * p["h"] * p["w"] * p["c"], p["n"] * p["oh"] * p["ow"] * p["c"]
+
+
+def _max_pool(p: Params) -> Extents:
+    x, y = _pool(p)
+    return (Extent(x),), (Extent(y), Extent(y, INDEX))
+
+
+def _max_pool_grad(p: Params) -> Extents:
+    x, y = _pool(p)
+    return (Extent(y), Extent(y, INDEX)), (Extent(x),)
+
+
+def _rows(reads: int) -> Callable[[Params], Extents]:
+    return lambda p: _reals((p["rows"] * p["n"],) * reads, (p["rows"] * p["n"],))
+
+
+def _cross_entropy(p: Params) -> Extents:
+    logits = Extent(p["rows"] * p["n"])
+    return (logits, Extent(p["rows"], LABEL)), (Extent(1), logits)
+
+
+def _cross_entropy_grad(p: Params) -> Extents:
+    logits = Extent(p["rows"] * p["n"])
+    return (logits, Extent(p["rows"], LABEL), Extent(1)), (logits,)
+
+
+def _normalize(p: Params) -> Extents:
+    x = prod(p[key] for key in "abgd")
+    return _reals((x,), (x, p["a"] * p["g"]))
+
+
+def _normalize_grad(p: Params) -> Extents:
+    x = prod(p[key] for key in "abgd")
+    return _reals((x, x, p["a"] * p["g"]), (x,))
+
+
+def _moved(source: Callable[[Params], int], target: Callable[[Params], int]) -> Callable[[Params], Extents]:
+    return lambda p: ((Extent(source(p), ANY),), (Extent(target(p), ANY),))
+
+
+def _shape(p: Params) -> int:
+    return prod(p["shape"])
+
+
+def _padded(p: Params) -> int:
+    return prod(map(sum, zip(p["before"], p["shape"], p["after"], strict=True)))
+
+
+def _concat(p: Params) -> Extents:
+    parts = tuple(Extent(p["outer"] * inner, ANY) for inner in p["inner"])
+    return parts, (Extent(sum(e.elements for e in parts), ANY),)
+
+
+TABLE: dict[str, Callable[[Params], Extents]] = {
+    "conv2d": _conv,
+    "conv2d_input_grad": _input_grad,
+    "conv2d_input_grad_onto": _input_grad_onto,
+    "conv2d_weight_grad": _weight_grad,
+    "depthwise": _conv,
+    "depthwise_input_grad": _input_grad,
+    "depthwise_weight_grad": _weight_grad,
+    "matmul": _matmul,
+    "max_pool": _max_pool,
+    "max_pool_grad": _max_pool_grad,
+    "avg_pool": lambda p: _reals(_pool(p)[:1], _pool(p)[1:]),
+    "avg_pool_grad": lambda p: _reals(_pool(p)[1:], _pool(p)[:1]),
+    "softmax": _rows(1),
+    "softmax_grad": _rows(2),
+    "log_softmax": _rows(1),
+    "log_softmax_grad": _rows(2),
+    "cross_entropy": _cross_entropy,
+    "cross_entropy_grad": _cross_entropy_grad,
+    "normalize": _normalize,
+    "normalize_grad": _normalize_grad,
+    "transpose": _moved(_shape, _shape),
+    "slice": _moved(_shape, lambda p: prod(p["out"])),
+    "unslice": _moved(_shape, lambda p: prod(p["out"])),
+    "pad": _moved(_shape, _padded),
+    "concat": _concat,
+}
