@@ -10,7 +10,7 @@ help:
 	@echo "make demo   set up, then train and adapt the digits model in 64 KiB"
 	@echo "make test   set up, then every check and test"
 	@echo "make check  ruff, mypy and the import contracts"
-	@echo "make bench  the README's tables, side by side with PyTorch"
+	@echo "make bench  the README's tables, side by side with PyTorch, torch.compile and ExecuTorch"
 	@echo "make prove  the long proofs: seeds and counts that the documentation quotes"
 
 $(VENV)/.demo: pyproject.toml
@@ -24,6 +24,10 @@ $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
+	@touch $@
 
 demo: $(VENV)/.demo
 	$(BIN)/selvedge demo
@@ -42,7 +46,7 @@ check: $(VENV)/.dev
 test: $(VENV)/.dev system check
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 prove: $(VENV)/.dev system

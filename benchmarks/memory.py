@@ -1,40 +1,35 @@
-"""Bytes of one full step at batch 1: planned, measured, bound; and what PyTorch allocates for the same step."""
+"""Bytes of one full step at batch 1: planned, measured, bound; what ExecuTorch plans and what PyTorch takes for it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import torch
-from rich.progress import track
-from torch import nn
-
 import selvedge as sv
-from selvedge import zoo
 
-MODELS = (
-    "resnet8",
-    "ds_cnn",
-    "mobilenet_v1_025",
-    "deep_autoencoder",
-    "mobilenet_v2?width=0.35&resolution=96",
-)
+from .cells import failure, number
+from .peers import Failed, Missing, executorch, native, pytorch, reason, resident
+from .work import MODELS, Work
 
 
-def run(device: sv.Device) -> list[dict[str, Any]]:
-    """A row a model and treatment of norms; plain SGD, update full, batch 1."""
-    cases = [(spec, norms) for spec in MODELS for norms in ("folded", "frozen")]
-    return [_case(spec, norms, device) for spec, norms in track(cases, description="memory")]
+def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[str, Any]]:
+    """A row a model and treatment of norms; plain SGD, update full, batch 1.
+
+    Folded, every peer gets the model folded by PyTorch's own fusion: then all do the same arithmetic.
+    """
+    for spec in models:
+        for norms in ("folded", "frozen"):
+            yield _row(Work(spec), Work(spec, folded=norms == "folded"), norms)
 
 
-def _case(spec: str, norms: str, device: sv.Device) -> dict[str, Any]:
-    model, example, loss = zoo.make(spec)
-    model.eval()
-    plan = sv.plan(model, example, loss=loss, device=device, norms=norms, optimizer=sv.SGD(lr=1e-3))
+def _row(work: Work, peers: Work, norms: str) -> dict[str, Any]:
+    plan = native.plan(work, norms)
     found = sv.measured(plan)
-    assert found.faults == (), found.faults
+    if found.faults:
+        raise Failed(f"{work}: {found.faults[0]}")
     memory = plan.arrangement.memory
     return {
-        "model": spec,
+        "model": work.spec,
         "norms": norms,
         "planned": memory.arena,
         "measured": found.arena,
@@ -43,53 +38,45 @@ def _case(spec: str, norms: str, device: sv.Device) -> dict[str, Any]:
         "bound": memory.bound - memory.persistent,
         "bound_any_order": memory.any_order - memory.persistent,
         "stack": found.stack["step"],
-        "pytorch": pytorch_peak(model, example, loss),
+        "executorch": _cell(lambda: executorch.export(peers).arena),
+        "pytorch": _cell(lambda: pytorch.allocated(peers)),
+        "resident": _cell(lambda: resident.grown(peers.spec, peers.batch, peers.folded)),
     }
 
 
-def pytorch_peak(model: nn.Module, example: torch.Tensor, loss: str) -> int:
-    """Peak bytes of PyTorch's CPU allocator in one eager step, the parameters included, the process apart.
-
-    The profiler records every allocation and release; the peak is that of their running sum.
-    """
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    held = sum(t.numel() * t.element_size() for t in model.state_dict().values())
-    held += example.numel() * example.element_size()
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        output = model(example)
-        y = torch.zeros(len(output), dtype=torch.long)
-        value = (
-            nn.functional.mse_loss(output, example)
-            if loss == "reconstruction"
-            else nn.functional.cross_entropy(output, y)
-        )
-        value.backward()
-        optimizer.step()
-
-    step()
-    optimizer.zero_grad(set_to_none=True)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        step()
-    now = peak = 0
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            now += event.nbytes()
-            peak = max(peak, now)
-    return held + peak
+def _cell(measure: Callable[[], Any]) -> Any:
+    """What ``measure`` returns, or the failure in its place."""
+    try:
+        return measure()
+    except Exception as error:
+        return {"failed": reason(error), "missing": isinstance(error, Missing)}
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def line(row: dict[str, Any]) -> str:
+    """One row for the eye, while the others are made."""
+    return f"{row['model']}, {row['norms']}, B: Selvedge {row['measured']:,}, ExecuTorch {number(row['executorch'])}"
+
+
+def slower(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What breaks the table's promise: bytes that were not planned."""
+    return [f"{r['model']}, {r['norms']}: not as planned" for r in rows if r["planned"] != r["measured"]]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
-        "| model | norms | planned B | measured B | learns B | in passing B "
-        "| bound (order) | bound (any order) | stack B | PyTorch B |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| model | norms | planned B | measured B | learns B | in passing B | bound (order) | bound (any order) "
+        "| stack B | ExecuTorch arena B | PyTorch allocator B | PyTorch process B |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
+    before = [r["resident"]["before"] for r in rows if not failure(r["resident"])]
     for r in rows:
+        grown = r["resident"] if failure(r["resident"]) else r["resident"]["growth"]
         lines.append(
             f"| `{r['model']}` | {r['norms']} | {r['planned']:,} | {r['measured']:,} | {r['persistent']:,} "
-            f"| {r['transient']:,} | {r['bound']:,} | {r['bound_any_order']:,} | {r['stack']:,} | {r['pytorch']:,} |"
+            f"| {r['transient']:,} | {r['bound']:,} | {r['bound_any_order']:,} | {r['stack']:,} "
+            f"| {number(r['executorch'])} | {number(r['pytorch'])} | {number(grown)} |"
         )
+    if before:
+        lines += ["", f"PyTorch's process holds {min(before) / 1e6:.0f} MB before there is a model."]
     return "\n".join(lines)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+FEWEST = 5  # rounds of the slowest
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -15,29 +17,47 @@ class Timing:
     median: float
     low: float
     high: float
+    rounds: int
 
     @classmethod
     def of(cls, values: list[float]) -> Timing:
-        low, median, high = statistics.quantiles(values, n=4)
-        return cls(median, low, high)
+        low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+        return cls(median, low, high, len(values))
 
 
 def interleaved(
-    contestants: Mapping[str, Callable[[], object]], rounds: int = 21, seconds: float = 0.03
-) -> dict[str, list[float]]:
-    """Name -> seconds a call, one figure a round. Each turn lasts about ``seconds``."""
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 21, seconds: float = 0.03, most: float = 2.0
+) -> dict[str, dict[int, float]]:
+    """Name -> round -> seconds a call. Each turn lasts about ``seconds``, or one call.
+
+    A contestant that would take more than ``most`` seconds in all sits rounds out, evenly, but plays ``FEWEST``.
+    """
     calls: dict[str, int] = {}
+    every: dict[str, int] = {}
     for name, call in contestants.items():
-        for _ in range(3):
-            call()
         start = time.perf_counter()
         call()
-        calls[name] = max(1, round(seconds / (time.perf_counter() - start)))
-    found: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
+        if time.perf_counter() - start < seconds:
+            for _ in range(3):
+                call()
+            start = time.perf_counter()
+            call()
+        once = time.perf_counter() - start
+        calls[name] = max(1, round(seconds / once))
+        plays = max(min(FEWEST, rounds), min(rounds, int(most / (calls[name] * once))))
+        every[name] = rounds // plays
+    found: dict[str, dict[int, float]] = {name: {} for name in contestants}
+    for turn in range(rounds):
         for name, call in contestants.items():
+            if turn % every[name]:
+                continue
             start = time.perf_counter()
             for _ in range(calls[name]):
                 call()
-            found[name].append((time.perf_counter() - start) / calls[name])
+            found[name][turn] = (time.perf_counter() - start) / calls[name]
     return found
+
+
+def ratios(one: Mapping[int, float], other: Mapping[int, float]) -> list[float]:
+    """How many times ``other`` took the time of ``one``, in the rounds that both played."""
+    return [other[turn] / one[turn] for turn in sorted(one.keys() & other.keys())]

@@ -1,4 +1,4 @@
-/* Moving numbers without changing them: transpose, slice and its transpose, pad, concatenate. Rank at most 6. */
+/* Moving numbers without changing them: transpose, slice and its transpose, pad. Rank at most 6. */
 #ifndef SELVEDGE_MOVE_H
 #define SELVEDGE_MOVE_H
 
@@ -83,66 +83,77 @@ SV_FN ptrdiff_t sv_items(int32_t rank, const int32_t *shape)
     return items;
 }
 
-/* out (out_shape) = x (shape) from `starts` on by `steps`. */
-SV_FN void sv_slice(real *out, const real *x, int32_t rank, const int32_t *shape, const int32_t *out_shape,
-                    const int32_t *starts, const int32_t *steps)
+/* `run` items of `bytes`, `to_step` apart in `to` and `from_step` apart in `from`. */
+SV_INLINE void sv_line(unsigned char *to, ptrdiff_t to_step, const unsigned char *from, ptrdiff_t from_step,
+                       int32_t run, const size_t bytes)
+{
+    const ptrdiff_t size = (ptrdiff_t)bytes;
+    if (to_step == 1 && from_step == 1)
+        memcpy(to, from, (size_t)run * bytes);
+    else
+        for (int32_t i = 0; i < run; i++) memcpy(to + i * to_step * size, from + i * from_step * size, bytes);
+}
+
+/* The same with the size known to the compiler where it is a usual one. */
+SV_FN void sv_move(unsigned char *to, ptrdiff_t to_step, const unsigned char *from, ptrdiff_t from_step, int32_t run,
+                   int32_t item_bytes)
+{
+    if (item_bytes == 4)
+        sv_line(to, to_step, from, from_step, run, 4);
+    else if (item_bytes == 8)
+        sv_line(to, to_step, from, from_step, run, 8);
+    else
+        sv_line(to, to_step, from, from_step, run, (size_t)item_bytes);
+}
+
+/* out (out_shape) = x (shape) from `starts` on by `steps`; items of item_bytes. */
+SV_FN void sv_slice(void *out, const void *x, int32_t rank, const int32_t *shape, const int32_t *out_shape,
+                    const int32_t *starts, const int32_t *steps, int32_t item_bytes)
 {
     int32_t index[SV_RANK] = {0};
     if (sv_items(rank, out_shape) == 0) return;
     const int32_t run = out_shape[rank - 1], step = steps[rank - 1];
+    unsigned char *to = (unsigned char *)out;
     do {
-        const real *from = x + sv_place(index, rank, shape, starts, steps);
-        if (step == 1) {
-            memcpy(out, from, (size_t)run * sizeof(real));
-        } else {
-            for (int32_t i = 0; i < run; i++) out[i] = from[(ptrdiff_t)i * step];
-        }
-        out += run;
+        const ptrdiff_t at = sv_place(index, rank, shape, starts, steps);
+        sv_move(to, 1, (const unsigned char *)x + at * item_bytes, step, run, item_bytes);
+        to += (ptrdiff_t)run * item_bytes;
     } while (sv_next(index, out_shape, rank - 1));
 }
 
 /* Places x (x_shape) into out (shape) from `starts` on by `steps`; leaves the rest of out. */
-SV_FN void sv_scatter(real *out, const real *x, int32_t rank, const int32_t *shape, const int32_t *x_shape,
-                      const int32_t *starts, const int32_t *steps)
+SV_FN void sv_scatter(void *out, const void *x, int32_t rank, const int32_t *shape, const int32_t *x_shape,
+                      const int32_t *starts, const int32_t *steps, int32_t item_bytes)
 {
     int32_t index[SV_RANK] = {0};
     if (sv_items(rank, x_shape) == 0) return;
     const int32_t run = x_shape[rank - 1], step = steps[rank - 1];
+    const unsigned char *from = (const unsigned char *)x;
     do {
-        real *to = out + sv_place(index, rank, shape, starts, steps);
-        if (step == 1) {
-            memcpy(to, x, (size_t)run * sizeof(real));
-        } else {
-            for (int32_t i = 0; i < run; i++) to[(ptrdiff_t)i * step] = x[i];
-        }
-        x += run;
+        const ptrdiff_t at = sv_place(index, rank, shape, starts, steps);
+        sv_move((unsigned char *)out + at * item_bytes, step, from, 1, run, item_bytes);
+        from += (ptrdiff_t)run * item_bytes;
     } while (sv_next(index, x_shape, rank - 1));
 }
 
 /* The transpose of sv_slice: out (shape) is zero but for x (x_shape) at its places. */
-SV_FN void sv_unslice(real *out, const real *x, int32_t rank, const int32_t *shape, const int32_t *x_shape,
-                      const int32_t *starts, const int32_t *steps)
+SV_FN void sv_unslice(void *out, const void *x, int32_t rank, const int32_t *shape, const int32_t *x_shape,
+                      const int32_t *starts, const int32_t *steps, int32_t item_bytes)
 {
-    memset(out, 0, (size_t)sv_items(rank, shape) * sizeof(real));
-    sv_scatter(out, x, rank, shape, x_shape, starts, steps);
+    memset(out, 0, (size_t)sv_items(rank, shape) * (size_t)item_bytes);
+    sv_scatter(out, x, rank, shape, x_shape, starts, steps, item_bytes);
 }
 
-/* out (before + x_shape + after, along every axis) = x inside, value outside. */
-SV_FN void sv_pad(real *out, const real *x, int32_t rank, const int32_t *x_shape, const int32_t *before,
-                  const int32_t *after, real value)
+/* out (before + x_shape + after, along every axis) = x inside, the item at `value` outside. */
+SV_FN void sv_pad(void *out, const void *x, int32_t rank, const int32_t *x_shape, const int32_t *before,
+                  const int32_t *after, const void *value, int32_t item_bytes)
 {
     int32_t shape[SV_RANK] = {0}, ones[SV_RANK] = {0};
     for (int32_t i = 0; i < rank; i++) shape[i] = before[i] + x_shape[i] + after[i], ones[i] = 1;
     const ptrdiff_t items = sv_items(rank, shape);
-    for (ptrdiff_t i = 0; i < items; i++) out[i] = value;
-    sv_scatter(out, x, rank, shape, x_shape, before, ones);
-}
-
-/* One input of a concatenation: `outer` runs of run_bytes, out_bytes apart in out, whose first place out points at. */
-SV_FN void sv_concat(void *out, const void *x, int32_t outer, ptrdiff_t run_bytes, ptrdiff_t out_bytes)
-{
-    for (int32_t i = 0; i < outer; i++)
-        memcpy((unsigned char *)out + i * out_bytes, (const unsigned char *)x + i * run_bytes, (size_t)run_bytes);
+    for (ptrdiff_t i = 0; i < items; i++)
+        memcpy((unsigned char *)out + i * item_bytes, value, (size_t)item_bytes);
+    sv_scatter(out, x, rank, shape, x_shape, before, ones, item_bytes);
 }
 
 #endif

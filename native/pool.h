@@ -1,4 +1,4 @@
-/* Pooling over explicit windows: one (start, stop, step) of int16 for every output row (wh) and column (ww), clipped
+/* Pooling over explicit windows: one (start, stop, step) of int32 for every output row (wh) and column (ww), clipped
  * to the input. Stride, padding, dilation, ceil mode and adaptive pooling are all windows. NHWC. */
 #ifndef SELVEDGE_POOL_H
 #define SELVEDGE_POOL_H
@@ -8,10 +8,10 @@
 /* x (n, h, w, c) -> y, index (n, oh, ow, c). index counts the clipped window row by row; NULL where not wanted.
  * The first maximum wins; a NaN wins over every number, as in PyTorch. */
 SV_FN void sv_max_pool(real *y, uint8_t *index, const real *x, int32_t n, int32_t h, int32_t w, int32_t c, int32_t oh,
-                       int32_t ow, const int16_t *wh, const int16_t *ww)
+                       int32_t ow, const int32_t *wh, const int32_t *ww)
 {
     for (int32_t p = 0; p < n * oh * ow; p++, y += c, index += index ? c : 0) {
-        const int16_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
+        const int32_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
         const real *image = x + (ptrdiff_t)(p / ow / oh) * h * w * c;
         int32_t element = 0;
         for (int32_t i = a[0]; i < a[1]; i += a[2]) {
@@ -38,11 +38,11 @@ SV_FN void sv_max_pool(real *y, uint8_t *index, const real *x, int32_t n, int32_
 
 /* dy, index (n, oh, ow, c) -> dx (n, h, w, c). */
 SV_FN void sv_max_pool_grad(real *dx, const real *dy, const uint8_t *index, int32_t n, int32_t h, int32_t w, int32_t c,
-                            int32_t oh, int32_t ow, const int16_t *wh, const int16_t *ww)
+                            int32_t oh, int32_t ow, const int32_t *wh, const int32_t *ww)
 {
     memset(dx, 0, (size_t)n * (size_t)h * (size_t)w * (size_t)c * sizeof(real));
     for (int32_t p = 0; p < n * oh * ow; p++, dy += c, index += c) {
-        const int16_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
+        const int32_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
         real *image = dx + (ptrdiff_t)(p / ow / oh) * h * w * c;
         int32_t element = 0;
         for (int32_t i = a[0]; i < a[1]; i += a[2]) {
@@ -57,10 +57,10 @@ SV_FN void sv_max_pool_grad(real *dx, const real *dy, const uint8_t *index, int3
 
 /* x (n, h, w, c) -> y (n, oh, ow, c): sum of the window / (ch[row] * cw[column]). */
 SV_FN void sv_avg_pool(real *y, const real *x, int32_t n, int32_t h, int32_t w, int32_t c, int32_t oh, int32_t ow,
-                       const int16_t *wh, const int16_t *ww, const int16_t *ch, const int16_t *cw)
+                       const int32_t *wh, const int32_t *ww, const int32_t *ch, const int32_t *cw)
 {
     for (int32_t p = 0; p < n * oh * ow; p++, y += c) {
-        const int16_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
+        const int32_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
         const real *image = x + (ptrdiff_t)(p / ow / oh) * h * w * c;
         const real scale = (real)1 / (real)(ch[p / ow % oh] * cw[p % ow]);
         memset(y, 0, (size_t)c * sizeof(real));
@@ -78,11 +78,11 @@ SV_FN void sv_avg_pool(real *y, const real *x, int32_t n, int32_t h, int32_t w, 
 
 /* dy (n, oh, ow, c) -> dx (n, h, w, c). */
 SV_FN void sv_avg_pool_grad(real *dx, const real *dy, int32_t n, int32_t h, int32_t w, int32_t c, int32_t oh,
-                            int32_t ow, const int16_t *wh, const int16_t *ww, const int16_t *ch, const int16_t *cw)
+                            int32_t ow, const int32_t *wh, const int32_t *ww, const int32_t *ch, const int32_t *cw)
 {
     memset(dx, 0, (size_t)n * (size_t)h * (size_t)w * (size_t)c * sizeof(real));
     for (int32_t p = 0; p < n * oh * ow; p++, dy += c) {
-        const int16_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
+        const int32_t *a = wh + 3 * (p / ow % oh), *b = ww + 3 * (p % ow);
         real *image = dx + (ptrdiff_t)(p / ow / oh) * h * w * c;
         const real scale = (real)1 / (real)(ch[p / ow % oh] * cw[p % ow]);
         for (int32_t i = a[0]; i < a[1]; i += a[2]) {

@@ -55,6 +55,14 @@ typedef SV_REAL real;
 #define SV_REGISTERS 16
 #endif
 
+/* A whole kernel of an emitted step stays a function that the compiler knows nothing of: gcc 12 otherwise proves some
+ * of those that write bytes and reals through one arena to do nothing, and leaves their calls out. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
+#define SV_KERNEL __attribute__((noipa))
+#else
+#define SV_KERNEL __attribute__((noinline))
+#endif
+
 #define SV_FN static inline __attribute__((unused))
 #define SV_INLINE static inline __attribute__((always_inline, unused))
 /* One copy of a family of register tiles, however many layers call it. */

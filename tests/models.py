@@ -189,6 +189,31 @@ class _Builder:
             f"{i}: cat of two branches", lambda p, maps: torch.cat([p[left](maps[i]), F.silu(p[right](maps[i]))], 1)
         )
 
+    def mask(self) -> None:
+        """A comparison in between, alone or moved: its bytes are not reals."""
+        i = self.source()
+        c = self.shapes[i][0]
+        module = self.part(nn.Conv2d(c, c, 1))
+        kinds: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+            "masked_fill": lambda h: h.masked_fill(h < 0, 0.0),
+            "where": lambda h: torch.where(h > 0, h * 2, h * 0.5),
+            "padded mask": lambda h: h * F.pad(h[:, :, :, :-1] > 0, (1, 0)) if h.shape[3] > 1 else h * (h > 0),
+            "sliced mask": lambda h: h[:, :, :, ::2] * (h > 0)[:, :, :, ::2],
+        }
+        name = self.choice(*kinds)
+        self.add(f"{i}: conv {name}", lambda p, maps: kinds[name](p[module](maps[i])))
+
+    def bent(self) -> None:
+        """A parameter of the map's own shape, and a transposed convolution beside what it reads."""
+        i = self.source()
+        c, h, w = self.shapes[i]
+        if self.choice(True, False):
+            shift = self.part(nn.ParameterList([torch.randn(c, h, w)]))
+            self.add(f"{i}: relu(x) + p", lambda p, maps: F.relu(maps[i]) + p[shift][0])
+        else:
+            module = self.part(nn.ConvTranspose2d(c, c, 3, padding=1, bias=False))
+            self.add(f"{i}: x + conv_transpose(x)", lambda p, maps: maps[i] + p[module](maps[i]))
+
     def rearrange(self) -> None:
         i = self.source()
         kinds: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -227,7 +252,7 @@ def random_models(draw: Callable[[Any], Any], most_steps: int = 6) -> RandomMode
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         b = _Builder(draw)
-        kinds = (b.convolution, b.residual, b.shared, b.pool, b.attention, b.fork, b.rearrange)
+        kinds = (b.convolution, b.residual, b.shared, b.pool, b.attention, b.fork, b.mask, b.bent, b.rearrange)
         for _ in range(b.integer(1, most_steps)):
             b.choice(*kinds)()
         b.head()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
+    from .learn.train import fit
     from .make.compile import compile, emit, measured
     from .make.plan import Plan, plan
     from .run.artifact import load
@@ -51,6 +52,7 @@ _HOME = {
     "NotSupported": "errors",
     "SelvedgeError": "errors",
     "Replay": "learn.replay",
+    "fit": "learn.train",
     "compile": "make.compile",
     "emit": "make.compile",
     "measured": "make.compile",
@@ -90,6 +92,7 @@ __all__ = [
     "__version__",
     "compile",
     "emit",
+    "fit",
     "load",
     "measured",
     "plan",

@@ -31,19 +31,44 @@ class Result:
     err: str
 
 
+class Process:
+    """A command that runs. ``pid``: its process, which may be sent signals."""
+
+    def __init__(self, arguments: tuple[str, ...], cwd: Path, largest_file: int | None) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._out, self._err = Path(self._folder.name, "out"), Path(self._folder.name, "err")
+        given = (arguments, str(cwd), str(self._out), str(self._err), largest_file)
+        self._process = _FORKS.Process(target=_main, args=given)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def running(self) -> bool:
+        return self._process.is_alive()
+
+    def result(self) -> Result:
+        """Wait for its end, two minutes at most."""
+        self._process.join(120)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+        code = self._process.exitcode
+        self._process.close()
+        with self._folder:
+            return Result(code, *(p.read_text() if p.exists() else "" for p in (self._out, self._err)))
+
+
+def start(*arguments: str, cwd: Path) -> Process:
+    """``selvedge ARGUMENTS`` in ``cwd``, not waited for."""
+    return Process(arguments, cwd, None)
+
+
 def run(*arguments: str, cwd: Path, largest_file: int | None = None) -> Result:
     """``selvedge ARGUMENTS`` in ``cwd``. ``largest_file``: bytes, after which writing a file fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        process = _FORKS.Process(target=_main, args=(arguments, str(cwd), str(out), str(err), largest_file))
-        process.start()
-        process.join(120)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-        code = process.exitcode
-        process.close()
-        return Result(code, out.read_text(), err.read_text())
+    return Process(arguments, cwd, largest_file).result()
 
 
 def fresh(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Result:

@@ -9,7 +9,7 @@
 
 typedef const real *in;
 typedef const sv_conv *conv;
-typedef const int16_t *windows;
+typedef const int32_t *windows;
 typedef const int32_t *ints;
 
 int t_lanes(void) { return SV_LANES; }
@@ -59,9 +59,8 @@ int t_normalize_grad(real *o, in y, in x, in r, int a, int b, int g, int d)
 int t_transpose(void *o, const void *x, int rank, ints shape, ints perm, int bytes)
 { sv_transpose(o, x, rank, shape, perm, bytes); return 0; }
 int t_slice(real *o, in x, int rank, ints shape, ints out_shape, ints starts, ints steps)
-{ sv_slice(o, x, rank, shape, out_shape, starts, steps); return 0; }
+{ sv_slice(o, x, rank, shape, out_shape, starts, steps, (int32_t)sizeof(real)); return 0; }
 int t_unslice(real *o, in x, int rank, ints shape, ints x_shape, ints starts, ints steps)
-{ sv_unslice(o, x, rank, shape, x_shape, starts, steps); return 0; }
+{ sv_unslice(o, x, rank, shape, x_shape, starts, steps, (int32_t)sizeof(real)); return 0; }
 int t_pad(real *o, in x, int rank, ints shape, ints before, ints after, real value)
-{ sv_pad(o, x, rank, shape, before, after, value); return 0; }
-int t_concat(void *o, const void *x, int outer, int run, int line) { sv_concat(o, x, outer, run, line); return 0; }
+{ sv_pad(o, x, rank, shape, before, after, &value, (int32_t)sizeof value); return 0; }

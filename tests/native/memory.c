@@ -73,8 +73,8 @@ static int product(int32_t m, int32_t n, int32_t k)
 
 static void pooling(void)
 {
-    const int16_t wh[] = {0, 2, 1, 1, 4, 1, 3, 5, 1}, ww[] = {0, 3, 2, 1, 4, 2};
-    const int16_t ch[] = {2, 3, 2}, cw[] = {2, 2};
+    const int32_t wh[] = {0, 2, 1, 1, 4, 1, 3, 5, 1}, ww[] = {0, 3, 2, 1, 4, 2};
+    const int32_t ch[] = {2, 3, 2}, cw[] = {2, 2};
     const int32_t n = 2, h = 5, w = 4, c = 19, oh = 3, ow = 2;
     real *x = numbers(n * h * w * c), *y = numbers(n * oh * ow * c);
     uint8_t *index = malloc((size_t)(n * oh * ow * c));
@@ -107,12 +107,12 @@ static void moves(void)
 {
     const int32_t shape[] = {3, 1, 17, 5}, perm[] = {2, 3, 1, 0}, starts[] = {1, 0, 2, 1}, steps[] = {1, 1, 3, 2};
     const int32_t part[] = {2, 1, 5, 2}, before[] = {0, 1, 0, 2}, after[] = {1, 0, 0, 1};
+    const real one = 1;
     real *x = numbers(255), *y = numbers(255), *piece = numbers(20), *padded = numbers(4 * 2 * 17 * 8);
     sv_transpose(y, x, 4, shape, perm, (int32_t)sizeof(real));
-    sv_slice(piece, x, 4, shape, part, starts, steps);
-    sv_unslice(y, piece, 4, shape, part, starts, steps);
-    sv_pad(padded, x, 4, shape, before, after, (real)1);
-    sv_concat(padded, x, 3, 85 * (ptrdiff_t)sizeof(real), 100 * (ptrdiff_t)sizeof(real));
+    sv_slice(piece, x, 4, shape, part, starts, steps, (int32_t)sizeof(real));
+    sv_unslice(y, piece, 4, shape, part, starts, steps, (int32_t)sizeof(real));
+    sv_pad(padded, x, 4, shape, before, after, &one, (int32_t)sizeof one);
     free(x), free(y), free(piece), free(padded);
 }
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import selvedge as sv
+from selvedge.artifact.features import Columns
 
 from .models import batch, plan
 
@@ -114,3 +116,25 @@ def test_host_names_say_what_to_install(python: Path) -> None:
 
 def test_command_line_starts_without_torch(python: Path) -> None:
     assert "stm32f446" in run(python, "-m", "selvedge", "devices")
+
+
+def test_a_device_predicts_from_a_file_without_torch(python: Path, tmp_path: Path) -> None:
+    """A raw table, through the features in the manifest, at the command line."""
+    (tmp_path / "new.csv").write_text("b,a\n0.5,1.5\n-1,2\n")
+    features = Columns(("a", "b"), (2,), mean=(1.0, 0.0), std=(2.0, 0.5))
+    made = sv.plan(
+        torch.nn.Linear(2, 3), torch.zeros(1, 2), device=sv.Device(name="bench", ram="1MiB", flash="1MiB"),
+        features=features, labels=("x", "y", "z"),
+    )  # fmt: skip
+    artifact = sv.emit(made, "c", tmp_path / "artifact")
+    printed = run(
+        python, "-m", "selvedge", "predict", artifact, tmp_path / "new.csv", "--top", "3", "--json",
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+    )  # fmt: skip
+    x = np.array([[0.25, 1.0], [0.5, -2.0]], np.float32)
+    session = sv.compile(made)
+    for row, found in zip(x, json.loads(printed), strict=True):
+        logits = session.predict(row[None])[0].astype(np.float64)
+        shares = np.exp(logits) / np.exp(logits).sum()
+        for label, share in zip("xyz", shares, strict=True):
+            np.testing.assert_allclose(found["probabilities"][label], share, rtol=1e-6)

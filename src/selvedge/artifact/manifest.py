@@ -9,6 +9,8 @@ from math import prod
 from typing import Any
 
 from ..errors import InvalidInput
+from . import features as feature_kinds
+from .features import Features
 from .folding import Fold
 from .layout import Layout
 from .preprocess import Preprocess
@@ -65,7 +67,8 @@ class Manifest:
 
     order: the names of the model's state_dict, in its order. classes: labels lie in 0..classes-1 (0: no labels).
     aliases: shared state, other name -> name in ``state``. folds: the batch norms that were folded, and so how to come
-    back to the PyTorch names. steps: updates made before, the place in the schedule. files: name -> SHA-256.
+    back to the PyTorch names. steps: updates made before, the place in the schedule. features: how a file becomes an
+    input. files: name -> SHA-256.
     """
 
     name: str
@@ -89,11 +92,32 @@ class Manifest:
     labels: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
     steps: int = 0
+    features: Features | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def batch(self) -> int:
+        """Samples of every call: the plan's."""
+        return self._face("x")[0]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample of the (first) input, PyTorch's axis order, without the batch axis."""
+        return self._face("x")[1:]
+
+    @property
+    def target_shape(self) -> tuple[int, ...] | None:
+        """Shape of one sample's target, without the batch axis; None where the loss has none."""
+        return self._face("y")[1:] if "y" in self.programs["step"].inputs else None
+
+    def _face(self, name: str) -> tuple[int, ...]:
+        port = self.programs["step"].inputs[name]
+        return tuple(port.layout.face if port.layout else port.shape)
+
     def to_json(self) -> str:
         data = {"format": FORMAT, "target": "c", **{k: getattr(self, k) for k in self.__dataclass_fields__}}
+        data["features"] = None if self.features is None else feature_kinds.to_dict(self.features)
         return json.dumps(data, default=_plain, indent=1)
 
     @classmethod
@@ -120,6 +144,7 @@ class Manifest:
                     "folds": tuple(Fold.from_dict(f) for f in data["folds"]),
                     "schedule": schedule_from_dict(data["schedule"]),
                     "preprocess": Preprocess.from_dict(data["preprocess"]) if data["preprocess"] else None,
+                    "features": feature_kinds.from_dict(data["features"]) if data.get("features") else None,
                     "files": {str(n): str(h) for n, h in data["files"].items()},
                 }
             )

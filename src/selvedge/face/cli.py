@@ -6,13 +6,10 @@ Exit codes: 0 done; 1 a fault of ours; 2 bad input, or a plan that does not fit;
 from __future__ import annotations
 
 import errno
-import io
 import json
-import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +18,9 @@ import typer
 
 from .. import __version__
 from ..errors import SelvedgeError, one_line
-from . import devices_commands
+from . import commands, devices_commands
+from .commands import options
+from .held import held
 
 SEEDS = 1 << 63  # what torch takes
 
@@ -31,6 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Train machine-learning models on edge devices, inside a byte budget.",
+    epilog="Exit codes: 0 done; 1 a fault of ours; 2 bad input, or it does not fit; 130 interrupted. "
+    "--debug may stand anywhere on the line.",
 )
 
 
@@ -56,15 +57,15 @@ def _options(
 @app.command()
 def plan(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="zoo:NAME, file.py:factory or model.pt2")],
-    device: Annotated[str, typer.Option(help="A profile's name or .toml path.")] = "this-machine",
-    budget: Annotated[str | None, typer.Option(help="Limits, as ram=48KiB,flash=256KiB.")] = None,
+    model: options.Model,
+    device: options.Device = "this-machine",
+    budget: options.Budget = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step; by default the example's.")] = None,
-    update: Annotated[str, typer.Option(help="full, auto, last:K, bias, or names and globs.")] = "full",
-    optimizer: Annotated[str, typer.Option(help="sgd, adam or rmsprop, as sgd:lr=0.01,momentum=0.9")] = "sgd",
-    norms: Annotated[str, typer.Option(help="frozen or folded.")] = "frozen",
-    loss: Annotated[str | None, typer.Option(help="By default the zoo's, else cross_entropy.")] = None,
-    shape: Annotated[str | None, typer.Option("--input", help="Shape of an example, as 1x3x32x32.")] = None,
+    update: options.Update = "full",
+    optimizer: options.Optimizer = "sgd",
+    norms: options.Norms = "frozen",
+    loss: options.Loss = None,
+    shape: options.Shape = None,
     name: Annotated[str | None, typer.Option(help="Of the artifact's C functions and files.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the artifact (C99, weights, manifest) here.")] = None,
     seed: Annotated[int, typer.Option(min=-SEEDS, max=SEEDS - 1, help="For random weights.")] = 0,
@@ -84,7 +85,7 @@ def plan(
     if plot is not None:
         plots.check(plot)
     chosen = optimizers.parse(optimizer)
-    with _held(bool(context.find_root().params["debug"])):
+    with held(bool(context.find_root().params["debug"])):
         named = models.load(model, shape, seed)
         made = make_plan(
             named.model,
@@ -134,33 +135,23 @@ def demo(
     run(seed, report, as_json)
 
 
-@contextmanager
-def _held(debug: bool) -> Iterator[None]:
-    """What torch and the user's own model print goes to stderr at the end, or nowhere: a refusal is one line."""
-    if debug:
-        yield
-        return
-    printed, before = io.StringIO(), logging.root.manager.disable
-    logging.disable(logging.ERROR)  # torch logs, with a traceback, what it then raises
-    try:
-        with redirect_stdout(printed), redirect_stderr(printed):
-            yield
-    finally:
-        logging.disable(before)
-    sys.stderr.write(printed.getvalue())
+commands.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error of the user's is one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    ours = given.index("--") if "--" in given else len(given)
+    debug = "--debug" in given[:ours]
+    if debug:  # wherever it stands
+        given = ["--debug", *(a for a in given[:ours] if a != "--debug"), *given[ours:]]
     try:
         code = app(given, standalone_mode=False, prog_name="selvedge")
         sys.stdout.flush()
         if code == 130:  # typer has caught the interrupt
             _say("interrupted", 130)
-    except click.exceptions.Abort:
-        code = _say("interrupted", 130)
+    except click.exceptions.Abort as error:
+        code = _say(str(error) or "interrupted", 130)
     except KeyboardInterrupt:
         code = _say("interrupted", 130)
     except click.ClickException as error:
@@ -207,7 +198,8 @@ def _drop_output() -> None:
 
 
 def _missing(error: ImportError) -> str:
-    package = {"torch": "torch>=2.13,<2.14", "sklearn": "scikit-learn>=1.5"}.get((error.name or "").split(".")[0])
+    packages = {"torch": "torch>=2.13,<2.14", "sklearn": "scikit-learn>=1.5", "PIL": "pillow"}
+    package = packages.get((error.name or "").split(".")[0])
     return f"{error.name} is not installed: pip install '{package}'" if package else str(error)
 
 

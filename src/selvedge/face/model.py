@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
+import inspect
 import re
 import stat
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from ..data.python import function, importing_beside, told
 from ..errors import InvalidInput
 from ..zoo import make
+from ..zoo.registry import ENTRIES
 
 HOW = "name it zoo:NAME, file.py:factory or model.pt2"
 
@@ -32,23 +32,46 @@ class NamedModel:
     loss: str | None
 
 
-def load(spec: str, shape: str | None, seed: int) -> NamedModel:
-    """``shape``: the example's as "1x3x32x32", for factories that return only a module. Raises ``SelvedgeError``."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the data tells of a model that is to learn it: the shape of a sample, and how many classes (0: none)."""
+
+    shape: tuple[int, ...]
+    classes: int
+
+
+def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> NamedModel:
+    """``shape``: the example's as "1x3x32x32", for factories that return only a module. ``data``: gives a zoo model,
+    or a factory with a parameter ``classes``, as many, and an example where nothing else does. Raises
+    ``SelvedgeError``."""
     if "\0" in spec or len(spec.encode()) > 4096:
         raise InvalidInput("model", spec[:40].replace("\0", "\\0"), "no path is like that: " + HOW)
     path, colon, factory = spec.rpartition(":")
     if colon and path.endswith(".py"):
-        return _from_file(Path(path), factory, shape, seed)
+        return _from_file(Path(path), factory, shape, seed, data)
     if not spec.startswith("zoo:") and not spec.endswith(".pt2"):
         raise InvalidInput("model", spec, HOW)
     if shape is not None:
         raise InvalidInput("--input", shape, "leave it out: only a factory in a .py file takes it")
-    return _from_zoo(spec.removeprefix("zoo:"), seed) if spec.startswith("zoo:") else _exported(Path(spec))
+    return (
+        _from_zoo(_with_classes(spec.removeprefix("zoo:"), data), seed)
+        if spec.startswith("zoo:")
+        else _exported(Path(spec))
+    )
 
 
 def _from_zoo(spec: str, seed: int) -> NamedModel:
     module, example, loss = make(spec, seed=seed)
     return NamedModel(_identifier(spec.partition("?")[0]), module, (example,), loss)
+
+
+def _with_classes(spec: str, data: Known | None) -> str:
+    """The zoo's ``spec`` with the classes of the data, unless it says how many."""
+    name, asked, query = spec.partition("?")
+    row = ENTRIES.get(name)
+    if data is None or data.classes < 2 or row is None or "classes" not in row.options or "classes=" in query:
+        return spec
+    return f"{spec}{'&' if asked else '?'}classes={data.classes}"
 
 
 def _exported(path: Path) -> NamedModel:
@@ -64,19 +87,21 @@ def _exported(path: Path) -> NamedModel:
     return NamedModel(_identifier(path.stem), program, tuple(args), None)
 
 
-def _from_file(path: Path, factory: str, shape: str | None, seed: int) -> NamedModel:
+def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Known | None) -> NamedModel:
     _require_file(path)
     torch.manual_seed(seed)
-    with _importing_beside(path):
-        function = _function(path, factory)
+    with importing_beside(path):
+        factory_of = function(path, factory, "model file", "factory")
         try:
-            made = function()
+            made = factory_of(**_arguments(factory_of, data))
         except (Exception, SystemExit) as error:
-            raise InvalidInput("factory", factory, f"it failed with {_told(error)}") from error
+            raise InvalidInput("factory", factory, f"it failed with {told(error)}") from error
     model, example = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):
         fix = "it must return an nn.Module, or a pair of module and example"
         raise InvalidInput("factory", factory, f"{fix}, not {type(made).__name__}")
+    if example is None and shape is None and data is not None:
+        example = torch.zeros(1, *data.shape)
     return NamedModel(_identifier(factory), model, _example(factory, example, shape), None)
 
 
@@ -90,33 +115,14 @@ def _require_file(path: Path) -> None:
         raise InvalidInput("model file", str(path), "it is no regular file")
 
 
-@contextmanager
-def _importing_beside(path: Path) -> Iterator[None]:
-    """The file's own directory is searched first, as when python runs it."""
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
+def _arguments(factory: Callable[..., Any], data: Known | None) -> dict[str, int]:
+    """``classes``, where the factory has a parameter of that name and the data has classes."""
     try:
-        yield
-    finally:
-        sys.path.remove(folder)
-
-
-def _function(path: Path, factory: str) -> Callable[[], Any]:
-    # A name of its own: a file called torch.py must not become the module torch.
-    spec = importlib.util.spec_from_file_location(f"selvedge_model_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InvalidInput("model file", str(path), "python cannot import it")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InvalidInput("model file", str(path), f"importing it failed with {_told(error)}") from error
-    function = getattr(module, factory, None)
-    if not callable(function):
-        known = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == spec.name]
-        raise InvalidInput("factory", factory or "empty", f"{path.name} has {', '.join(known) or 'no functions'}")
-    return cast("Callable[[], Any]", function)
+        takes = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return {}
+    name = next((n for n in ("classes", "num_classes") if n in takes), None)
+    return {name: data.classes} if name and data is not None and data.classes else {}
 
 
 def _example(factory: str, given: object, shape: str | None) -> tuple[torch.Tensor, ...]:
@@ -133,11 +139,6 @@ def _example(factory: str, given: object, shape: str | None) -> tuple[torch.Tens
     if not tensors or not all(isinstance(x, torch.Tensor) for x in tensors):
         raise InvalidInput("factory", factory, "its example must be a tensor or a tuple of tensors")
     return tuple(tensors)
-
-
-def _told(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _first_line(error: Exception) -> str:

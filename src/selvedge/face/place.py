@@ -1,9 +1,10 @@
-"""Where a file that a command writes may go."""
+"""Where what a command writes may go, looked at before the work begins."""
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from ..errors import InvalidInput
@@ -25,6 +26,25 @@ def writable(field: str, path: Path) -> None:
         raise InvalidInput(field, path, "it is a directory: name a file")
     if not stat.S_ISREG(found):
         raise InvalidInput(field, path, "it is no regular file: name another place")
+    _beside(field, Path(os.path.realpath(path)))
+
+
+def writable_folder(field: str, path: Path) -> None:
+    """The same for an artifact's folder."""
+    try:
+        if path.exists() and not path.is_dir():
+            raise InvalidInput(field, path, "it is a file: name a directory")
+        if path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").exists():
+            raise InvalidInput(field, path, "it holds other files: name a new or empty directory")
+    except OSError as error:
+        raise InvalidInput(field, path, f"it cannot be read ({error.strerror}): name another place") from None
+    _beside(field, path)
+
+
+def _beside(field: str, path: Path) -> None:
     parent = next(p for p in path.absolute().parents if p.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise InvalidInput(field, path, f"nothing can be written in {parent}: name another place")
+    try:
+        with tempfile.TemporaryFile(dir=parent):  # permissions alone do not tell: a file system may take no files
+            pass
+    except OSError:
+        raise InvalidInput(field, path, f"nothing can be written in {parent}: name another place") from None

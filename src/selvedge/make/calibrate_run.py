@@ -67,7 +67,7 @@ def _cross_built(plan: Timeable, device: Device, machine: str, lanes: int, folde
         command = [sys.executable, "-m", "ziglang", "cc", "-target", kind, *cpu]
     else:
         wanted = chain.compiler[0] if chain else f"a compiler for {machine}"
-        raise InvalidInput("toolchain", wanted, "it is not installed: install it, or pip install 'selvedge[toolchain]'")
+        raise InvalidInput("toolchain", wanted, "it is not installed: install it, or pip install ziglang")
     for name, text in {**plan.sources, "port_posix.c": native_port("posix")}.items():
         (folder / name).write_text(text)
     units = sorted(name for name in plan.sources if name.endswith(".c"))

@@ -81,6 +81,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             labels=plan.labels,
             preprocess=plan.preprocess,
             steps=learnt.steps if isinstance(learnt, Session) else 0,
+            features=plan.features,
             provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},
         ),
     )

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from ..artifact.features import Columns, Features, LogMel, Picture, Waveform
 from ..artifact.name import checked_name
 from ..artifact.preprocess import Preprocess
 from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
@@ -62,6 +63,7 @@ class Plan:
     labels: tuple[str, ...]
     preprocess: Preprocess | None
     seconds_to_plan: float
+    features: Features | None = None
 
     @property
     def arena_bytes(self) -> int:
@@ -162,6 +164,7 @@ class Wish:
     norms: str
     labels: tuple[str, ...]
     preprocess: Preprocess | None
+    features: Features | None = None
 
 
 def plan(
@@ -177,6 +180,7 @@ def plan(
     norms: str = "frozen",
     batch: int | None = None,
     preprocess: Preprocess | None = None,
+    features: Features | None = None,
     labels: Sequence[str] = (),
     name: str = "model",
 ) -> Plan:
@@ -191,6 +195,7 @@ def plan(
     update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": everything if that fits, else
         the most last layers that do, else the biases.
     labels: the classes' names, one each; they travel in the artifact.
+    features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
 
     Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and
@@ -207,6 +212,12 @@ def plan(
         ("batch", batch, (int, type(None)), "give a whole number"),
         ("labels", labels, (list, tuple), "give the classes' names in a list"),
         ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
+        (
+            "features",
+            features,
+            (Picture, LogMel, Waveform, Columns, type(None)),
+            "give those of a selvedge.data.Dataset",
+        ),
         ("name", name, (str,), "give a C identifier"),
     ):
         if not isinstance(value, kinds) or (isinstance(value, bool) and int in kinds):
@@ -241,7 +252,11 @@ def plan(
         norms,
         tuple(labels),
         preprocess,
+        features,
     )
+    if features is not None and features.shape != tuple(inputs[0].shape[1:]):
+        fix = f"the model takes {tuple(inputs[0].shape[1:])}: load the data for that shape"
+        raise InvalidInput("features", f"for samples of {features.shape}", fix)
     return _plan(wish)
 
 
@@ -284,7 +299,7 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     arrangement = arrange(made.graphs, wish.device, choices)
     return Plan(
         wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
-        wish.update, made.updated, wish.labels, wish.preprocess, 0.0,
+        wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,
     )  # fmt: skip
 
 

@@ -136,6 +136,7 @@ class _Checker:
             for v in range(w):
                 if not _disjoint(writes[w], writes[v]):
                     self._fail(f"{kernel.label} writes {self._name(i)} over its other result")
+        self._tile(kernel)
         if kernel.scratch is not None:
             own = self._range(kernel.scratch)
             for i, other in zip((*kernel.reads, *kernel.writes), (*reads, *writes), strict=True):
@@ -146,6 +147,17 @@ class _Checker:
             if i in self.freed:
                 self._fail(f"{self._name(i)} is written after it was freed")
             self._claim(i, f"written by {kernel.label}", fresh=False)
+
+    def _tile(self, kernel: Kernel) -> None:
+        """A tile that is made in place is made in reals: the first result must be as large, and of reals."""
+        if kernel.tile is None or kernel.tile.staged:
+            return
+        if not kernel.writes:
+            self._fail(f"{kernel.label} makes its tile nowhere")
+        first = kernel.writes[0]
+        need = kernel.tile.unit * kernel.tile.units * np.dtype(self.plan.dtype).itemsize
+        if self.p.instances[first].spec.dtype != self.plan.dtype or self.p.sizes[first] != need:
+            self._fail(f"{kernel.label} makes its tile of {need} bytes in {self._name(first)}, which is not like it")
 
     def _update(self, kernel: Kernel, i: int, ran: set[int]) -> None:
         p = self.p

@@ -216,6 +216,7 @@ def _pad(node: Node, machine: Machine) -> Native:
         "before": tuple(a["before"]),
         "after": tuple(a["after"]),
         "value": float(a["value"]),
+        "real": node.specs[0].is_float,
     }
     return Native("pad", (0,), params)
 

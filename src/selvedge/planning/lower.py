@@ -92,11 +92,14 @@ class _Lowering:
     # -- state --------------------------------------------------------------------------------------------------
 
     def _in_place_updates(self, groups: Groups) -> dict[Value, str]:
-        """New values that their kernel may write over the old ones: nothing that still reads the old value comes after.
+        """New values that their kernel may write over the old ones: nothing that still reads the old value comes after,
+        and the loss, which may refuse the step, is known before.
 
         Every other update is made in the arena and copied at the end.
         """
         chosen: dict[Value, str] = {}
+        value = self.graph.results.get("loss")
+        loss = groups.head.get(root(value).node) if value is not None else None
         for name, new in self.graph.updates.items():
             made, old = root(new), self.graph.state[name]
             if made in chosen or made.node not in groups.head or made.spec.bytes != old.spec.bytes:
@@ -109,21 +112,23 @@ class _Lowering:
             )
             reduced = any(node.op in REDUCTIONS for node in members)
             safe = (loops_only and not reduced) or not own_reads
+            gated = loss is not None and (head is loss or groups.reaches(loss, head, False))
             later = any(
                 groups.find(node) is not head and groups.reaches(groups.find(node), head, False)
                 for node in self.readers.get(old, ())
             )
-            if safe and not later:
+            if safe and not later and not gated:
                 chosen[made] = name
-        return self._acyclic(groups, chosen)
+        return self._acyclic(groups, chosen, loss)
 
-    def _acyclic(self, groups: Groups, chosen: dict[Value, str]) -> dict[Value, str]:
-        """Drop in-place updates until data and "after every reader" edges together have no cycle."""
+    def _acyclic(self, groups: Groups, chosen: dict[Value, str], loss: Node | None) -> dict[Value, str]:
+        """Drop in-place updates until data, "after every reader" and "after the loss" edges together have no cycle."""
         while True:
             edges: dict[Node, set[Node]] = {h: groups.sources(h) for h in groups.members}
             for made, name in chosen.items():
                 head = groups.find(made.node)
                 edges[head] |= {groups.find(n) for n in self.readers.get(self.graph.state[name], ())} - {head}
+                edges[head] |= {loss} if loss is not None else set()
             stuck = _unordered(edges)
             if not stuck:
                 return chosen
@@ -184,12 +189,19 @@ class _Lowering:
         for node in calls:
             produced += [Value(node, i) for i in range(len(node.specs))]
         raw = produced[0] if loops and native else None
-        staged = raw is not None and raw not in exposed and self._worth_staging(loops, raw, in_place)
-        # An unstaged tile is made where the first result belongs, and the loop overwrites it there.
         written = [v for v in produced if v in exposed or (v != raw and v.index not in optional)]
         if reduce is not None:
             written.append(Value(reduce))
-        written += [Value(n) for n in loops if Value(n) in exposed]
+        looped = [Value(n) for n in loops if Value(n) in exposed]
+        staged = False
+        if raw is not None and raw not in exposed:
+            # An unstaged tile is made where the first result belongs, and the loop overwrites it there: that result
+            # must be just like it.
+            alike = [v for v in looped if (v.dtype, v.spec.size) == (raw.dtype, raw.spec.size)]
+            staged = not alike or self._worth_staging(loops, raw, in_place)
+            if not staged:
+                looped.sort(key=lambda v: v != alike[0])
+        written += looped
         for value in written:
             self._make(value, in_place)
         position = {value: i for i, value in enumerate(written)}
@@ -292,7 +304,8 @@ class _Lowering:
         fixed: int,
     ) -> tuple[tuple[int, int], ...]:
         if expression is None:
-            return native.inplace if native else ()
+            # An operand that is read twice is still needed where the other place reads it.
+            return tuple((w, r) for w, r in native.inplace if reads.count(reads[r]) == 1) if native else ()
         if reduction is not None or (tile is not None and not tile.staged):
             return ()
         flat = flat_reads(expression)
@@ -319,7 +332,7 @@ class _Lowering:
             old = self.home[self.graph.state[name]]
             after[writer] |= readers.get(old, set()) - {writer}
             if gate is not None:
-                after[writer] |= {maker[gate]} - {writer}
+                after[writer].add(maker[gate])
         return {k: frozenset(v) for k, v in after.items()}
 
 

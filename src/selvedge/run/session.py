@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -227,6 +228,39 @@ class Session:
         with self._lock, self._alone():
             self._arena[:size] = given
             self._steps = self._steps if steps is None else steps
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Everything that learns, as it is stored, bit for bit; copies. For :meth:`restore`, not for PyTorch."""
+        with self._lock:
+            return {n: self._view(e.offset, e).copy() for n, e in self._learnt().items()}
+
+    def restore(self, snapshot: Mapping[str, np.ndarray], steps: int) -> None:
+        """Go on from a :meth:`snapshot` of the same plan, taken after ``steps`` steps; on any error nothing changes.
+
+        Raises :class:`InvalidInput` for other names, shapes or dtypes.
+        """
+        with self._lock:
+            own = self._learnt()
+            if set(snapshot) != set(own):
+                odd = sorted(set(snapshot) ^ set(own))[0]
+                raise InvalidInput("snapshot", odd, "it is of another plan: give one of this plan's own")
+            for name, entry in own.items():
+                array = snapshot[name]
+                if array.shape != entry.shape or array.dtype != np.dtype(entry.dtype):
+                    fix = f"this plan has {entry.dtype}{list(entry.shape)}"
+                    raise InvalidInput(f"snapshot {name}", f"{array.dtype}{list(array.shape)}", fix)
+            _require_steps(steps)
+            with self._alone():
+                for name, entry in own.items():
+                    self._view(entry.offset, entry)[...] = snapshot[name]
+                self._steps = steps
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights that this session began with and of the digest of its plan."""
+        return hashlib.sha256(self.manifest.digest.encode() + self._weights.tobytes()).hexdigest()
+
+    def _learnt(self) -> dict[str, StateEntry]:
+        return {n: e for n, e in self.manifest.state.items() if e.region == "state"}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.manifest.name}: {self.arena_bytes:,} B of arena, {self._steps} steps>"

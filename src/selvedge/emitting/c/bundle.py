@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...artifact import files
+from ...artifact.features import Features
 from ...artifact.folding import Fold
 from ...artifact.layout import Layout
 from ...artifact.manifest import Manifest, Port, ProgramEntry, StateEntry
@@ -45,6 +46,7 @@ class Description:
     labels: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
     steps: int = 0
+    features: Features | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -154,5 +156,6 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         labels=about.labels,
         preprocess=about.preprocess,
         steps=about.steps,
+        features=about.features,
         provenance=about.provenance,
     )

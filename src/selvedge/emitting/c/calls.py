@@ -13,7 +13,8 @@ from .loops import number
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """C expressions for one call. ``out``: where the call writes (a tile or a whole array); ``scratch``: behind any
-    tile; first/last: the range of tile units; ``zeros``: a row of zero reals in flash."""
+    tile; first/last: the range of tile units; ``zeros``: a row of zero reals in flash; ``kind``: the C type of what is
+    written."""
 
     kernel: Kernel
     reads: Sequence[str]
@@ -23,6 +24,7 @@ class Arguments:
     first: str
     last: str
     zeros: str
+    kind: str = "real"
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -67,11 +69,11 @@ def _pool(call: Callable[[Arguments, str], str]) -> Callable[[Arguments], list[s
     def lines(a: Arguments) -> list[str]:
         p = a.params
         text = [
-            _table("wh", "int16_t", [n for window in p["windows_h"] for n in window]),
-            _table("ww", "int16_t", [n for window in p["windows_w"] for n in window]),
+            _table("wh", "int32_t", [n for window in p["windows_h"] for n in window]),
+            _table("ww", "int32_t", [n for window in p["windows_w"] for n in window]),
         ]
         if "counts_h" in p:
-            text += [_table("ch", "int16_t", p["counts_h"]), _table("cw", "int16_t", p["counts_w"])]
+            text += [_table("ch", "int32_t", p["counts_h"]), _table("cw", "int32_t", p["counts_w"])]
         return [*text, call(a, ", ".join(str(p[k]) for k in ("n", "h", "w", "c", "oh", "ow")))]
 
     return lines
@@ -106,6 +108,15 @@ def _concat(a: Arguments) -> list[str]:
         )
         at += inner
     return lines
+
+
+def _pad(a: Arguments) -> list[str]:
+    value = number(a.params["value"]) if a.params["real"] else str(int(a.params["value"]))
+    return [
+        *(_table(k, "int32_t", a.params[k]) for k in ("shape", "before", "after")),
+        f"const {a.kind} fill = {value};",
+        f"sv_pad({a.out}, {a.reads[0]}, {len(a.params['shape'])}, shape, before, after, &fill, (int32_t)sizeof fill);",
+    ]
 
 
 FAMILIES: dict[str, Row] = {
@@ -196,7 +207,9 @@ FAMILIES: dict[str, Row] = {
     "slice": Row(
         "move.h",
         _shapes(
-            lambda a, rank: f"sv_slice({a.out}, {a.reads[0]}, {rank}, shape, out, starts, steps);",
+            lambda a, rank: (
+                f"sv_slice({a.out}, {a.reads[0]}, {rank}, shape, out, starts, steps, (int32_t)sizeof *{a.out});"
+            ),
             "shape",
             "out",
             "starts",
@@ -206,24 +219,16 @@ FAMILIES: dict[str, Row] = {
     "unslice": Row(
         "move.h",
         _shapes(
-            lambda a, rank: f"sv_unslice({a.out}, {a.reads[0]}, {rank}, out, shape, starts, steps);",
+            lambda a, rank: (
+                f"sv_unslice({a.out}, {a.reads[0]}, {rank}, out, shape, starts, steps, (int32_t)sizeof *{a.out});"
+            ),
             "shape",
             "out",
             "starts",
             "steps",
         ),
     ),
-    "pad": Row(
-        "move.h",
-        _shapes(
-            lambda a, rank: (
-                f"sv_pad({a.out}, {a.reads[0]}, {rank}, shape, before, after, {number(a.params['value'])});"
-            ),
-            "shape",
-            "before",
-            "after",
-        ),
-    ),
+    "pad": Row("move.h", _pad),
     "concat": Row("move.h", _concat),
     "copy": Row("move.h", lambda a: [f"memcpy({a.out}, {a.reads[0]}, {a.params['bytes']});"]),
 }

@@ -157,6 +157,11 @@ def _vector_bytes(plan: Arrangement) -> int:
     return plan.lanes * (8 if plan.dtype == "float64" else 4) if plan.lanes > 1 else 0
 
 
+def _safe(comment: str) -> str:
+    """``comment`` such that it cannot end early."""
+    return comment.replace("*/", "* /")
+
+
 def _function(p: Program, kernel: Kernel) -> str:
     return f"{p.name}_{kernel.id}_{kernel.family}"
 
@@ -179,8 +184,9 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
     row = FAMILIES.get(kernel.family)
     where = f" at {kernel.where}" if kernel.where else ""
     lines = [
-        f"/* {kernel.label}{where}".replace("*/", "* /") + " */",
-        f"static {'int32_t' if fails else 'void'} {_function(p, kernel)}(unsigned char *a, const unsigned char *w)",
+        f"/* {_safe(kernel.label + where)} */",
+        f"static SV_KERNEL {'int32_t' if fails else 'void'} {_function(p, kernel)}"
+        "(unsigned char *a, const unsigned char *w)",
         "{",
     ]
     touched = [p.instances[i].region for i in kernel.touches]
@@ -189,10 +195,10 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
             lines.append(f"(void){text};")
     for i, read in enumerate(kernel.reads):
         kind, text = _pointer(plan, p, read, False)
-        lines.append(f"{kind}const r{i} = {text}; /* {p.instances[read].label} */")
+        lines.append(f"{kind}const r{i} = {text}; /* {_safe(p.instances[read].label)} */")
     for i, write in enumerate(kernel.writes):
         kind, text = _pointer(plan, p, write, True)
-        lines.append(f"{kind}const w{i} = {text}; /* {p.instances[write].label} */")
+        lines.append(f"{kind}const w{i} = {text}; /* {_safe(p.instances[write].label)} */")
     if kernel.scratch is not None:
         kind, text = _pointer(plan, p, kernel.scratch, True)
         lines.append(f"{kind}const s = {text};")
@@ -225,7 +231,8 @@ def _call(kernel: Kernel, reads: Sequence[str], writes: Sequence[str], pointers:
     scratch = "s" if kernel.scratch is not None else "0"
     if tile is None:
         units = str(_units(kernel))
-        return row.lines(Arguments(kernel, own, writes, writes[0], scratch, "0", units, "zeros"))
+        kind = C_TYPES[pointers.write_dtypes[0]]
+        return row.lines(Arguments(kernel, own, writes, writes[0], scratch, "0", units, "zeros", kind))
     assert kernel.expression is not None
     raw = "s" if tile.staged else f"w0 + u * {tile.unit}"
     if kernel.scratch is not None and tile.staged:
@@ -302,11 +309,12 @@ def _pointer_text(p: Program, instance: int) -> str:
 def _load(p: Program, name: str, preprocess: Preprocess, layout: Layout | None) -> list[str]:
     i = p.inputs["x"]
     layout = layout or Layout.of(p.instances[i].spec.shape)
-    channels = layout.face[1]
-    scale, offset = preprocess.per_channel(channels)
+    alike = len(preprocess.scale) == len(preprocess.offset) == 1
     axis = layout.perm.index(1)  # the stored axis of PyTorch's channels
-    inner = prod(layout.face[a] for a in layout.perm[axis + 1 :])
-    rows = prod(layout.face[a] for a in layout.perm[:axis])
+    # One pair for all: no table of as many as a flat input has elements.
+    channels, inner = (1, 1) if alike else (layout.face[1], prod(layout.face[a] for a in layout.perm[axis + 1 :]))
+    scale, offset = preprocess.per_channel(channels)
+    rows = prod(layout.face) // (channels * inner)
     at = "at" if inner > 1 else f"i * {channels} + j"
     apply = f"x[{at}] = (real)bytes[{at}] * scale[j] + offset[j];"
     return [

@@ -1,0 +1,28 @@
+"""A table's place in the README: between its markers, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import memory, steps
+from .environment import caption
+
+TABLES = {"memory": memory, "steps": steps}
+
+
+def rendered(name: str, result: dict[str, Any]) -> str:
+    """What stands between the markers of ``name``, from what its JSON holds."""
+    return f"{TABLES[name].table(result['rows'])}\n\n{caption(result['about'])}"
+
+
+def between(readme: str, name: str) -> str:
+    """What stands there now. Raises ``ValueError`` where a marker is missing."""
+    start, end = (f"<!-- {slash}bench:{name} -->" for slash in ("", "/"))
+    return readme[readme.index(start) + len(start) : readme.index(end)].strip("\n")
+
+
+def replaced(readme: str, name: str, text: str) -> str:
+    """``readme`` with ``text`` there."""
+    start, end = (f"<!-- {slash}bench:{name} -->" for slash in ("", "/"))
+    before, after = readme.index(start) + len(start), readme.index(end)
+    return f"{readme[:before]}\n{text}\n{readme[after:]}"

@@ -1,0 +1,18 @@
+"""Commands, a module each. What they need of torch is imported when they run."""
+
+from __future__ import annotations
+
+import typer
+
+from . import compile, doctor, inspect, predict, train, trial, zoo
+
+
+def register(app: typer.Typer) -> None:
+    """Enter every command of this room."""
+    app.command("compile")(compile.command)
+    app.command("train")(train.command)
+    app.command("predict")(predict.command)
+    app.command("try")(trial.command)
+    app.command("inspect")(inspect.command)
+    app.command("zoo")(zoo.command)
+    app.command("doctor")(doctor.command)

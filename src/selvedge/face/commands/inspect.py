@@ -1,0 +1,39 @@
+"""``selvedge inspect``."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from . import options
+
+
+def command(
+    context: typer.Context,
+    model: options.Model,
+    shape: options.Shape = None,
+    loss: options.Loss = None,
+    seed: options.Seed = 0,
+    plot: options.Plot = None,
+    as_json: options.Json = False,
+) -> None:
+    """Look into MODEL: layers, parameters, shapes, MACs, what can be trained, and what is missing, with its line."""
+    from .. import model as models
+    from ..held import held
+    from ..inspection import inspect
+    from ..place import writable
+    from ..progress import Work
+
+    if plot is not None:
+        writable("--plot", plot)
+    with Work() as work, held(bool(context.find_root().params["debug"])):
+        work.part("capturing")
+        named = models.load(model, shape, seed)
+        found = inspect(named)
+        if plot is not None:
+            work.part("drawing")
+            from ..unlimited import picture
+
+            picture(named, loss, plot)
+    typer.echo(json.dumps(found.to_dict(), indent=1) if as_json else str(found))

@@ -1,0 +1,50 @@
+"""Options that several commands have, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import completion
+
+Model = Annotated[
+    str,
+    typer.Argument(help="zoo:NAME?key=value, file.py:factory or model.pt2", autocompletion=completion.models),
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="A folder of images, .wav or CSV (a class a folder, or :pattern={label}_{group}_{}.wav), a .csv, an .npz "
+        "of x and y, or loader.py:function. Options follow as PATH:group=COLUMN,window=128,hop=64.",
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", help="A profile's name or .toml path.", autocompletion=completion.devices)
+]
+Budget = Annotated[str | None, typer.Option("--budget", help="Limits, as ram=48KiB,flash=256KiB.")]
+Update = Annotated[
+    str, typer.Option("--update", help="full, auto, last:K, bias, or names.", autocompletion=completion.updates)
+]
+Optimizer = Annotated[
+    str,
+    typer.Option(
+        "--optimizer", help="sgd, adam or rmsprop, as sgd:lr=0.01,momentum=0.9", autocompletion=completion.optimizers
+    ),
+]
+Norms = Annotated[str, typer.Option("--norms", help="frozen or folded.", autocompletion=completion.norms)]
+Loss = Annotated[
+    str | None,
+    typer.Option("--loss", help="By default the zoo's, else cross_entropy.", autocompletion=completion.losses),
+]
+Shape = Annotated[str | None, typer.Option("--input", help="Shape of an example, as 1x3x32x32.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of weights, split and order.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="Times that all training samples are seen.")]
+Schedule = Annotated[
+    str,
+    typer.Option("--schedule", help="cosine, constant, step or inverse_sqrt.", autocompletion=completion.schedules),
+]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Write a page with the pictures here (.html).")]
+Json = Annotated[bool, typer.Option("--json", help="Figures for machines, and nothing else on stdout.")]

@@ -1,0 +1,60 @@
+"""``selvedge try``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+
+
+def command(
+    context: typer.Context,
+    model: options.Model,
+    data: options.Data,
+    device: options.Device = "this-machine",
+    budget: options.Budget = None,
+    epochs: options.Epochs = 10,
+    batch: Annotated[int | None, typer.Option(help="Samples a step; by default the largest of 8 to 1.")] = None,
+    optimizer: options.Optimizer = "sgd:lr=0.01,momentum=0.9",
+    schedule: options.Schedule = "cosine",
+    update: options.Update = "auto",
+    norms: options.Norms = "frozen",
+    loss: options.Loss = None,
+    shape: options.Shape = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the trained artifact here.")] = None,
+    seed: options.Seed = 0,
+    plot: options.Plot = None,
+    as_json: options.Json = False,
+) -> None:
+    """Your own model and data in one go: read, split, planned for the device, trained, and set beside baselines."""
+    from .. import optimizer as optimizers
+    from ..training import Order
+    from ..trial import attempt
+
+    order = Order(
+        model=model,
+        data=data,
+        device=device,
+        budget=budget,
+        epochs=epochs,
+        batch=batch,
+        optimizer=optimizers.parse(optimizer),
+        schedule=schedule,
+        update=update,
+        norms=norms,
+        loss=loss,
+        shape=shape,
+        patience=None,
+        out=out,
+        resume=False,
+        seed=seed,
+        plot=plot,
+    )
+    made = attempt(order, bool(context.find_root().params["debug"]))
+    typer.echo(json.dumps(made.to_dict(), indent=1) if as_json else str(made))
+    if plot is not None and not as_json:
+        typer.echo(f"the page with the pictures: {plot}")

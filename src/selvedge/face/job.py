@@ -1,0 +1,177 @@
+"""A model and a data set that belong together, and the plan of training one on the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
+from ..capture.optimizer import Optimizer
+from ..data import Dataset, load, survey
+from ..device import Device
+from ..errors import DoesNotFit, InvalidInput
+from ..make.plan import Plan
+from ..make.plan import plan as make_plan
+from . import model as models
+from .calibrate import calibrate
+from .progress import Work
+
+BATCHES = (8, 4, 2, 1)  # tried in turn where the user leaves the batch open
+TASKS = {"cross_entropy": "classes", "mse": "values", "bce_with_logits": "probabilities", "reconstruction": "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``example``: one sample's batch. ``calibrated``: samples that gave the norms their statistics (0: they had)."""
+
+    name: str
+    model: nn.Module | ExportedProgram
+    example: torch.Tensor
+    loss: str
+    data: Dataset
+    calibrated: int
+
+    def notes(self) -> tuple[str, ...]:
+        """What was done to data and model."""
+        told = f"batch norms had never seen data: {self.calibrated} training samples gave them their statistics"
+        return (*self.data.notes, *([told] if self.calibrated else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How to train. ``batch``: None to take the largest that serves."""
+
+    device: Device
+    budget: str | None
+    optimizer: Optimizer
+    schedule: str
+    update: str
+    norms: str
+    batch: int | None
+    epochs: int
+
+
+def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work) -> Job:
+    """Look at the data, build the model for it, and read the data as the model takes it. Raises ``SelvedgeError``."""
+    if not 0 <= seed < 1 << 32:
+        raise InvalidInput("--seed", seed, "give a whole number in 0..4294967295")
+    work.part("looking at the data")
+    source = survey(data)
+    learns_classes = loss in (None, "cross_entropy", "bce_with_logits")
+    named = models.load(model, shape, seed, models.Known(source.natural, len(source.labels) if learns_classes else 0))
+    chosen = loss or named.loss or "cross_entropy"
+    if chosen not in TASKS:
+        raise InvalidInput("--loss", chosen, f"give one of {', '.join(TASKS)}")
+    if len(named.example) != 1:
+        raise InvalidInput("model", model, f"it takes {len(named.example)} inputs: data is read for models of one")
+    example = named.example[0]
+    if example.dtype != torch.float32 or example.ndim < 2:
+        raise InvalidInput("example", f"{example.dtype} {list(example.shape)}", "give a float32 batch: [samples, ...]")
+    work.part("reading the data")
+    outputs = _outputs(named.model, example)
+    last = outputs[-1] if outputs else None
+    made = load(source, tuple(example.shape[1:]), task=TASKS[chosen], outputs=last, seed=seed)
+    _require_classes(made, chosen, outputs, named.name)
+    seen = calibrate(named.model, made) if isinstance(named.model, nn.Module) else 0
+    return Job(named.name, named.model, example, chosen, made, seen)
+
+
+def planned(job: Job, terms: Terms) -> Plan:
+    """The plan of ``job``: with the batch that is asked for, else the largest with which the update is full, else the
+    one that learns most. Raises ``SelvedgeError``: where nothing fits, the refusal of the smallest batch."""
+    own = int(job.example.shape[0])
+    open_ = [terms.batch] if terms.batch is not None else [own] if own > 1 or _fixed(job) else list(BATCHES)
+    found: Plan | None = None
+    refusal: DoesNotFit | None = None
+    for batch in open_:
+        try:
+            made = _plan(job, terms, batch)
+        except DoesNotFit as error:
+            refusal = error
+            continue
+        if terms.update != "auto" or made.update == "full":
+            return made
+        if found is None or _learns(made) > _learns(found):
+            found = made
+    if found is None:
+        assert refusal is not None
+        raise refusal
+    return found
+
+
+def _plan(job: Job, terms: Terms, batch: int) -> Plan:
+    data = job.data
+    batches = max(1, len(data.split["train"]) // max(1, batch))
+    return make_plan(
+        job.model,
+        job.example,
+        loss=job.loss,
+        device=terms.device,
+        budget=terms.budget,
+        optimizer=terms.optimizer,
+        schedule=schedule(terms.schedule, terms.optimizer.lr, batches * terms.epochs),
+        update=terms.update,
+        norms=terms.norms,
+        batch=batch,
+        preprocess=data.preprocess,
+        features=data.features,
+        labels=data.labels,
+        name=job.name,
+    )
+
+
+def schedule(name: str, rate: float, steps: int) -> Schedule:
+    """A schedule by name, its lengths fitted to ``steps``. Raises ``InvalidInput``."""
+    warmup = steps // 20
+    made: dict[str, Schedule] = {
+        "cosine": Cosine(rate, steps, warmup),
+        "constant": Constant(rate),
+        "step": Step(rate, max(1, math.ceil(steps / 3)), 0.1),
+        "inverse_sqrt": InverseSqrt(rate, max(1, warmup)),
+    }
+    if name not in made:
+        raise InvalidInput("--schedule", name or "empty", f"give one of {', '.join(made)}")
+    return made[name]
+
+
+def _learns(plan: Plan) -> int:
+    return sum(plan.arrangement.slots[n].bytes for n in plan.updated)
+
+
+def _fixed(job: Job) -> bool:
+    return isinstance(job.model, ExportedProgram)
+
+
+def _outputs(model: nn.Module | ExportedProgram, example: torch.Tensor) -> tuple[int, ...]:
+    """Shape of the first output; () where the model cannot be run: capturing it will say why."""
+    if isinstance(model, ExportedProgram):
+        found = [n.meta.get("val") for n in model.graph.nodes if n.op == "output" for n in n.all_input_nodes]
+        return tuple(found[0].shape) if found and isinstance(found[0], torch.Tensor) else ()
+    model.eval()
+    try:
+        with torch.no_grad():
+            given = model(example)
+    except Exception:
+        return ()
+    first = given[0] if isinstance(given, tuple | list) and given else given
+    return tuple(first.shape) if isinstance(first, torch.Tensor) else ()
+
+
+def _require_classes(data: Dataset, loss: str, outputs: Sequence[int], name: str) -> None:
+    """Raise ``InvalidInput`` where the model tells fewer classes apart than the data has, or other values."""
+    if not outputs or data.y is None:
+        return
+    if loss == "cross_entropy" and len(outputs) > 1 and outputs[1] < len(data.labels):
+        have = len(data.labels)
+        fix = f"{data.name} has {have}: make the last layer {have} wide, or give the factory a parameter classes"
+        raise InvalidInput("model", name, f"it tells {outputs[1]} classes apart, {fix}")
+    if loss in ("mse", "bce_with_logits") and math.prod(outputs[1:]) != math.prod(data.y.shape[1:]):
+        fix = f"make the last layer {math.prod(data.y.shape[1:])} wide"
+        raise InvalidInput(
+            "model", name, f"its output is {list(outputs[1:])}, a target {list(data.y.shape[1:])}: {fix}"
+        )

@@ -1,0 +1,289 @@
+"""The work of ``selvedge try``: a user's model and data, planned, trained, and set beside what else could be done."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from .. import draw
+from ..artifact import files
+from ..data import Dataset, Part
+from ..device import Device
+from ..device.sizes import format_bytes
+from ..errors import DoesNotFit, InvalidInput, SelvedgeError
+from ..learn.metrics import Score, dummy, score
+from ..learn.train import Fitted, fit
+from ..make.compile import HostSession, emit, measured
+from ..make.compile import compile as compile_plan
+from ..make.measure import Measured
+from ..make.plan import Plan
+from .figures import joules, seconds
+from .figures import score as said
+from .held import held
+from .interrupt import Interrupted, stopping
+from .job import Job, Terms, planned, prepare
+from .place import writable, writable_folder
+from .progress import Work
+from .reference import Reference, reference
+from .training import Order, report, write_state
+
+PLANNED, UNLIMITED = "Selvedge, as planned", "PyTorch, all of it, no limit"
+GAP = 0.05  # of accuracy, above which the trial says so
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way to go about it. ``test``: on held-out samples (None: it does not fit, and ``note`` says why).
+    ``arena``: bytes; ``step_s``: here, ``device_s``: predicted, both of one step."""
+
+    name: str
+    test: Score | None
+    arena: int | None = None
+    step_s: float | None = None
+    device_s: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """``rows``: the baselines, the plan ("as planned") and PyTorch. ``curves``: name -> validation score by epoch."""
+
+    order: Order
+    data: Dataset
+    plan: Plan
+    fitted: Fitted
+    measured: Measured
+    rows: tuple[Row, ...]
+    curves: Mapping[str, Sequence[Score]]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, for machines."""
+        step = self.plan.arrangement.programs["step"]
+        return {
+            "model": self.plan.name,
+            "device": self.plan.device.name,
+            "data": self.data.to_dict(),
+            "plan": self.plan.to_dict(),
+            "batch": step.instances[step.inputs["x"]].spec.shape[0],
+            "training": self.fitted.to_dict(),
+            "arena_predicted": self.plan.arena_bytes,
+            "arena_measured": self.measured.arena,
+            "stack_measured": max(self.measured.stack.values()),
+            "step_seconds": self.fitted.step_s,
+            "device_step_seconds": step.seconds,
+            "device_step_joules": step.joules,
+            "rows": [asdict(row) for row in self.rows],
+            "notes": list(self.notes),
+            "next": self.next(),
+            "out": None if self.order.out is None else str(self.order.out),
+        }
+
+    def __str__(self) -> str:
+        plan, step = self.plan, self.plan.arrangement.programs["step"]
+        batch = step.instances[step.inputs["x"]].spec.shape[0]
+        lines = [
+            str(self.data),
+            *(f"  {note}" for note in self.notes),
+            "",
+            f"plan for {plan.device.name}: update {plan.update}, batch {batch}, {type(plan.optimizer).__name__}",
+            *(f"  {c.what}: {c.why}" for c in plan.arrangement.choices if c.what.startswith(("update ", "chosen"))),
+            f"  RAM {plan.arena_bytes:,} B predicted, {self.measured.arena:,} B measured here, of "
+            f"{plan.budget.ram:,} B; stack {max(self.measured.stack.values()):,} B",
+            f"  a step: {seconds(self.fitted.step_s)} here, {seconds(step.seconds)} predicted on {plan.device.name}, "
+            f"energy {joules(step.joules) if step.joules is not None else 'not known'}",
+            "",
+            f"{f'on {self._held()} held-out samples':<34}{'test':>14}{'RAM':>14}{'a step here':>14}{'on device':>12}",
+        ]
+        for row in self.rows:
+            test = "-" if row.test is None else said(row.test.accuracy, row.test.loss)
+            arena = "-" if row.arena is None else format_bytes(row.arena)
+            lines.append(f"{row.name:<34}{test:>14}{arena:>14}{seconds(row.step_s):>14}{seconds(row.device_s):>12}")
+            if row.note:
+                lines.append(f"  {row.note}")
+        return "\n".join([*lines, "", *self.next()])
+
+    def next(self) -> list[str]:
+        """What the user may do now, with the reason first."""
+        order, given = self.order, {row.name: row.test for row in self.rows}
+        here, torch = given[PLANNED], given.get(UNLIMITED)
+        told = []
+        if here is not None and not here.better(self.fitted.dummy):
+            told.append("no better than guessing: give more --epochs, another --optimizer sgd:lr=..., or more data")
+        elif _ahead(torch, here) > GAP:
+            told.append("PyTorch without a limit is ahead: more --epochs, --optimizer adam:lr=0.001, weights that were")
+            told.append("trained before, or a device with more RAM may close the gap")
+        if order.out is None:
+            line = f"{order.model} --data {shlex.quote(order.data)} --device {order.device}"
+            told.append(f"next: selvedge train {line} --out model/")
+            told.append("      keeps what is learnt; selvedge predict model/ FILE... then says what new files are")
+        else:
+            told.append(f"next: selvedge predict {order.out} FILE... says what new files are")
+        if order.plot is None:
+            told.append("      the same line with --plot report.html draws curves, memory and costs")
+        return told
+
+    def _held(self) -> int:
+        return len(_test(self.data))
+
+
+def attempt(order: Order, debug: bool) -> Trial:
+    """Raises ``SelvedgeError``."""
+    if order.epochs < 1:
+        raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
+    if order.plot is not None:
+        writable("--plot", order.plot)
+    if order.out is not None:
+        writable_folder("--out", order.out)
+    device = Device.load(order.device)
+    with Work() as work:
+        with held(debug):
+            job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
+            work.part("planning")
+            terms = Terms(
+                device,
+                order.budget,
+                order.optimizer,
+                order.schedule,
+                order.update,
+                order.norms,
+                order.batch,
+                order.epochs,
+            )
+            plan = planned(job, terms)
+            last, refused = _last(job, terms, plan)
+        work.part("measuring the memory")
+        session, real = compile_plan(plan), measured(plan)
+        if real.faults:
+            raise SelvedgeError(f"the checking build found a fault: {real.faults[0]}")
+        before = score(session, _test(job.data))
+        guess = dummy(type(plan.loss).__name__, job.data.part("train"), _test(job.data), session)
+        fitted = _fitted(session, job, order, work, "training as planned")
+        after = score(session, _test(job.data))
+        last_row, last_fitted = _last_row(last, refused, plan, job, order, work, after, fitted)
+        work.part("training in PyTorch", order.epochs)
+        kind = type(plan.loss).__name__
+        batch = session.manifest.batch
+        with held(debug):
+            torch = reference(job, order.optimizer, order.schedule, order.epochs, batch, order.seed, kind, work.at)
+        if order.out is not None:
+            emit(plan, "c", order.out, learnt=session)
+            write_state(order.out / "state.npz", session)
+    rows = [
+        Row("guessing the most frequent class" if guess.accuracy is not None else "guessing the mean", guess),
+        _program("the model as it came", before, plan, "predict"),
+        last_row,
+        replace(_program(PLANNED, after, plan, "step"), step_s=fitted.step_s),
+    ]
+    if torch is not None:
+        rows.append(Row(UNLIMITED, torch.test, step_s=torch.step_s))
+    made = Trial(order, job.data, plan, fitted, real, tuple(rows), _curves(fitted, last_fitted, torch), job.notes())
+    if order.plot is not None:
+        files.write(order.plot, page(made).encode())
+    return made
+
+
+def page(made: Trial) -> str:
+    """The whole trial on one page."""
+    plan = made.plan
+    classes = made.fitted.dummy.accuracy is not None
+    colours = iter("abcde")
+    lines = [
+        draw.Line(name, next(colours), [(i, s.accuracy if classes and s.accuracy is not None else s.loss)
+                                        for i, s in enumerate(scores, 1)])
+        for name, scores in made.curves.items()
+    ]  # fmt: skip
+    what = "accuracy" if classes else "loss"
+    head = ("", "test", "RAM", "a step here", "on the device")
+    rows = [
+        (
+            row.name,
+            "-" if row.test is None else said(row.test.accuracy, row.test.loss),
+            "-" if row.arena is None else format_bytes(row.arena),
+            seconds(row.step_s),
+            seconds(row.device_s),
+        )
+        for row in made.rows
+    ]
+    parts = [
+        draw.section("Side by side", draw.table(head, rows, strong=3)),
+        draw.section("While it learns", draw.curves(f"Validation {what}", "epoch", what, lines, percent=classes)),
+        draw.section("Memory of a step", draw.memory(plan.arrangement, "step", plan.budget.ram)),
+        draw.section("Cost of a step", draw.costs(plan.arrangement, "step")),
+    ]
+    return draw.page(f"{plan.name} on {plan.device.name}", parts, subtitle=str(made.data))
+
+
+def _ahead(one: Score | None, other: Score | None) -> float:
+    """By how much ``one`` is the more accurate; 0 where that cannot be said."""
+    if one is None or other is None or one.accuracy is None or other.accuracy is None:
+        return 0.0
+    return one.accuracy - other.accuracy
+
+
+def _test(data: Dataset) -> Part:
+    return data.part("test" if len(data.split["test"]) else "train")
+
+
+def _program(name: str, test: Score, plan: Plan, program: str) -> Row:
+    found = plan.arrangement.programs[program]
+    arena = plan.arena_bytes if program == "step" else found.transient_bytes
+    return Row(name, test, arena, device_s=found.seconds if program == "step" else None)
+
+
+def _last(job: Job, terms: Terms, plan: Plan) -> tuple[Plan | None, str]:
+    """The plan of the last layer alone at the same batch; None with the reason, or where it is the plan itself."""
+    if plan.update == "last:1":
+        return None, ""
+    step = plan.arrangement.programs["step"]
+    batch = step.instances[step.inputs["x"]].spec.shape[0]
+    try:
+        return planned(job, replace(terms, update="last:1", batch=batch)), ""
+    except DoesNotFit as error:
+        return None, str(error)
+
+
+def _last_row(
+    last: Plan | None, refused: str, plan: Plan, job: Job, order: Order, work: Work, after: Score, fitted: Fitted
+) -> tuple[Row, Fitted | None]:
+    if last is None and refused:
+        return Row("last layer only", None, note=refused), None
+    if last is None:
+        row = _program("last layer only", after, plan, "step")
+        return replace(row, step_s=fitted.step_s, note="that is what the plan chose"), None
+    session = compile_plan(last)
+    found = _fitted(session, job, order, work, "training the last layer")
+    row = _program("last layer only", score(session, _test(job.data)), last, "step")
+    return replace(row, step_s=found.step_s), found
+
+
+def _fitted(session: HostSession, job: Job, order: Order, work: Work, what: str) -> Fitted:
+    train = job.data.part("train")
+    validation = job.data.part("validation") if len(job.data.split["validation"]) else train
+    work.part(what, max(1, len(train) // session.manifest.batch) * order.epochs)
+    with stopping() as stop:
+        found = fit(
+            session,
+            train,
+            epochs=order.epochs,
+            validation=validation,
+            seed=order.seed,
+            patience=order.patience,
+            on_progress=lambda now: report(work, now),
+            stop=stop,
+        )
+    if found.ended == "interrupted":
+        raise Interrupted("interrupted; selvedge train can be resumed, a trial begins anew")
+    return found
+
+
+def _curves(fitted: Fitted, last: Fitted | None, torch: Reference | None) -> dict[str, list[Score]]:
+    made = {"as planned": [e.score for e in fitted.history]}
+    if last is not None:
+        made["last layer only"] = [e.score for e in last.history]
+    if torch is not None:
+        made["PyTorch, no limit"] = list(torch.validation)
+    made["guessing"] = [fitted.dummy for _ in fitted.history]
+    return made
