@@ -52,7 +52,7 @@ def test_making_a_model_leaves_the_global_random_state_alone() -> None:
     [
         ("resnet9", ["resnet9", "deep_autoencoder", "mobilenet_v2", "resnet8"]),
         ("", ["model", "resnet8"]),
-        ("resnet8?depth=3", ["depth", "classes (int from 2)", "norm (batch|none)"]),
+        ("resnet8?depth=3", ["depth", "classes (int from 2 to 100000)", "norm (batch|none)"]),
         ("resnet8?resolution=64", ["resolution", "classes"]),
         ("mobilenet_v2?width=wide", ["width", "wide", "float"]),
         ("mobilenet_v2?width=0", ["width", "0", "from 0.03125"]),

@@ -142,6 +142,8 @@ def _names(m: Manifest) -> None:
         if not x.dtype.startswith("float") or len(_face(x)) < 2:
             raise ValueError("preprocess: the input is no batch of floats")
         m.preprocess.per_channel(_face(x)[1])
+    if m.features is not None and m.features.shape != m.sample_shape:
+        raise ValueError(f"features of shape {m.features.shape} for an input of {m.sample_shape}")
     for fold in m.folds:
         for what in (fold.weight, fold.mean, fold.var, *(fold.inner), fold.receiver or ""):
             _text("fold", what)

@@ -39,7 +39,7 @@ class CrossEntropy:
     def __post_init__(self) -> None:
         share = finite(self.label_smoothing)
         if share is None or not 0 <= share <= 1:
-            raise InvalidInput("label_smoothing", self.label_smoothing, "give a number in 0..1")
+            raise InvalidInput("label_smoothing", self.label_smoothing, "it must lie in 0..1")
         object.__setattr__(self, "label_smoothing", share)
 
     def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout]:

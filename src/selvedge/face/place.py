@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tempfile
 from pathlib import Path
@@ -25,15 +26,18 @@ def writable(field: str, path: Path) -> None:
         raise InvalidInput(field, path, "it is a directory: name a file")
     if not stat.S_ISREG(found):
         raise InvalidInput(field, path, "it is no regular file: name another place")
-    _beside(field, path)
+    _beside(field, Path(os.path.realpath(path)))
 
 
 def writable_folder(field: str, path: Path) -> None:
     """The same for an artifact's folder."""
-    if path.exists() and not path.is_dir():
-        raise InvalidInput(field, path, "it is a file: name a directory")
-    if path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").exists():
-        raise InvalidInput(field, path, "it holds other files: name a new or empty directory")
+    try:
+        if path.exists() and not path.is_dir():
+            raise InvalidInput(field, path, "it is a file: name a directory")
+        if path.is_dir() and any(path.iterdir()) and not (path / "manifest.json").exists():
+            raise InvalidInput(field, path, "it holds other files: name a new or empty directory")
+    except OSError as error:
+        raise InvalidInput(field, path, f"it cannot be read ({error.strerror}): name another place") from None
     _beside(field, path)
 
 

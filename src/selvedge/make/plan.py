@@ -194,8 +194,8 @@ def plan(
     optimizer: ``SGD``, ``Adam`` or ``RMSProp``; by default ``SGD(lr=0.01)``. schedule: by default its constant rate.
     update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": everything if that fits, else
         the most last layers that do, else the biases.
-    features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     labels: the classes' names, one each; they travel in the artifact.
+    features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
 
     Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and

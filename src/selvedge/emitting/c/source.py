@@ -311,14 +311,12 @@ def _pointer_text(p: Program, instance: int) -> str:
 def _load(p: Program, name: str, preprocess: Preprocess, layout: Layout | None) -> list[str]:
     i = p.inputs["x"]
     layout = layout or Layout.of(p.instances[i].spec.shape)
-    if len(preprocess.scale) == len(preprocess.offset) == 1:  # one pair for all needs no table
-        channels, inner, rows = 1, 1, prod(layout.face)
-    else:
-        channels = layout.face[1]
-        axis = layout.perm.index(1)  # the stored axis of PyTorch's channels
-        inner = prod(layout.face[a] for a in layout.perm[axis + 1 :])
-        rows = prod(layout.face[a] for a in layout.perm[:axis])
+    alike = len(preprocess.scale) == len(preprocess.offset) == 1
+    axis = layout.perm.index(1)  # the stored axis of PyTorch's channels
+    # One pair for all: no table of as many as a flat input has elements.
+    channels, inner = (1, 1) if alike else (layout.face[1], prod(layout.face[a] for a in layout.perm[axis + 1 :]))
     scale, offset = preprocess.per_channel(channels)
+    rows = prod(layout.face) // (channels * inner)
     at = "at" if inner > 1 else f"i * {channels} + j"
     apply = f"x[{at}] = (real)bytes[{at}] * scale[j] + offset[j];"
     return [
