@@ -224,7 +224,7 @@ class _Builder:
     def mask(self) -> None:
         """Comparisons, alone or moved about, behind a product or not."""
         i = self.source()
-        c, h, w = self.shapes[i]
+        c = self.shapes[i][0]
         module = self.part(self.choice(nn.Identity(), nn.Conv2d(c, c, 1, bias=self.choice(True, False))))
         kinds: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
             "masked_fill": lambda x: x.masked_fill(x < 0, 0.0),

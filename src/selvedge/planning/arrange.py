@@ -59,7 +59,9 @@ def _real(graphs: Mapping[str, Graph]) -> str:
     for node in dict.fromkeys(n for g in graphs.values() for n in g.nodes()):
         for spec in node.specs:
             if spec.is_float and spec.dtype != (dtype := dtype or spec.dtype):
-                fix = f"{spec.dtype} where the rest is {dtype}; bring the model and its inputs to one, say with .float()"
+                fix = (
+                    f"{spec.dtype} where the rest is {dtype}; bring the model and its inputs to one, say with .float()"
+                )
                 raise NotSupported(f"{node.op} in {spec.dtype}", node.where, fix)
     return dtype
 

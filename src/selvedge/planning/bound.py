@@ -60,6 +60,8 @@ def bound_of_any_order(lowered: Lowered) -> int:
             if made_before and needed_after:
                 total += size
         # A write may take the place of a read that no kernel has to read later.
-        dying = {i for i in kernel.reads if i in readers and i not in live.pinned and not readers[i] & behind[kernel.id]}
+        dying = {
+            i for i in kernel.reads if i in readers and i not in live.pinned and not readers[i] & behind[kernel.id]
+        }
         best = max(best, total - shared_bytes(kernel.inplace, kernel.writes, kernel.reads, dying, live.size))
     return best

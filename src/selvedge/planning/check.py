@@ -164,7 +164,9 @@ class _Checker:
         if kernel.family == "copy":
             for i in (*kernel.reads, *kernel.writes):
                 if self.p.sizes[i] != kernel.params["bytes"]:
-                    self._fail(f"{kernel.label} copies {kernel.params['bytes']} bytes, {self._name(i)} has another size")
+                    self._fail(
+                        f"{kernel.label} copies {kernel.params['bytes']} bytes, {self._name(i)} has another size"
+                    )
         if calls:
             self._call(kernel)
         elif loops is None and kernel.family != "copy":
