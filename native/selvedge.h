@@ -66,14 +66,11 @@ typedef SV_REAL real __attribute__((may_alias));
 #define SV_NOINLINE static __attribute__((noinline, noclone, unused))
 #endif
 
-/* A function of the emitted unit, and a wall: no caller may conclude anything from its body. gcc 12 concludes wrongly:
+/* Ends every function of the emitted unit: no caller may conclude from its body that a call has no effect. gcc 12 does:
  * where operands of two item sizes lie in one arena its loops address them by sums of integers, which its summary of the
- * function takes for no memory, so that the call is dropped as one without effect. */
-#if !defined(__clang__) && __GNUC__ >= 8
-#define SV_KERNEL static __attribute__((noipa))
-#else
-#define SV_KERNEL static __attribute__((noinline))
-#endif
+ * function takes for no memory, so that the call is dropped. It costs no instruction and lets the function be inlined,
+ * which attribute noipa would not: 4 KiB of 21 on a Cortex-M4. */
+#define SV_WALL() __asm__ volatile("" ::: "memory")
 
 #if defined(__clang__)
 #define SV_UNROLL _Pragma("clang loop unroll(full)")

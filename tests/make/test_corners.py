@@ -1,4 +1,4 @@
-"""Models at the corners of fusing, tiling and emitting: loss and gradients are PyTorch's, in the arena promised."""
+"""The corners of fusing, tiling and emitting: PyTorch's loss and gradients, in exactly the arena promised."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from .loops import C_TYPES, constant, number
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """C expressions for one call. ``dtype``: of its first result; ``out``: where the call writes (a tile or a whole
-    array); ``scratch``: behind any tile; first/last: the range of tile units; ``zeros``: a row of zero reals in
-    flash."""
+    array); ``scratch``: behind any tile; first/last: the range of tile units; ``zeros``: a row of zero reals in flash.
+    """
 
     kernel: Kernel
     dtype: str

@@ -188,7 +188,7 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
     where = f" at {kernel.where}" if kernel.where else ""
     lines = [
         _comment(kernel.label + where),
-        f"SV_KERNEL {'int32_t' if fails else 'void'} {_function(p, kernel)}(unsigned char *a, const unsigned char *w)",
+        f"static {'int32_t' if fails else 'void'} {_function(p, kernel)}(unsigned char *a, const unsigned char *w)",
         "{",
     ]
     touched = [p.instances[i].region for i in kernel.touches]
@@ -221,6 +221,7 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
     else:
         assert kernel.expression is not None
         lines += loop(kernel.expression, pointers)
+    lines.append("SV_WALL();")
     if fails:
         lines.append("return SELVEDGE_OK;")
     return [*lines, "}"]
