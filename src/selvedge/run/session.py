@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..artifact.folding import unfold
+from ..artifact.folding import folded, unfold
 from ..artifact.manifest import Manifest, Port, StateEntry
+from ..artifact.numbers import as_array, finite, numbers, state_dict
 from ..errors import InvalidInput, SelvedgeError
 from .library import BAD_LABEL, NOT_FINITE, OK, Library, aligned
 
@@ -99,7 +100,7 @@ class Session:
         """
         with self._lock:
             given = self.manifest.schedule.lr(self._steps) if lr is None else lr
-            rate = _numbers("lr", given, (), np.dtype(self.manifest.dtype))
+            rate = numbers("lr", given, (), np.dtype(self.manifest.dtype))
             if rate < 0:
                 raise InvalidInput("lr", lr, "give a finite number >= 0")
             self._inputs("step", x)
@@ -132,36 +133,13 @@ class Session:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Replace the model's state; all of it or, on any error, none. Optimiser state is kept.
 
-        Raises :class:`InvalidInput` naming the first missing, extra or mis-shaped entry.
+        Raises :class:`InvalidInput` naming the first entry that is missing, extra, mis-shaped or not finite.
         """
-        _mapping("state dict", state, "give model.state_dict()")
         with self._lock:
-            own = self.manifest.order
-            for name in own:
-                if name not in state:
-                    raise InvalidInput("state dict", f"without {name}", "give every entry of the model's state_dict()")
-            for name in state:
-                if name not in own:
-                    raise InvalidInput("state dict", f"with {name}", "this model has no such entry; take it out")
-            current = self._whole()
-            arrays: dict[str, np.ndarray] = {}
-            for name in own:
-                arrays[name] = _numbers(f"state {name}", state[name], current[name].shape, current[name].dtype)
-            for alias, name in self.manifest.aliases.items():
-                if not np.array_equal(arrays[alias], arrays[name]):
-                    raise InvalidInput(
-                        f"state {alias}", f"different from {name}", "the model shares them; give one array"
-                    )
+            own = {name: (array.shape, array.dtype) for name, array in self._whole().items()}
+            arrays = state_dict(state, own, self.manifest.aliases)
             extra = {n: arrays[n] for n in self._extra if n in arrays}
-            for fold in self.manifest.folds:
-                weakest = fold.weakest(arrays)
-                if weakest < 1e-3:
-                    raise InvalidInput(
-                        f"state {fold.gamma}",
-                        f"|gamma|/sigma {weakest:.1e}",
-                        "too small to fold; plan with norms frozen",
-                    )
-                arrays.update(fold.fold(arrays))
+            arrays = folded(self.manifest.folds, arrays)
             for name, entry in self.manifest.state.items():
                 if entry.kind != "optimizer":
                     self._store(entry, arrays[name])
@@ -178,7 +156,7 @@ class Session:
             if not (isinstance(steps, int) and steps >= 0):
                 raise InvalidInput("steps", steps, "give the number of steps taken so far")
             arrays = {
-                n: _numbers(f"optimizer state {n}", state[n], e.layout.face if e.layout else e.shape, np.dtype(e.dtype))
+                n: numbers(f"optimizer state {n}", state[n], e.layout.face if e.layout else e.shape, np.dtype(e.dtype))
                 for n, e in own.items()
             }
             for name, entry in own.items():
@@ -235,7 +213,7 @@ class Session:
     def _write(self, program: str, name: str, value: Any) -> None:
         """Check an input and lay it into the arena."""
         port = self.manifest.programs[program].inputs[name]
-        array = _array(f"input {name}", value, port.layout.face if port.layout else port.shape)
+        array = as_array(f"input {name}", value, port.layout.face if port.layout else port.shape)
         if port.dtype == "int32":
             if array.dtype.kind not in "iu":
                 raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", "labels must be integers")
@@ -249,7 +227,7 @@ class Session:
         elif array.dtype.kind != "f":
             raise InvalidInput(f"input {name}", f"of dtype {array.dtype}", f"give {port.dtype}")
         else:
-            array = _finite(f"input {name}", array, np.dtype(port.dtype))
+            array = finite(f"input {name}", array, np.dtype(port.dtype))
         view = self._view(port.offset, port)
         if port.layout is None or port.layout.is_identity:
             view[...] = array.reshape(port.shape)
@@ -283,30 +261,3 @@ class Session:
 def _mapping(field: str, value: object, fix: str) -> None:
     if not isinstance(value, Mapping):
         raise InvalidInput(field, f"of type {type(value).__name__}", fix)
-
-
-def _array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """``value`` as an array of ``shape``."""
-    try:
-        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
-        raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
-    if array.shape != tuple(shape):
-        raise InvalidInput(field, f"of shape {array.shape}", f"the plan was made for {tuple(shape)}")
-    return array
-
-
-def _finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """``array`` in ``dtype``, where every number of it is finite."""
-    with np.errstate(over="ignore"):
-        cast = array.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
-        raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
-    return cast
-
-
-def _numbers(field: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    array = _array(field, value, shape)
-    if array.dtype.kind not in "fiub":
-        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {dtype}")
-    return _finite(field, array, dtype)
