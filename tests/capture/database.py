@@ -103,7 +103,7 @@ def compare(model: Sampled, rng: np.random.Generator) -> set[str]:
         return rows
     cotangent = torch.from_numpy(np.asarray(rng.normal(size=tuple(first.shape))))
     (first * cotangent).sum().backward()
-    for name, (gradient, seen) in _gradients(captured, cotangent.numpy()).items():
+    for name, (gradient, seen) in loss_gradients(captured, cotangent.numpy()).items():
         rows |= seen
         expected = model.get_parameter(name).grad
         exact = np.zeros(tuple(model.get_parameter(name).shape)) if expected is None else expected.numpy()
@@ -111,7 +111,7 @@ def compare(model: Sampled, rng: np.random.Generator) -> set[str]:
     return rows
 
 
-def _gradients(captured: Any, cotangent: np.ndarray) -> dict[str, tuple[np.ndarray, set[str]]]:
+def loss_gradients(captured: Any, cotangent: np.ndarray) -> dict[str, tuple[np.ndarray, set[str]]]:
     """Gradient of the first output under ``cotangent`` by every parameter, zero where none flows, and its rows."""
     y, layout = captured.graph.outputs["output"], captured.layouts["output"]
     weighted = ir.apply("mul", y, ir.constant(layout.store(cotangent).reshape(y.shape)))

@@ -91,9 +91,9 @@ def test_loading_a_state_dict_is_the_inverse() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.pop("idle"), "state dict is without idle: it needs 1 more entries"),
-        (lambda s: s.update(extra=np.zeros(1)), "state dict is with unknown extra: remove 1 entries"),
-        (lambda s: s.update(idle=np.zeros(3)), "state dict entry idle is of shape (3,): give (2,)"),
+        (lambda s: s.pop("idle"), "state dict is without idle: give every entry of the model's state_dict()"),
+        (lambda s: s.update(extra=np.zeros(1)), "state dict is with extra: this model has no such entry; take it out"),
+        (lambda s: s.update(idle=np.zeros(3)), "state idle is of shape (3,): the plan was made for (2,)"),
     ],
 )
 def test_a_wrong_state_dict_is_refused(change, message) -> None:
@@ -215,6 +215,7 @@ def test_folded_state_unfolds_to_pytorchs_names() -> None:
     rng = np.random.default_rng(0)
     moved = {name: array + 0.1 * rng.normal(size=array.shape) for name, array in captured.stored().items()}
     moved["free.running_var"] = np.abs(moved["free.running_var"])
+    moved["nd.running_mean.folded"] = captured.stored()["nd.running_mean.folded"]  # what PyTorch has no name for
     back = captured.state_dict(moved)
     model.load_state_dict({name: torch.from_numpy(np.asarray(array)) for name, array in back.items()})
     again = captured.load(back)
@@ -233,7 +234,7 @@ def test_folding_what_could_not_be_undone_is_refused() -> None:
     model, x, _ = _normed()
     with torch.no_grad():
         model.nb.weight[2] = 1e-5
-    with pytest.raises(InvalidInput, match=r"norms is folded: nb.weight has a channel of .* use norms='frozen'"):
+    with pytest.raises(InvalidInput, match=r"state nb.weight is of \|gamma\| / sigma = .* plan with norms='frozen'"):
         capture(model, x, norms="folded")
 
 

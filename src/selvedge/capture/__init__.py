@@ -2,7 +2,7 @@
 
 from .autodiff import gradients
 from .capture import NORMS, capture
-from .captured import Captured, checked
+from .captured import Captured
 from .layers import Layer
 from .loss import MSE, BCEWithLogits, CrossEntropy, Loss, Reconstruction, loss
 from .optimizer import SGD, Adam, Optimizer, RMSProp
@@ -24,7 +24,6 @@ __all__ = [
     "RMSProp",
     "Reconstruction",
     "capture",
-    "checked",
     "gradients",
     "loss",
     "programs",

@@ -8,6 +8,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from .. import ir
+from ..artifact.arrays import require_variances
 from ..errors import InvalidInput
 from . import fold, signature
 from .captured import Captured
@@ -42,16 +43,15 @@ def capture(
     program = export(model, inputs)
     found = signature.read(program, model.state_dict() if isinstance(model, nn.Module) else ())
     _match(program, found, inputs)
-    arrays = {name: np.array(tensor.detach().cpu().numpy()) for name, tensor in found.tensors.items()}
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InvalidInput(f"state {name}", "not finite", "it holds NaN or Inf: load good weights first")
-    folds = fold.find(program.graph, found.state, arrays) if norms == "folded" else {}
+    arrays = {name: _array(name, tensor) for name, tensor in found.tensors.items()}
+    require_variances(arrays)
+    folds = fold.find(program.graph, found.state) if norms == "folded" else {}
     reading = Reading(program.graph, found, arrays, folds)
     outputs = {name: t.value for name, t in reading.outputs.items()}
     leaves = {n.attrs["name"]: ir.Value(n) for n in ir.Graph({}, {}, outputs).nodes() if n.op == "state"}
     order = tuple(found.tensors)
-    used = [name for name in order if name in leaves]
+    used = [name for name in dict.fromkeys((*order, *leaves)) if name in leaves]
+    _require_free(used, reading)
     parameters = {p: name for p, name in found.state.items() if name in found.parameters}
     faces = {**reading.inputs, **reading.outputs}
     return Captured(
@@ -67,7 +67,29 @@ def capture(
         layers=layers(program.graph, parameters, used),
         norms=norms,
         folds=tuple(f for _, f in folds.values()),
+        batch_norms=fold.norms(program.graph),
     )
+
+
+def _array(name: str, tensor: torch.Tensor) -> np.ndarray:
+    try:
+        array = np.array(tensor.detach().cpu().numpy())
+    except (TypeError, NotImplementedError, RuntimeError):  # a dtype that numpy has not, a tensor without data
+        kind = "without data" if tensor.is_meta else f"of {str(tensor.dtype).removeprefix('torch.')}"
+        fix = "give it data first" if tensor.is_meta else "keep it in float32, or take it out of the model"
+        raise InvalidInput(f"state {name}", kind, fix) from None
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidInput(f"state {name}", "not finite", "it holds NaN or Inf: load good weights first")
+    return array
+
+
+def _require_free(used: list[str], reading: Reading) -> None:
+    """State lives beside the programs' inputs and outputs, under one set of names."""
+    taken = {*reading.inputs, *reading.outputs, "y", "lr", "loss"}
+    for name in used:
+        if name in taken:
+            kind = "parameter" if name in reading.found.parameters else "buffer"
+            raise InvalidInput("model", f"with a {kind} called {name}", "rename it: the programs use that name")
 
 
 def _same_precision(model: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .. import ir
-from ..artifact.folding import Fold, unfold
+from ..artifact import numbers
+from ..artifact.folding import Fold, folded, unfold
 from ..artifact.layout import Layout
-from ..errors import InvalidInput
 from .layers import Layer
 
 
@@ -20,14 +21,14 @@ class Captured:
 
     graph: the ``predict`` graph: inputs "x", "x1", ...; outputs "output", "output1", ... .
     state: PyTorch name -> array in PyTorch's layout, for the state of the graph, in the order of ``state_dict()``
-        (under folded norms: the folded values).
+        (under folded norms: the folded values; then a folded bias that PyTorch has no name for).
     constant: the other entries of ``state_dict()``, which the graph does not read or which folding made constant.
     trainable: the names in ``state`` that ``requires_grad``.
     aliases: another name of a shared tensor -> the name under which it is in ``state`` or ``constant``.
     order: every name of ``state_dict()``.
     layouts: input or output name -> how its array is stored.
     layers: in order of execution.
-    folds: what "folded" norms folded; empty when they are frozen.
+    folds: what "folded" norms folded; empty when they are frozen. batch_norms: how many there were to fold.
     """
 
     graph: ir.Graph
@@ -40,6 +41,7 @@ class Captured:
     layers: tuple[Layer, ...]
     norms: str
     folds: tuple[Fold, ...]
+    batch_norms: int = 0
 
     def layout(self, name: str) -> Layout:
         """How state ``name`` is stored."""
@@ -59,29 +61,16 @@ class Captured:
         whole = unfold(self.folds, {**self.constant, **known})
         return {name: whole[self.aliases.get(name, name)] for name in self.order}
 
-    def load(self, state_dict: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The inverse of :meth:`state_dict`: stored arrays. Raises ``InvalidInput`` for a missing, extra or
-        mis-shaped entry."""
-        checked(state_dict, self.order, {n: a.shape for n, a in {**self.constant, **self.state}.items()}, self.aliases)
-        whole = {name: np.asarray(a) for name, a in state_dict.items()}
-        for fold in self.folds:
-            whole.update(fold.fold(whole))
-        return {n: self.layout(n).store(whole[n].astype(self.state[n].dtype)) for n in self.state}
+    def load(self, state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The inverse of :meth:`state_dict`: stored arrays.
 
+        Raises ``InvalidInput`` for an entry that is missing, extra, mis-shaped, not finite, or not to be folded.
+        """
+        whole = folded(self.folds, self.checked(state_dict))
+        return {n: self.layout(n).store(whole[n]) for n in self.state}
 
-def checked(
-    given: Mapping[str, np.ndarray],
-    order: tuple[str, ...],
-    shapes: Mapping[str, tuple[int, ...]],
-    aliases: Mapping[str, str],
-) -> None:
-    """Raise ``InvalidInput`` unless ``given`` has exactly the names of ``order`` in their shapes."""
-    missing, extra = [n for n in order if n not in given], [n for n in given if n not in order]
-    if missing:
-        raise InvalidInput("state dict", f"without {', '.join(missing[:3])}", f"it needs {len(missing)} more entries")
-    if extra:
-        raise InvalidInput("state dict", f"with unknown {', '.join(extra[:3])}", f"remove {len(extra)} entries")
-    for name in order:
-        expected = shapes[aliases.get(name, name)]
-        if tuple(given[name].shape) != expected:
-            raise InvalidInput(f"state dict entry {name}", f"of shape {tuple(given[name].shape)}", f"give {expected}")
+    def checked(self, state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """``state_dict`` as arrays of this model's shapes and dtypes. Raises ``InvalidInput``."""
+        arrays = {**self.constant, **self.state}
+        held = {name: arrays[self.aliases.get(name, name)] for name in self.order}
+        return numbers.state_dict(state_dict, {n: (a.shape, a.dtype) for n, a in held.items()}, self.aliases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import traceback
 import warnings
@@ -14,27 +15,34 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..errors import InvalidInput, NotSupported, one_line
-from .source import of_error, of_node
+from .source import of_error
 
 _DATA_DEPENDENT = ("data-dependent", "GuardOnDataDependent", "Could not guard", "aten._local_scalar_dense")
-_FRESH: tuple[str, ...] = (
+_FRESH = (
     "aten.conv2d.",
     "aten.conv1d.",
     "aten.batch_norm.",
     "aten.linear.",
     "aten.group_norm.",
     "aten.layer_norm.",
+    "aten.add.Tensor",
+    "aten.cat.",
 )
-_FRESH += ("aten.add.Tensor", "aten.cat.")
-_IN_PLACE: tuple[str, ...] = (
+_IN_PLACE = (
     "aten.relu_.",
     "aten.hardtanh_.",
     "aten.relu6_.",
     "aten.hardswish_.",
     "aten.silu_.",
     "aten.leaky_relu_.",
+    "aten.sigmoid_.",
+    "aten.tanh_.",
+    "aten.elu_.",
+    "aten.hardsigmoid_.",
+    "aten.clamp_.",
+    "aten.add_.Tensor",
 )
-_IN_PLACE += ("aten.sigmoid_.", "aten.tanh_.", "aten.elu_.", "aten.hardsigmoid_.", "aten.clamp_.", "aten.add_.Tensor")
+_DROPOUTS = tuple(f"aten.{kind}dropout" for kind in ("", "feature_", "alpha_", "feature_alpha_"))
 _STRAIGHTEN = "make the control flow independent of tensor values, for instance with torch.where"
 
 
@@ -46,16 +54,14 @@ def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]
     if isinstance(model, ExportedProgram):
         program = model
     else:
-        with _evaluating(model), _silent(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _evaluating(model), _quiet():
             try:
                 program = torch.export.export(model, example, strict=False)
             except Exception as error:
                 raise _explained(error, example) from error
-    _refuse_aliases(program)
+    program = _without_aliases(program)
     if any(_mutates(node) and not _own(node) for node in program.graph.nodes):
-        with _silent(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             try:
                 program = program.run_decompositions({})
             except Exception as error:  # what it mutates can be neither a result nor a buffer, say
@@ -64,15 +70,16 @@ def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """No log of torch's own, and no graph on stderr: what goes wrong is told in one line, by :func:`_explained`."""
+def _quiet() -> Iterator[None]:
+    """No warning or log of torch's own, no graph on stderr: what goes wrong is one line (:func:`_explained`)."""
     known = logging.root.manager.loggerDict.items()
     loggers = [v for n, v in known if n.startswith("torch") and isinstance(v, logging.Logger)]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True
     try:
-        with redirect_stderr(StringIO()):
+        with redirect_stderr(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         for logger, disabled in zip(loggers, before, strict=True):
@@ -107,16 +114,32 @@ def _own(node: torch.fx.Node) -> bool:
     return str(source.target).startswith(_FRESH)
 
 
-def _refuse_aliases(program: ExportedProgram) -> None:
-    """In eval mode dropout returns its very input, which torch.export's functionalisation does not know."""
-    for node in program.graph.nodes:
-        source = node.args[0] if _mutates(node) and node.args else None
-        if isinstance(source, torch.fx.Node) and "dropout" in str(source.target):
-            kept = source.args[0]
-            if isinstance(kept, torch.fx.Node) and len(kept.users) > 1:
-                where = of_node(node)
-                fix = "it changes dropout's input, which is read again; use the form that is not in place"
-                raise NotSupported(str(node.target), where, fix)
+def _without_aliases(program: ExportedProgram) -> ExportedProgram:
+    """``program`` without the operations that return their very input, which functionalisation takes for fresh ones."""
+    if not any(_is_its_input(node) for node in program.graph.nodes):
+        return program
+    with _quiet():
+        graph_module, signature = copy.deepcopy(program.graph_module), copy.deepcopy(program.graph_signature)
+    for node in list(graph_module.graph.nodes):
+        if _is_its_input(node):
+            source = node.args[0]
+            node.replace_all_uses_with(source)
+            signature.replace_all_uses(node.name, source.name)
+            graph_module.graph.erase_node(node)
+    graph_module.recompile()
+    with _quiet():
+        return program._update(graph_module, signature)
+
+
+def _is_its_input(node: torch.fx.Node) -> bool:
+    """Dropout in eval mode, or a conversion to the type that the tensor has."""
+    name, source = str(node.target), node.args[0] if node.args else None
+    if node.op != "call_function" or not isinstance(source, torch.fx.Node):
+        return False
+    if name.startswith(_DROPOUTS):
+        given = {**dict(zip(("p", "train"), node.args[1:], strict=False)), **node.kwargs}
+        return not given["train"] or given["p"] == 0
+    return name == "aten.type_as.default" and bool(source.meta["val"].dtype == node.meta["val"].dtype)
 
 
 def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -65,7 +66,28 @@ def programs(captured: Captured, loss: Loss, optimizer: Optimizer, update: Seque
         name: np.zeros(v.shape, v.dtype) for name, v in step.state.items() if v.node.attrs["kind"] == "optimizer"
     }
     updated = tuple(name for name in step.updates if name not in initial)
-    return Programs(ir.simplified(graph), ir.simplified(evaluate), ir.simplified(step), initial, updated, layouts)
+    return Programs(_finished(graph), _finished(evaluate), _finished(step), initial, updated, layouts)
+
+
+def _finished(graph: ir.Graph) -> ir.Graph:
+    """``graph`` simplified. A result that is state or a constant, as it stands, is copied: results lie in the arena and
+    are what they were before the update."""
+    graph = ir.simplified(graph)
+    copies = {name: _copied(name, value) for name, value in graph.results.items() if _is_kept(value)}
+    return ir.Graph(graph.inputs, graph.state, {**graph.outputs, **copies})
+
+
+def _is_kept(value: ir.Value) -> bool:
+    node = value.node
+    while node.op == "reshape":
+        node = node.inputs[0].node
+    return node.op in ("state", "constant")
+
+
+def _copied(name: str, value: ir.Value) -> ir.Value:
+    if not value.spec.is_float:
+        raise InvalidInput("model", f"with an {name} that is {value.dtype} state", "forward() must compute its results")
+    return ir.apply("clamp", value, min=-inf, max=inf)
 
 
 def _step(evaluate: ir.Graph, loss: ir.Value, optimizer: Optimizer, update: Sequence[str]) -> ir.Graph:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .. import ir
-from ..artifact.folding import Fold
+from ..artifact.folding import Fold, folded
 from ..artifact.layout import Layout
 from ..errors import InvalidInput, NotSupported
 from .fold import Folds
@@ -28,6 +28,8 @@ DTYPES: Mapping[torch.dtype, str] = {
     torch.bool: "bool",
 }
 _ON_LINES = ("aten.conv1d.", "aten.max_pool1d.", "aten.avg_pool1d.", "aten.adaptive_")
+_UNWRITTEN = ("aten.empty", "aten.new_empty")
+_OVERWRITING = ("aten.fill", "aten.copy", "aten.zero", "aten.zeros_like.", "aten.ones_like.", "aten.full_like.")
 _CHECKS = ("aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
 
 
@@ -42,14 +44,7 @@ class Reading:
         self.folds: dict[torch.fx.Node, Fold] = {layer: fold for layer, (_, fold) in folds.items()}
         self.folded = {norm: layer for layer, (norm, _) in folds.items()}
         self.placeholders = {n.name: n for n in graph.nodes if n.op == "placeholder"}
-        self.biases = {
-            layer: Tensor.plain(ir.constant(fold.folded_bias(arrays)))
-            for layer, fold in self.folds.items()
-            if fold.receiver is None
-        }
-        self.arrays = dict(arrays)
-        for fold in self.folds.values():
-            self.arrays.update(fold.fold(arrays))
+        self.arrays = folded(tuple(self.folds.values()), arrays)
         self.inputs: dict[str, Tensor] = {}
         self.state: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
@@ -120,20 +115,22 @@ class Reading:
         args: Any
         kwargs: dict[str, Any]
         args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), lambda n: self._read(n, node))
-        if not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes):
-            return node.target(*args, **kwargs)
+        known = not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes)
+        if known:
+            _refuse_chance(node)
         call = Call(op, of_node(node))
         if node in self.folds:
-            receiver = self.folds[node].receiver
-            bias = self._state(receiver) if receiver else self.biases[node]
-            args = [*args[:2], bias, *args[3:]]
+            args = [*args[:2], self._state(self.folds[node].receiver), *args[3:]]
             kwargs = {name: value for name, value in kwargs.items() if name != "bias"}
         try:
+            if known:
+                return node.target(*args, **kwargs)
             result = lower(call, node.target, args, kwargs)
         except NotSupported:
             raise
-        except ValueError as error:
-            raise call.refuse(str(error)) from error
+        except Exception as error:
+            says = str(error) if isinstance(error, ValueError) else f"it fails with {type(error).__name__}: {error}"
+            raise call.refuse(says) from error
         _check(node, result)
         return result
 
@@ -148,9 +145,24 @@ class Reading:
     def _finish(self, node: torch.fx.Node) -> None:
         for i, result in enumerate(_plain(node.args[0])):
             value = self.memory.get(result) if isinstance(result, torch.fx.Node) else None
-            if not isinstance(value, Tensor):
+            if not isinstance(value, Tensor) or (i == 0 and not _reads_input(value)):
                 raise NotSupported(f"output {i}", "", "forward() must return tensors computed from its inputs")
             self.outputs[f"output{i or ''}"] = value
+
+
+def _reads_input(x: Tensor) -> bool:
+    return any(node.op == "input" for node in ir.topological([x.value.node]))
+
+
+def _refuse_chance(node: torch.fx.Node) -> None:
+    """What is computed once, at capture, must be the same at every call of the model."""
+    if torch.Tag.nondeterministic_seeded in node.target.tags:  # type: ignore[union-attr]
+        fix = "it would be drawn once and stay so: draw it outside and give it as an input"
+        raise _refusal(node, str(node.target), fix)
+    if str(node.target).startswith(_UNWRITTEN):
+        for reader in node.users:
+            if not str(reader.target).startswith(_OVERWRITING):
+                raise _refusal(reader, "reading torch.empty", "its values are undefined: use torch.zeros")
 
 
 def _plain(argument: Any) -> Any:

@@ -22,5 +22,6 @@ def stored_as(face: tuple[int, ...], readers: Sequence[tuple[torch.fx.Node, torc
         if len(face) == 3:
             outs, ins, width = face
             return Layout((2, 1, 0), (1, width, ins, outs), face)
-        return Layout.of(face, (1, 0))
+        if len(face) == 2:
+            return Layout.of(face, (1, 0))
     return Layout.of(face)

@@ -103,16 +103,6 @@ class Graph:
         """Every node the outputs need, each after the nodes it reads."""
         return topological(v.node for v in self.outputs.values())
 
-    def pruned(self, outputs: Iterable[str]) -> Graph:
-        """The same graph with only ``outputs``, and only the inputs and state they still need."""
-        kept = {name: self.outputs[name] for name in outputs}
-        alive = set(topological(v.node for v in kept.values()))
-        return Graph(
-            {n: v for n, v in self.inputs.items() if v.node in alive},
-            {n: v for n, v in self.state.items() if v.node in alive},
-            kept,
-        )
-
     def __repr__(self) -> str:
         return f"<Graph {len(self.inputs)} inputs, {len(self.state)} state, outputs {', '.join(self.outputs)}>"
 

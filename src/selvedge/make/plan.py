@@ -275,6 +275,9 @@ def _plan(wish: Wish) -> Plan:
     captured = capture(wish.model, wish.example, norms=wish.norms)
     made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
     check(made.arrangement)
+    if wish.norms == "folded":
+        why = Choice("norms", f"{len(captured.folds)} of {captured.batch_norms} batch norms folded")
+        made = replace(made, arrangement=replace(made.arrangement, choices=(*made.arrangement.choices, why)))
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 
 
@@ -377,11 +380,11 @@ def learnt_state(
     if session is None and not isinstance(learnt, Mapping):
         raise InvalidInput("learnt", f"of type {type(learnt).__name__}", "give a session or a state dict")
     given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Session) else learnt
-    whole = {n: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for n, v in given.items()}
+    whole = captured.checked({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in given.items()})
     stored = {**initial_state(plan), **captured.load(whole)}
     leaves = plan.programs.step.state
     for name, array in (session.optimizer_state_dict() if session else {}).items():
         if name not in stored or stored[name].size != array.size:
             raise InvalidInput("session", f"with {name}", "it is of another plan; emit that one")
         stored[name] = leaves[name].node.attrs["layout"].store(array)
-    return {n: stored[n] for n in plan.arrangement.slots}, {n: whole[n] for n in captured.constant if n in whole}
+    return {n: stored[n] for n in plan.arrangement.slots}, {n: whole[n] for n in captured.constant}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..artifact.arrays import as_array, finite
 from ..artifact.manifest import Port
 from ..artifact.preprocess import Preprocess
 from ..errors import InvalidInput
@@ -64,31 +65,3 @@ def mapping(field: str, value: object, fix: str) -> None:
     """Raise unless ``value`` is a mapping."""
     if not isinstance(value, Mapping):
         raise InvalidInput(field, f"of type {type(value).__name__}", fix)
-
-
-def as_array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """``value`` as an array of ``shape``."""
-    try:
-        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
-        raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
-    if array.shape != tuple(shape):
-        raise InvalidInput(field, f"of shape {array.shape}", f"the plan was made for {tuple(shape)}")
-    return array
-
-
-def finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """``array`` in ``dtype``, where every number of it is finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        cast = array.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
-        raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
-    return cast
-
-
-def numbers(field: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    """``value`` as finite numbers of ``shape`` and ``dtype``."""
-    array = as_array(field, value, shape)
-    if array.dtype.kind not in "fiub":
-        raise InvalidInput(field, f"of dtype {array.dtype}", f"give {dtype}")
-    return finite(field, array, dtype)

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..artifact.folding import unfold
+from ..artifact.arrays import finite, numbers, state_dict
+from ..artifact.folding import folded, unfold
 from ..artifact.manifest import Manifest, Port, StateEntry
 from ..errors import InvalidInput, SelvedgeError
-from .given import finite, laid_out, mapping, numbers
+from .given import laid_out, mapping
 from .library import BAD_LABEL, NOT_FINITE, OK, Library, aligned
 
 
@@ -150,36 +151,13 @@ class Session:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Replace the model's state; all of it or, on any error, none. Optimiser state is kept.
 
-        Raises :class:`InvalidInput` naming the first missing, extra or mis-shaped entry.
+        Raises :class:`InvalidInput` naming the first entry that is missing, extra, mis-shaped or not finite.
         """
-        mapping("state dict", state, "give model.state_dict()")
         with self._lock:
-            own = self.manifest.order
-            for name in own:
-                if name not in state:
-                    raise InvalidInput("state dict", f"without {name}", "give every entry of the model's state_dict()")
-            for name in state:
-                if name not in own:
-                    raise InvalidInput("state dict", f"with {name}", "this model has no such entry; take it out")
-            current = self._whole()
-            arrays: dict[str, np.ndarray] = {}
-            for name in own:
-                arrays[name] = numbers(f"state {name}", state[name], current[name].shape, current[name].dtype)
-            for alias, name in self.manifest.aliases.items():
-                if not np.array_equal(arrays[alias], arrays[name]):
-                    raise InvalidInput(
-                        f"state {alias}", f"different from {name}", "the model shares them; give one array"
-                    )
+            own = {name: (array.shape, array.dtype) for name, array in self._whole().items()}
+            arrays = state_dict(state, own, self.manifest.aliases)
             extra = {n: arrays[n] for n in self._extra if n in arrays}
-            for fold in self.manifest.folds:
-                weakest = fold.weakest(arrays)
-                if weakest < 1e-3:
-                    raise InvalidInput(
-                        f"state {fold.gamma}",
-                        f"|gamma|/sigma {weakest:.1e}",
-                        "too small to fold; plan with norms frozen",
-                    )
-                arrays.update(fold.fold(arrays))
+            arrays = folded(self.manifest.folds, arrays)
             for name, entry in self.manifest.state.items():
                 if entry.kind != "optimizer":
                     self._store(entry, arrays[name])

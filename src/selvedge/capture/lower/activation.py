@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log
 
 from ..tensor import Tensor
-from .arithmetic import binary, operand
+from .arithmetic import binary, operand, where
 from .table import Call, lowers
 
 
@@ -56,13 +56,11 @@ def mish(call: Call, x: Tensor) -> Tensor:
 
 @lowers("prelu.default")
 def prelu(call: Call, x: Tensor, given: Tensor | float) -> Tensor:
-    """max(x, 0) + slope * min(x, 0), one slope a channel (axis 1)."""
+    """x where x > 0, else slope * x; one slope a channel (axis 1)."""
     slope = operand(call, given, x)
     if slope.shape != ():
         slope = slope.view((-1, *(1,) * (x.rank - 2)) if x.rank > 1 else (1,) * x.rank, call.where)
-    positive = call.unary("relu", x)
-    negative = call.unary("neg", call.unary("relu", call.unary("neg", x)))
-    return binary(call, "add", positive, binary(call, "mul", slope, negative))
+    return where(call, binary(call, "greater", x, 0), x, binary(call, "mul", x, slope))
 
 
 @lowers("exp2.default")

@@ -12,7 +12,7 @@ HWIO = (2, 3, 1, 0)
 Pair = tuple[int, int]
 
 
-def _pair(values: Sequence[int]) -> Pair:
+def pair(values: Sequence[int]) -> Pair:
     return (values[0], values[-1])
 
 
@@ -46,16 +46,16 @@ def _convolve(
     if x.rank == 3 and weight.rank == 4:
         y = _convolve(call, x.view((1, *x.shape), call.where), weight, bias, stride, padding, dilation, groups)
         return y.view(y.shape[1:], call.where)
-    dilation = _pair(dilation)
+    dilation = pair(dilation)
     if padding == "same":
         pads = _same_padding(weight.shape[2:], dilation)
     else:
-        pads = tuple((p, p) for p in ((0, 0) if isinstance(padding, str) else _pair(padding)))
+        pads = tuple((p, p) for p in ((0, 0) if isinstance(padding, str) else pair(padding)))
     value = call.apply(
         "conv2d",
         x.to(NHWC, call.where).value,
         weight.to(HWIO, call.where).value,
-        stride=_pair(stride),
+        stride=pair(stride),
         padding=pads,
         dilation=dilation,
         groups=groups,
@@ -136,20 +136,27 @@ def _transposed(
         batch = x.view((1, *x.shape), call.where)
         y = _transposed(call, batch, weight, bias, stride, padding, output_padding, groups, dilation)
         return y.view(y.shape[1:], call.where)
-    s, p, o, d = _pair(stride), _pair(padding), _pair(output_padding), _pair(dilation)
-    size = [(x.shape[2 + a] - 1) * s[a] - 2 * p[a] + d[a] * (weight.shape[2 + a] - 1) + o[a] + 1 for a in (0, 1)]
-    extra = all(o[a] < s[a] for a in (0, 1))
-    call.require(extra, f"output_padding {o} must be less than the stride {s}")
+    s, p, o, d = pair(stride), pair(padding), pair(output_padding), pair(dilation)
+    valid = all(o[a] < max(s[a], d[a]) for a in (0, 1))
+    call.require(valid, f"output_padding {o} must be less than the stride {s} or the dilation {d}")
+    # A convolution leaves at most stride - 1 rows unread: more of them are so much less padding, then rows of zeros.
+    ends = [p[a] - max(0, o[a] - s[a] + 1) for a in (0, 1)]
+    pads = tuple((p[a], max(0, ends[a])) for a in (0, 1))
+    reach = [(x.shape[2 + a] - 1) * s[a] + d[a] * (weight.shape[2 + a] - 1) + 1 for a in (0, 1)]
+    size = [reach[a] + min(o[a], s[a] - 1) - sum(pads[a]) for a in (0, 1)]
     value = call.apply(
         "conv2d_input_grad",
         x.to(NHWC, call.where).value,
         weight.to(HWIO, call.where).value,
         stride=s,
-        padding=((p[0], p[0]), (p[1], p[1])),
+        padding=pads,
         dilation=d,
         groups=groups,
         input_shape=(x.shape[0], *size, weight.shape[1] * groups),
     )
+    if min(ends) < 0:
+        beyond = (0, max(0, -ends[0]), max(0, -ends[1]), 0)
+        value = call.apply("pad", value, before=(0, 0, 0, 0), after=beyond, value=0.0)
     return _bias(call, Tensor(value, NHWC), bias)
 
 

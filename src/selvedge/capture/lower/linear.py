@@ -41,7 +41,7 @@ def rows(call: Call, x: Tensor, w: Tensor, transposed: bool) -> Tensor:
 
 @lowers("linear.default")
 def linear(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    y = rows(call, x, weight, transposed=True)
+    y = matmul(call, x, weight) if weight.rank == 1 else rows(call, x, weight, transposed=True)
     return y if bias is None else binary(call, "add", y, bias)
 
 

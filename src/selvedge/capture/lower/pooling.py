@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..tensor import NHWC, Tensor
-from .convolution import as_row
+from .convolution import Pair, as_row, pair
 from .table import Call, lowers
 
 Window = tuple[int, int, int]
-Pair = tuple[int, int]
-
-
-def _pair(values: Sequence[int]) -> Pair:
-    return (values[0], values[-1])
 
 
 def _positions(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> list[int]:
@@ -73,7 +68,7 @@ def max_pool2d(
     ceil: bool,
 ) -> Tensor:
     batch = _batched(call, x)
-    k, s, p, d = _pair(kernel), _pair(stride or kernel), _pair(padding), _pair(dilation)
+    k, s, p, d = pair(kernel), pair(stride or kernel), pair(padding), pair(dilation)
     windows = []
     for a in (0, 1):
         size = batch.shape[2 + a]
@@ -116,7 +111,7 @@ def avg_pool2d(
     divisor: int | None,
 ) -> Tensor:
     batch = _batched(call, x)
-    k, s, p = _pair(kernel), _pair(stride or kernel), _pair(padding)
+    k, s, p = pair(kernel), pair(stride or kernel), pair(padding)
     windows, counts = [], []
     for a in (0, 1):
         size = batch.shape[2 + a]

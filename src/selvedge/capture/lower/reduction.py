@@ -7,7 +7,7 @@ from math import prod
 
 from ... import ir
 from ..tensor import Tensor, without
-from .arithmetic import binary, floating
+from .arithmetic import binary, floating, where
 from .shape import drop
 from .table import Call, lowers
 
@@ -45,6 +45,12 @@ def mean_all(call: Call, x: Tensor, *_: object) -> Tensor:
     return mean(call, x, None)
 
 
+def _root(call: Call, x: Tensor) -> Tensor:
+    """The root of a sum of squares. Where it is 0 its gradient is 0, as PyTorch's norms have it; sqrt's is infinite."""
+    nothing = binary(call, "equal", x, 0)
+    return where(call, nothing, 0, call.unary("sqrt", where(call, nothing, 1, x)))
+
+
 def _variance(call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool) -> Tensor:
     centred = binary(call, "sub", x, mean(call, x, dims, True))
     total = _reduce(call, "reduce_sum", call.unary("square", centred), dims, keepdim)
@@ -60,7 +66,7 @@ def var(call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | N
 
 @lowers("std.correction")
 def std(call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool) -> Tensor:
-    return call.unary("sqrt", _variance(call, x, dims, correction, keepdim))
+    return _root(call, _variance(call, x, dims, correction, keepdim))
 
 
 @lowers("var.dim")
@@ -70,7 +76,7 @@ def var_dim(call: Call, x: Tensor, dims: Sequence[int] | None, unbiased: bool, k
 
 @lowers("std.dim")
 def std_dim(call: Call, x: Tensor, dims: Sequence[int] | None, unbiased: bool, keepdim: bool) -> Tensor:
-    return call.unary("sqrt", _variance(call, x, dims, int(unbiased), keepdim))
+    return _root(call, _variance(call, x, dims, int(unbiased), keepdim))
 
 
 @lowers("amax.default")
@@ -128,4 +134,4 @@ def logsumexp(call: Call, x: Tensor, dims: Sequence[int], keepdim: bool) -> Tens
 @lowers("linalg_vector_norm.default")
 def vector_norm(call: Call, x: Tensor, order: float, dims: Sequence[int] | None, keepdim: bool, *_: object) -> Tensor:
     call.require(order == 2, "only the Euclidean norm")
-    return call.unary("sqrt", _reduce(call, "reduce_sum", call.unary("square", x), dims, keepdim))
+    return _root(call, _reduce(call, "reduce_sum", call.unary("square", x), dims, keepdim))

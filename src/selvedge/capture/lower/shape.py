@@ -271,12 +271,14 @@ def select_scatter(call: Call, x: Tensor, source: Tensor, dim: int, index: int) 
 
 
 @lowers("copy.default", "copy_.default")
-def copy(call: Call, x: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
-    return expand(call, source, x.shape)
+def copy(call: Call, x: Tensor, source: Tensor | float, non_blocking: bool = False) -> Tensor:
+    return fill(call, x, source)
 
 
 @lowers("fill.Scalar", "fill.Tensor", "full_like.default")
-def fill(call: Call, x: Tensor, value: float, *_: object) -> Tensor:
+def fill(call: Call, x: Tensor, value: Tensor | float, *_: object) -> Tensor:
+    if isinstance(value, Tensor):
+        return expand(call, floating(call, value, x.value.dtype), x.shape)
     return x.like(ir.broadcast(ir.scalar(value, x.value), x.value.shape, call.where))
 
 
