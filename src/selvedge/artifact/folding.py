@@ -37,6 +37,17 @@ class Fold:
         """The state name under which the folded bias lives: a name of its own where PyTorch has none for it."""
         return self.beta or self.bias or f"{self.mean}.folded"
 
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """The state names that folding makes constant."""
+        names = (self.bias, self.gamma, self.beta, self.mean, self.var)
+        return tuple(n for n in names if n is not None and n != self.receiver)
+
+    @property
+    def own(self) -> str | None:
+        """The receiver, where it is no name of PyTorch's."""
+        return None if self.beta or self.bias else self.receiver
+
     def scale(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
         """gamma / sigma, one a channel, in float64."""
         sigma = np.sqrt(state[self.var].astype(np.float64) + self.eps)

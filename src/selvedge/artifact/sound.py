@@ -145,7 +145,7 @@ def _names(m: Manifest) -> None:
     if m.features is not None and m.features.shape != m.sample_shape:
         raise ValueError(f"features of shape {m.features.shape} for an input of {m.sample_shape}")
     for fold in m.folds:
-        for what in (fold.weight, fold.mean, fold.var, *(fold.inner), fold.receiver or ""):
+        for what in (fold.weight, fold.mean, fold.var, *fold.inner, fold.receiver):
             _text("fold", what)
         if isinstance(fold.eps, bool) or not isinstance(fold.eps, int | float) or not 0 <= fold.eps < 1:
             raise ValueError(f"fold eps is {fold.eps!r}")
@@ -158,6 +158,7 @@ def _face(port: Port) -> tuple[int, ...]:
 def require_complete(m: Manifest, extra: Mapping[str, np.ndarray]) -> None:
     """Raise ``ValueError`` unless the names of the state dict are those of the state and of ``extra``, and fit."""
     faces = {n: e.layout.face if e.layout else e.shape for n, e in m.state.items() if e.kind != "optimizer"}
+    folded = {n: faces.pop(n) for n in {f.own for f in m.folds} if n is not None and n in faces}
     if set(faces) & set(extra) - {n for f in m.folds for n in f.inner}:
         raise ValueError("an array lies in the state and in extra.npz")
     faces.update({n: a.shape for n, a in extra.items()})
@@ -169,9 +170,10 @@ def require_complete(m: Manifest, extra: Mapping[str, np.ndarray]) -> None:
         odd = sorted(set(m.order) ^ {*faces, *m.aliases}) or ["a name twice"]
         raise ValueError(f"order and state differ in {odd[0][:60]!r}")
     for fold in m.folds:
-        vectors = (*fold.inner, *((fold.receiver,) if fold.receiver else ()))
-        _known("folds", (fold.weight, *vectors), faces)
-        if any(faces[n] != faces[fold.weight][:1] for n in vectors):
+        vectors = (*fold.inner, fold.receiver)
+        known = {**faces, **folded}
+        _known("folds", (fold.weight, *vectors), known)
+        if any(known[n] != faces[fold.weight][:1] for n in vectors):
             raise ValueError(f"folds: {fold.weight} and its norm are of other sizes")
 
 

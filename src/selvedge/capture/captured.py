@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import ir
-from ..artifact import numbers
+from ..artifact.arrays import state_dict as as_state_dict
 from ..artifact.folding import Fold, folded, unfold
 from ..artifact.layout import Layout
 from .layers import Layer
@@ -73,4 +73,4 @@ class Captured:
         """``state_dict`` as arrays of this model's shapes and dtypes. Raises ``InvalidInput``."""
         arrays = {**self.constant, **self.state}
         held = {name: arrays[self.aliases.get(name, name)] for name in self.order}
-        return numbers.state_dict(state_dict, {n: (a.shape, a.dtype) for n, a in held.items()}, self.aliases)
+        return as_state_dict(state_dict, {n: (a.shape, a.dtype) for n, a in held.items()}, self.aliases)

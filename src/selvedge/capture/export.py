@@ -138,7 +138,7 @@ def _is_its_input(node: torch.fx.Node) -> bool:
         return False
     if name.startswith(_DROPOUTS):
         given = {**dict(zip(("p", "train"), node.args[1:], strict=False)), **node.kwargs}
-        return not given["train"] or given["p"] == 0
+        return bool(not given["train"] or given["p"] == 0)
     return name == "aten.type_as.default" and bool(source.meta["val"].dtype == node.meta["val"].dtype)
 
 
