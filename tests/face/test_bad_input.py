@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -162,6 +163,33 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     before = files(folder)
     out = () if "--out" in arguments or arguments[0] != "plan" else ("--out", "made")
     assert_one_line(run(*arguments, *out, cwd=folder), *parts)
+    assert files(folder) == before
+
+
+def test_a_refusal_is_data_too(folder: Path) -> None:
+    result = run(*NET_ON, "--budget", "ram=16B", "--json", cwd=folder)
+    error = json.loads(result.out)["error"]
+    assert result.code == 2
+    assert set(error) == {"kind", "message", "resource", "need", "have", "cheapest_change"}
+    assert (error["kind"], error["have"]) == ("DoesNotFit", 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--seed", "9" * 23), "--seed"),
+        (("--device", ""), "device is "),
+        (("--loss", ""), "loss is ''"),
+        (("--name", ""), "name is "),
+        (("--out", "a" * 300), "too long"),
+        (("--out", "/dev/null"), "it is a file"),
+    ],
+)
+def test_what_is_empty_or_too_long_is_refused(folder: Path, arguments: tuple[str, str], says: str) -> None:
+    before = files(folder)
+    assert_one_line(run("plan", "net.py:net", "--input", "1x4", *arguments, cwd=folder), says)
+    for model in ("a" * 300 + ".pt2", "a" * 300 + ".py:net"):
+        assert_one_line(run("plan", model, cwd=folder), "too long")
     assert files(folder) == before
 
 

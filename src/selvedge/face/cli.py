@@ -188,7 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _as_data(error: SelvedgeError) -> dict[str, object]:
     """A refusal for machines: its kind, its line and its fields."""
-    fields = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in vars(error).items()}
+    own = {k: v for k, v in vars(error).items() if not k.startswith("_")}  # typer hangs its own beside them
+    fields = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in own.items()}
     return {"error": {"kind": type(error).__name__, "message": str(error), **fields}}
 
 

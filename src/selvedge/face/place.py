@@ -16,7 +16,7 @@ def writable(field: str, path: Path) -> None:
         raise InvalidInput(field, str(path).replace("\0", "\\0"), "a name has no zero byte: give another")
     try:
         found = path.stat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         found = stat.S_IFREG
     except OSError as error:
         raise InvalidInput(
