@@ -9,7 +9,7 @@ from torch.export import ExportedProgram
 
 from .. import ir
 from ..artifact.arrays import require_variances
-from ..errors import InvalidInput
+from ..errors import InvalidInput, NotSupported
 from . import fold, signature
 from .captured import Captured
 from .export import export
@@ -48,7 +48,9 @@ def capture(
     folds = fold.find(program.graph, found.state) if norms == "folded" else {}
     reading = Reading(program.graph, found, arrays, folds)
     outputs = {name: t.value for name, t in reading.outputs.items()}
-    leaves = {n.attrs["name"]: ir.Value(n) for n in ir.Graph({}, {}, outputs).nodes() if n.op == "state"}
+    nodes = ir.Graph({}, {}, outputs).nodes()
+    _require_one_precision(nodes)
+    leaves = {n.attrs["name"]: ir.Value(n) for n in nodes if n.op == "state"}
     order = tuple(found.tensors)
     used = [name for name in dict.fromkeys((*order, *leaves)) if name in leaves]
     _require_free(used, reading)
@@ -81,6 +83,18 @@ def _array(name: str, tensor: torch.Tensor) -> np.ndarray:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidInput(f"state {name}", "not finite", "it holds NaN or Inf: load good weights first")
     return array
+
+
+def _require_one_precision(nodes: list[ir.Node]) -> None:
+    """A program computes in one float dtype."""
+    first: dict[str, ir.Node] = {}
+    for node in nodes:
+        for spec in node.specs:
+            if spec.is_float:
+                first.setdefault(spec.dtype, node)
+    if len(first) > 1:
+        node = list(first.values())[1]
+        raise NotSupported(f"{node.op} in {list(first)[1]}", node.where, f"keep the whole model in {list(first)[0]}")
 
 
 def _require_free(used: list[str], reading: Reading) -> None:

@@ -120,13 +120,17 @@ def _without_aliases(program: ExportedProgram) -> ExportedProgram:
         return program
     with _quiet():
         graph_module, signature = copy.deepcopy(program.graph_module), copy.deepcopy(program.graph_signature)
-    for node in list(graph_module.graph.nodes):
+    names = {}  # a copy gives nodes other names: "input" becomes "input_1"
+    for own, node in zip(program.graph.nodes, list(graph_module.graph.nodes), strict=True):
+        names[own.name] = node.name
         if _is_its_input(node):
-            source = node.args[0]
-            node.replace_all_uses_with(source)
-            signature.replace_all_uses(node.name, source.name)
+            names[own.name] = node.args[0].name
+            node.replace_all_uses_with(node.args[0])
             graph_module.graph.erase_node(node)
     graph_module.recompile()
+    for spec in (*signature.input_specs, *signature.output_specs):
+        if getattr(spec.arg, "name", None) in names:
+            spec.arg.name = names[spec.arg.name]
     with _quiet():
         return program._update(graph_module, signature)
 
