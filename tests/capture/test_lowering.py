@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import product
 
 import numpy as np
 import pytest
@@ -68,6 +69,9 @@ IMAGES: dict[str, Function] = {
     "clone": lambda x: aten.alias(x.clone()).contiguous().to(torch.float64) + x.type_as(x) + x.double(),
     "copies": lambda x: aten._to_copy(x) + x.to("cpu") + x.to(x.device, x.dtype) + aten._unsafe_view(x, [2, 6, 4, 5]),
     "to layout": lambda x: aten.to.dtype_layout(x, dtype=torch.float64, layout=torch.strided) * 2,
+    "type_as": lambda x: (x > 0).type_as(x) * x,
+    "fill tensor": lambda x: x * x.clone().fill_(x.mean()),
+    "vector linear": lambda x: F.linear(x, x[0, 0, 0]),
     "fill": lambda x: x * aten.fill.Scalar(x, 2.0) + torch.concat([x[:, 3:], x[:, :3]], 1),
     "slice": lambda x: x[:, 1:-1, ::2, 3:] * 2,
     "empty slice of a cat": lambda x: torch.cat([x[:, :3], x[:, 3:]], 1),
@@ -240,14 +244,52 @@ def test_in_place_operations_are_seen_through_views() -> None:
     _agree(Aliased(), torch.randn(2, 3, 4, 5))
 
 
-def test_in_place_on_dropouts_own_input_is_refused() -> None:
-    class Dropped(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = x * 2
-            return F.dropout(x, 0.5, self.training).add_(1) + x
+DROPPED: dict[str, Function] = {
+    "once": lambda h: F.dropout(h, 0.5, False).relu_(),
+    "twice": lambda h: F.dropout(F.dropout(h, 0.5, False), 0.5, False).relu_(),
+    "in place": lambda h: F.dropout(h, 0.5, False, inplace=True).mul_(2),
+    "through a view": lambda h: F.dropout(h, 0.5, False).view(3, 2).relu_().view(2, 3),
+    "other dropouts": lambda h: F.alpha_dropout(F.dropout1d(h, 0.5, False), 0.5, False).relu_(),
+    "the type it has": lambda h: h.type_as(h).relu_(),
+    "dropped last": lambda h: F.dropout(h.relu_(), 0.5, False),
+}
 
-    with pytest.raises(NotSupported, match=r"aten.add_.Tensor is not supported at .*add_\(1\)"):
-        capture(Dropped(), torch.randn(2, 3))
+
+class Dropped(nn.Module):
+    """What eval-mode dropout returns is its very input: changed in place, it changes what is read beside it."""
+
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        self.fc, self.function = nn.Linear(3, 3), function
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        h = self.fc(input)
+        return self.function(h) * 3 + h
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_in_place_on_what_dropout_returns_is_seen_in_its_input(name: str) -> None:
+    torch.manual_seed(0)
+    model, x = Dropped(DROPPED[name]).double().eval(), torch.randn(2, 3).double()
+    expected = model(x).detach().numpy()
+    for made in (model, torch.export.export(model, (x,))):
+        np.testing.assert_allclose(predict(capture(made, x), x)["output"], expected, rtol=1e-12)
+
+
+def test_output_padding_up_to_the_dilation() -> None:
+    """Rows beyond the stride: read into the padding, and zeros where there is none left."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 4, 3).double()
+    for stride, dilation, kernel, padding, extra in product((1, 2), (2, 3), (1, 3), (0, 1), (1, 2)):
+        if extra >= max(stride, dilation):
+            continue
+        model = nn.ConvTranspose2d(2, 4, (kernel, 2), stride, padding, (extra, 0), 2, dilation=dilation).double()
+        captured, y = capture(model, x), model(x)
+        np.testing.assert_allclose(predict(captured, x)["output"], y.detach().numpy(), atol=1e-12)
+        target = torch.randn_like(y)
+        F.mse_loss(y, target).backward()
+        for name, gradient in parameter_gradients(captured, x, target.numpy(), "mse").items():
+            np.testing.assert_allclose(gradient, model.get_parameter(name).grad.numpy(), atol=1e-12, err_msg=name)
 
 
 MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -352,6 +394,7 @@ def test_every_lowering_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
         capture(nn.Sequential(nn.Conv2d(6, 6, 1), Wrapped(lambda x, f=function: f(x + 0), 6)).double(), x)
     refused = {"aten.item.default", "aten._local_scalar_dense.default", "aten.nonzero.default"}
     refused |= {"aten.bernoulli.default", "aten.detach.default"}
+    refused |= {"aten.dropout.default", "aten.feature_dropout.default", "aten.alpha_dropout.default"}
     unseen = {op for op in set(LOWERINGS) - seen - refused if not op.partition(".")[2].partition(".")[0].endswith("_")}
     for op in sorted(unseen):  # PyTorch has samples of most of its operators
         for model in samples_of(op.split(".")[1]):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from selvedge.capture import capture
+from selvedge.capture.lower import LOWERINGS
 from selvedge.errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+
+from .parity import predict
 
 
 class Unsupported(nn.Module):
@@ -99,7 +103,43 @@ class Empty(nn.Module):
         return x + x[2:].mean()
 
 
+class Random(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.rand(3)
+
+
+class Shuffled(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.randperm(3).float()
+
+
+class Coin(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.bernoulli(torch.full((3,), 0.5))
+
+
+class Uniform(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.empty(3).uniform_()
+
+
+class Unwritten(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.empty(3)
+
+
+class Precise(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x * 2, (x > 0).double() * 2
+
+
 CASES = [
+    (Random, "aten.rand.default", "return x + torch.rand(3)"),
+    (Shuffled, "aten.randperm.default", "return x * torch.randperm(3).float()"),
+    (Coin, "aten.bernoulli.default", "return x * torch.bernoulli(torch.full((3,), 0.5))"),
+    (Uniform, "torch.empty", "return x + torch.empty(3).uniform_()"),
+    (Unwritten, "torch.empty", "return x + torch.empty(3)"),
+    (Precise, "convert in float64", "return x * 2, (x > 0).double() * 2"),
     (Unsupported, "aten.cumsum.default", "return torch.cumsum(x, 1)"),
     (Branching, "data-dependent control flow", "if x.sum() > 0:"),
     (Counting, "aten.item.default", "return x * x.sum().item()"),
@@ -131,6 +171,96 @@ def test_refusals_name_the_operation_and_the_line(model: type[nn.Module], op: st
 def test_a_constant_output_is_refused() -> None:
     with pytest.raises(NotSupported, match=r"output 0 is not supported: forward\(\) must return tensors computed"):
         capture(Constant(), torch.randn(2, 3))
+
+
+def test_an_output_that_no_input_reaches_is_refused() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(2, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.w
+
+    with pytest.raises(NotSupported, match=r"output 0 is not supported: forward\(\) must return tensors computed"):
+        capture(Idle(), torch.randn(2, 3))
+
+
+def test_memory_that_is_written_before_it_is_read_is_captured() -> None:
+    class Filled(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.empty(3).fill_(2) + torch.empty(3).zero_()
+
+    x = torch.randn(2, 3)
+    np.testing.assert_allclose(predict(capture(Filled(), x), x)["output"], (x + 2).numpy())
+
+
+class Holding(nn.Module):
+    """A linear layer, and something under a name."""
+
+    def __init__(self, name: str, held: torch.Tensor, read: bool = True) -> None:
+        super().__init__()
+        self.fc, self.name, self.read = nn.Linear(3, 3), name, read
+        if isinstance(held, nn.Parameter):
+            self.register_parameter(name, held)
+        else:
+            self.register_buffer(name, held)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x) * getattr(self, self.name) if self.read else self.fc(x)
+
+
+@pytest.mark.parametrize("name", ["x", "y", "lr", "loss", "output"])
+def test_state_named_as_an_input_or_output_is_refused(name: str) -> None:
+    x = torch.randn(2, 3)
+    for kind, held in (("parameter", nn.Parameter(torch.ones(3))), ("buffer", torch.ones(3))):
+        with pytest.raises(InvalidInput) as error:
+            capture(Holding(name, held), x)
+        assert str(error.value) == f"model is with a {kind} called {name}: rename it: the programs use that name"
+    capture(Holding("x1", torch.ones(3)), x)
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (torch.ones(3, dtype=torch.bfloat16), "state kept is of bfloat16: keep it in float32, or take it out"),
+        (torch.ones(3, device="meta"), "state kept is without data: give it data first"),
+        (torch.full((3,), torch.nan), "state kept is not finite"),
+    ],
+)
+def test_state_that_no_array_can_hold_is_refused(held: torch.Tensor, message: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        capture(Holding("kept", held, read=False), torch.randn(2, 3))
+    assert str(error.value).startswith(message)
+
+
+def test_a_negative_variance_is_refused() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
+    model[1].running_var[2] = -1
+    for norms in ("frozen", "folded"):
+        with pytest.raises(InvalidInput) as error:
+            capture(model, torch.randn(1, 3, 2, 2), norms=norms)
+        assert str(error.value) == "state 1.running_var is -1 in a channel: a variance is at least 0"
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, in run_decompositions
+def test_a_third_dimension_is_refused_in_a_decomposed_program() -> None:
+    x = torch.randn(1, 2, 3, 3, 3)
+    program = torch.export.export(nn.Conv3d(2, 3, 2).eval(), (x,)).run_decompositions({})
+    core = torch.export.export(nn.Conv3d(2, 3, 2).eval(), (x,)).run_decompositions()
+    for given in (program, core):
+        with pytest.raises(NotSupported, match=r"aten.conv\w*.default is not supported at module itself \(Conv3d\)"):
+            capture(given, x)
+
+
+def test_what_goes_wrong_inside_a_lowering_names_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(call: object, x: object, *_: object) -> None:
+        raise IndexError("no such axis")
+
+    monkeypatch.setitem(LOWERINGS, "aten.linear.default", broken)
+    with pytest.raises(NotSupported, match=r"aten.linear.default is .* IndexError: no such axis") as error:
+        capture(Mismatched(), torch.randn(2, 3))
+    assert isinstance(error.value.__cause__, IndexError)
 
 
 @pytest.mark.parametrize(

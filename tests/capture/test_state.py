@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from selvedge import ir
 from selvedge.artifact.folding import Fold
 from selvedge.artifact.layout import Layout
 from selvedge.capture import SGD, Captured, CrossEntropy, capture, programs, select
 from selvedge.errors import InvalidInput
 
-from .parity import parameter_gradients, predict
+from .parity import parameter_gradients, predict, stored_inputs
 
 
 class Tied(nn.Module):
@@ -93,6 +94,29 @@ def test_loading_a_state_dict_is_the_inverse() -> None:
     [
         (lambda s: s.pop("idle"), "state dict is without idle: give every entry of the model's state_dict()"),
         (lambda s: s.update(extra=np.zeros(1)), "state dict is with extra: this model has no such entry; take it out"),
+        (
+            lambda s: s.update(idle=np.full(2, np.nan)),
+            "state idle is not finite: it holds NaN, Inf or more than float32 can; give finite numbers",
+        ),
+        (lambda s: s.update(idle=np.zeros(2, complex)), "state idle is of dtype complex128: give float32"),
+        (lambda s: s.update(idle=np.array(["a", "b"])), "state idle is of dtype <U1: give float32"),
+        (
+            lambda s: s.update({"norm.running_var": -np.ones(4)}),
+            "state norm.running_var is -1 in a channel: a variance is at least 0",
+        ),
+        (
+            lambda s: s.update({"norm.num_batches_tracked": np.array(1.7)}),
+            "state norm.num_batches_tracked is not whole: it holds what int64 cannot; give whole numbers in its range",
+        ),
+        (
+            lambda s: s.update({"norm.num_batches_tracked": np.array(np.nan)}),
+            "state norm.num_batches_tracked is not finite: it holds NaN, Inf or more than int64 can; give finite "
+            "numbers",
+        ),
+        (
+            lambda s: s.update({"decoder.weight": np.zeros((4, 4))}),
+            "state decoder.weight is different from encoder.weight: the model shares them; give one array",
+        ),
         (lambda s: s.update(idle=np.zeros(3)), "state idle is of shape (3,): the plan was made for (2,)"),
     ],
 )
@@ -236,6 +260,46 @@ def test_folding_what_could_not_be_undone_is_refused() -> None:
         model.nb.weight[2] = 1e-5
     with pytest.raises(InvalidInput, match=r"state nb.weight is of \|gamma\| / sigma = .* plan with norms='frozen'"):
         capture(model, x, norms="folded")
+
+
+def test_folding_what_would_overflow_is_refused() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
+    with torch.no_grad():
+        model[0].weight[2] = 100
+        model[1].weight[2] = 3e38
+    with pytest.raises(InvalidInput, match=r"state 1.weight is too large to fold: 0.weight would not be finite"):
+        capture(model, torch.randn(1, 3, 2, 2), norms="folded")
+
+
+def test_every_loaded_entry_reaches_a_folded_bias_that_pytorch_has_no_name_for() -> None:
+    _, x, captured = _normed()
+    other = Normed().double().eval()
+    loaded = captured.load(other.state_dict())
+    found = ir.interpret(captured.graph, stored_inputs(captured, x), loaded)["output"]
+    np.testing.assert_allclose(captured.layouts["output"].restore(found), other(x).detach().numpy(), rtol=1e-9)
+    assert "nd.running_mean.folded" not in captured.state_dict(loaded)
+    assert "nd.running_mean.folded" not in captured.trainable
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, in run_decompositions
+def test_a_decomposed_program_folds_its_convolutions() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.na = nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3)
+            self.up, self.nup = nn.ConvTranspose2d(3, 3, 2), nn.BatchNorm2d(3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.nup(self.up(self.na(self.a(x))))
+
+    torch.manual_seed(0)
+    model, x = Both().double().eval(), torch.randn(1, 2, 5, 5).double()
+    nn.init.normal_(model.na.running_mean)
+    for given in (model, torch.export.export(model, (x,)).run_decompositions()):
+        captured = capture(given, x, norms="folded")
+        assert [fold.weight for fold in captured.folds] == ["a.weight"]
+        assert captured.batch_norms == 2
+        np.testing.assert_allclose(predict(captured, x)["output"], model(x).detach().numpy(), rtol=1e-10)
 
 
 def test_a_shared_layer_is_not_folded() -> None:

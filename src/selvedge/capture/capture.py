@@ -93,8 +93,8 @@ def _require_one_precision(nodes: list[ir.Node]) -> None:
             if spec.is_float:
                 first.setdefault(spec.dtype, node)
     if len(first) > 1:
-        (most, _), (odd, node) = list(first.items())[:2]
-        raise NotSupported(f"{node.op} in {odd}", node.where, f"keep the whole model in {most}")
+        (one, _), (other, node) = first.items()
+        raise NotSupported(f"{node.op} in {other}", node.where, f"keep the whole model in {one}")
 
 
 def _require_free(used: list[str], reading: Reading) -> None:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
+from typing import Any
 
 import torch
 from torch import nn
@@ -141,8 +142,8 @@ def _is_its_input(node: torch.fx.Node) -> bool:
     if node.op != "call_function" or not isinstance(source, torch.fx.Node):
         return False
     if name.startswith(_DROPOUTS):
-        given = {**dict(zip(("p", "train"), node.args[1:], strict=False)), **node.kwargs}
-        return bool(not given["train"] or given["p"] == 0)
+        given: dict[str, Any] = {**dict(zip(("p", "train"), node.args[1:], strict=False)), **node.kwargs}
+        return not given["train"] or bool(given["p"] == 0)
     return name == "aten.type_as.default" and bool(source.meta["val"].dtype == node.meta["val"].dtype)
 
 

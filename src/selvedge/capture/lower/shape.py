@@ -26,16 +26,21 @@ def same(call: Call, x: Tensor, *_: object) -> Tensor:
 
 @lowers("dropout.default", "dropout_.default", "feature_dropout.default", "alpha_dropout.default")
 def dropout(call: Call, x: Tensor, p: float, train: bool) -> Tensor:
-    call.require(not train or p == 0, "export the model after model.eval(): dropout must be off")
-    return x
+    """Dropout that is off has left the graph before."""
+    raise call.refuse("export the model after model.eval(): dropout must be off")
 
 
 @lowers("native_dropout.default")
 def native_dropout(call: Call, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, None]:
-    return dropout(call, x, p, bool(train)), None
+    return dropout(call, x, p, True) if train and p else x, None
 
 
-@lowers("to.dtype", "to.dtype_layout", "_to_copy.default", "to.device", "type_as.default")
+@lowers("type_as.default")
+def type_as(call: Call, x: Tensor, other: Tensor) -> Tensor:
+    return floating(call, x, other.value.dtype)
+
+
+@lowers("to.dtype", "to.dtype_layout", "_to_copy.default", "to.device")
 def to(call: Call, x: Tensor, *options: object) -> Tensor:
     wanted = next((o for o in options if isinstance(o, torch.dtype)), None)
     if wanted is None or _DTYPES.get(wanted) == x.value.dtype:
