@@ -231,7 +231,7 @@ class _Builder:
             "where": lambda x: torch.where(x > 0.1, torch.tanh(x), -x),
             "masks twice": lambda x: x * (x >= -0.5).to(x.dtype) + torch.where(x <= 0.5, x, x * x),
             "padded mask": lambda x: torch.where(F.pad(x[..., 1:] > 0, (1, 0), value=1), x, 0.5 * x),
-            "joined mask": lambda x: x.masked_fill(torch.cat([x[:, :1] > 0.2, x[:, 1:] < 0.2], 1), 0.3),
+            "joined mask": lambda x: x.masked_fill(torch.cat([x[:, :1] > 0.2, x < 0.2], 1)[:, : x.shape[1]], 0.3),
         }
         name = self.choice(*kinds)
         self.add(f"{i}: {name}", lambda p, maps: kinds[name](p[module](maps[i])))

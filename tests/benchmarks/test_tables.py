@@ -65,7 +65,7 @@ def test_a_missing_package_is_named_in_its_cell(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "executorch", None)
     executorch.export.cache_clear()
-    with pytest.raises(Missing, match=r"no package executorch.*: pip install 'selvedge\[bench\]'"):
+    with pytest.raises(Missing, match=r"no package executorch.*: pip install 'executorch==1.5.1'"):
         executorch.export(Work("deep_autoencoder"))
 
 

@@ -275,9 +275,6 @@ def _plan(wish: Wish) -> Plan:
     captured = capture(wish.model, wish.example, norms=wish.norms)
     made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
     check(made.arrangement)
-    if wish.norms == "folded":
-        why = Choice("norms", f"{len(captured.folds)} of {captured.batch_norms} batch norms folded")
-        made = replace(made, arrangement=replace(made.arrangement, choices=(*made.arrangement.choices, why)))
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 
 

@@ -44,8 +44,11 @@ def _update(plan: Plan) -> Choice:
 
 def _norms(plan: Plan) -> tuple[Choice, ...]:
     folded, frozen = len(plan.captured.folds), sum(n.endswith("running_var") for n in plan.arrangement.slots)
-    if folded:
-        what = f"{_many(folded, 'batch norm')} became part of the layer before: neither its work nor its arrays"
+    if plan.captured.norms == "folded" and plan.captured.batch_norms:
+        whole = plan.captured.batch_norms
+        some = _many(folded, "batch norm") if folded == whole else f"{folded} of {whole} batch norms"
+        kept = "" if folded == whole else "; the others keep their running statistics"
+        what = f"{some} became part of the layer before: neither its work nor its arrays{kept}"
         return (Choice("norms folded", what),)
     if not frozen:
         return ()
