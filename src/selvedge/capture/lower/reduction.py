@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
+
 from ... import ir
 from ..tensor import Tensor, without
 from .arithmetic import binary, floating, where
@@ -125,8 +127,9 @@ def log_softmax(call: Call, x: Tensor, dim: int, *_: object) -> Tensor:
 
 @lowers("logsumexp.default")
 def logsumexp(call: Call, x: Tensor, dims: Sequence[int], keepdim: bool) -> Tensor:
-    """max + log(sum(exp(x - max))): no exponential overflows."""
-    top = _reduce(call, "reduce_max", x, dims, True)
+    """max + log(sum(exp(x - max))): no exponential overflows, and nothing infinite is subtracted from itself."""
+    most = float(np.finfo(x.value.dtype).max)
+    top = call.unary("clamp", _reduce(call, "reduce_max", x, dims, True), min=-most, max=most)
     spread = _reduce(call, "reduce_sum", call.unary("exp", binary(call, "sub", x, top)), dims, keepdim)
     return binary(call, "add", call.unary("log", spread), top.view(spread.shape, call.where))
 
