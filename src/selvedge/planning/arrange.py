@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -16,9 +18,15 @@ from .kernel import ARENA, FLASH, STATE, Instance, Kernel, Lowered
 from .lower import lower
 from .order import liveness
 from .place import buffers, place
+from .saving import Price, least_any, save
+from .saving.store import stored
 from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
 from .search import lowest_peak
+from .trade import Saved, Trade
 from .work import work
+
+
+NOTHING = Trade(recompute=False)
 
 
 def machine(device: Device, dtype: str) -> Machine:
@@ -27,8 +35,20 @@ def machine(device: Device, dtype: str) -> Machine:
     return Machine(lanes, tile_bytes=4096 if lanes > 1 else 512)
 
 
-def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choice] = ()) -> Arrangement:
-    """Plan every program of ``graphs`` (name -> graph, sharing state names)."""
+def arrange(
+    graphs: Mapping[str, Graph],
+    device: Device,
+    choices: Sequence[Choice] = (),
+    *,
+    room: int | None = None,
+    latency: float = inf,
+    trade: Trade = NOTHING,
+) -> Arrangement:
+    """Plan every program of ``graphs`` (name -> graph, sharing state names).
+
+    room: bytes of RAM for the arena. A program that is too large for it makes values again or pages them, as ``trade``
+    allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
+    """
     dtype = _real(graphs)
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
@@ -37,10 +57,8 @@ def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choic
     state = {name: v for g in graphs.values() for name, v in g.state.items()}
     slots, persistent, weights = _slots(state, updated, align)
     constants, values, weights = _constants(lowered, weights)
-    programs = {
-        name: _program(name, graphs[name], low, device, slots, constants, persistent, align)
-        for name, low in lowered.items()
-    }
+    site = _Site(device, slots, constants, persistent, align, None if room is None else room - persistent, latency)
+    programs = _programs(graphs, lowered, site, trade)
     transient = max(p.transient_bytes for p in programs.values())
     memory = Memory(
         persistent,
@@ -49,6 +67,7 @@ def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choic
         _code(lowered),
         persistent + max(p.bound_bytes for p in programs.values()),
         persistent + max(p.any_order_bytes for p in programs.values()),
+        max(p.storage_bytes for p in programs.values()),
     )
     return Arrangement(programs, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
 
@@ -118,26 +137,96 @@ def _constants(lowered: Mapping[str, Lowered], weights: int) -> tuple[dict[str, 
     return slots, values, weights
 
 
-def _program(
-    name: str,
-    graph: Graph,
-    low: Lowered,
-    device: Device,
-    slots: Mapping[str, Slot],
-    constants: Mapping[str, Slot],
-    persistent: int,
-    align: int,
-) -> Program:
-    any_order = bound_of_any_order(low)
-    sequence = lowest_peak(low, any_order)
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where programs are put: the device, the state that is there already, and the transient bytes that are left."""
+
+    device: Device
+    slots: Mapping[str, Slot]
+    constants: Mapping[str, Slot]
+    persistent: int
+    align: int
+    room: int | None
+    latency: float
+
+
+def _programs(
+    graphs: Mapping[str, Graph], lowered: Mapping[str, Lowered], site: _Site, trade: Trade
+) -> dict[str, Program]:
+    """Every program plain; then those that are too large, the largest first, with values made again or paged."""
+    made = {
+        name: _placed(name, graphs[name], low, lowest_peak(low, bound_of_any_order(low)), site)
+        for name, low in lowered.items()
+    }
+    if not (trade.recompute or trade.page):
+        return made
+    room = site.room
+    for name in sorted(made, key=lambda n: -made[n].transient_bytes):
+        plain, low = made[name], lowered[name]
+        if trade.least and room == site.room:
+            # The others need only be as small as the largest can be made.
+            made[name] = _saved(plain, graphs[name], low, site, trade, 0)
+            room = made[name].transient_bytes
+        elif room is not None and least_any(low) <= room < plain.transient_bytes:
+            made[name] = _saved(plain, graphs[name], low, site, replace(trade, least=False), room)
+    return made
+
+
+PLACES = 4  # times that a program is made smaller because its buffers left gaps
+
+
+def _saved(plain: Program, graph: Graph, low: Lowered, site: _Site, trade: Trade, room: int) -> Program:
+    """``plain`` with values made again or paged: what keeps the room, or the smallest; ``plain`` if that is neither."""
+    price = _price(low, site.device, trade)
+    aim, best = room, plain
+    for _ in range(PLACES):
+        found = save(low, plain.order(), aim, price, trade, site.latency)
+        if found is None:
+            break
+        program = _placed(plain.name, graph, *found, site)
+        if program.transient_bytes < best.transient_bytes:
+            best = program
+        gap = program.transient_bytes - room
+        if gap <= 0 or program.bound_bytes > aim or trade.least:
+            break
+        aim -= gap
+    if best is plain or (best.transient_bytes > room and not trade.least):
+        return plain
+    kernels = [best.kernels[k] for k in best.order()]
+    paged = {way: sum(k.params["bytes"] for k in kernels if k.family == way) for way in ("page_out", "page_in")}
+    again = sum(any(best.instances[w].of is not None for w in k.writes) and k.family != "page_in" for k in kernels)
+    saved = Saved(
+        plain.transient_bytes, plain.seconds, plain.joules, again, paged["page_out"], paged["page_in"]
+    )  # fmt: skip
+    return replace(best, saved=saved)
+
+
+def _price(low: Lowered, device: Device, trade: Trade) -> Price:
+    """By the device's figures where it has them; else a byte moved and a multiply-accumulate cost the same."""
+    instances = {i.id: i for i in low.instances}
+
+    def one(measure: Callable[[Device, Iterable[Work]], float | None]) -> Callable[[Kernel], float]:
+        def cost(kernel: Kernel) -> float:
+            found = measure(device, works([kernel], instances, device, device.cache + 1))
+            moved = sum(instances[i].spec.bytes for i in (*kernel.reads, *kernel.writes))
+            return float(kernel.macs + moved) if found is None else found
+
+        return cost
+
+    return Price(one(seconds), one(joules if trade.objective == "energy" else seconds))
+
+
+def _placed(name: str, graph: Graph, low: Lowered, sequence: Sequence[int], site: _Site) -> Program:
+    low, storage = stored(low)
+    device, persistent = site.device, site.persistent
     bound = bound_of_order(low, sequence)
     found = buffers(low, sequence)
     item = max((ITEM_BYTES[i.spec.dtype] for i in low.instances), default=4)
-    offsets, transient = place(found, align, item, bound)
+    offsets, transient = place(found, site.align, item, bound)
     places = {i: persistent + o for i, o in offsets.items()}
     for i in low.instances:
         if i.region != ARENA:
-            slot = slots[i.state] if i.state is not None else constants[f"{name}.{i.label}"]
+            slot = site.slots[i.state] if i.state is not None else site.constants[f"{name}.{i.label}"]
             places[i.id] = slot.offset
     kernels = {k.id: k for k in low.kernels}
     moved = sum(low.instances[i].spec.bytes for k in low.kernels for i in (*k.reads, *k.writes))
@@ -158,12 +247,13 @@ def _program(
         low.gate,
         transient,
         bound,
-        any_order,
+        bound_of_any_order(low),
         len(graph.nodes()),
         macs,
         moved,
         seconds(device, done),
         joules(device, done),
+        storage,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .kernel import ARENA, FLASH, STATE, Instance, Kernel
+from .trade import Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Program:
 
     offsets: instance id -> byte offset in its region (arena offsets count from the start, so they lie behind the
     persistent bytes). sizes: the bytes reserved there. bound_bytes: the largest sum of live transient bytes in this
-    order; any_order_bytes: a bound over all orders.
+    order; any_order_bytes: a bound over all orders of these kernels. storage_bytes: what it writes to storage and reads
+    back lies in so many bytes there. saved: what it gave for fewer bytes of RAM, None where nothing.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Program:
     bytes_moved: int
     seconds: float | None
     joules: float | None
+    storage_bytes: int = 0
+    saved: Saved | None = None
 
     def order(self) -> list[int]:
         return [e.kernel for e in self.schedule if isinstance(e, Compute)]
@@ -79,7 +83,8 @@ class Program:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes of the whole plan. arena = persistent + transient. weights: frozen and initial values, exact. code: an
-    estimate of the compiled programs on a microcontroller. flash = weights + code."""
+    estimate of the compiled programs on a microcontroller. flash = weights + code. storage: what is paged out lies in
+    so many bytes of the device's storage."""
 
     persistent: int
     transient: int
@@ -87,6 +92,7 @@ class Memory:
     code: int
     bound: int
     any_order: int
+    storage: int = 0
 
     @property
     def arena(self) -> int:
