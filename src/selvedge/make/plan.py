@@ -261,6 +261,10 @@ def plan(
         features,
         trade or Trade(),
     )
+    if wish.trade.page and target.storage is None:
+        raise InvalidInput(
+            "trade page", f"on {target.name}, which has no storage", 'give its profile [storage] size = "1GiB", or page=False'
+        )
     if features is not None and features.shape != tuple(inputs[0].shape[1:]):
         fix = f"the model takes {tuple(inputs[0].shape[1:])}: load the data for that shape"
         raise InvalidInput("features", f"for samples of {features.shape}", fix)

@@ -23,7 +23,7 @@ from .saving.store import stored
 from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
 from .search import lowest_peak
 from .trade import Saved, Trade
-from .work import work
+from .work import PAGES, work
 
 
 NOTHING = Trade(recompute=False)
@@ -172,6 +172,8 @@ def _programs(
     return made
 
 
+STORAGE_TIMES = 50  # RAM against flash or a card, where a profile has no figures
+STORED = (1 << 32) - 1  # the storage calls count bytes in 32 bits
 PLACES = 4  # times that a program is made smaller because its buffers left gaps
 
 
@@ -180,7 +182,7 @@ def _saved(plain: Program, graph: Graph, low: Lowered, site: _Site, trade: Trade
     price = _price(low, site.device, trade)
     aim, best = room, plain
     for _ in range(PLACES):
-        found = save(low, plain.order(), aim, price, trade, site.latency)
+        found = save(low, plain.order(), aim, price, trade, site.latency if plain.seconds is not None else inf)
         if found is None:
             break
         program = _placed(plain.name, graph, *found, site)
@@ -192,6 +194,9 @@ def _saved(plain: Program, graph: Graph, low: Lowered, site: _Site, trade: Trade
         aim -= gap
     if best is plain or (best.transient_bytes > room and not trade.least):
         return plain
+    storage = site.device.storage
+    if best.storage_bytes > min(STORED, storage.size if storage is not None else 0):
+        return plain
     kernels = [best.kernels[k] for k in best.order()]
     paged = {way: sum(k.params["bytes"] for k in kernels if k.family == way) for way in ("page_out", "page_in")}
     again = sum(any(best.instances[w].of is not None for w in k.writes) and k.family != "page_in" for k in kernels)
@@ -202,18 +207,23 @@ def _saved(plain: Program, graph: Graph, low: Lowered, site: _Site, trade: Trade
 
 
 def _price(low: Lowered, device: Device, trade: Trade) -> Price:
-    """By the device's figures where it has them; else a byte moved and a multiply-accumulate cost the same."""
+    """By the device's figures where it has all that is needed; else a byte moved and a multiply-accumulate cost the
+    same, and a byte paged STORAGE_TIMES as much."""
     instances = {i.id: i for i in low.instances}
+    beyond = device.cache + 1  # an arena that is too large for the cache: this is what is to be made smaller
+    paging = [Kernel(0, "page_in", (), (0,)), Kernel(0, "page_out", (0,), ())] if trade.page and instances else []
 
-    def one(measure: Callable[[Device, Iterable[Work]], float | None]) -> Callable[[Kernel], float]:
-        def cost(kernel: Kernel) -> float:
-            found = measure(device, works([kernel], instances, device, device.cache + 1))
-            moved = sum(instances[i].spec.bytes for i in (*kernel.reads, *kernel.writes))
-            return float(kernel.macs + moved) if found is None else found
+    def by(measure: Callable[[Device, Iterable[Work]], float | None]) -> Callable[[Kernel], float] | None:
+        if measure(device, works([*low.kernels, *paging], instances, device, beyond)) is None:
+            return None
+        return lambda kernel: measure(device, works([kernel], instances, device, beyond)) or 0.0
 
-        return cost
+    def count(kernel: Kernel) -> float:
+        moved = sum(instances[i].spec.bytes for i in (*kernel.reads, *kernel.writes))
+        return float(kernel.macs + moved * (STORAGE_TIMES if kernel.family in PAGES else 1))
 
-    return Price(one(seconds), one(joules if trade.objective == "energy" else seconds))
+    time = by(seconds) or count
+    return Price(time, (by(joules) or time) if trade.objective == "energy" else time)
 
 
 def _placed(name: str, graph: Graph, low: Lowered, sequence: Sequence[int], site: _Site) -> Program:
