@@ -30,7 +30,7 @@ from ..ir import verify
 from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
-from ..planning.trade import Trade
+from ..planning.trade import RECOMPUTE, Trade
 from ..run.session import Session
 from .batch import batched
 from .change import cheapest_change, trained_layers
@@ -166,7 +166,7 @@ class Wish:
     labels: tuple[str, ...]
     preprocess: Preprocess | None
     features: Features | None = None
-    trade: Trade = Trade()
+    trade: Trade = RECOMPUTE
 
 
 def plan(
@@ -259,12 +259,11 @@ def plan(
         tuple(labels),
         preprocess,
         features,
-        trade or Trade(),
+        trade or RECOMPUTE,
     )
     if wish.trade.page and target.storage is None:
-        raise InvalidInput(
-            "trade page", f"on {target.name}, which has no storage", 'give its profile [storage] size = "1GiB", or page=False'
-        )
+        fix = 'give its profile [storage] size = "1GiB", or leave paging out'
+        raise InvalidInput("trade page", f"on {target.name}, which has no storage", fix)
     if features is not None and features.shape != tuple(inputs[0].shape[1:]):
         fix = f"the model takes {tuple(inputs[0].shape[1:])}: load the data for that shape"
         raise InvalidInput("features", f"for samples of {features.shape}", fix)
@@ -308,9 +307,7 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     for graph in made.graphs.values():
         verify(graph)
     latency = inf if wish.budget.latency_s is None else wish.budget.latency_s
-    arrangement = arrange(
-        made.graphs, wish.device, choices, room=wish.budget.ram, latency=latency, trade=wish.trade
-    )
+    arrangement = arrange(made.graphs, wish.device, choices, room=wish.budget.ram, latency=latency, trade=wish.trade)
     return Plan(
         wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
         wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,

@@ -22,11 +22,8 @@ from .saving import Price, least_any, save
 from .saving.store import stored
 from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
 from .search import lowest_peak
-from .trade import Saved, Trade
+from .trade import NOTHING, Saved, Trade
 from .work import PAGES, work
-
-
-NOTHING = Trade(recompute=False)
 
 
 def machine(device: Device, dtype: str) -> Machine:

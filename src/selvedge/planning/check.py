@@ -181,9 +181,7 @@ class _Checker:
         if kernel.family in MOVES:
             for i in (*kernel.reads, *kernel.writes):
                 if self.p.sizes[i] != kernel.params["bytes"]:
-                    self._fail(
-                        f"{kernel.label} moves {kernel.params['bytes']} bytes, {self._name(i)} has another size"
-                    )
+                    self._fail(f"{kernel.label} moves {kernel.params['bytes']} bytes, {self._name(i)} has another size")
             counts = {"page_out": (1, 0), "page_in": (0, 1)}.get(kernel.family, (1, 1))
             if (len(kernel.reads), len(kernel.writes)) != counts:
                 self._fail(f"{kernel.label} moves {len(kernel.reads)} arrays to {len(kernel.writes)}")

@@ -38,6 +38,9 @@ class Trade:
             raise InvalidInput("trade objective", self.objective, f"choose one of {', '.join(OBJECTIVES)}")
 
 
+RECOMPUTE, NOTHING = Trade(), Trade(recompute=False)  # the default; and plans as they are
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What a program gave for bytes. plain_bytes, plain_seconds, plain_joules: without it. again: kernels that run a

@@ -27,7 +27,8 @@ class _Storage(ctypes.Structure):
 def _context(paging: bool, checked: bool) -> ctypes.Structure:
     """The emitted NAME_context."""
     fields = [*_PLAIN, *(_PAGING if paging else ()), *((("hook", HOOK),) if checked else ())]
-    return type("_Context", (ctypes.Structure,), {"_fields_": fields})()
+    made: ctypes.Structure = type("_Context", (ctypes.Structure,), {"_fields_": fields})()
+    return made
 
 
 class Library:

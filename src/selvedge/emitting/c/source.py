@@ -80,8 +80,8 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         lines += [
             "/* After init: where values are paged out to. Without it every program returns SELVEDGE_STORAGE. */",
             f"void {name}_attach({name}_context *c, const selvedge_storage *storage);",
-            "/* After SELVEDGE_TORN every program refuses, until a good persistent part is back in the arena and this is",
-            " * called, or init. */",
+            "/* After SELVEDGE_TORN every program refuses, until a good persistent part is back in the arena and this",
+            " * is called, or init. */",
             f"void {name}_restored({name}_context *c);",
         ]
     lines += [f"int32_t {name}_{p.name}({name}_context *c);" for p in plan.programs.values()]
@@ -341,8 +341,8 @@ PAGES = ("page_out", "page_in")
 STORAGE = (
     "#ifndef SELVEDGE_STORAGE_TYPE /* the same for every model */",
     "#define SELVEDGE_STORAGE_TYPE",
-    "/* Bytes outside the arena; the calls return 0 once all is read or written. at: the first byte, a multiple of 4096.",
-    " * context: whatever the calls need. */",
+    "/* Bytes outside the arena; the calls return 0 once all is read or written. at: the first byte, a multiple of",
+    " * 4096. context: whatever the calls need. */",
     "typedef struct {",
     "    int32_t (*read)(void *context, uint32_t at, void *bytes, uint32_t size);",
     "    int32_t (*write)(void *context, uint32_t at, const void *bytes, uint32_t size);",

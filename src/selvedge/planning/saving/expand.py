@@ -10,7 +10,7 @@ from .variants import pruned
 
 
 def expand(low: Lowered, kernels: Mapping[int, Kernel], sequence: Sequence[int]) -> tuple[Lowered, list[int]]:
-    """(the program of ``sequence``, its kernels in that order). ``kernels``: those of ``low`` and their variants, by id.
+    """(the program of ``sequence``, its kernels in that order). kernels: those of ``low`` and their variants, by id.
 
     What a run makes and nothing reads before it is made again is left out where the call can leave it out. What is made
     a second time says which instance it repeats (``of``).
@@ -39,10 +39,8 @@ def expand(low: Lowered, kernels: Mapping[int, Kernel], sequence: Sequence[int])
     outputs = {name: now.get(i, i) for name, i in low.outputs.items()}
     gate = None if low.gate is None else now.get(low.gate, low.gate)
     used = _used(made, instances, low, outputs)
-    whole = Lowered(
-        tuple(made), tuple(i for i in instances if i.id in used), _after(made, instances, gate, low), low.inputs, outputs,
-        low.updates, gate, low.constants,
-    )  # fmt: skip
+    kept, after = tuple(i for i in instances if i.id in used), _after(made, instances, gate)
+    whole = Lowered(tuple(made), kept, after, low.inputs, outputs, low.updates, gate, low.constants)
     return _dense(whole), [k.id for k in made]
 
 
@@ -59,17 +57,13 @@ def _read_later(low: Lowered, kernels: Mapping[int, Kernel], sequence: Sequence[
     return found[::-1]
 
 
-def _used(
-    made: Sequence[Kernel], instances: Sequence[Instance], low: Lowered, outputs: Mapping[str, int]
-) -> set[int]:
+def _used(made: Sequence[Kernel], instances: Sequence[Instance], low: Lowered, outputs: Mapping[str, int]) -> set[int]:
     touched = {i for k in made for i in k.touches}
     own = {i.id for i in instances if i.region != ARENA}
     return touched | own | set(low.inputs.values()) | set(outputs.values())
 
 
-def _after(
-    made: Sequence[Kernel], instances: Sequence[Instance], gate: int | None, low: Lowered
-) -> dict[int, frozenset[int]]:
+def _after(made: Sequence[Kernel], instances: Sequence[Instance], gate: int | None) -> dict[int, frozenset[int]]:
     """What must have run before each run: the makers of what it reads; before an update, every reader of the old value
     and the loss; before a value is read back from storage, the run that wrote it there."""
     maker = {w: k.id for k in made for w in k.writes}
@@ -109,9 +103,7 @@ def _dense(low: Lowered) -> Lowered:
     return replace(
         low,
         kernels=kernels,
-        instances=tuple(
-            replace(i, id=number[i.id], of=None if i.of is None else number[i.of]) for i in low.instances
-        ),
+        instances=tuple(replace(i, id=number[i.id], of=None if i.of is None else number[i.of]) for i in low.instances),
         inputs={n: number[i] for n, i in low.inputs.items()},
         outputs={n: number[i] for n, i in low.outputs.items()},
         updates={n: number[i] for n, i in low.updates.items()},

@@ -20,8 +20,8 @@ from math import inf
 import numpy as np
 
 from ..kernel import Kernel, Lowered
-from .trace import Facts, Log, profile, touches
 from ..trade import Trade
+from .trace import Facts, Log, profile, touches
 from .variants import derived, pruned
 
 DEPTH = 40  # kernels run again for one value
@@ -107,7 +107,7 @@ class Search:
         descent ends above."""
         now = list(sequence)
         line = profile(self.facts, now)
-        while (top := max(line, default=0)) > limit:
+        while max(line, default=0) > limit:
             # Crumbs only where nothing of a size that matters is left.
             found = self._best(now, line, limit, most, limit // CRUMB) or self._best(now, line, limit, most, 0)
             if found is None:
@@ -119,7 +119,7 @@ class Search:
         self, now: list[int], line: list[int], limit: int, most: float, least: int
     ) -> tuple[list[int], list[int]] | None:
         above, paid, spent = _above(line, limit), self.cost(now), self.seconds(now)
-        moves = []
+        moves: list[tuple[float, int, _Move]] = []
         for move in self._moves(now, line, limit, least):
             runs = move.chain if move.out is None else (*move.chain, move.out[0])
             if spent + self.seconds(runs) <= most:
@@ -230,24 +230,31 @@ class Search:
                 if now[p] in must and counts[now[p]] == 1:
                     continue
                 fewer = [k for at, k in enumerate(now) if at != p and at not in gone]
-                if self._sound(fewer) and self._fits(fewer, limit):
+                if self.fits(fewer, limit):
                     gone.add(p)
                     counts[now[p]] -= 1
             if not gone:
                 return now
             now = [k for at, k in enumerate(now) if at not in gone]
 
-    def _fits(self, sequence: Sequence[int], limit: int) -> bool:
+    def fits(self, sequence: Sequence[int], limit: int | None = None) -> bool:
+        """Does ``sequence`` make sense, and is no more than ``limit`` bytes live at any point?"""
         try:
-            return self.peak(sequence) <= limit
+            return self._sound(sequence) and (limit is None or self.peak(sequence) <= limit)
         except ValueError:
             return False
 
     def _sound(self, sequence: Sequence[int]) -> bool:
-        """Does every kernel read the weights as they were before their update, and storage what was written there?"""
+        """Does every kernel read what has been made, the weights as they were before their update, and storage what was
+        written there; and does every update wait for the loss?"""
+        profile(self.facts, sequence)
         done: set[str] = set()
+        ran: set[int] = set()
         written: set[int] = set()
         for k in sequence:
+            if not self.facts.waits.get(k, ran) <= ran:
+                return False
+            ran.add(k)
             kernel = self.facts.kernels[k]
             if self.facts.old[k] & done:
                 return False

@@ -20,7 +20,8 @@ class Facts:
     """What replaying needs to know of each kernel, by id; grows as kernels are added to the table.
 
     reads/writes: instances of the arena, each once. pairs: (write, read) instances of one size that may share bytes.
-    old: trainable state that it reads as it was before the update. updates: state that it writes.
+    old: trainable state that it reads as it was before the update. updates: state that it writes. waits: of what
+    updates state, the kernels that must have run although it reads nothing of theirs.
     """
 
     size: dict[int, int]
@@ -37,6 +38,7 @@ class Facts:
     updates: dict[int, frozenset[str]]
     price: Callable[[Kernel], float]
     time: Callable[[Kernel], float]
+    waits: Mapping[int, frozenset[int]]
     states: Mapping[int, tuple[str, int]]  # instance of state in RAM -> name, version
 
     @staticmethod
@@ -44,11 +46,14 @@ class Facts:
         """price: what one run of a kernel costs, in the unit that is given up least of; time: its seconds."""
         size = {i.id: i.spec.bytes for i in low.instances if i.region == ARENA}
         states = {i.id: (str(i.state), i.version) for i in low.instances if i.region == STATE}
+        makers = {w: k.id for k in low.kernels for w in k.writes}
+        gate = frozenset(makers[low.gate] for _ in (0,) if low.gate in makers)
+        once = [k.id for k in low.kernels if any(w in states for w in k.writes)]
         facts = Facts(
             size,
             frozenset(low.inputs.values()) & frozenset(size),
             frozenset(low.outputs.values()) & frozenset(size),
-            {}, {}, {}, {}, {}, {}, {}, {}, {}, price, time, states,
+            {}, {}, {}, {}, {}, {}, {}, {}, {}, price, time, dict.fromkeys(once, gate), states,
         )  # fmt: skip
         for k in low.kernels:
             facts.add(k)

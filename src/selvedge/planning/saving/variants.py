@@ -47,7 +47,7 @@ def derived(kernel: Kernel, wanted: int, instances: Sequence[Instance]) -> Kerne
     e = kernel.expression
     if e is None or kernel.reduction is not None:
         return None
-    makes = dict(reversed(pair) for pair in e.results)  # step -> position in writes
+    makes = {step: write for write, step in e.results}
     goal = next((step for w, step in e.results if kernel.writes[w] == wanted), None)
     if goal is None:
         return None
@@ -129,6 +129,6 @@ def _only(e: Expression, goals: Sequence[tuple[int, int]], kernel: Kernel) -> tu
             return Operand(at[a.read], a.strides)
         return a
 
-    steps = tuple(Step(e.steps[s].op, tuple(moved(a) for a in e.steps[s].args), e.steps[s].attrs) for s in sorted(needed))
+    steps = tuple(Step(s.op, tuple(map(moved, s.args)), s.attrs) for s in (e.steps[i] for i in sorted(needed)))
     results = tuple((write, number[step]) for step, write in goals)
     return Expression(e.extents, steps, results), tuple(kernel.reads[r] for r in kept)
