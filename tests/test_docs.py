@@ -58,7 +58,8 @@ def run(page: Path, text: str) -> list[str]:
     for block in blocks(text):
         if block.kind not in ("python", "given"):
             continue
-        code = compile("\n" * block.line + block.body, str(page), "exec", dont_inherit=True)  # a traceback names the page's own line
+        # A traceback, and a refusal that names the user's line, then name the page's own.
+        code = compile("\n" * block.line + block.body, str(page), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(code, module.__dict__)
         if block.shown is not None and not same(block.shown, printed.getvalue()):
