@@ -86,9 +86,7 @@ def astray(page: Path, text: str) -> list[str]:
         there = page.parent / path if path else page
         if re.match(r"[a-z]+:", target):
             continue
-        if path and not there.exists():
-            found.append(target)
-        elif heading and heading not in anchors(there.read_text() if path else text):
+        if (path and not there.exists()) or (heading and heading not in anchors(there.read_text() if path else text)):
             found.append(target)
     return found
 
