@@ -7,9 +7,9 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from selvedge.device.device import Device
+from selvedge.device.figures import LANE_BYTES
 from selvedge.errors import InvalidInput
 
-LANE_BYTES = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1}
 PIPES = 2  # vector units of one core
 SLOWEST, FASTEST = 1e4, 1e13  # bytes a second that some memory moves
 
@@ -129,7 +129,12 @@ def _implausible(device: Device) -> Iterator[Doubt]:
 def figures(device: Device) -> list[tuple[str, object]]:
     """Every figure of a device that somebody must have got from somewhere."""
     names = ["ram", "flash", "clock_hz", "vector_bytes", "alignment", "reserved_ram", "overhead_s", "cache"]
-    found = [(n, getattr(device, n)) for n in names if getattr(device, n) not in (None, 0) or n == "vector_bytes"]
+    implied = {"alignment": max(device.vector_bytes, 8)}  # not a figure of its own where the profile leaves it out
+    found = [
+        (n, getattr(device, n))
+        for n in names
+        if n == "vector_bytes" or getattr(device, n) not in (None, 0, implied.get(n))
+    ]
     found += [(f"throughput.{k}", v) for k, v in device.throughput.items()]
     found += [(f"bandwidth.{k}", v) for k, v in device.bandwidth.items()]
     found += [(f"ram_elsewhere.{k}", v) for k, v in device.ram_elsewhere.items()]

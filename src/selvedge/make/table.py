@@ -23,7 +23,7 @@ def table(plan: Plan) -> str:
     step = a.programs["step"]
     lines = _wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", "")
     lines += ["", *(f"{name:<8}{figure:<28}{note}" for name, figure, note in figures(plan)), ""]
-    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)) for row in programs(plan)]
+    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)).rstrip() for row in _known(plan)]
     total = sum(a.slots[n].bytes for n in plan.updated)
     whole = sum(s.bytes for s in a.slots.values() if s.kind == "parameter")
     share = 100 * total / whole if whole else 0.0
@@ -34,7 +34,15 @@ def table(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-FORMS = ("<10", ">8", ">14", ">13", ">13", ">11", "")
+FORMS = ("<10", ">8", ">14", ">13", ">13", ">11", ">20")
+
+
+def _known(plan: Plan) -> list[tuple[str, ...]]:
+    """The programs' rows; without their last column where no energy is known."""
+    head, *rows = programs(plan)
+    if any(row[-1] != "-" for row in rows):
+        return [head, *rows]
+    return [(*row[:-1], "") for row in (head, *rows)]
 
 
 def figures(plan: Plan) -> list[tuple[str, str, str]]:
