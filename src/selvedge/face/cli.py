@@ -169,6 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         code = _say(_missing(error), 2)
+    except SystemExit as error:  # click's own way out of a closed pipe
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _drop_output()
+        code = 0
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         _drop_output()
         code = 0

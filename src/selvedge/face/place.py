@@ -31,7 +31,7 @@ def writable(field: str, path: Path) -> None:
 
 def page(path: Path) -> None:
     """Raise ``InvalidInput`` where ``--plot`` names no page, or a place that cannot be written."""
-    if path.suffix not in (".html", ".htm"):
+    if path.suffix not in (".html", ".htm") and not path.is_dir() and "\0" not in str(path):
         raise InvalidInput("--plot", path, "it is a page with pictures: end it in .html")
     writable("--plot", path)
 

@@ -98,8 +98,8 @@ class Trained:
             done = len(fitted.history)
             early = ", ended early: no better epoch" if fitted.ended == "early" else ""
             lines.append(
-                f"{done} epoch{'' if done == 1 else 's'}, best {best.number}: validation {said(best.accuracy, best.loss)}, "
-                f"test {said(self.test.accuracy, self.test.loss)}; "
+                f"{done} epoch{'' if done == 1 else 's'}, best {best.number}: "
+                f"validation {said(best.accuracy, best.loss)}, test {said(self.test.accuracy, self.test.loss)}; "
                 f"guessing reaches {said(fitted.dummy.accuracy, fitted.dummy.loss)}{early}"
             )
         lines.append(

@@ -87,8 +87,13 @@ def _banded(joules: float, energy: Energy | None) -> str:
     if energy is None or not energy.band:
         return engineering(joules, "J")
     factor, prefix = _prefix(joules)
-    low, high = (f"{x / factor:.2g}" for x in (energy.low(joules), energy.high(joules)))
-    return f"{joules / factor:.2g} {prefix}J ({low}-{high})"
+    figure, low, high = (_two(x / factor) for x in (joules, energy.low(joules), energy.high(joules)))
+    return f"{figure} {prefix}J ({low}-{high})"
+
+
+def _two(value: float) -> str:
+    """Two digits, and no power of ten: 700 rather than 7e+02."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _wrap(text: str, indent: str = "  ") -> list[str]:
