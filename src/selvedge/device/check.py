@@ -129,12 +129,7 @@ def _implausible(device: Device) -> Iterator[Doubt]:
 def figures(device: Device) -> list[tuple[str, object]]:
     """Every figure of a device that somebody must have got from somewhere."""
     names = ["ram", "flash", "clock_hz", "vector_bytes", "alignment", "reserved_ram", "overhead_s", "cache"]
-    implied = {"alignment": max(device.vector_bytes, 8)}  # not a figure of its own where the profile leaves it out
-    found = [
-        (n, getattr(device, n))
-        for n in names
-        if n == "vector_bytes" or getattr(device, n) not in (None, 0, implied.get(n))
-    ]
+    found = [(n, getattr(device, n)) for n in names if getattr(device, n) not in (None, 0) or n == "vector_bytes"]
     found += [(f"throughput.{k}", v) for k, v in device.throughput.items()]
     found += [(f"bandwidth.{k}", v) for k, v in device.bandwidth.items()]
     found += [(f"ram_elsewhere.{k}", v) for k, v in device.ram_elsewhere.items()]
@@ -152,4 +147,6 @@ def figures(device: Device) -> list[tuple[str, object]]:
 
 
 def _unsourced(device: Device) -> list[tuple[str, object]]:
-    return [(name, value) for name, value in figures(device) if device.basis(name) is None]
+    """Without the alignment where it is what follows from the vectors, whoever has written it."""
+    implied = ("alignment", max(device.vector_bytes, 8))
+    return [one for one in figures(device) if one != implied and device.basis(one[0]) is None]
