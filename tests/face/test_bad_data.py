@@ -96,6 +96,7 @@ def on_digits(*more: str) -> tuple[str, ...]:
 CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     # where the data is
     (train("mine.py:digits", "nowhere"), ("--data is nowhere", "no such file or folder", ".npz")),
+    (train("mine.py:digits", "a" * 300 + ":limit=3"), ("--data is aaa", "no such file or folder")),
     (train("mine.py:digits", ""), ("--data is empty", "no such file or folder")),
     (train("mine.py:digits", "notes.txt"), ("notes.txt", "a folder of images, sounds or CSV")),
     (train("mine.py:digits", "empty"), ("--data is empty", "no images", "no .wav")),
@@ -179,6 +180,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (on_digits("--plot", "/proc/a.html"), ("--plot is /proc/a.html", "name another place")),
     (on_digits("--out", "notes.txt"), ("--out is notes.txt", "it is a file")),
     (on_digits("--out", "digits"), ("--out is digits", "it holds other files")),
+    (on_digits("--out", "a" * 250), ("checkpoint is aaa", "File name too long", "name another place")),
     (on_digits("--resume"), ("--resume is made.checkpoint.npz", "leave --resume out")),
     (on_digits("--out", "old"), ("old.checkpoint.npz", "add --resume, or remove the file")),
     (on_digits("--out", "old", "--resume"), ("old.checkpoint.npz", "cannot be read", "remove it")),
@@ -191,6 +193,8 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("predict", "nowhere", "digits/1/1.png"), ("artifact is nowhere", "manifest.json")),
     (("predict", "digits", "digits/1/1.png"), ("artifact is digits", "manifest.json")),
     (("predict", "model"), ("Missing argument",)),
+    (("predict", "a" * 300, "digits/1/1.png"), ("artifact is aaa", "manifest.json")),
+    (("predict", "model", "a" * 300), ("input is aaa", "there is no such file")),
     (("predict", "model", "no.png"), ("input is no.png", "there is no such file")),
     (("predict", "model", "digits"), ("input is digits", "it is a folder")),
     (("predict", "model", "flowers.csv"), ("input is flowers.csv", "this model takes .png")),

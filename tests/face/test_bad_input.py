@@ -185,6 +185,15 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert files(folder) == before
 
 
+@pytest.mark.parametrize("arguments", [("plan", "--inptu", "1x4"), ("plan",), ("fly",)], ids=" ".join)
+def test_a_fault_in_the_line_itself_is_data_too(folder: Path, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments, "--json", cwd=folder)
+    assert result.code == 2
+    told = json.loads(result.out)["error"]
+    assert told["kind"] == "UsageError"
+    assert result.err == f"selvedge: {told['message']}\n"
+
+
 def test_a_misspelt_command_is_corrected_once(folder: Path) -> None:
     result = run("plann", cwd=folder)
     assert_one_line(result, "No such command 'plann'")

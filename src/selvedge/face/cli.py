@@ -157,7 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = _say("interrupted", 130)
     except click.ClickException as error:
-        text = _TWICE.sub(r"\1", error.format_message())
+        text = _TWICE.sub(r"\1", one_line(error.format_message()))
+        if text and "--json" in given:
+            told = {"kind": "UsageError", "message": text}
+            typer.echo(json.dumps({"error": told}, indent=1))
         code = _say(text, 2) if text else 2  # without one, typer has shown the help
     except SelvedgeError as error:
         if debug:

@@ -28,7 +28,7 @@ from .figures import seconds
 from .held import held
 from .interrupt import Interrupted, stopping
 from .job import Job, Terms, planned, prepare
-from .place import writable_folder
+from .place import writable, writable_folder
 from .progress import Work
 
 OPTIMIZER = SGD(lr=0.01, momentum=0.9)
@@ -220,6 +220,7 @@ def _fit(session: HostSession, job: Job, order: Order, path: Path, work: Work) -
 def _checkpoint(out: Path, resume: bool) -> Path:
     """Beside the folder, which is written whole at the end."""
     path = out.parent / f"{out.name}.checkpoint.npz"
+    writable("checkpoint", path)
     if resume and not path.exists():
         raise InvalidInput("--resume", str(path), "there is no such checkpoint: leave --resume out to begin")
     if path.exists() and not resume:
