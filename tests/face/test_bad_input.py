@@ -201,7 +201,8 @@ def test_a_misspelt_command_is_corrected_once(folder: Path) -> None:
 
 
 def test_a_module_serves_where_a_function_would(folder: Path) -> None:
-    given = json.loads(run("plan", "net.py:ready", "--input", "1x4", *DEVICE, "--json", cwd=folder).out)
+    (folder / "ready.py").write_text("from net import Net\n\nready = Net()\n")
+    given = json.loads(run("plan", "ready.py:ready", "--input", "1x4", *DEVICE, "--json", cwd=folder).out)
     assert (given["model"], given["updated"]) == ("ready", ["head.weight", "head.bias"])
 
 
