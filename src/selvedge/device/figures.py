@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
+# Bytes of an element, by the dtypes that rates are given for.
+LANE_BYTES = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1}
 LEVELS = ("cache", "ram", "flash")
 KINDS = ("published", "estimate", "measured")
 # What a measured table prices, each in seconds: see device/cost.py.
