@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .kernel import Lowered
-from .live import Replay, liveness, shared_bytes
+from .order import Replay, liveness, shared_bytes
 from .tally import Steps
 
 
@@ -44,7 +44,7 @@ def bound_of_any_order(lowered: Lowered) -> int:
         else:
             held = np.zeros(count, bool)
         if i not in live.pinned:
-            lasting[i] = before[list(steps.readers[i])].any(axis=0)
+            lasting[i] = np.logical_or.reduce(before[list(steps.readers[i])], axis=0)
             held &= lasting[i]
         held[touching[i]] = True
         total[held] += size

@@ -69,7 +69,7 @@ class Groups:
         return self._behind(start, goal, skip_direct) is None
 
     def _behind(self, start: Node, goal: Node, skip_direct: bool) -> set[Node] | None:
-        """The groups between ``goal`` and ``start`` that ``start`` depends on; None if one of them leads to ``goal``."""
+        """The groups between ``goal`` and ``start`` that ``start`` depends on; None if one leads to ``goal``."""
         seen: set[Node] = set()
         least = self._rank[goal]
         if self._rank[start] < least:

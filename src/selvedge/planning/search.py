@@ -8,10 +8,11 @@ never twice from one set of kernels that have run. So where it ends without an o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .greedy import greedy
 from .kernel import Lowered
-from .order import greedy
 from .tally import Steps, Tally
 
 LIMIT = 400  # branches a target, while the peak is brought down
@@ -37,10 +38,11 @@ def descend(steps: Steps, floor: int) -> tuple[int, tuple[int, ...]]:
         target = (low + peak) // 2
         if peak - low <= max(64, peak // 500):
             break
-    return _peak(steps, best), best
+    return peak_of(steps, best), best
 
 
-def _peak(steps: Steps, order: tuple[int, ...]) -> int:
+def peak_of(steps: Steps, order: Sequence[int]) -> int:
+    """Live bytes at the worst kernel of ``order`` (ids)."""
     tally, at = Tally(steps), {k: i for i, k in enumerate(steps.ids)}
     for k in order:
         tally.take(at[k])
@@ -64,7 +66,7 @@ def prove(steps: Steps, found: Ordered, work: int = PROOF) -> Ordered:
         tried = explore(steps, found.peak - 1, limit=None, work=work)
         work -= tried.work
         if tried.order is not None:
-            found = Ordered(tried.order, _peak(steps, tried.order), found.floor)
+            found = Ordered(tried.order, peak_of(steps, tried.order), found.floor)
         elif tried.ended:
             found = Ordered(found.order, found.peak, found.peak)
     return found
@@ -140,7 +142,5 @@ def _settle(tally: Tally, target: int, done: int) -> int:
 
 def _choices(tally: Tally, target: int) -> list[int]:
     """The other moves that stay below the target, the most promising last."""
-    rated = [
-        (tally.after[k], tally.during[k], k) for k in tally.ready if tally.bytes + tally.during[k] <= target
-    ]
+    rated = [(tally.after[k], tally.during[k], k) for k in tally.ready if tally.bytes + tally.during[k] <= target]
     return [r[-1] for r in sorted(rated, reverse=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .kernel import Lowered
-from .live import Liveness, liveness, shared_bytes
+from .order import Liveness, liveness, shared_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,7 @@ class Steps:
     before: tuple[tuple[int, ...], ...]
     behind: tuple[tuple[int, ...], ...]
     start: int  # bytes of the inputs
-    # (kernel, what dies there) -> (bytes while it runs, bytes after it), beside what was live before
-    rated: dict[tuple[int, tuple[int, ...]], tuple[int, int]] = field(default_factory=dict)
+    rated: dict[tuple[int, tuple[int, ...]], tuple[int, int]] = field(default_factory=dict)  # what is known
 
     @classmethod
     def of(cls, lowered: Lowered) -> Steps:
@@ -43,6 +42,19 @@ class Steps:
             tuple(map(tuple, behind)),
             sum(live.size[i] for i in live.inputs),
         )
+
+    def rate(self, kernel: int, dying: tuple[int, ...]) -> tuple[int, int]:
+        """(bytes while ``kernel`` runs, bytes after it) beside what was live before, if ``dying`` are the reads that
+        nothing needs any more."""
+        key = (kernel, dying)
+        if key not in self.rated:
+            k, size, pinned = self.lowered.kernels[kernel], self.live.size, self.live.pinned
+            made = sum(size[w] for w in k.writes if w in size)
+            scratch = size[k.scratch] if k.scratch is not None else 0
+            shared = shared_bytes(k.inplace, k.writes, k.reads, set(dying), size)
+            unread = sum(size[w] for w in k.writes if w in size and not self.readers[w] and w not in pinned)
+            self.rated[key] = made + scratch - shared, made - sum(size[r] for r in dying) - unread
+        return self.rated[key]
 
 
 class Tally:
@@ -110,14 +122,4 @@ class Tally:
     def _rate(self, kernel: int) -> None:
         steps, left, pinned = self.steps, self.left, self.steps.live.pinned
         dying = tuple([r for r in steps.reads[kernel] if left[r] == 1 and r not in pinned])
-        key = (kernel, dying)
-        if key not in steps.rated:
-            k, size = steps.lowered.kernels[kernel], steps.live.size
-            made = sum(size[w] for w in k.writes if w in size)
-            scratch = size[k.scratch] if k.scratch is not None else 0
-            shared = shared_bytes(k.inplace, k.writes, k.reads, set(dying), size)
-            unread = sum(
-                size[w] for w in k.writes if w in size and not steps.readers[w] and w not in pinned
-            )
-            steps.rated[key] = made + scratch - shared, made - sum(size[r] for r in dying) - unread
-        self.during[kernel], self.after[kernel] = steps.rated[key]
+        self.during[kernel], self.after[kernel] = steps.rate(kernel, dying)
