@@ -96,9 +96,9 @@ def test_a_gap_that_no_placement_avoids_is_proven() -> None:
     """Each 64 bytes, aligned to 64, put the 4 bytes beside them on top; but the two of 4 bytes live together."""
     found = [Buffer((0,), 64, 0, 0), Buffer((1,), 4, 0, 1), Buffer((2,), 4, 1, 2), Buffer((3,), 64, 2, 2)]
     assert live(found) == 68
-    offsets, top = place(found, 64, 4, 68)
+    offsets, _ = place(found, 64, 4, 68)
     for made in (best_places(found, 64, 4, 68), solve_place(found, 64, 4, offsets, 68, limit=10.0)):
-        assert made.top == made.bound == top == lowest_top(found, 64, 4) == 72
+        assert made.top == made.bound == lowest_top(found, 64, 4) == 72
 
 
 @pytest.mark.parametrize(("nodes", "within"), [(200, 1.0), (1000, 1.0), (500, 1.005)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .place import Buffer, place
-from .solve_place import Placement, solve_place
+from .solve_place import Placement, solve_place, whole
 from .stack import LIMIT, RULES, stack
 
 WORK = 40_000_000  # numbers that stacking looks at: a second or two
@@ -46,7 +46,7 @@ def _stacked(found: Sequence[Buffer], align: int, item: int, best: Placement) ->
         else:
             low = target + 1
             if tried.ended:
-                best = Placement(best.offsets, best.top, target + 1)
+                best = Placement(best.offsets, best.top, whole(found, item, target + 1))
         target = (low + best.top - 1) // 2
         if best.top - low < item:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import gcd
 
 from .place import Buffer, aligned
 
@@ -69,10 +70,16 @@ def solve_place(
     status = solver.solve(model)
     least = bound
     if status != cp_model.UNKNOWN:  # in items, rounded up: the bytes can be fewer by less than one
-        least = max(bound, round(solver.best_objective_bound) * item - (item - 1))
+        least = max(bound, whole(found, item, round(solver.best_objective_bound) * item - (item - 1)))
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         made = {i: step * solver.value(at) for b, (at, step) in zip(found, starts, strict=True) for i in b.instances}
         reached = max(made[b.instances[0]] + b.bytes for b in found)
         if reached < top:
             return Placement(made, reached, min(least, reached))
     return Placement(dict(offsets), top, min(least, top))
+
+
+def whole(found: Sequence[Buffer], item: int, bound: int) -> int:
+    """``bound`` rounded up to what a top can be: offsets are whole items, so tops share the sizes' common divisor."""
+    grain = gcd(item, *(b.bytes for b in found))
+    return -(-bound // grain) * grain
