@@ -10,14 +10,15 @@ from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
-from .bound import bound_of_any_order, bound_of_order
+from .bound import bound_of_order
 from .families import Machine
 from .kernel import ARENA, FLASH, STATE, Instance, Kernel, Lowered
 from .lower import lower
 from .order import liveness
-from .place import buffers, place
+from .ordering import best_order
+from .place import buffers
+from .placement import best_places
 from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
-from .search import lowest_peak
 from .work import work
 
 
@@ -128,13 +129,14 @@ def _program(
     persistent: int,
     align: int,
 ) -> Program:
-    any_order = bound_of_any_order(low)
-    sequence = lowest_peak(low, any_order)
+    ordered = best_order(low)
+    sequence = ordered.order
     bound = bound_of_order(low, sequence)
     found = buffers(low, sequence)
     item = max((ITEM_BYTES[i.spec.dtype] for i in low.instances), default=4)
-    offsets, transient = place(found, align, item, bound)
-    places = {i: persistent + o for i, o in offsets.items()}
+    placed = best_places(found, align, item, bound)
+    transient = placed.top
+    places = {i: persistent + o for i, o in placed.offsets.items()}
     for i in low.instances:
         if i.region != ARENA:
             slot = slots[i.state] if i.state is not None else constants[f"{name}.{i.label}"]
@@ -158,12 +160,13 @@ def _program(
         low.gate,
         transient,
         bound,
-        any_order,
+        ordered.floor,
         len(graph.nodes()),
         macs,
         moved,
         seconds(device, done),
         joules(device, done),
+        placed.bound,
     )
 
 
