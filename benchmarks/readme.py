@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import memory, steps
+from . import memory, planning, steps
 from .environment import caption
 
-TABLES = {"memory": memory, "steps": steps}
+TABLES = {"memory": memory, "planning": planning, "steps": steps}
 
 
 def rendered(name: str, result: dict[str, Any]) -> str:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 
 from selvedge.ir.graph import Spec
 from selvedge.planning.bound import bound_of_any_order, bound_of_order
+from selvedge.planning.greedy import greedy
 from selvedge.planning.kernel import Instance, Kernel, Lowered
-from selvedge.planning.order import greedy
 from selvedge.planning.place import buffers, place
 
 from .dags import lowereds, optimum, peak_of

@@ -12,8 +12,8 @@ from selvedge.capture.autodiff import gradients
 from selvedge.ir.graph import LEAVES, Graph, Node, Spec, Value
 from selvedge.planning.families import Machine
 from selvedge.planning.fuse import VIEWS, fuse, is_loop, root
+from selvedge.planning.greedy import greedy
 from selvedge.planning.lower import lower
-from selvedge.planning.order import greedy
 
 from .dags import elementwise, is_order
 
@@ -103,3 +103,31 @@ def test_no_update_is_fused_with_what_the_loss_needs(seed: int) -> None:
         at = {k: i for i, k in enumerate(order)}
         for new in lowered.updates.values():
             assert at[maker[new]] > at[maker[lowered.gate]]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_path_is_known_however_groups_were_merged(seed: int) -> None:
+    """Against a search of every group, after each of thirty random merges."""
+    rng = random.Random(seed)
+    groups = fuse(elementwise(seed, 40))
+
+    def leads(start: Node, goal: Node, skip_direct: bool) -> bool:
+        edges = reads(groups.members)
+        seen: set[Node] = set()
+        stack = [s for s in edges[start] if not (skip_direct and s is goal)]
+        while stack:
+            head = stack.pop()
+            if head not in seen:
+                seen.add(head)
+                stack.extend(edges[head])
+        return goal in seen
+
+    for _ in range(30):
+        one, other = rng.sample(sorted(groups.members, key=groups.position.__getitem__), 2)
+        for skip in (False, True):
+            assert groups.reaches(one, other, skip) == leads(one, other, skip)
+        apart = not leads(one, other, True) and not leads(other, one, False)
+        assert groups.can_merge(one, other) == apart
+        if apart and len(groups.members) > 4:
+            groups.merge(one, other)
+        assert len(groups.heads()) == len(groups.members)

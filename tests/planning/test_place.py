@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selvedge.planning.greedy import greedy
 from selvedge.planning.kernel import Lowered
-from selvedge.planning.order import greedy
 from selvedge.planning.place import Buffer, buffers, place
 
 from .dags import lowereds, peak_of

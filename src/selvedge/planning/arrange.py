@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from math import inf
 
 import numpy as np
 
-from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
-from .bound import bound_of_any_order, bound_of_order
-from .families import Machine
-from .kernel import ARENA, FLASH, STATE, Instance, Kernel, Lowered
+from .kernel import FLASH, STATE, Lowered
+from .lighten import programs
 from .lower import lower
-from .order import liveness
-from .place import buffers, place
-from .saving import Price, least_any, save
-from .saving.store import stored
-from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
-from .search import lowest_peak
-from .trade import NOTHING, Saved, Trade
-from .work import PAGES, work
-
-
-def machine(device: Device, dtype: str) -> Machine:
-    """Lanes and tile size for ``device``: a core without vectors is short of RAM too, so its tiles are small."""
-    lanes = max(1, device.vector_bytes // ITEM_BYTES[dtype])
-    return Machine(lanes, tile_bytes=4096 if lanes > 1 else 512)
+from .program import Site, machine
+from .schedule import Arrangement, Choice, Memory, Slot
+from .trade import NOTHING, Trade
 
 
 def arrange(
@@ -54,19 +40,19 @@ def arrange(
     state = {name: v for g in graphs.values() for name, v in g.state.items()}
     slots, persistent, weights = _slots(state, updated, align)
     constants, values, weights = _constants(lowered, weights)
-    site = _Site(device, slots, constants, persistent, align, None if room is None else room - persistent, latency)
-    programs = _programs(graphs, lowered, site, trade)
-    transient = max(p.transient_bytes for p in programs.values())
+    site = Site(device, slots, constants, persistent, align, None if room is None else room - persistent, latency)
+    made = programs(graphs, lowered, site, trade)
+    transient = max(p.transient_bytes for p in made.values())
     memory = Memory(
         persistent,
         transient,
         weights,
         _code(lowered),
-        persistent + max(p.bound_bytes for p in programs.values()),
-        persistent + max(p.any_order_bytes for p in programs.values()),
-        max(p.storage_bytes for p in programs.values()),
+        persistent + max(p.bound_bytes for p in made.values()),
+        persistent + max(p.any_order_bytes for p in made.values()),
+        max(p.storage_bytes for p in made.values()),
     )
-    return Arrangement(programs, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+    return Arrangement(made, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
 
 
 def _real(graphs: Mapping[str, Graph]) -> str:
@@ -132,163 +118,3 @@ def _constants(lowered: Mapping[str, Lowered], weights: int) -> tuple[dict[str, 
                 values[name] = low.constants[i.id]
                 weights += i.spec.bytes
     return slots, values, weights
-
-
-@dataclass(frozen=True, slots=True)
-class _Site:
-    """Where programs are put: the device, the state that is there already, and the transient bytes that are left."""
-
-    device: Device
-    slots: Mapping[str, Slot]
-    constants: Mapping[str, Slot]
-    persistent: int
-    align: int
-    room: int | None
-    latency: float
-
-
-def _programs(
-    graphs: Mapping[str, Graph], lowered: Mapping[str, Lowered], site: _Site, trade: Trade
-) -> dict[str, Program]:
-    """Every program plain; then those that are too large, the largest first, with values made again or paged."""
-    made = {
-        name: _placed(name, graphs[name], low, lowest_peak(low, bound_of_any_order(low)), site)
-        for name, low in lowered.items()
-    }
-    if not (trade.recompute or trade.page):
-        return made
-    room = site.room
-    for name in sorted(made, key=lambda n: -made[n].transient_bytes):
-        plain, low = made[name], lowered[name]
-        if trade.least and room == site.room:
-            # The others need only be as small as the largest can be made.
-            made[name] = _saved(plain, graphs[name], low, site, trade, 0)
-            room = made[name].transient_bytes
-        elif room is not None and least_any(low) <= room < plain.transient_bytes:
-            made[name] = _saved(plain, graphs[name], low, site, replace(trade, least=False), room)
-    return made
-
-
-STORAGE_TIMES = 50  # RAM against flash or a card, where a profile has no figures
-STORED = (1 << 32) - 1  # the storage calls count bytes in 32 bits
-PLACES = 4  # times that a program is made smaller because its buffers left gaps
-
-
-def _saved(plain: Program, graph: Graph, low: Lowered, site: _Site, trade: Trade, room: int) -> Program:
-    """``plain`` with values made again or paged: what keeps the room, or the smallest; ``plain`` if that is neither."""
-    price = _price(low, site.device, trade)
-    aim, best = room, plain
-    for _ in range(PLACES):
-        found = save(low, plain.order(), aim, price, trade, site.latency if plain.seconds is not None else inf)
-        if found is None:
-            break
-        program = _placed(plain.name, graph, *found, site)
-        if program.transient_bytes < best.transient_bytes:
-            best = program
-        gap = program.transient_bytes - room
-        if gap <= 0 or program.bound_bytes > aim or trade.least:
-            break
-        aim -= gap
-    if best is plain or (best.transient_bytes > room and not trade.least):
-        return plain
-    storage = site.device.storage
-    if best.storage_bytes > min(STORED, storage.size if storage is not None else 0):
-        return plain
-    kernels = [best.kernels[k] for k in best.order()]
-    paged = {way: sum(k.params["bytes"] for k in kernels if k.family == way) for way in ("page_out", "page_in")}
-    again = sum(any(best.instances[w].of is not None for w in k.writes) and k.family != "page_in" for k in kernels)
-    saved = Saved(
-        plain.transient_bytes, plain.seconds, plain.joules, again, paged["page_out"], paged["page_in"]
-    )  # fmt: skip
-    return replace(best, saved=saved)
-
-
-def _price(low: Lowered, device: Device, trade: Trade) -> Price:
-    """By the device's figures where it has all that is needed; else a byte moved and a multiply-accumulate cost the
-    same, and a byte paged STORAGE_TIMES as much."""
-    instances = {i.id: i for i in low.instances}
-    beyond = device.cache + 1  # an arena that is too large for the cache: this is what is to be made smaller
-    paging = [Kernel(0, "page_in", (), (0,)), Kernel(0, "page_out", (0,), ())] if trade.page and instances else []
-
-    def by(measure: Callable[[Device, Iterable[Work]], float | None]) -> Callable[[Kernel], float] | None:
-        if measure(device, works([*low.kernels, *paging], instances, device, beyond)) is None:
-            return None
-        return lambda kernel: measure(device, works([kernel], instances, device, beyond)) or 0.0
-
-    def count(kernel: Kernel) -> float:
-        moved = sum(instances[i].spec.bytes for i in (*kernel.reads, *kernel.writes))
-        return float(kernel.macs + moved * (STORAGE_TIMES if kernel.family in PAGES else 1))
-
-    time = by(seconds) or count
-    return Price(time, (by(joules) or time) if trade.objective == "energy" else time)
-
-
-def _placed(name: str, graph: Graph, low: Lowered, sequence: Sequence[int], site: _Site) -> Program:
-    low, storage = stored(low)
-    device, persistent = site.device, site.persistent
-    bound = bound_of_order(low, sequence)
-    found = buffers(low, sequence)
-    item = max((ITEM_BYTES[i.spec.dtype] for i in low.instances), default=4)
-    offsets, transient = place(found, site.align, item, bound)
-    places = {i: persistent + o for i, o in offsets.items()}
-    for i in low.instances:
-        if i.region != ARENA:
-            slot = site.slots[i.state] if i.state is not None else site.constants[f"{name}.{i.label}"]
-            places[i.id] = slot.offset
-    kernels = {k.id: k for k in low.kernels}
-    moved = sum(low.instances[i].spec.bytes for k in low.kernels for i in (*k.reads, *k.writes))
-    macs = sum(k.macs for k in low.kernels)
-    instances = {i.id: i for i in low.instances}
-    done = works(low.kernels, instances, device, persistent + transient)
-    return Program(
-        name,
-        kernels,
-        instances,
-        _schedule(low, sequence),
-        places,
-        {i.id: i.spec.bytes for i in low.instances},
-        low.after,
-        low.inputs,
-        low.outputs,
-        low.updates,
-        low.gate,
-        transient,
-        bound,
-        bound_of_any_order(low),
-        len(graph.nodes()),
-        macs,
-        moved,
-        seconds(device, done),
-        joules(device, done),
-        storage,
-    )
-
-
-def works(kernels: Iterable[Kernel], instances: Mapping[int, Instance], device: Device, arena: int) -> list[Work]:
-    """What each of ``kernels`` does on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
-    it fits there, and what is frozen comes from flash where the device has a rate for it."""
-    dtype = next((i.spec.dtype for i in instances.values() if i.spec.is_float), "float32")
-    level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"
-    lanes, flash = machine(device, dtype).lanes, "flash" in device.bandwidth
-    return [work(k, instances, lanes, level, flash) for k in kernels]
-
-
-def _schedule(low: Lowered, sequence: Sequence[int]) -> tuple[Event, ...]:
-    """Each kernel, then what nothing reads any more."""
-    live = liveness(low)
-    kernels = {k.id: k for k in low.kernels}
-    left = {i: set(r) for i, r in live.readers.items()}
-    events: list[Event] = []
-    for i in live.inputs:
-        if not left[i] and i not in live.pinned:
-            events.append(Free(i))
-    for at in sequence:
-        kernel = kernels[at]
-        events.append(Compute(at))
-        for i in kernel.touches:
-            if i not in live.size or i in live.pinned:
-                continue
-            left[i].discard(at)
-            if not left[i]:
-                events.append(Free(i))
-    return tuple(events)

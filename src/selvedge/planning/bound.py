@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .kernel import Lowered
 from .order import Replay, liveness, shared_bytes
+from .tally import Steps
 
 
 def bound_of_order(lowered: Lowered, order: Sequence[int]) -> int:
@@ -20,48 +23,53 @@ def bound_of_order(lowered: Lowered, order: Sequence[int]) -> int:
 def bound_of_any_order(lowered: Lowered) -> int:
     """No order can use less (order relaxed): while a kernel runs, its operands are live, and so is every value whose
     maker must come before it and one of whose readers must come after it."""
-    live = liveness(lowered)
-    ids = [k.id for k in lowered.kernels]
-    bit = {k: 1 << i for i, k in enumerate(ids)}
-    before: dict[int, int] = {}
-    remaining = {k: set(a) for k, a in lowered.after.items()}
-    followers: dict[int, list[int]] = {}
-    for k, sources in lowered.after.items():
-        for s in sources:
-            followers.setdefault(s, []).append(k)
-    ready = [k for k, a in remaining.items() if not a]
-    topological: list[int] = []
+    steps = Steps.of(lowered)
+    live, count = steps.live, len(steps.ids)
+    before = _ancestors(steps)  # [k, a]: must a have run before k
+    behind = np.ascontiguousarray(before.T)
+    at = {k: i for i, k in enumerate(steps.ids)}
+    touching: dict[int, list[int]] = {i: [] for i in live.size}
+    for k, kernel in enumerate(lowered.kernels):
+        for i in kernel.touches:
+            if i in touching:
+                touching[i].append(k)
+
+    total = np.zeros(count, np.int64)
+    lasting: dict[int, np.ndarray] = {}  # instance -> while which kernels something must still read it
+    for i, size in live.size.items():
+        if i in live.inputs:
+            held = np.ones(count, bool)
+        elif i in live.maker:
+            held = behind[at[live.maker[i]]].copy()
+        else:
+            held = np.zeros(count, bool)
+        if i not in live.pinned:
+            lasting[i] = np.logical_or.reduce(before[list(steps.readers[i])], axis=0)
+            held &= lasting[i]
+        held[touching[i]] = True
+        total[held] += size
+    best = sum(live.size[i] for i in live.inputs)
+    for k, kernel in enumerate(lowered.kernels):
+        # A write may take the place of a read that no kernel has to read later.
+        dying = {i for i in steps.reads[k] if i not in live.pinned and not lasting[i][k]}
+        shared = shared_bytes(kernel.inplace, kernel.writes, kernel.reads, dying, live.size)
+        best = max(best, int(total[k]) - shared)
+    return best
+
+
+def _ancestors(steps: Steps) -> np.ndarray:
+    """[k, a]: kernel a must run before kernel k, by way of others or not. Bool, a byte each."""
+    count = len(steps.ids)
+    before = np.zeros((count, count), bool)
+    waiting = [len(b) for b in steps.before]
+    ready = [k for k, n in enumerate(waiting) if not n]
     while ready:
         k = ready.pop()
-        topological.append(k)
-        before[k] = 0
-        for s in lowered.after[k]:
-            before[k] |= before[s] | bit[s]
-        for f in followers.get(k, ()):
-            remaining[f].discard(k)
-            if not remaining[f]:
+        for s in steps.before[k]:
+            before[k] |= before[s]
+            before[k, s] = True
+        for f in steps.behind[k]:
+            waiting[f] -= 1
+            if not waiting[f]:
                 ready.append(f)
-    behind: dict[int, int] = dict.fromkeys(ids, 0)
-    for k in reversed(topological):
-        for f in followers.get(k, ()):
-            behind[k] |= behind[f] | bit[f]
-
-    readers = {i: sum(bit[k] for k in r) for i, r in live.readers.items()}
-    best = sum(live.size[i] for i in live.inputs)
-    for kernel in lowered.kernels:
-        total = 0
-        own = set(kernel.touches)
-        for i, size in live.size.items():
-            if i in own:
-                total += size
-                continue
-            made_before = i in live.inputs or (i in live.maker and before[kernel.id] & bit[live.maker[i]])
-            needed_after = i in live.pinned or readers[i] & behind[kernel.id]
-            if made_before and needed_after:
-                total += size
-        # A write may take the place of a read that no kernel has to read later.
-        dying = {
-            i for i in kernel.reads if i in readers and i not in live.pinned and not readers[i] & behind[kernel.id]
-        }
-        best = max(best, total - shared_bytes(kernel.inplace, kernel.writes, kernel.reads, dying, live.size))
-    return best
+    return before

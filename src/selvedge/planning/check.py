@@ -13,6 +13,7 @@ import numpy as np
 from .kernel import ARENA, FLASH, STATE, Expression, Kernel, Operand
 from .meaning import Contradiction, names
 from .operands import ANY, INDEX, REAL, Extent, operands
+from .owners import Owners
 from .schedule import Arrangement, Compute, Free, Program
 from .scratch import native_scratch
 
@@ -25,7 +26,6 @@ MAY_ALIAS = {
 }
 PAGES = ("page_out", "page_in")
 MOVES = ("copy", *PAGES)
-NOBODY = -1
 
 
 class BadPlan(RuntimeError):
@@ -71,12 +71,15 @@ def _check_slots(plan: Arrangement) -> None:
 class _Checker:
     def __init__(self, plan: Arrangement, program: Program) -> None:
         self.plan, self.p = plan, program
-        self.owner = {
-            ARENA: np.full(plan.memory.arena, NOBODY, np.int64),
-            FLASH: np.full(plan.memory.weights, NOBODY, np.int64),
-        }
+        self.owner = {ARENA: Owners(plan.memory.arena), FLASH: Owners(plan.memory.weights)}
         self.freed: set[int] = set()
         self.top = 0
+        self.gate = {k.id for k in program.kernels.values() if program.gate in k.writes}
+        self.readers: dict[str, list[Kernel]] = {}  # of a state array's old value
+        for kernel in program.kernels.values():
+            read = (program.instances[r] for r in kernel.reads)
+            for name in dict.fromkeys(i.state for i in read if i.state is not None and i.version == 0):
+                self.readers.setdefault(name, []).append(kernel)
 
     def run(self) -> int:
         """Replay; returns one past the highest arena byte in use."""
@@ -260,14 +263,10 @@ class _Checker:
         instance = p.instances[i]
         if instance.version != 1 or instance.state is None or p.updates.get(instance.state) != i:
             self._fail(f"{kernel.label} writes {self._name(i)}, which is no update of this program")
-        if p.gate is not None:
-            makers = {k.id for k in p.kernels.values() if p.gate in k.writes}
-            if not makers <= ran - {kernel.id}:
-                self._fail(f"{kernel.label} updates {self._name(i)} before the loss is known")
-        for other in p.kernels.values():
-            if other.id not in ran and any(
-                p.instances[r].state == instance.state and p.instances[r].version == 0 for r in other.reads
-            ):
+        if not self.gate <= ran - {kernel.id}:
+            self._fail(f"{kernel.label} updates {self._name(i)} before the loss is known")
+        for other in self.readers.get(instance.state or "", ()):
+            if other.id not in ran:
                 self._fail(f"{kernel.label} updates {self._name(i)} before {other.label} has read the old value")
 
     def _may_alias(self, kernel: Kernel) -> set[tuple[int, int]]:
@@ -327,9 +326,9 @@ class _Checker:
         owner = self.owner[region]
         if low < 0 or high > len(owner):
             self._fail(f"{self._name(i)} ({why}) ends at byte {high}, the {region} has {len(owner)}")
-        if fresh and (owner[low:high] != NOBODY).any():
+        if fresh and not owner.untouched(low, high):
             self._fail(f"{self._name(i)} ({why}) overlaps another")
-        owner[low:high] = i
+        owner.claim(low, high, i)
         if region == ARENA and self.p.instances[i].region == ARENA:
             self.top = max(self.top, high)
 
@@ -337,7 +336,7 @@ class _Checker:
         region, low, high = self._range(i)
         if i in self.freed:
             self._fail(f"{self._name(i)} ({why}) was freed")
-        if high > len(self.owner[region]) or (self.owner[region][low:high] != i).any():
+        if high > len(self.owner[region]) or not self.owner[region].belongs(low, high, i):
             self._fail(f"{self._name(i)} ({why}) was not written, or was overwritten")
 
     def _name(self, i: int) -> str:

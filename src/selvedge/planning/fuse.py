@@ -26,7 +26,11 @@ def is_loop(node: Node) -> bool:
 
 
 class Groups:
-    """Disjoint groups of nodes that will be one kernel each, with a test that merging keeps the kernels acyclic."""
+    """Disjoint groups of nodes that will be one kernel each, with a test that merging keeps the kernels acyclic.
+
+    The groups stand in a line, each after what it reads, and merging keeps them so: a search for a path from a group
+    never looks at what stands before its goal. What each reaches in the graph itself is kept in bits.
+    """
 
     def __init__(self, order: Sequence[Node], gate: Node | None = None, gated: Collection[Node] = ()) -> None:
         """``gated``: nodes that wait for ``gate`` without reading it: new state, for the loss to be known finite."""
@@ -35,36 +39,58 @@ class Groups:
         self.position = {n: i for i, n in enumerate(self.order)}
         self.members: dict[Node, list[Node]] = {n: [n] for n in self.order}
         self.head: dict[Node, Node] = {n: n for n in self.order}
+        self._makers = {n: {r.node for v in n.inputs if (r := root(v)).node in self.head} for n in self.order}
+        if gate is not None:
+            for node in self.gated & self.head.keys():
+                self._makers[node].add(gate)
+        self._line = self.heads()
+        self._rank = {n: i for i, n in enumerate(self._line)}
+        self._own = {n: 1 << i for n, i in self.position.items()}
+        self._above = dict.fromkeys(self.order, 0)  # nodes that a group depends on
+        self._below = dict.fromkeys(self.order, 0)  # nodes that depend on it
+        for node in self._line:
+            for maker in self._makers[node]:
+                self._above[node] |= self._above[maker] | self._own[maker]
+        for node in reversed(self._line):
+            for maker in self._makers[node]:
+                self._below[maker] |= self._below[node] | self._own[node]
 
     def find(self, node: Node) -> Node:
         return self.head[node]
 
     def sources(self, head: Node) -> set[Node]:
         """Heads of the groups that this group reads or waits for."""
-        members = self.members[head]
-        found = {self.head[r.node] for n in members for v in n.inputs if (r := root(v)).node in self.head}
-        if self.gate is not None and not self.gated.isdisjoint(members):
-            found.add(self.head[self.gate])
+        found = {self.head[n] for n in self._makers[head]}
         found.discard(head)
         return found
 
     def reaches(self, start: Node, goal: Node, skip_direct: bool) -> bool:
         """Does group ``start`` depend on group ``goal`` (with ``skip_direct``: by way of a third group)?"""
+        return self._behind(start, goal, skip_direct) is None
+
+    def _behind(self, start: Node, goal: Node, skip_direct: bool) -> set[Node] | None:
+        """The groups between ``goal`` and ``start`` that ``start`` depends on; None if one leads to ``goal``."""
         seen: set[Node] = set()
+        least = self._rank[goal]
+        if self._rank[start] < least:
+            return seen
         stack = [s for s in self.sources(start) if not (skip_direct and s is goal)]
         while stack:
             head = stack.pop()
             if head is goal:
-                return True
-            if head in seen:
+                return None
+            if head in seen or self._rank[head] < least:
                 continue
             seen.add(head)
             stack.extend(self.sources(head))
-        return False
+        return seen
 
     def can_merge(self, later: Node, earlier: Node) -> bool:
         if self._waits(later, earlier) or self._waits(earlier, later):
             return False
+        between = self._above[later] & self._below[earlier]
+        if between & ~(self._own[later] | self._own[earlier]):
+            return False  # a node of a third group leads from one to the other
         return not self.reaches(later, earlier, skip_direct=True) and not self.reaches(earlier, later, False)
 
     def _waits(self, head: Node, other: Node) -> bool:
@@ -72,11 +98,25 @@ class Groups:
         return self.gate is not None and self.head[self.gate] is other and not self.gated.isdisjoint(self.members[head])
 
     def merge(self, a: Node, b: Node) -> Node:
+        early, late = sorted((a, b), key=self._rank.__getitem__)
+        first, last = self._rank[early], self._rank[late]
+        needed = self._behind(late, early, True)
+        assert needed is not None, "merging would make a cycle"
         joined = sorted(self.members.pop(a) + self.members.pop(b), key=self.position.__getitem__)
         head = joined[0]
         self.members[head] = joined
         for node in joined:
             self.head[node] = head
+        for of in (self._own, self._above, self._below):
+            of[head] = of[a] | of[b]
+        self._makers[head] = self._makers[a] | self._makers[b]
+        # What the later one needs comes first, then the two as one, then the rest, each part as it stood.
+        span = [h for h in self._line[first : last + 1] if h is not early and h is not late]
+        span = [*(h for h in span if h in needed), head, *(h for h in span if h not in needed)]
+        # One place is left over: the head of the pair that is no head any more keeps it, and nobody asks for it.
+        self._line[first : last + 1] = [*span, late if head is early else early]
+        for i in range(first, last + 1):
+            self._rank[self._line[i]] = i
         return head
 
     def heads(self) -> list[Node]:

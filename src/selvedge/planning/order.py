@@ -1,8 +1,8 @@
-"""Replaying an order of kernels in live bytes, and several greedy schedules that start the search."""
+"""Which instances are live when, what may share bytes, and an order of kernels replayed in live bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .kernel import ARENA, Lowered
@@ -123,43 +123,3 @@ def shared_bytes(
     size: dict[int, int],
 ) -> int:
     return sum(size[a] for a, _ in pairs_in_place(inplace, writes, reads, dying, size))
-
-
-def greedy(lowered: Lowered) -> tuple[int, tuple[int, ...]]:
-    """(peak, kernel ids) of the best of several greedy schedules."""
-    live = liveness(lowered)
-    natural = {k.id: i for i, k in enumerate(lowered.kernels)}
-    strategies: list[Callable[[Replay, int], tuple[int, ...]]] = [
-        # frees most, then natural order: updates run as soon as they may
-        lambda r, k: (r.effect(k)[1] - r.bytes, r.effect(k)[0], natural[k]),
-        # smallest peak now, then frees most
-        lambda r, k: (max(r.effect(k)[0], r.peak), r.effect(k)[1], natural[k]),
-        # natural order, but whatever frees memory first
-        lambda r, k: (0 if r.effect(k)[1] <= r.bytes else 1, natural[k]),
-        lambda r, k: (natural[k],),
-    ]
-    found = [_schedule(lowered, live, s) for s in strategies]
-    return min(found, key=lambda f: f[0])
-
-
-def _schedule(
-    lowered: Lowered, live: Liveness, priority: Callable[[Replay, int], tuple[int, ...]]
-) -> tuple[int, tuple[int, ...]]:
-    replay = Replay(lowered, live)
-    waiting = {k: set(a) for k, a in lowered.after.items()}
-    followers: dict[int, list[int]] = {}
-    for k, sources in lowered.after.items():
-        for s in sources:
-            followers.setdefault(s, []).append(k)
-    ready = [k for k, a in waiting.items() if not a]
-    taken: list[int] = []
-    while ready:
-        best = min(ready, key=lambda k: priority(replay, k))
-        ready.remove(best)
-        replay.take(best)
-        taken.append(best)
-        for f in followers.get(best, ()):
-            waiting[f].discard(best)
-            if not waiting[f]:
-                ready.append(f)
-    return replay.peak, tuple(taken)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .kernel import Lowered
 from .order import Liveness, liveness, pairs_in_place
 
-WORK = 30_000_000  # pairs of neighbours that the local search looks at: about ten seconds on the largest graphs
+WORK = 2_000_000  # pairs of neighbours that the local search looks at: about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ def buffers(lowered: Lowered, order: Sequence[int]) -> list[Buffer]:
     """The buffers of ``lowered`` executed in ``order``. Inputs start at -1; outputs stop at ``len(order)``."""
     live = liveness(lowered)
     at = {k: i for i, k in enumerate(order)}
-    span = {i: _span(i, live, at, lowered) for i in live.size}
+    scratch = {k.scratch: at[k.id] for k in lowered.kernels if k.scratch is not None}
+    span = {i: _span(i, live, at, scratch) for i in live.size}
     merged: dict[int, list[int]] = {i: [i] for i in live.size}
     owner = {i: i for i in live.size}
     for k in sorted(lowered.kernels, key=lambda k: at[k.id]):
@@ -43,13 +44,13 @@ def buffers(lowered: Lowered, order: Sequence[int]) -> list[Buffer]:
     ]
 
 
-def _span(instance: int, live: Liveness, at: dict[int, int], lowered: Lowered) -> tuple[int, int]:
+def _span(instance: int, live: Liveness, at: dict[int, int], scratch: dict[int, int]) -> tuple[int, int]:
     if instance in live.inputs:
         start = -1
     elif instance in live.maker:
         start = at[live.maker[instance]]
     else:  # scratch: exactly while its kernel runs
-        start = next(at[k.id] for k in lowered.kernels if k.scratch == instance)
+        start = scratch[instance]
     if instance in live.pinned:
         return start, len(at)
     return start, max([start, *(at[k] for k in live.readers[instance])])
@@ -64,11 +65,8 @@ def place(
     align: what whole multiples of it are aligned to, for the sake of vectors; anything else gets ``item``, and nothing
     gets less.
     """
-    aligns = [max(align, item) if b.bytes % align == 0 else item for b in found]
-    neighbours = [
-        [j for j, b in enumerate(found) if j != i and b.start <= a.stop and a.start <= b.stop]
-        for i, a in enumerate(found)
-    ]
+    aligns = aligned(found, align, item)
+    neighbours = _neighbours(found)
     index = range(len(found))
     length = [b.stop - b.start + 1 for b in found]
     first = [
@@ -83,6 +81,8 @@ def place(
         offsets, top = _fit(sequence, found, neighbours, aligns)
         if best < 0 or top < best:
             best, best_offsets, best_order = top, offsets, sequence
+        if best <= bound:
+            break
     rng = random.Random(seed)
     if tries is None:
         pairs = sum(map(len, neighbours))
@@ -100,6 +100,24 @@ def place(
         if top <= best:
             best, best_offsets, best_order = top, offsets, sequence
     return {i: best_offsets[b] for b, buffer in enumerate(found) for i in buffer.instances}, max(best, 0)
+
+
+def aligned(found: Sequence[Buffer], align: int, item: int) -> list[int]:
+    """What the offset of each is a multiple of: ``align`` if its bytes are too, else ``item``."""
+    return [max(align, item) if b.bytes % align == 0 else item for b in found]
+
+
+def _neighbours(found: Sequence[Buffer]) -> list[list[int]]:
+    """The buffers that are live together with each: a sweep over time."""
+    neighbours: list[list[int]] = [[] for _ in found]
+    live: list[int] = []
+    for i in sorted(range(len(found)), key=lambda i: found[i].start):
+        live = [j for j in live if found[j].stop >= found[i].start]
+        neighbours[i] = live.copy()
+        for j in live:
+            neighbours[j].append(i)
+        live.append(i)
+    return neighbours
 
 
 def _fit(

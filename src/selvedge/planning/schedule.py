@@ -50,8 +50,10 @@ class Program:
 
     offsets: instance id -> byte offset in its region (arena offsets count from the start, so they lie behind the
     persistent bytes). sizes: the bytes reserved there. bound_bytes: the largest sum of live transient bytes in this
-    order; any_order_bytes: a bound over all orders of these kernels. storage_bytes: what it writes to storage and reads
-    back lies in so many bytes there. saved: what it gave for fewer bytes of RAM, None where nothing.
+    order; any_order_bytes: a bound over all orders of these kernels; placed_bound_bytes: a bound over all offsets in
+    this order, each buffer aligned as it is. Every bound comes from a relaxation, a whole search or a solver's dual.
+    storage_bytes: what it writes to storage and reads back lies in so many bytes there. saved: what it gave for fewer
+    bytes of RAM, None where nothing.
     """
 
     name: str
@@ -73,8 +75,19 @@ class Program:
     bytes_moved: int
     seconds: float | None
     joules: float | None
+    placed_bound_bytes: int = 0
     storage_bytes: int = 0
     saved: Saved | None = None
+
+    @property
+    def gap(self) -> float:
+        """By how much of the bound over all orders the transient bytes lie above it: 0 where nothing better exists."""
+        return self.transient_bytes / self.any_order_bytes - 1 if self.any_order_bytes else 0.0
+
+    @property
+    def proven(self) -> bool:
+        """No order and no offsets need fewer transient bytes."""
+        return self.transient_bytes <= self.any_order_bytes
 
     def order(self) -> list[int]:
         return [e.kernel for e in self.schedule if isinstance(e, Compute)]

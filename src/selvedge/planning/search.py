@@ -2,28 +2,35 @@
 at once.
 
 A ready kernel that ends with no more live bytes than it began with, and stays below the target meanwhile, can only
-help the rest: taking it now leaves every later step with at most as many bytes. The search branches on the others.
+help the rest: taking it now leaves every later step with at most as many bytes. The search branches on the others, and
+never twice from one set of kernels that have run. So where it ends without an order, there is none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .greedy import greedy
 from .kernel import Lowered
-from .order import Replay, greedy, liveness
+from .tally import Steps, Tally
 
-LIMIT = 400  # branches a target
+LIMIT = 400  # branches a target, while the peak is brought down
+PROOF = 150_000  # kernels taken, while it is proven: about a second
 
 
 def lowest_peak(lowered: Lowered, floor: int) -> tuple[int, ...]:
-    """Kernel ids in the order of the lowest peak found; ``floor``: a bound that no order can beat.
+    """Kernel ids in the order of the lowest peak found; ``floor``: a bound that no order can beat."""
+    return descend(Steps.of(lowered), floor)[1]
 
-    Tries the floor itself, then halves the interval between what failed and what was found.
-    """
-    peak, best = greedy(lowered)
+
+def descend(steps: Steps, floor: int) -> tuple[int, tuple[int, ...]]:
+    """(peak, kernel ids): from the best greedy order, tries ``floor`` itself, then halves the interval between what
+    failed and what was found."""
+    peak, best = greedy(steps.lowered, steps)
     low, target = floor, floor
     while peak > floor and target < peak:
-        found = search(lowered, target, LIMIT)
+        found = explore(steps, target, LIMIT).order
         if found is None:
             low = target
         else:
@@ -31,90 +38,109 @@ def lowest_peak(lowered: Lowered, floor: int) -> tuple[int, ...]:
         target = (low + peak) // 2
         if peak - low <= max(64, peak // 500):
             break
-    return best
+    return peak_of(steps, best), best
 
 
-@dataclass(slots=True)
-class _Branch:
-    replay: Replay
-    waiting: dict[int, int]
-    ready: list[int]
-    taken: list[int]
-    done: int
-    choices: list[int]
+def peak_of(steps: Steps, order: Sequence[int]) -> int:
+    """Live bytes at the worst kernel of ``order`` (ids)."""
+    tally, at = Tally(steps), {k: i for i, k in enumerate(steps.ids)}
+    for k in order:
+        tally.take(at[k])
+    return tally.peak
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order of kernel ids, its peak in live bytes, and a ``floor`` that no order is below: where it is the peak, the
+    order is optimal."""
+
+    order: tuple[int, ...]
+    peak: int
+    floor: int
+
+
+def prove(steps: Steps, found: Ordered, work: int = PROOF) -> Ordered:
+    """``found`` made better, or its floor raised, by whole searches below its peak: a search that ends without an order
+    shows that none exists. ``work``: kernels taken before it gives up."""
+    while found.peak > found.floor and work > 0:
+        tried = explore(steps, found.peak - 1, limit=None, work=work)
+        work -= tried.work
+        if tried.order is not None:
+            found = Ordered(tried.order, peak_of(steps, tried.order), found.floor)
+        elif tried.ended:
+            found = Ordered(found.order, found.peak, found.peak)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """``ended``: every way was tried. ``work``: kernels taken."""
+
+    order: tuple[int, ...] | None
+    ended: bool
+    work: int
 
 
 def search(lowered: Lowered, target: int, limit: int) -> tuple[int, ...] | None:
     """Kernel ids in an order with a peak of at most ``target`` bytes, or None if ``limit`` branches found none."""
-    live = liveness(lowered)
-    natural = {k.id: i for i, k in enumerate(lowered.kernels)}
-    followers: dict[int, list[int]] = {}
-    for k, sources in lowered.after.items():
-        for s in sources:
-            followers.setdefault(s, []).append(k)
-    bit = {k.id: 1 << i for i, k in enumerate(lowered.kernels)}
+    return explore(Steps.of(lowered), target, limit).order
 
-    def take(at: _Branch, kernel: int) -> None:
-        at.replay.take(kernel)
-        at.ready.remove(kernel)
-        at.taken.append(kernel)
-        at.done |= bit[kernel]
-        for f in followers.get(kernel, ()):
-            at.waiting[f] -= 1
-            if not at.waiting[f]:
-                at.ready.append(f)
 
-    def settle(at: _Branch) -> None:
-        """Take every move that cannot hurt, then list the others, the most promising last."""
-        moved = True
-        while moved:
-            moved = False
-            for kernel in sorted(at.ready, key=natural.__getitem__):
-                during, after = at.replay.effect(kernel)
-                if during <= target and after <= at.replay.bytes:
-                    take(at, kernel)
-                    moved = True
-        rated = []
-        for kernel in at.ready:
-            during, after = at.replay.effect(kernel)
-            if during <= target:
-                rated.append((after - at.replay.bytes, during, natural[kernel], kernel))
-        at.choices = [r[-1] for r in sorted(rated, reverse=True)]
+@dataclass(slots=True)
+class _Branch:
+    depth: int  # kernels taken before this point
+    choices: list[int]
 
-    replay = Replay(lowered, live)
-    if replay.bytes > target:
-        return None
-    start = _Branch(
-        replay,
-        {k: len(a) for k, a in lowered.after.items()},
-        [k for k, a in lowered.after.items() if not a],
-        [],
-        0,
-        [],
-    )
-    settle(start)
-    stack = [start]
+
+def explore(steps: Steps, target: int, limit: int | None, work: int | None = None) -> Explored:
+    """Looks for an order with a peak of at most ``target`` bytes, for ``limit`` branches or ``work`` kernels."""
+    tally = Tally(steps)
+    if tally.bytes > target:
+        return Explored(None, True, 0)
+    done = _settle(tally, target, 0)
+    taken = len(tally.taken)
+    stack = [_Branch(taken, _choices(tally, target))]
     seen: set[int] = set()
+    dones = [done]
     branches = 0
     while stack:
         at = stack[-1]
-        if not at.ready:
-            return tuple(at.taken)
-        if not at.choices or branches >= limit:
-            if branches >= limit:
-                return None
+        while len(tally.taken) > at.depth:
+            tally.untake()
+        if not tally.ready:
+            return Explored(tally.order(), False, taken)
+        if (limit is not None and branches >= limit) or (work is not None and taken > work):
+            return Explored(None, False, taken)
+        if not at.choices:
             stack.pop()
+            dones.pop()
             continue
         kernel = at.choices.pop()
         branches += 1
-        if at.choices:
-            child = _Branch(at.replay.copy(), dict(at.waiting), list(at.ready), list(at.taken), at.done, [])
-        else:
-            child = at
-            stack.pop()
-        take(child, kernel)
-        settle(child)
-        if child.done not in seen:
-            seen.add(child.done)
-            stack.append(child)
-    return None
+        tally.take(kernel)
+        done = _settle(tally, target, dones[-1] | 1 << kernel)
+        taken += len(tally.taken) - at.depth
+        if done not in seen:
+            seen.add(done)
+            stack.append(_Branch(len(tally.taken), _choices(tally, target)))
+            dones.append(done)
+    return Explored(None, True, taken)
+
+
+def _settle(tally: Tally, target: int, done: int) -> int:
+    """Take every move that cannot hurt; returns the set of what has run, in bits."""
+    moved = True
+    while moved:
+        moved = False
+        for kernel in sorted(tally.ready):
+            if tally.after[kernel] <= 0 and tally.bytes + tally.during[kernel] <= target:
+                tally.take(kernel)
+                done |= 1 << kernel
+                moved = True
+    return done
+
+
+def _choices(tally: Tally, target: int) -> list[int]:
+    """The other moves that stay below the target, the most promising last."""
+    rated = [(tally.after[k], tally.during[k], k) for k in tally.ready if tally.bytes + tally.during[k] <= target]
+    return [r[-1] for r in sorted(rated, reverse=True)]

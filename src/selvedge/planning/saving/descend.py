@@ -17,6 +17,7 @@ from .search import Search
 
 STEP = 0.97  # how far the limit of a descent to the least bytes goes down at a time
 ROUNDS = 3  # of descent and new order
+SMALL = 120  # kernels of a program for which several ways down are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,10 @@ def _within(search: Search, sequence: Sequence[int], limit: int, most: float) ->
 
 def _least(search: Search, sequence: Sequence[int], most: float) -> list[int]:
     """The sequence of the fewest bytes found: of those that the descents from several orders end in."""
-    found = min(
-        (found for start in _starts(search, sequence) for found in (_descent(search, start, most), _bisected(search, start, most))),
-        key=search.peak,
-    )
+    ways = [_descent(search, sequence, most)]
+    if len(sequence) <= SMALL:
+        ways += [way(search, start, most) for start in _starts(search, sequence) for way in (_descent, _bisected)]
+    found = min(ways, key=search.peak)
     best = _exact(search, found, None, most)
     return list(best.sequence) if best is not None and best.bytes < search.peak(found) else found
 

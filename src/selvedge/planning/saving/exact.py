@@ -1,7 +1,7 @@
 """The best sequence with repeats, proven, for small programs: an integer program over steps of time.
 
-Jain et al., *Checkmate: breaking the memory wall with optimal tensor rematerialization*, MLSys 2020, section 4, with two
-differences: any order is allowed, not only a given one, so that a step of time is one run of one kernel; and results
+Jain et al., *Checkmate: breaking the memory wall with optimal tensor rematerialization*, MLSys 2020, section 4, but
+any order is allowed, not only a given one, so that a step of time is one run of one kernel; and results
 may take the place of operands that die. Solved by CP-SAT on one thread with a limit that counts work, not seconds: the
 same answer on every machine.
 """

@@ -1,0 +1,32 @@
+"""Several greedy schedules: where the search for an order starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .kernel import Lowered
+from .tally import Steps, Tally
+
+
+def greedy(lowered: Lowered, steps: Steps | None = None) -> tuple[int, tuple[int, ...]]:
+    """(peak, kernel ids) of the best of several greedy schedules. ``steps``: of ``lowered``, if they are known."""
+    steps = steps or Steps.of(lowered)
+    # Kernels are numbered in their natural order, that of the graph.
+    strategies: list[Callable[[Tally, int], tuple[int, ...]]] = [
+        # frees most, then natural order: updates run as soon as they may
+        lambda t, k: (t.after[k], t.during[k], k),
+        # smallest peak now, then frees most
+        lambda t, k: (max(t.bytes + t.during[k], t.peak), t.after[k], k),
+        # natural order, but whatever frees memory first
+        lambda t, k: (0 if t.after[k] <= 0 else 1, k),
+        lambda t, k: (k,),
+    ]
+    found = [_schedule(steps, s) for s in strategies]
+    return min(found, key=lambda f: f[0])
+
+
+def _schedule(steps: Steps, priority: Callable[[Tally, int], tuple[int, ...]]) -> tuple[int, tuple[int, ...]]:
+    tally = Tally(steps)
+    while tally.ready:
+        tally.take(min(tally.ready, key=lambda k: priority(tally, k)))
+    return tally.peak, tally.order()
