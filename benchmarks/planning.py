@@ -12,13 +12,14 @@ from selvedge.capture import capture, programs, select
 from selvedge.capture.autodiff import gradients
 from selvedge.capture.loss import loss as loss_by_name
 from selvedge.ir.graph import ITEM_BYTES, Graph, Spec, Value
-from selvedge.planning.arrange import arrange, machine
+from selvedge.planning.arrange import arrange
 from selvedge.planning.bound import bound_of_order
 from selvedge.planning.check import check
 from selvedge.planning.lower import lower
 from selvedge.planning.ordering import best_order
 from selvedge.planning.place import buffers
 from selvedge.planning.placement import best_places
+from selvedge.planning.program import machine
 
 from .work import RATE, Work
 

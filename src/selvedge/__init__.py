@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .learn.train import fit
     from .make.compile import compile, emit, measured
     from .make.plan import Plan, plan
+    from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
     from .run.session import NotFinite, Session
@@ -58,6 +59,7 @@ _HOME = {
     "measured": "make.compile",
     "Plan": "make.plan",
     "plan": "make.plan",
+    "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
     "NotFinite": "run.session",
@@ -89,6 +91,7 @@ __all__ = [
     "SelvedgeError",
     "Session",
     "Step",
+    "Trade",
     "__version__",
     "compile",
     "emit",

@@ -10,7 +10,7 @@ import pytest
 from selvedge.device.cost import seconds
 from selvedge.draw import costs
 from selvedge.draw.costs import seconds_text
-from selvedge.planning.arrange import works
+from selvedge.planning.program import works
 
 from .plans import BOARD, PLANS, planned
 

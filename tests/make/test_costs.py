@@ -12,7 +12,7 @@ import torch
 import selvedge as sv
 from selvedge.device.cost import kernel_seconds
 from selvedge.make.plan import Plan
-from selvedge.planning.arrange import works
+from selvedge.planning.program import works
 
 
 def planned(device: sv.Device | str) -> Plan:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def size_line(name: str, what: str, value: int) -> str:
-    """``what``: "ARENA_BYTES", "PERSISTENT_BYTES", "WEIGHTS_BYTES" or "ALIGNMENT"."""
+    """``what``: "ARENA_BYTES", "PERSISTENT_BYTES", "WEIGHTS_BYTES", "STORAGE_BYTES" or "ALIGNMENT"."""
     return f"#define {name.upper()}_{what} {value}"
 
 
@@ -32,6 +32,8 @@ def lines(manifest: Manifest) -> set[str]:
             ("ALIGNMENT", manifest.alignment),
         )
     }
+    if manifest.storage_bytes:
+        made.add(size_line(manifest.name, "STORAGE_BYTES", manifest.storage_bytes))
     for program, entry in manifest.programs.items():
         for kind, ports in (("input", entry.inputs), ("output", entry.outputs)):
             made |= {port_line(manifest.name, program, kind, k, p.offset, p.dtype, p.shape) for k, p in ports.items()}

@@ -68,7 +68,7 @@ class Manifest:
     order: the names of the model's state_dict, in its order. classes: labels lie in 0..classes-1 (0: no labels).
     aliases: shared state, other name -> name in ``state``. folds: the batch norms that were folded, and so how to come
     back to the PyTorch names. steps: updates made before, the place in the schedule. features: how a file becomes an
-    input. files: name -> SHA-256.
+    input. storage_bytes: what the programs page out lies in so many bytes of storage. files: name -> SHA-256.
     """
 
     name: str
@@ -94,6 +94,7 @@ class Manifest:
     steps: int = 0
     features: Features | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    storage_bytes: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -14,6 +14,11 @@ def native_sources() -> dict[str, str]:
     return {f.name: f.read_text() for f in [*headers, folder / "linked.c"]}
 
 
+def native_storage() -> dict[str, str]:
+    """File name -> text of the port that pages to a file, for POSIX systems; a microcontroller brings its driver."""
+    return {"storage_posix.c": (_folder() / "storage_posix.c").read_text()}
+
+
 def native_stack_probe() -> str:
     """The C text that measures the stack of a program, for the checking build."""
     return (_folder() / "stack_probe.c").read_text()

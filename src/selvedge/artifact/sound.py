@@ -65,6 +65,7 @@ def _header(m: Manifest) -> None:
     for what, size in (("arena_bytes", m.arena_bytes), ("weights_bytes", m.weights_bytes)):
         whole(what, size)
     whole("persistent_bytes", m.persistent_bytes, m.arena_bytes)
+    whole("storage_bytes", m.storage_bytes, (1 << 32) - 1)
     whole("steps", m.steps, (1 << 63) - 1)
     whole("classes", m.classes, (1 << 31) - 1)
     if m.loss is not None:

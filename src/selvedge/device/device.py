@@ -17,6 +17,7 @@ from selvedge.device.figures import (
     KernelTime,
     Rates,
     Source,
+    Storage,
     Toolchain,
 )
 from selvedge.device.sizes import format_bytes, parse_bytes
@@ -39,6 +40,7 @@ class Device:
     ``flash_split``: what of the flash code and weights may not use. ``ram_elsewhere``: bytes by name of RAM that is not
     contiguous with ``ram``, and so not the arena's. ``times``: measured, per kernel family and dtype; where a kernel
     has an entry, it is taken instead of throughput, bandwidth and overhead. ``delegates``: accelerators at hand.
+    ``storage``: what values can be paged out to, None where there is nothing.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Device:
     ram_elsewhere: Rates
     times: tuple[KernelTime, ...]
     delegates: tuple[Delegate, ...]
+    storage: Storage | None
     sources: tuple[Source, ...]
 
     def __init__(
@@ -82,6 +85,7 @@ class Device:
         ram_elsewhere: Mapping[str, Any] = Rates(),
         times: Iterable[KernelTime | Mapping[str, Any]] = (),
         delegates: Iterable[Delegate | Mapping[str, Any]] = (),
+        storage: Storage | Mapping[str, Any] | None = None,
         sources: Iterable[Source | Mapping[str, Any]] = (),
     ) -> None:
         """Sizes are bytes, or strings such as "64KiB" and "1MiB". Raises :class:`InvalidInput`."""
@@ -109,6 +113,7 @@ class Device:
         fields["ram_elsewhere"] = reading.sizes("ram_elsewhere", ram_elsewhere)
         fields["times"] = tuple(reading.kernel_time(time) for time in _listed("times", times))
         fields["delegates"] = tuple(reading.delegate(delegate) for delegate in _listed("delegates", delegates))
+        fields["storage"] = reading.storage(storage)
         fields["sources"] = tuple(reading.source(source) for source in _listed("sources", sources))
         for key, value in fields.items():
             object.__setattr__(self, key, value)

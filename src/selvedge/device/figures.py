@@ -8,7 +8,8 @@ from typing import Literal
 
 # Bytes of an element, by the dtypes that rates are given for.
 LANE_BYTES = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1}
-LEVELS = ("cache", "ram", "flash")
+# "storage" is read, "storage_write" is written: flash and cards write slower than they read.
+LEVELS = ("cache", "ram", "flash", "storage", "storage_write")
 KINDS = ("published", "estimate", "measured")
 # What a measured table prices, each in seconds: see device/cost.py.
 COUNTS = ("call", "mac", "single", "op", "libm", "line", "byte")
@@ -78,6 +79,19 @@ class FlashSplit:
     @property
     def reserved(self) -> int:
         return sum(getattr(self, f.name) for f in fields(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What values can be paged out to: a card, external flash, a file. ``size``: bytes for it. ``endurance``: times
+    that each byte can be written (program-erase cycles, the wear levelled over all of it), 0 where that is unknown."""
+
+    size: int
+    endurance: int = 0
+
+    def runs(self, written: int) -> float | None:
+        """How often ``written`` bytes can be written until it is worn out; None where nobody knows."""
+        return self.size * self.endurance / written if self.endurance and written else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from selvedge.device.figures import (
     KernelTime,
     Rates,
     Source,
+    Storage,
     Toolchain,
 )
 from selvedge.device.sizes import parse_bytes
@@ -117,6 +118,19 @@ def flash_split(value: FlashSplit | Mapping[str, Any]) -> FlashSplit:
     names = tuple(f.name for f in fields(FlashSplit))
     given = table("flash_split", value, names)
     return FlashSplit(**{key: parse_bytes(size, f"device flash_split.{key}") for key, size in given.items()})
+
+
+def storage(value: Storage | Mapping[str, Any] | None) -> Storage | None:
+    if value is None or isinstance(value, Storage):
+        return value
+    given = table("storage", value, ("size", "endurance"))
+    size = parse_bytes(given.get("size", 0), "device storage.size")
+    if size == 0:
+        raise InvalidInput("device storage.size", given.get("size", 0), 'give its bytes, as "8GiB"')
+    endurance = given.get("endurance", 0)
+    if not isinstance(endurance, int) or isinstance(endurance, bool) or endurance < 0:
+        raise InvalidInput("device storage.endurance", endurance, "give a whole number of writes, 0 if unknown")
+    return Storage(size, endurance)
 
 
 def kernel_time(value: KernelTime | Mapping[str, Any]) -> KernelTime:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ..device.cost import kernel_seconds
 from ..device.device import Device
-from ..planning.arrange import works
 from ..planning.kernel import Kernel
+from ..planning.program import works
 from ..planning.schedule import Arrangement, Program, Slot
 from .bars import Bars, Cell, figure, standalone
 from .chart import Key

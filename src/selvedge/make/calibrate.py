@@ -19,8 +19,9 @@ from ..device import Budget, Device, Source, Work
 from ..device.cost import kernel_seconds
 from ..device.figures import KernelTime
 from ..errors import InvalidInput
-from ..planning.arrange import arrange, machine, works
+from ..planning.arrange import arrange
 from ..planning.check import check
+from ..planning.program import machine, works
 from ..planning.schedule import Arrangement
 from .calibrate_fit import Error, Sample, error, fit
 from .calibrate_layers import ROWS, Layer, graphs, layers

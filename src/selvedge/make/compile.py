@@ -87,14 +87,16 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
     )
 
 
-def compile(plan: Plan, *, cache: str | Path | None = None) -> HostSession:
+def compile(plan: Plan, *, cache: str | Path | None = None, storage: str | Path | None = None) -> HostSession:
     """Native code of ``plan`` for this machine: the same calls at the same bytes. Compiled once, then cached.
+
+    storage: the file that a plan that pages keeps values in; by default one without a name in the temporary directory.
 
     Raises ``NoCompiler`` or ``BuildFailed``.
     """
     made = bundled(_planned(plan))
     library = build(made.sources, plan.arrangement.lanes, plan.arrangement.dtype, cache=cache)
-    return HostSession(made.manifest, library, made.weights, made.extra)
+    return HostSession(made.manifest, library, made.weights, made.extra, storage)
 
 
 def emit(plan: Plan, target: str, directory: str | Path, *, learnt: Session | Mapping[str, Any] | None = None) -> Path:

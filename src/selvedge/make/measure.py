@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from ..planning.kernel import ARENA, FLASH
 from ..planning.schedule import Arrangement, Compute, Free, Program
 from ..run.build import build
 from ..run.library import OK, Library, aligned
+from ..run.storage import opened
 
 GUARD = 4096
 PAINTS = (0xA5, 0x5A)
@@ -133,7 +135,9 @@ def measure(plan: Arrangement, made: Bundle, cache: str | Path | None = None, se
     stack: dict[str, int] = {}
     for paint in PAINTS:
         watch = _Watch(plan, paint)
-        code = Library(library, made.manifest.name, plan.programs, watch.arena, weights, watch.hook, checked=True)
+        code = Library(
+            library, made.manifest.name, plan.programs, watch.arena, weights, watch.hook, True, _storage(plan)
+        )
         code.init()
         touched |= watch.arena != paint
         for name, p in plan.programs.items():
@@ -151,7 +155,9 @@ def measure(plan: Arrangement, made: Bundle, cache: str | Path | None = None, se
             faults.append("a guard zone beside the arena was written")
         faults += watch.faults
     quiet = _Watch(plan, 0)
-    code = Library(library, made.manifest.name, plan.programs, quiet.arena, weights, checked=True)
+    code = Library(
+        library, made.manifest.name, plan.programs, quiet.arena, weights, checked=True, storage=_storage(plan)
+    )
     code.init()
     for name, p in plan.programs.items():
         quiet.start(p, inputs(p, made.manifest.classes, seed))
@@ -161,6 +167,10 @@ def measure(plan: Arrangement, made: Bundle, cache: str | Path | None = None, se
         stack[name] = used or 0
     top = np.flatnonzero(touched)
     return Measured(int(top[-1]) + 1 if len(top) else 0, transient, stack, tuple(dict.fromkeys(faults)))
+
+
+def _storage(plan: Arrangement) -> BinaryIO | None:
+    return opened(None, plan.memory.storage) if plan.memory.storage else None
 
 
 def inputs(p: Program, classes: int, seed: int) -> dict[str, np.ndarray]:

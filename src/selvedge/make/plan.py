@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from ..ir import verify
 from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
+from ..planning.trade import RECOMPUTE, Trade
 from ..run.session import Session
 from .batch import batched
 from .change import cheapest_change, trained_layers
@@ -165,6 +166,7 @@ class Wish:
     labels: tuple[str, ...]
     preprocess: Preprocess | None
     features: Features | None = None
+    trade: Trade = RECOMPUTE
 
 
 def plan(
@@ -182,6 +184,7 @@ def plan(
     preprocess: Preprocess | None = None,
     features: Features | None = None,
     labels: Sequence[str] = (),
+    trade: Trade | None = None,
     name: str = "model",
 ) -> Plan:
     """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``.
@@ -194,6 +197,8 @@ def plan(
     optimizer: ``SGD``, ``Adam`` or ``RMSProp``; by default ``SGD(lr=0.01)``. schedule: by default its constant rate.
     update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": everything if that fits, else
         the most last layers that do, else the biases.
+    trade: what may be given for bytes where a program is too large for the budget: by default values are made again,
+        in at most twice the time. See :class:`Trade`.
     labels: the classes' names, one each; they travel in the artifact.
     features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
@@ -218,6 +223,7 @@ def plan(
             (Picture, LogMel, Waveform, Columns, type(None)),
             "give those of a selvedge.data.Dataset",
         ),
+        ("trade", trade, (Trade, type(None)), "give an sv.Trade, as sv.Trade(slowdown=1.35)"),
         ("name", name, (str,), "give a C identifier"),
     ):
         if not isinstance(value, kinds) or (isinstance(value, bool) and int in kinds):
@@ -253,7 +259,11 @@ def plan(
         tuple(labels),
         preprocess,
         features,
+        trade or RECOMPUTE,
     )
+    if wish.trade.page and target.storage is None:
+        fix = 'give its profile [storage] size = "1GiB", or leave paging out'
+        raise InvalidInput("trade page", f"on {target.name}, which has no storage", fix)
     if features is not None and features.shape != tuple(inputs[0].shape[1:]):
         fix = f"the model takes {tuple(inputs[0].shape[1:])}: load the data for that shape"
         raise InvalidInput("features", f"for samples of {features.shape}", fix)
@@ -296,7 +306,8 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     _require_labels(wish.labels, captured, wish.loss)
     for graph in made.graphs.values():
         verify(graph)
-    arrangement = arrange(made.graphs, wish.device, choices)
+    latency = inf if wish.budget.latency_s is None else wish.budget.latency_s
+    arrangement = arrange(made.graphs, wish.device, choices, room=wish.budget.ram, latency=latency, trade=wish.trade)
     return Plan(
         wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
         wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,

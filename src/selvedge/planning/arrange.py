@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from math import inf
 
 import numpy as np
 
-from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
-from .bound import bound_of_order
-from .families import Machine
-from .kernel import ARENA, FLASH, STATE, Instance, Kernel, Lowered
+from .kernel import FLASH, STATE, Lowered
+from .lighten import programs
 from .lower import lower
-from .order import liveness
-from .ordering import best_order
-from .place import buffers
-from .placement import best_places
-from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
-from .work import work
+from .program import Site, machine
+from .schedule import Arrangement, Choice, Memory, Slot
+from .trade import NOTHING, Trade
 
 
-def machine(device: Device, dtype: str) -> Machine:
-    """Lanes and tile size for ``device``: a core without vectors is short of RAM too, so its tiles are small."""
-    lanes = max(1, device.vector_bytes // ITEM_BYTES[dtype])
-    return Machine(lanes, tile_bytes=4096 if lanes > 1 else 512)
+def arrange(
+    graphs: Mapping[str, Graph],
+    device: Device,
+    choices: Sequence[Choice] = (),
+    *,
+    room: int | None = None,
+    latency: float = inf,
+    trade: Trade = NOTHING,
+) -> Arrangement:
+    """Plan every program of ``graphs`` (name -> graph, sharing state names).
 
-
-def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choice] = ()) -> Arrangement:
-    """Plan every program of ``graphs`` (name -> graph, sharing state names)."""
+    room: bytes of RAM for the arena. A program that is too large for it makes values again or pages them, as ``trade``
+    allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
+    """
     dtype = _real(graphs)
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
@@ -38,20 +40,19 @@ def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choic
     state = {name: v for g in graphs.values() for name, v in g.state.items()}
     slots, persistent, weights = _slots(state, updated, align)
     constants, values, weights = _constants(lowered, weights)
-    programs = {
-        name: _program(name, graphs[name], low, device, slots, constants, persistent, align)
-        for name, low in lowered.items()
-    }
-    transient = max(p.transient_bytes for p in programs.values())
+    site = Site(device, slots, constants, persistent, align, None if room is None else room - persistent, latency)
+    made = programs(graphs, lowered, site, trade)
+    transient = max(p.transient_bytes for p in made.values())
     memory = Memory(
         persistent,
         transient,
         weights,
         _code(lowered),
-        persistent + max(p.bound_bytes for p in programs.values()),
-        persistent + max(p.any_order_bytes for p in programs.values()),
+        persistent + max(p.bound_bytes for p in made.values()),
+        persistent + max(p.any_order_bytes for p in made.values()),
+        max(p.storage_bytes for p in made.values()),
     )
-    return Arrangement(programs, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+    return Arrangement(made, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
 
 
 def _real(graphs: Mapping[str, Graph]) -> str:
@@ -117,84 +118,3 @@ def _constants(lowered: Mapping[str, Lowered], weights: int) -> tuple[dict[str, 
                 values[name] = low.constants[i.id]
                 weights += i.spec.bytes
     return slots, values, weights
-
-
-def _program(
-    name: str,
-    graph: Graph,
-    low: Lowered,
-    device: Device,
-    slots: Mapping[str, Slot],
-    constants: Mapping[str, Slot],
-    persistent: int,
-    align: int,
-) -> Program:
-    ordered = best_order(low)
-    sequence = ordered.order
-    bound = bound_of_order(low, sequence)
-    found = buffers(low, sequence)
-    item = max((ITEM_BYTES[i.spec.dtype] for i in low.instances), default=4)
-    placed = best_places(found, align, item, bound)
-    transient = placed.top
-    places = {i: persistent + o for i, o in placed.offsets.items()}
-    for i in low.instances:
-        if i.region != ARENA:
-            slot = slots[i.state] if i.state is not None else constants[f"{name}.{i.label}"]
-            places[i.id] = slot.offset
-    kernels = {k.id: k for k in low.kernels}
-    moved = sum(low.instances[i].spec.bytes for k in low.kernels for i in (*k.reads, *k.writes))
-    macs = sum(k.macs for k in low.kernels)
-    instances = {i.id: i for i in low.instances}
-    done = works(low.kernels, instances, device, persistent + transient)
-    return Program(
-        name,
-        kernels,
-        instances,
-        _schedule(low, sequence),
-        places,
-        {i.id: i.spec.bytes for i in low.instances},
-        low.after,
-        low.inputs,
-        low.outputs,
-        low.updates,
-        low.gate,
-        transient,
-        bound,
-        ordered.floor,
-        len(graph.nodes()),
-        macs,
-        moved,
-        seconds(device, done),
-        joules(device, done),
-        placed.bound,
-    )
-
-
-def works(kernels: Iterable[Kernel], instances: Mapping[int, Instance], device: Device, arena: int) -> list[Work]:
-    """What each of ``kernels`` does on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
-    it fits there, and what is frozen comes from flash where the device has a rate for it."""
-    dtype = next((i.spec.dtype for i in instances.values() if i.spec.is_float), "float32")
-    level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"
-    lanes, flash = machine(device, dtype).lanes, "flash" in device.bandwidth
-    return [work(k, instances, lanes, level, flash) for k in kernels]
-
-
-def _schedule(low: Lowered, sequence: Sequence[int]) -> tuple[Event, ...]:
-    """Each kernel, then what nothing reads any more."""
-    live = liveness(low)
-    kernels = {k.id: k for k in low.kernels}
-    left = {i: set(r) for i, r in live.readers.items()}
-    events: list[Event] = []
-    for i in live.inputs:
-        if not left[i] and i not in live.pinned:
-            events.append(Free(i))
-    for at in sequence:
-        kernel = kernels[at]
-        events.append(Compute(at))
-        for i in kernel.touches:
-            if i not in live.size or i in live.pinned:
-                continue
-            left[i].discard(at)
-            if not left[i]:
-                events.append(Free(i))
-    return tuple(events)

@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 
 from .kernel import ARENA, FLASH, STATE, Expression, Kernel, Operand
+from .meaning import Contradiction, names
 from .operands import ANY, INDEX, REAL, Extent, operands
 from .owners import Owners
 from .schedule import Arrangement, Compute, Free, Program
@@ -23,6 +24,8 @@ MAY_ALIAS = {
     "normalize_grad": {(0, 0)},
     "cross_entropy_grad": {(0, 0)},
 }
+PAGES = ("page_out", "page_in")
+MOVES = ("copy", *PAGES)
 
 
 class BadPlan(RuntimeError):
@@ -103,6 +106,7 @@ class _Checker:
                 if p.instances[event.instance].region != ARENA:
                     self._fail(f"{self._name(event.instance)} is state and cannot be freed")
                 self.freed.add(event.instance)
+        self._meaning()
         missing = set(p.kernels) - ran
         if missing:
             self._fail(f"kernel {min(missing)} never runs")
@@ -117,6 +121,19 @@ class _Checker:
         if leaked:
             self._fail(f"{self._name(leaked[0])} is never freed")
         return self.top
+
+    def _meaning(self) -> None:
+        """What is made again, or read back from storage, is what it was; and storage is as large as was promised."""
+        try:
+            names(self.p)
+        except Contradiction as error:
+            self._fail(f"{error} ({self._name(error.instance)})")
+        paged = [k.params for k in self.p.kernels.values() if k.family in PAGES]
+        top = max((a["at"] + a["bytes"] for a in paged), default=0)
+        if any(a["at"] < 0 for a in paged) or top > self.p.storage_bytes:
+            self._fail(f"pages reach byte {top} of storage, the program promises {self.p.storage_bytes}")
+        if self.p.storage_bytes > self.plan.memory.storage:
+            self._fail(f"{self.p.storage_bytes} bytes of storage, the plan promises {self.plan.memory.storage}")
 
     # -- one kernel ---------------------------------------------------------------------------------------------
 
@@ -163,16 +180,17 @@ class _Checker:
 
     def _extents(self, kernel: Kernel) -> None:
         """Every operand of ``kernel`` has the type and the elements that its call and its loops touch."""
-        calls, loops = kernel.family not in ("loop", "reduce", "copy"), kernel.expression
-        if kernel.family == "copy":
+        calls, loops = kernel.family not in ("loop", "reduce", *MOVES), kernel.expression
+        if kernel.family in MOVES:
             for i in (*kernel.reads, *kernel.writes):
                 if self.p.sizes[i] != kernel.params["bytes"]:
-                    self._fail(
-                        f"{kernel.label} copies {kernel.params['bytes']} bytes, {self._name(i)} has another size"
-                    )
+                    self._fail(f"{kernel.label} moves {kernel.params['bytes']} bytes, {self._name(i)} has another size")
+            counts = {"page_out": (1, 0), "page_in": (0, 1)}.get(kernel.family, (1, 1))
+            if (len(kernel.reads), len(kernel.writes)) != counts:
+                self._fail(f"{kernel.label} moves {len(kernel.reads)} arrays to {len(kernel.writes)}")
         if calls:
             self._call(kernel)
-        elif loops is None and kernel.family != "copy":
+        elif loops is None and kernel.family not in MOVES:
             self._fail(f"{kernel.label} does nothing")
         if loops is not None:
             self._loops(kernel, loops)

@@ -21,7 +21,8 @@ class Instance:
     """A value that occupies bytes.
 
     region: ``arena`` (transient), ``state`` (trainable or optimiser state: persistent RAM) or ``flash`` (frozen).
-    state: the state name for the last two; version: 0 before the update of this program, 1 after it.
+    state: the state name for the last two; version: 0 before the update of this program, 1 after it. of: the instance
+    whose value this one holds again, made or read back a second time.
     """
 
     id: int
@@ -30,6 +31,7 @@ class Instance:
     region: str = ARENA
     state: str | None = None
     version: int = 0
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .kernel import ARENA, FLASH, STATE, Instance, Kernel
+from .trade import Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ class Program:
 
     offsets: instance id -> byte offset in its region (arena offsets count from the start, so they lie behind the
     persistent bytes). sizes: the bytes reserved there. bound_bytes: the largest sum of live transient bytes in this
-    order; any_order_bytes: a bound over all orders; placed_bound_bytes: a bound over all offsets in this order, each
-    buffer aligned as it is. Every bound comes from a relaxation, a whole search or a solver's dual.
+    order; any_order_bytes: a bound over all orders of these kernels; placed_bound_bytes: a bound over all offsets in
+    this order, each buffer aligned as it is. Every bound comes from a relaxation, a whole search or a solver's dual.
+    storage_bytes: what it writes to storage and reads back lies in so many bytes there. saved: what it gave for fewer
+    bytes of RAM, None where nothing.
     """
 
     name: str
@@ -73,6 +76,8 @@ class Program:
     seconds: float | None
     joules: float | None
     placed_bound_bytes: int = 0
+    storage_bytes: int = 0
+    saved: Saved | None = None
 
     @property
     def gap(self) -> float:
@@ -91,7 +96,8 @@ class Program:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes of the whole plan. arena = persistent + transient. weights: frozen and initial values, exact. code: an
-    estimate of the compiled programs on a microcontroller. flash = weights + code."""
+    estimate of the compiled programs on a microcontroller. flash = weights + code. storage: what is paged out lies in
+    so many bytes of the device's storage."""
 
     persistent: int
     transient: int
@@ -99,6 +105,7 @@ class Memory:
     code: int
     bound: int
     any_order: int
+    storage: int = 0
 
     @property
     def arena(self) -> int:

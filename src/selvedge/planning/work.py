@@ -17,6 +17,8 @@ LIBM = frozenset(
      "softplus", "tanh")
 )  # fmt: skip
 
+PAGES = {"page_in": "storage", "page_out": "storage_write"}  # family -> the level beside the arena
+
 
 def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> Work:
     """``arena``: the level ("cache" or "ram") in which the plan's arena lies; ``flash``: whether what is frozen is read
@@ -30,6 +32,8 @@ def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: s
     counts = {"call": 1, "mac": macs, "single": single + more, "op": op, "libm": libm, "byte": moved,
               "line": line or lines}  # fmt: skip
     levels = {arena: moved - frozen, "flash": frozen}
+    if kernel.family in PAGES:
+        levels[PAGES[kernel.family]] = moved
     return Work(variant(kernel), dtype, kernel.macs, levels, {k: float(v) for k, v in counts.items() if v})
 
 

@@ -21,8 +21,9 @@ from .session import Session
 LIMIT = 1 << 30  # no file of an artifact is larger
 
 
-def load(directory: object, cache: str | Path | None = None) -> Session:
-    """Load and, if this machine has not done so yet, compile an emitted artifact.
+def load(directory: object, cache: str | Path | None = None, storage: str | Path | None = None) -> Session:
+    """Load and, if this machine has not done so yet, compile an emitted artifact. storage: the file that a plan that
+    pages keeps values in; by default one without a name.
 
     Raises :class:`InvalidInput` where a file is missing, altered or not listed.
     """
@@ -54,14 +55,16 @@ def load(directory: object, cache: str | Path | None = None) -> Session:
         if needed not in contents:
             raise InvalidInput("artifact", str(folder), f"{needed} is missing; emit it again")
     try:
-        return _session(manifest, contents, cache)
+        return _session(manifest, contents, cache, storage)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         if isinstance(error, SelvedgeError):
             raise
         raise InvalidInput("artifact", str(folder), f"it contradicts itself ({error}); emit it again") from None
 
 
-def _session(manifest: Manifest, contents: Mapping[str, bytes], cache: Path | None) -> Session:
+def _session(
+    manifest: Manifest, contents: Mapping[str, bytes], cache: Path | None, storage: str | Path | None
+) -> Session:
     sources = {n: data.decode() for n, data in contents.items() if n.endswith((".c", ".h")) and "_weights.h" not in n}
     odd = face.differs(manifest, sources[f"{manifest.name}.h"], sources[f"{manifest.name}.c"])
     if odd is not None:
@@ -71,7 +74,7 @@ def _session(manifest: Manifest, contents: Mapping[str, bytes], cache: Path | No
         extra = _arrays(contents["extra.npz"])
     require_complete(manifest, extra)
     library = build(sources, manifest.lanes, manifest.dtype, cache=cache)
-    session = Session(manifest, library, contents["weights.bin"], extra)
+    session = Session(manifest, library, contents["weights.bin"], extra, storage)
     with np.errstate(all="ignore"):
         session.state_dict()  # what the names, layouts and folds say can be done
     return session

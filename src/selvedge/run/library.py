@@ -5,20 +5,30 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-OK, NOT_FINITE, BAD_LABEL = 0, 1, 2
+OK, NOT_FINITE, BAD_LABEL, STORAGE, TORN = 0, 1, 2, 3, 4
 
 HOOK = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int32)
 
 
-class _Context(ctypes.Structure):
-    _fields_ = (("arena", ctypes.c_void_p), ("weights", ctypes.c_void_p))
+_PLAIN = (("arena", ctypes.c_void_p), ("weights", ctypes.c_void_p))
+_PAGING = (("storage", ctypes.c_void_p), ("torn", ctypes.c_int32))
 
 
-class _CheckedContext(ctypes.Structure):
-    _fields_ = (("arena", ctypes.c_void_p), ("weights", ctypes.c_void_p), ("hook", HOOK))
+class _Storage(ctypes.Structure):
+    """selvedge_storage of the emitted header."""
+
+    _fields_ = (("read", ctypes.c_void_p), ("write", ctypes.c_void_p), ("context", ctypes.c_void_p))
+
+
+def _context(paging: bool, checked: bool) -> ctypes.Structure:
+    """The emitted NAME_context."""
+    fields = [*_PLAIN, *(_PAGING if paging else ()), *((("hook", HOOK),) if checked else ())]
+    made: ctypes.Structure = type("_Context", (ctypes.Structure,), {"_fields_": fields})()
+    return made
 
 
 class Library:
@@ -33,15 +43,26 @@ class Library:
         weights: np.ndarray,
         hook: Callable[[int, int], None] | None = None,
         checked: bool = False,
+        storage: BinaryIO | None = None,
     ) -> None:
+        """storage: an open file that values are paged out to, for a plan that pages."""
         self._dll = ctypes.CDLL(str(path))
         self._arena, self._weights = arena, weights  # kept alive: the context points into them
-        self._context: _Context | _CheckedContext
+        self._context = _context(storage is not None, checked)
         if checked:
             self._hook = HOOK(hook) if hook else HOOK()
-            self._context = _CheckedContext(hook=self._hook)
-        else:
-            self._context = _Context()
+            self._context.hook = self._hook
+        self._file = storage
+        if storage is not None:
+            self._descriptor = ctypes.c_int(storage.fileno())
+            calls = (getattr(self._dll, f"selvedge_file_{way}") for way in ("read", "write"))
+            self._storage = _Storage(
+                *(ctypes.cast(call, ctypes.c_void_p) for call in calls), ctypes.addressof(self._descriptor)
+            )
+            self._attach = getattr(self._dll, f"{name}_attach")
+            self._attach.argtypes, self._attach.restype = (ctypes.c_void_p, ctypes.c_void_p), None
+            self._restored = getattr(self._dll, f"{name}_restored")
+            self._restored.argtypes, self._restored.restype = (ctypes.c_void_p,), None
         self._init = getattr(self._dll, f"{name}_init")
         self._init.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self._init.restype = None
@@ -56,6 +77,13 @@ class Library:
     def init(self) -> None:
         """Trainable state to its initial values."""
         self._init(self.address, self._arena.ctypes.data, self._weights.ctypes.data)
+        if self._file is not None:
+            self._attach(self.address, ctypes.addressof(self._storage))
+
+    def restored(self) -> None:
+        """A good state is back in the arena: after a torn update, programs run again."""
+        if self._file is not None:
+            self._restored(self.address)
 
     def call(self, program: str) -> int:
         """Run a program; returns its status."""

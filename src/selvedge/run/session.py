@@ -16,7 +16,8 @@ from ..artifact.folding import folded, unfold
 from ..artifact.manifest import Manifest, Port, StateEntry
 from ..errors import InvalidInput, SelvedgeError
 from .given import laid_out, mapping
-from .library import BAD_LABEL, NOT_FINITE, OK, Library, aligned
+from .library import BAD_LABEL, NOT_FINITE, OK, STORAGE, TORN, Library, aligned
+from .storage import StorageFailed, Torn, opened
 
 
 class NotFinite(SelvedgeError):
@@ -51,7 +52,9 @@ class Session:
         library: Path,
         weights: bytes | np.ndarray,
         extra: Mapping[str, np.ndarray] | None = None,
+        storage: str | Path | None = None,
     ) -> None:
+        """storage: for a plan that pages, the file that it pages out to; by default one without a name."""
         if len(weights) != manifest.weights_bytes:
             raise InvalidInput("weights", f"{len(weights)} bytes", f"the manifest needs {manifest.weights_bytes}")
         self.manifest = manifest
@@ -59,7 +62,8 @@ class Session:
         self._weights[: len(weights)] = np.frombuffer(weights, np.uint8)
         self._arena = aligned(manifest.arena_bytes, max(64, manifest.alignment))
         self._extra = dict(extra or {})
-        self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights)
+        paged = opened(storage, manifest.storage_bytes) if manifest.storage_bytes else None
+        self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights, storage=paged)
         self._library.init()
         self._steps = manifest.steps
         self._lock = RLock()
@@ -162,6 +166,7 @@ class Session:
                 if entry.kind != "optimizer":
                     self._store(entry, arrays[name])
             self._extra.update(extra)
+            self._library.restored()
 
     def load_optimizer_state_dict(self, state: Mapping[str, Any], steps: int = 0) -> None:
         """Replace the optimiser's arrays and the position in the schedule; all or none."""
@@ -205,6 +210,7 @@ class Session:
                 finite(f"persistent {name}", array, array.dtype)
         with self._lock, self._alone():
             self._arena[:size] = given
+            self._library.restored()
             self._steps = self._steps if steps is None else steps
 
     def snapshot(self) -> dict[str, np.ndarray]:
@@ -231,6 +237,7 @@ class Session:
             with self._alone():
                 for name, entry in own.items():
                     self._view(entry.offset, entry)[...] = snapshot[name]
+                self._library.restored()
                 self._steps = steps
 
     def fingerprint(self) -> str:
@@ -256,6 +263,10 @@ class Session:
             raise NotFinite(self._loss(program))
         if status == BAD_LABEL:
             raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
+        if status == STORAGE:
+            raise StorageFailed(program)
+        if status == TORN:
+            raise Torn
         if status != OK:
             raise SelvedgeError(f"{program}: status {status} from the native code")
 

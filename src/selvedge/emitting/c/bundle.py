@@ -18,7 +18,7 @@ from ...artifact.folding import Fold
 from ...artifact.layout import Layout
 from ...artifact.manifest import Manifest, Port, ProgramEntry, StateEntry
 from ...artifact.name import checked_name
-from ...artifact.native import native_sources
+from ...artifact.native import native_sources, native_storage
 from ...artifact.preprocess import Preprocess
 from ...artifact.schedule import Schedule
 from ...errors import InvalidInput
@@ -64,6 +64,7 @@ def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Descripti
     """``stored``: every state array of the plan in its stored layout: its initial value."""
     checked_name(about.name)
     sources = {
+        **(native_storage() if plan.memory.storage else {}),
         f"{about.name}.c": source(plan, about.name, about.preprocess, about.layouts.get("x")),
         f"{about.name}.h": header(plan, about.name, about.preprocess),
         **native_sources(),
@@ -143,6 +144,7 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         arena_bytes=plan.memory.arena,
         persistent_bytes=plan.memory.persistent,
         weights_bytes=plan.memory.weights,
+        storage_bytes=plan.memory.storage,
         programs={n: ProgramEntry(ports(p, p.inputs), ports(p, p.outputs)) for n, p in plan.programs.items()},
         state=state,
         updated=tuple(n for n, s in plan.slots.items() if s.region == STATE and s.kind != "optimizer"),

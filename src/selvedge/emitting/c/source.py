@@ -13,7 +13,7 @@ from ...planning.schedule import Arrangement, Compute, Program
 from .calls import FAMILIES, Arguments, longest_window
 from .loops import C_TYPES, Pointers, loop, number, reduce_loop, tile_loop
 
-STATUS = ("OK", "NOT_FINITE", "BAD_LABEL")
+STATUS = ("OK", "NOT_FINITE", "BAD_LABEL", "STORAGE", "TORN")
 
 
 def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
@@ -33,6 +33,7 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "/* What was learnt is the first so many bytes of the arena: keep them, and copy them back after init. */",
         size_line(name, "PERSISTENT_BYTES", m.persistent),
         size_line(name, "WEIGHTS_BYTES", m.weights),
+        *([size_line(name, "STORAGE_BYTES", m.storage)] if m.storage else []),
         size_line(name, "ALIGNMENT", plan.align),
         "",
         "/* Where inputs and outputs lie: bytes from the start of the arena. */",
@@ -51,6 +52,7 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "};",
         "#endif",
         "",
+        *(STORAGE if m.storage else ()),
         "#ifdef __cplusplus",
         'extern "C" {',
         "#endif",
@@ -58,6 +60,14 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "typedef struct {",
         "    unsigned char *arena;         /* ARENA_BYTES, aligned to ALIGNMENT */",
         "    const unsigned char *weights; /* WEIGHTS_BYTES: frozen weights and initial values; may lie in flash */",
+        *(
+            (
+                "    const selvedge_storage *storage; /* STORAGE_BYTES of it */",
+                "    int32_t torn; /* storage failed in the middle of an update */",
+            )
+            if m.storage
+            else ()
+        ),
         "#ifdef SELVEDGE_CHECK",
         "    void (*hook)(int32_t program, int32_t event); /* before (event) and after (-1 - event) each kernel */",
         "#endif",
@@ -66,6 +76,14 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
         "/* Sets the trainable state to its initial values. */",
         f"void {name}_init({name}_context *c, void *arena, const void *weights);",
     ]
+    if m.storage:
+        lines += [
+            "/* After init: where values are paged out to. Without it every program returns SELVEDGE_STORAGE. */",
+            f"void {name}_attach({name}_context *c, const selvedge_storage *storage);",
+            "/* After SELVEDGE_TORN every program refuses, until a good persistent part is back in the arena and this",
+            " * is called, or init. */",
+            f"void {name}_restored({name}_context *c);",
+        ]
     lines += [f"int32_t {name}_{p.name}({name}_context *c);" for p in plan.programs.values()]
     if preprocess is not None:
         lines.append("/* Writes raw bytes as the program's input x: x = byte * scale + offset. */")
@@ -86,6 +104,8 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
         names: dict[int, str] = {}
         for kernel_id in p.order():
             kernel = p.kernels[kernel_id]
+            if kernel.family in PAGES:
+                continue
             row = FAMILIES.get(kernel.family)
             if row is not None:
                 headers.add(row.header)
@@ -97,7 +117,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
             names[kernel_id] = functions.setdefault(tuple(body), _function(p, kernel))
             if names[kernel_id] == _function(p, kernel):
                 bodies += [comment, signature, *body, ""]
-        bodies += [*_program(p, name, list(plan.programs).index(p.name), names), ""]
+        bodies += [*_program(plan, p, name, list(plan.programs).index(p.name), names), ""]
     real = "double" if plan.dtype == "float64" else "float"
     lines = [
         f"/* {name}: emitted from plan {plan.digest()}; do not edit. */",
@@ -136,7 +156,11 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
     if plan.memory.persistent:
         first = min(s.initial for s in plan.slots.values() if s.region == STATE)
         lines.append(f"memcpy(c->arena, c->weights + {first}, {plan.memory.persistent});")
-    lines += ["}", "", *bodies]
+    if plan.memory.storage:
+        lines += ["c->storage = 0;", "c->torn = 0;", "}", "", *_paging(name)]
+    else:
+        lines.append("}")
+    lines += ["", *bodies]
     if preprocess is not None:
         for p in plan.programs.values():
             lines += [*_load(p, name, preprocess, layout), ""]
@@ -271,7 +295,7 @@ def _units(kernel: Kernel) -> int:
     return 0
 
 
-def _program(p: Program, name: str, number_: int, names: Mapping[int, str]) -> list[str]:
+def _program(plan: Arrangement, p: Program, name: str, number_: int, names: Mapping[int, str]) -> list[str]:
     lines = [
         f"/* {len(p.order())} kernels, {p.macs} multiply-accumulates. */",
         f"int32_t {name}_{p.name}({name}_context *c)",
@@ -279,8 +303,12 @@ def _program(p: Program, name: str, number_: int, names: Mapping[int, str]) -> l
         "unsigned char *const a = c->arena;",
         "const unsigned char *const w = c->weights;",
     ]
-    if any(_may_fail(k) for k in p.kernels.values()):
+    paged = any(k.family in PAGES for k in p.kernels.values())
+    if paged or any(_may_fail(k) for k in p.kernels.values()):
         lines.append("int32_t status;")
+    if plan.memory.storage:
+        lines.append("if (c->torn) return SELVEDGE_TORN;")
+    updated = 0
     gated = p.gate is None
     for event, e in enumerate(p.schedule):
         if not isinstance(e, Compute):
@@ -295,13 +323,68 @@ def _program(p: Program, name: str, number_: int, names: Mapping[int, str]) -> l
             ]
             gated = True
         lines.append(f"SELVEDGE_EVENT(c, {number_}, {event});")
-        call = f"{names[kernel.id]}(a, w)"
-        if _may_fail(kernel):
+        if kernel.family in PAGES:
+            call = _page(p, kernel, updated)
+        else:
+            call = f"{names[kernel.id]}(a, w)"
+        if any(p.instances[i].region == STATE for i in kernel.writes):
+            updated = 1
+        if _may_fail(kernel) or kernel.family in PAGES:
             lines += [f"status = {call};", "if (status != SELVEDGE_OK) return status;"]
         else:
             lines.append(f"{call};")
         lines.append(f"SELVEDGE_EVENT(c, {number_}, {-1 - event});")
     return [*lines, "return SELVEDGE_OK;", "}"]
+
+
+PAGES = ("page_out", "page_in")
+STORAGE = (
+    "#ifndef SELVEDGE_STORAGE_TYPE /* the same for every model */",
+    "#define SELVEDGE_STORAGE_TYPE",
+    "/* Bytes outside the arena; the calls return 0 once all is read or written. at: the first byte, a multiple of",
+    " * 4096. context: whatever the calls need. */",
+    "typedef struct {",
+    "    int32_t (*read)(void *context, uint32_t at, void *bytes, uint32_t size);",
+    "    int32_t (*write)(void *context, uint32_t at, const void *bytes, uint32_t size);",
+    "    void *context;",
+    "} selvedge_storage;",
+    "#endif",
+    "",
+)
+
+
+def _paging(name: str) -> list[str]:
+    """The calls that page, and what they say where storage fails: torn once an update has begun."""
+    return [
+        f"void {name}_attach({name}_context *c, const selvedge_storage *storage) {{ c->storage = storage; }}",
+        f"void {name}_restored({name}_context *c) {{ c->torn = 0; }}",
+        "",
+        f"static int32_t failed({name}_context *c, int32_t updated)",
+        "{",
+        "if (!updated) return SELVEDGE_STORAGE;",
+        "c->torn = 1;",
+        "return SELVEDGE_TORN;",
+        "}",
+        "",
+        f"static int32_t page_out({name}_context *c, uint32_t at, const void *bytes, uint32_t size, int32_t updated)",
+        "{",
+        "const selvedge_storage *const s = c->storage;",
+        "return s && s->write(s->context, at, bytes, size) == 0 ? SELVEDGE_OK : failed(c, updated);",
+        "}",
+        "",
+        f"static int32_t page_in({name}_context *c, uint32_t at, void *bytes, uint32_t size, int32_t updated)",
+        "{",
+        "const selvedge_storage *const s = c->storage;",
+        "return s && s->read(s->context, at, bytes, size) == 0 ? SELVEDGE_OK : failed(c, updated);",
+        "}",
+    ]
+
+
+def _page(p: Program, kernel: Kernel, updated: int) -> str:
+    """updated: whether this program has begun its update by then."""
+    at, size = kernel.params["at"], kernel.params["bytes"]
+    offset = p.offsets[(*kernel.reads, *kernel.writes)[0]]
+    return f"{kernel.family}(c, {at}u, a + {offset}, {size}u, {updated})"
 
 
 def _pointer_text(p: Program, instance: int) -> str:

@@ -1,0 +1,54 @@
+"""What a plan may give for bytes, and what it gave: values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+from ..errors import InvalidInput
+
+OBJECTIVES = ("time", "energy")
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What a plan may give for bytes of RAM.
+
+    recompute: values may be let go and made again. page: they may be written to the device's storage and read back.
+    slowdown: the most that a program may take, as a multiple of its time without either. objective: what is given up
+    least of, "time" or "energy". least: go down to the fewest bytes within ``slowdown``, rather than stop where the
+    budget is kept.
+    """
+
+    recompute: bool = True
+    page: bool = False
+    slowdown: float = 2.0
+    objective: str = "time"
+    least: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("recompute", "page", "least"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidInput(f"trade {name}", getattr(self, name), "give True or False")
+        if isinstance(self.slowdown, bool) or not isinstance(self.slowdown, int | float):
+            raise InvalidInput("trade slowdown", self.slowdown, "give a number, as 1.35")
+        if not (isfinite(self.slowdown) and self.slowdown >= 1):
+            raise InvalidInput("trade slowdown", self.slowdown, "give a multiple of the plain time, 1 or more")
+        if self.objective not in OBJECTIVES:
+            raise InvalidInput("trade objective", self.objective, f"choose one of {', '.join(OBJECTIVES)}")
+
+
+RECOMPUTE, NOTHING = Trade(), Trade(recompute=False)  # the default; and plans as they are
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a program gave for bytes. plain_bytes, plain_seconds, plain_joules: without it. again: kernels that run a
+    second time, or more often. paged_out, paged_in: bytes written to storage and read back, a run."""
+
+    plain_bytes: int
+    plain_seconds: float | None
+    plain_joules: float | None
+    again: int
+    paged_out: int
+    paged_in: int
