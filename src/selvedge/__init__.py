@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from .make.plan import Plan, plan
     from .run.artifact import load
     from .run.build import BuildFailed
-    from .run.session import NotFinite, Session
+    from .run.calls import NotFinite
+    from .run.session import Session
 
 _HOME = {
     "Preprocess": "artifact.preprocess",
@@ -60,7 +61,7 @@ _HOME = {
     "plan": "make.plan",
     "load": "run.artifact",
     "BuildFailed": "run.build",
-    "NotFinite": "run.session",
+    "NotFinite": "run.calls",
     "Session": "run.session",
 }
 

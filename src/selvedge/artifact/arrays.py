@@ -10,12 +10,17 @@ import numpy as np
 from ..errors import InvalidInput
 
 
-def as_array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """``value`` (a torch tensor too) as an array of ``shape``."""
+def seen(field: str, value: Any) -> np.ndarray:
+    """``value`` (a torch tensor too) as an array."""
     try:
-        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+        return np.asarray(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
         raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
+
+
+def as_array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """``value`` (a torch tensor too) as an array of ``shape``."""
+    array = seen(field, value)
     if array.shape != tuple(shape):
         raise InvalidInput(field, f"of shape {array.shape}", f"the plan was made for {tuple(shape)}")
     return array

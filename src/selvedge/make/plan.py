@@ -31,12 +31,13 @@ from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
 from ..run.session import Session
-from .batch import batched
+from .batch import batched, rows
 from .change import cheapest_change, trained_layers
 from .limits import excess, fits, overdrawn, reserved
 from .show import notebook
 from .table import table
-from .why import why
+from .update_cost import UpdateCost, update_cost
+from .why import state_bytes_per_parameter, why
 
 LossValue = CrossEntropy | MSE | BCEWithLogits | Reconstruction
 
@@ -64,6 +65,22 @@ class Plan:
     preprocess: Preprocess | None
     seconds_to_plan: float
     features: Features | None = None
+    accumulate: int = 1
+
+    @property
+    def batch(self) -> int:
+        """Samples of one update."""
+        return self.micro_batch * self.accumulate
+
+    @property
+    def micro_batch(self) -> int:
+        """Samples of one call of a program."""
+        return self.captured.layouts["x"].face[0]
+
+    @property
+    def cost(self) -> UpdateCost:
+        """What one update costs: a step, or all micro-batches and their application."""
+        return update_cost(self)
 
     @property
     def arena_bytes(self) -> int:
@@ -88,17 +105,20 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
         a, memory = self.arrangement, self.arrangement.memory
-        step, energy = a.programs["step"], self.device.energy
+        step, energy = self.cost, self.device.energy
         return {
             "model": self.name,
             "device": self.device.name,
             "loss": type(self.loss).__name__,
             "optimizer": {"name": type(self.optimizer).__name__, **asdict(self.optimizer)},  # type: ignore[call-overload]
             "schedule": self.schedule.to_dict(),
-            "batch": self.captured.layouts["x"].face[0],
+            "batch": self.batch,
+            "micro_batch": self.micro_batch,
+            "accumulate": self.accumulate,
             "norms": self.captured.norms,
             "update": self.update,
             "updated": list(self.updated),
+            "optimizer_bytes_per_parameter": state_bytes_per_parameter(self),
             "learnt_parameters": sum(self.captured.state[n].size for n in self.updated),
             "parameters": sum(prod(s.shape) for s in a.slots.values() if s.kind == "parameter"),
             "arena_bytes": memory.arena,
@@ -119,7 +139,7 @@ class Plan:
             "joules_low": energy.low(step.joules) if energy and step.joules is not None else None,
             "joules_high": energy.high(step.joules) if energy and step.joules is not None else None,
             "nodes": step.nodes,
-            "kernels": len(step.kernels),
+            "kernels": step.kernels,
             "seconds_to_plan": self.seconds_to_plan,
             "programs": {
                 n: {
@@ -165,6 +185,18 @@ class Wish:
     labels: tuple[str, ...]
     preprocess: Preprocess | None
     features: Features | None = None
+    accumulate: int = 1
+
+    @property
+    def micro(self) -> tuple[torch.Tensor, ...]:
+        """The example of one micro-batch. Raises ``InvalidInput`` where the batch cannot be divided so."""
+        if self.accumulate == 1:
+            return self.example
+        batch = rows(self.example)
+        if batch % self.accumulate:
+            fix = f"the batch of {batch} must be a multiple of it: its micro-batches are of one size"
+            raise InvalidInput("accumulate", self.accumulate, fix)
+        return batched(self.example, batch // self.accumulate)
 
 
 def plan(
@@ -179,15 +211,21 @@ def plan(
     update: str | Sequence[str] = "full",
     norms: str = "frozen",
     batch: int | None = None,
+    accumulate: int = 1,
     preprocess: Preprocess | None = None,
     features: Features | None = None,
     labels: Sequence[str] = (),
     name: str = "model",
 ) -> Plan:
-    """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``.
+    """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``; or ``accumulate`` and
+    ``apply`` instead of ``step``.
 
     model: any module of supported operations, or an exported program. It is not changed.
     example: one input batch [N, ...]; the plan is for exactly this shape. ``batch``: N instead of the example's.
+    accumulate: K > 1 divides the batch of an update into K micro-batches of N / K samples, whose gradients are added up
+        in accumulators that stay in RAM: activations of a micro-batch only, for one more array a parameter that learns.
+        Every loss is a mean, so that the sum of a K-th of each is the gradient of the whole batch. ``predict`` and
+        ``evaluate`` take a micro-batch.
     loss: "cross_entropy", "mse", "bce_with_logits", "reconstruction", or a loss value.
     device: a :class:`Device`, a profile's name or path; by default this machine, measured.
     budget: limits below the device's own, as "ram=48KiB".
@@ -210,6 +248,7 @@ def plan(
         ("schedule", schedule, (Constant, Step, Cosine, InverseSqrt, type(None)), "give sv.Constant(0.01), or another"),
         ("update", update, (str, list, tuple), 'give "full", "auto", "last:K", "bias" or names'),
         ("batch", batch, (int, type(None)), "give a whole number"),
+        ("accumulate", accumulate, (int,), "give the number of micro-batches of an update"),
         ("labels", labels, (list, tuple), "give the classes' names in a list"),
         ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
         (
@@ -226,6 +265,8 @@ def plan(
         field, odd = ("update", update) if not all(isinstance(word, str) for word in update) else ("labels", labels)
         raise InvalidInput(field, list(odd), "give strings")
     checked_name(name)
+    if accumulate < 1:
+        raise InvalidInput("accumulate", accumulate, "give a whole number >= 1")
     target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
     chosen = optimizer or SGD(lr=0.01)
     limits = Budget.of(target)
@@ -253,6 +294,7 @@ def plan(
         tuple(labels),
         preprocess,
         features,
+        accumulate,
     )
     if features is not None and features.shape != tuple(inputs[0].shape[1:]):
         fix = f"the model takes {tuple(inputs[0].shape[1:])}: load the data for that shape"
@@ -272,7 +314,7 @@ def _within(budget: Budget, limits: Budget) -> Budget:
 
 def _plan(wish: Wish) -> Plan:
     start = time.perf_counter()
-    captured = capture(wish.model, wish.example, norms=wish.norms)
+    captured = capture(wish.model, wish.micro, norms=wish.norms)
     made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
@@ -292,14 +334,14 @@ def _kept(made: Plan, wish: Wish, captured: Captured) -> Plan:
 def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> Plan:
     """A plan for ``wish`` as it stands, whether it fits or not."""
     updated = select(captured, wish.update)
-    made = programs(captured, wish.loss, wish.optimizer, updated)
+    made = programs(captured, wish.loss, wish.optimizer, updated, wish.accumulate)
     _require_labels(wish.labels, captured, wish.loss)
     for graph in made.graphs.values():
         verify(graph)
     arrangement = arrange(made.graphs, wish.device, choices)
     return Plan(
         wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
-        wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,
+        wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features, wish.accumulate,
     )  # fmt: skip
 
 
@@ -379,7 +421,7 @@ def learnt_state(
     given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Session) else learnt
     whole = captured.checked({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in given.items()})
     stored = {**initial_state(plan), **captured.load(whole)}
-    leaves = plan.programs.step.state
+    leaves = plan.programs.state
     for name, array in (session.optimizer_state_dict() if session else {}).items():
         if name not in stored or stored[name].size != array.size:
             raise InvalidInput("session", f"with {name}", "it is of another plan; emit that one")

@@ -111,6 +111,7 @@ _UNARY: tuple[tuple[Any, ...], ...] = (
     ("reciprocal", lambda x: 1 / x, lambda dy, x, y, at: apply("neg", mul(dy, apply("square", y)))),
     ("abs", np.abs, lambda dy, x, y, at: mul(dy, apply("sign", x))),
     ("sign", np.sign, lambda dy, x, y, at: scale(dy, 0.0)),
+    ("zero", np.zeros_like, lambda dy, x, y, at: scale(dy, 0.0)),
     ("square", np.square, lambda dy, x, y, at: mul(dy, scale(x, 2))),
     (
         "erf",
