@@ -19,10 +19,11 @@ SV_INLINE uint32_t sv_bits(real x)
     return bits;
 }
 
-/* 32 bits that look random (Wellons, "Prospecting for hash functions", 2018: lowbias32). */
-SV_INLINE uint32_t sv_noise(real x, real rounds)
+/* 32 bits that look random (Wellons, "Prospecting for hash functions", 2018: lowbias32), of a number, of its place in
+ * the block and of the count of updates. */
+SV_INLINE uint32_t sv_noise(real x, int32_t place, real rounds)
 {
-    uint32_t h = sv_bits(x) + (uint32_t)rounds * 0x9E3779B9u;
+    uint32_t h = sv_bits(x) + (uint32_t)place * 0x85EBCA6Bu + (uint32_t)rounds * 0x9E3779B9u;
     h ^= h >> 16;
     h *= 0x7FEB352Du;
     h ^= h >> 15;
@@ -36,7 +37,7 @@ SV_INLINE real sv_to_bfloat16(real x, real rounds)
 {
     const uint32_t bits = sv_bits(x), kept = bits | (x != x ? 0x400000u : 0u);
     const uint32_t special = 0u - (uint32_t)((bits & 0x7F800000u) == 0x7F800000u);
-    return (real)(((kept & special) | ((bits + (sv_noise(x, rounds) >> 16)) & ~special)) >> 16);
+    return (real)(((kept & special) | ((bits + (sv_noise(x, 0, rounds) >> 16)) & ~special)) >> 16);
 }
 SV_INLINE real sv_from_bfloat16(real code)
 {
@@ -78,7 +79,7 @@ SV_FN real sv_quantize(int8_t *codes, const real *x, int32_t n, real rounds)
         return scale - scale;
     }
     for (int32_t i = 0; i < n; i++) {
-        const int32_t code = sv_code(sv_fabs(x[i]) / scale, 127, sv_noise(x[i], rounds));
+        const int32_t code = sv_code(sv_fabs(x[i]) / scale, 127, sv_noise(x[i], i, rounds));
         codes[i] = (int8_t)(x[i] < 0 ? -code : code);
     }
     return scale;
@@ -94,7 +95,7 @@ SV_FN real sv_quantize_square(uint8_t *codes, const real *x, int32_t n, real rou
         return scale - scale;
     }
     for (int32_t i = 0; i < n; i++) {
-        const int32_t code = sv_code(sv_sqrt(x[i] > 0 ? x[i] : 0) / scale, 255, sv_noise(x[i], rounds));
+        const int32_t code = sv_code(sv_sqrt(x[i] > 0 ? x[i] : 0) / scale, 255, sv_noise(x[i], i, rounds));
         codes[i] = (uint8_t)(x[i] > 0 ? sv_max_int(code, 1) : 0);
     }
     return scale;

@@ -73,8 +73,8 @@ class Manifest:
     order: the names of the model's state_dict, in its order. classes: labels lie in 0..classes-1 (0: no labels).
     aliases: shared state, other name -> name in ``state``. folds: the batch norms that were folded, and so how to come
     back to the PyTorch names. accumulate: micro-batches of one update; where they are more than 1, there are programs
-    accumulate and apply, and no step. steps: updates made before, the place in the schedule. features: how a file becomes an
-    input. files: name -> SHA-256.
+    accumulate and apply, and no step. steps: updates made before, the place in the schedule. features: how a file
+    becomes an input. files: name -> SHA-256.
     """
 
     name: str

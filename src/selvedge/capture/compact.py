@@ -13,8 +13,8 @@ Leaf = Callable[[str, ir.Spec], ir.Value]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """``leaves``: name -> state leaf. ``value``: what they hold, in the parameter's type. ``store``: a new value and the
-    count of updates -> what takes the place of each leaf, in order."""
+    """``leaves``: name -> state leaf. ``value``: what they hold, in the parameter's type. ``store``: a new value and
+    the count of updates -> what takes the place of each leaf, in order."""
 
     leaves: Mapping[str, ir.Value]
     value: ir.Value

@@ -81,6 +81,8 @@ def _trained(
             loss.backward()
             if isinstance(optimizer, SGD | Adam | RMSProp) and optimizer.clip_value is not None:
                 nn.utils.clip_grad_value_(model.parameters(), optimizer.clip_value)
+            if optimizer.clip_norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), optimizer.clip_norm)
             updates.step()
             times.append(time.perf_counter() - start)
         score = scored(kind, predicted, validation, data.preprocess)

@@ -41,6 +41,7 @@ class Order:
     budget: str | None
     epochs: int
     batch: int | None
+    accumulate: int
     optimizer: Optimizer
     schedule: str
     update: str
@@ -128,6 +129,7 @@ def train(order: Order, debug: bool) -> Trained:
                 order.norms,
                 order.batch,
                 order.epochs,
+                order.accumulate,
             )
             plan = planned(job, terms)
         work.part("compiling")
@@ -172,7 +174,9 @@ def page(made: Trained) -> str:
         lines = [draw.Line("validation", "a", points), draw.Line("guessing", "d", guess, True)]
         picture = draw.curves("Accuracy by epoch", "epoch", "right", lines, percent=True)
         parts.insert(0, draw.section("Accuracy", picture))
-    parts.append(draw.section("Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram)))
+    parts.append(
+        draw.section("Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram))
+    )
     parts.append(draw.section("Cost of a step", draw.costs(plan.arrangement, plan.arrangement.backward.name)))
     return draw.page(f"{plan.name} on {plan.device.name}", parts, subtitle=str(made.data))
 

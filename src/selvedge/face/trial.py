@@ -150,6 +150,7 @@ def attempt(order: Order, debug: bool) -> Trial:
                 order.norms,
                 order.batch,
                 order.epochs,
+                order.accumulate,
             )
             plan = planned(job, terms)
             last, refused = _last(job, terms, plan)
@@ -209,7 +210,9 @@ def page(made: Trial) -> str:
     parts = [
         draw.section("Side by side", draw.table(head, rows, strong=3)),
         draw.section("While it learns", draw.curves(f"Validation {what}", "epoch", what, lines, percent=classes)),
-        draw.section("Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram)),
+        draw.section(
+            "Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram)
+        ),
         draw.section("Cost of a step", draw.costs(plan.arrangement, plan.arrangement.backward.name)),
     ]
     return draw.page(f"{plan.name} on {plan.device.name}", parts, subtitle=str(made.data))

@@ -103,7 +103,7 @@ class Graph:
 
     @property
     def gate(self) -> Value | None:
-        """What must be finite before any state is replaced: the gradients' norm where one is a result, else the loss."""
+        """What must be finite before state is replaced: the gradients' norm where that is a result, else the loss."""
         results = self.results
         return results.get("norm", results.get("loss")) if self.updates else None
 

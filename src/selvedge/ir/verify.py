@@ -30,8 +30,8 @@ def problems(graph: Graph) -> list[str]:
 
     Leaves are complete and are the ones the graph names; every value is a result of its node; every node reads
     nodes before it; specs are what the op table infers; a new value has the spec of the state it replaces; the
-    update of a parameter reads the parameter and the data, or the gradients accumulated of it; optimiser state is always
-    updated.
+    update of a parameter reads the parameter and the data, or the gradients accumulated of it; optimiser state is
+    always updated.
     """
     nodes = graph.nodes()
     found: list[str] = []

@@ -17,8 +17,8 @@ from .library import BAD_LABEL, NOT_FINITE, OK, Library, aligned
 
 
 class NotFinite(SelvedgeError):
-    """What a program computed is NaN, or its loss or its gradients' norm infinite. Nothing was updated; of micro-batches,
-    nothing was added to those before."""
+    """What a program computed is NaN, or its loss or its gradients' norm infinite. Nothing was updated; of
+    micro-batches, nothing was added to those before."""
 
     def __init__(self, loss: float, program: str = "step", norm: float | None = None) -> None:
         if norm is not None and np.isfinite(loss):
@@ -60,7 +60,6 @@ class Calls:
             yield
         finally:
             self._busy = False
-
 
     def _run(self, program: str) -> None:
         status = self._library.call(program)

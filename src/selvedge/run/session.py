@@ -81,8 +81,8 @@ class Session(Calls):
         A plan that accumulates takes all its micro-batches here and gives their mean loss; its accumulators must be
         empty, and are so afterwards, whether it was refused or not.
 
-        Raises :class:`InvalidInput`, or :class:`NotFinite` when the loss, or the norm by which gradients are clipped, is
-        not a number: then nothing was updated.
+        Raises :class:`InvalidInput`, or :class:`NotFinite` when the loss, or the norm by which gradients are clipped,
+        is not a number: then nothing was updated.
         """
         with self._lock:
             if self.manifest.accumulate > 1:

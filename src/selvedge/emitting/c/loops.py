@@ -170,7 +170,10 @@ def block_loop(expression: Expression, at: Pointers, first: str, last: str) -> l
     for write, made in expression.results:
         if made not in scales:
             body.append(f"{at.writes[write]}[i] = {_cast(at.write_dtypes[write], f't{made}')};")
-    head = [f"for (int32_t b = {first}; b < {last}; b += {size}) {{", f"const int32_t e = sv_min_int(b + {size}, {last});"]
+    head = [
+        f"for (int32_t b = {first}; b < {last}; b += {size}) {{",
+        f"const int32_t e = sv_min_int(b + {size}, {last});",
+    ]
     return [*head, *waiting, "SV_IVDEP", "for (int32_t i = b; i < e; i++) {", *body, "}", *closing, "}"]
 
 

@@ -21,9 +21,11 @@ BLOCK = 64  # SV_BLOCK
 ROUNDED = 2**15  # steps of the random number between two codes
 
 
-def noise(x: np.ndarray, rounds: np.ndarray) -> np.ndarray:
-    """uint32 for each element of ``x``: sv_noise. lowbias32 of Wellons, "Prospecting for hash functions" (2018)."""
-    h = np.ascontiguousarray(x, np.float32).view(np.uint32) + (rounds.astype(np.uint32) * np.uint32(0x9E3779B9))
+def noise(x: np.ndarray, place: np.ndarray, rounds: np.ndarray) -> np.ndarray:
+    """uint32 for each element of ``x`` at ``place`` of its block: sv_noise. lowbias32 of Wellons, "Prospecting for hash
+    functions" (2018)."""
+    places = place.astype(np.uint32) * np.uint32(0x85EBCA6B) + rounds.astype(np.uint32) * np.uint32(0x9E3779B9)
+    h = np.ascontiguousarray(x, np.float32).reshape(x.shape).view(np.uint32) + places
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         h = (h ^ (h >> np.uint32(shift))) * np.uint32(factor)
     return np.asarray(h ^ (h >> np.uint32(16)), np.uint32)
@@ -54,7 +56,7 @@ def _to(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     x, rounds = arrays
     single = np.ascontiguousarray(x, np.float32).reshape(x.shape)
     bits = single.view(np.uint32)
-    carried = bits + (noise(single, rounds) >> np.uint32(16))
+    carried = bits + (noise(single, np.zeros(()), rounds) >> np.uint32(16))
     special = np.where(np.isnan(single), bits | np.uint32(0x400000), bits)
     return ((np.where(np.isfinite(single), carried, special) >> np.uint32(16)).astype(np.uint16),)
 
@@ -105,7 +107,7 @@ def _register(suffix: str) -> None:
         scale = np.where(np.isfinite(_sum(x)), largest, np.nan).astype(x.dtype)
         share = np.where(scale > 0, size / np.where(scale > 0, scale, 1), 0).astype(x.dtype)
         low = np.minimum((np.sqrt(share) * levels).astype(np.int32), levels - 1)
-        random = (noise(x, rounds) >> np.uint32(17)).astype(x.dtype) / ROUNDED
+        random = (noise(x, np.arange(BLOCK), rounds) >> np.uint32(17)).astype(x.dtype) / ROUNDED
         border = (low * low).astype(x.dtype) + (2 * low + 1).astype(x.dtype) * random
         code = low + (share * np.asarray(levels * levels, x.dtype) > border)
         code = np.where(x > 0, np.maximum(code, 1), 0) if suffix else np.where(x < 0, -code, code)
@@ -132,7 +134,7 @@ def _register(suffix: str) -> None:
 
 def _sum(x: np.ndarray) -> np.ndarray:
     """0 for a block of finite numbers, else NaN."""
-    return (x - x).sum(1, keepdims=True)
+    return np.asarray((x - x).sum(1, keepdims=True))
 
 
 def _cost(ins: Sequence[Spec], outs: Sequence[Spec], attrs: Attrs) -> Cost:

@@ -111,7 +111,6 @@ _UNARY: tuple[tuple[Any, ...], ...] = (
     ("reciprocal", lambda x: 1 / x, lambda dy, x, y, at: apply("neg", mul(dy, apply("square", y)))),
     ("abs", np.abs, lambda dy, x, y, at: mul(dy, apply("sign", x))),
     ("sign", np.sign, lambda dy, x, y, at: scale(dy, 0.0)),
-    ("zero", np.zeros_like, lambda dy, x, y, at: scale(dy, 0.0)),
     ("square", np.square, lambda dy, x, y, at: mul(dy, scale(x, 2))),
     (
         "erf",
@@ -153,6 +152,19 @@ for _row in _UNARY:
     elementwise_unary(*_row)
 for _name, _meaning, _partials in _BINARY:
     elementwise_binary(_name, _meaning, _partials)
+
+
+# zero(x): what an accumulator is after its gradient was used
+
+
+def _zero_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
+    arity("zero", specs, 1)
+    return (Spec(specs[0].shape, float_dtype("zero", specs)),)
+
+
+register(
+    Op("zero", _zero_infer, lambda arrays, attrs: (np.zeros_like(arrays[0]),), None, per_element, elementwise=True)
+)
 
 
 # where(condition, a, b)
