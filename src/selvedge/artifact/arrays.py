@@ -30,7 +30,10 @@ def finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """``array`` in ``dtype``, where every number of it is finite and, for an integer ``dtype``, kept as it is."""
     with np.errstate(over="ignore", invalid="ignore"):
         cast = array.astype(dtype, copy=False)
-    if not (np.isfinite(array).all() and np.isfinite(cast).all()):
+    whole = np.isfinite(array).all() and np.isfinite(cast).all()
+    if dtype == np.uint16 and whole:  # of state, bfloat16
+        whole = bool(((cast & 0x7F80) != 0x7F80).all())
+    if not whole:
         raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
     if dtype.kind in "iub" and not np.array_equal(cast, array):
         raise InvalidInput(field, "not whole", f"it holds what {dtype} cannot; give whole numbers in its range")

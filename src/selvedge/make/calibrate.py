@@ -212,7 +212,7 @@ def held_out_models(device: Device, runner: Runner) -> Iterable[tuple[str, Arran
     """
     try:
         from ..zoo import make
-        from .plan import initial_state
+        from .state import initial_state
         from .plan import plan as make_plan
     except ImportError:
         return

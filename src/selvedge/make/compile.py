@@ -18,7 +18,8 @@ from ..run.session import Session
 from . import show
 from .losses import Losses
 from .measure import Measured, measure
-from .plan import Plan, initial_state, learnt_state
+from .plan import Plan
+from .state import initial_state, learnt_state
 
 TARGETS = ("c",)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.export import ExportedProgram
@@ -30,8 +29,7 @@ from ..ir import verify
 from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
-from ..run.session import Session
-from .batch import batched, rows
+from .batch import batched, divided
 from .change import cheapest_change, trained_layers
 from .limits import excess, fits, overdrawn, reserved
 from .show import notebook
@@ -187,17 +185,6 @@ class Wish:
     features: Features | None = None
     accumulate: int = 1
 
-    @property
-    def micro(self) -> tuple[torch.Tensor, ...]:
-        """The example of one micro-batch. Raises ``InvalidInput`` where the batch cannot be divided so."""
-        if self.accumulate == 1:
-            return self.example
-        batch = rows(self.example)
-        if batch % self.accumulate:
-            fix = f"the batch of {batch} must be a multiple of it: its micro-batches are of one size"
-            raise InvalidInput("accumulate", self.accumulate, fix)
-        return batched(self.example, batch // self.accumulate)
-
 
 def plan(
     model: nn.Module | ExportedProgram,
@@ -314,7 +301,7 @@ def _within(budget: Budget, limits: Budget) -> Budget:
 
 def _plan(wish: Wish) -> Plan:
     start = time.perf_counter()
-    captured = capture(wish.model, wish.micro, norms=wish.norms)
+    captured = capture(wish.model, divided(wish.example, wish.accumulate), norms=wish.norms)
     made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
@@ -399,31 +386,3 @@ def _verdict(made: Plan) -> str:
     if over is not None:
         return f"does not fit {format_bytes(over[2])}" + (" of flash" if over[0] == "flash" else "")
     return "fits" if late is None else f"breaks the {late.field}"
-
-
-def initial_state(plan: Plan) -> dict[str, np.ndarray]:
-    """Every state array of the plan in its stored layout: the model's weights and a fresh optimiser."""
-    state: Mapping[str, np.ndarray] = {**plan.captured.stored(), **plan.programs.optimizer_state}
-    return {name: state[name] for name in plan.arrangement.slots}
-
-
-def learnt_state(
-    plan: Plan, learnt: Session | Mapping[str, Any]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(stored arrays, entries that no program reads) of what a session, or a state dict, holds now.
-
-    A session gives its optimiser's arrays too. Raises ``InvalidInput`` for a state dict of another model.
-    """
-    captured = plan.captured
-    session = learnt if isinstance(learnt, Session) else None
-    if session is None and not isinstance(learnt, Mapping):
-        raise InvalidInput("learnt", f"of type {type(learnt).__name__}", "give a session or a state dict")
-    given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Session) else learnt
-    whole = captured.checked({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in given.items()})
-    stored = {**initial_state(plan), **captured.load(whole)}
-    leaves = plan.programs.state
-    for name, array in (session.optimizer_state_dict() if session else {}).items():
-        if name not in stored or stored[name].size != array.size:
-            raise InvalidInput("session", f"with {name}", "it is of another plan; emit that one")
-        stored[name] = leaves[name].node.attrs["layout"].store(array)
-    return {n: stored[n] for n in plan.arrangement.slots}, {n: whole[n] for n in captured.constant}
