@@ -115,6 +115,12 @@ def test_options_reach_the_plan(cli: Cli, board: str) -> None:
     assert plan("--optimizer", "adam")["persistent_bytes"] > 2.9 * one["persistent_bytes"]
     assert plan("--optimizer", "sgd:lr=0.1,momentum=0.9")["persistent_bytes"] == 2 * one["persistent_bytes"]
     assert plan("--optimizer", "sgd:lr=0.1,clip_value=1")["persistent_bytes"] == one["persistent_bytes"]
+    small = plan("--optimizer", "adam:lr=0.1,state=int8,clip_norm=1")
+    assert (small["optimizer"]["state_dtype"], small["optimizer"]["clip_norm"]) == ("int8", 1.0)
+    assert one["persistent_bytes"] < small["persistent_bytes"] < 1.7 * one["persistent_bytes"]
+    divided = plan("--batch", "8", "--accumulate", "4")
+    assert (divided["batch"], divided["micro_batch"], divided["accumulate"]) == (8, 2, 4)
+    assert set(divided["programs"]) == {"predict", "evaluate", "accumulate", "apply"}
     assert len(plan("--norms", "folded")["updated"]) < len(one["updated"])
     assert plan("--update", "last:1")["updated"] == one["updated"][-2:]
     assert all(name.endswith("bias") for name in plan("--update", "bias")["updated"])

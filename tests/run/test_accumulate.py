@@ -27,8 +27,14 @@ OPTIMIZERS: dict[str, Any] = {
 
 @cache
 def plan(optimizer: str = "sgd", accumulate: int = K) -> sv.Plan:
-    example = torch.zeros(N, 2, 6, 5)
-    return sv.plan(small(), example, device=DEVICE, optimizer=OPTIMIZERS[optimizer][0], accumulate=accumulate)
+    return sv.plan(
+        small(),
+        torch.zeros(N, 2, 6, 5),
+        device=DEVICE,
+        optimizer=OPTIMIZERS[optimizer][0],
+        accumulate=accumulate,
+        preprocess=sv.Preprocess((1 / 255,), (-0.5,)),
+    )
 
 
 def batch(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +95,13 @@ def test_the_programs_one_by_one_are_the_step_bit_for_bit(tmp_path: Path) -> Non
     manifest = single.manifest
     assert set(manifest.programs) == {"predict", "evaluate", "accumulate", "apply"}
     assert (manifest.accumulate, manifest.batch, manifest.step_batch) == (K, N // K, N)
+
+
+def test_raw_bytes_are_divided_too() -> None:
+    session, other = sv.compile(plan()), sv.compile(plan())
+    raw = np.random.default_rng(0).integers(0, 256, (N, 2, 6, 5), np.uint8)
+    assert session.step(raw, batch(0)[1]) == other.step(plan().preprocess(raw), batch(0)[1])
+    assert everything(session) == everything(other)
 
 
 def test_accumulating_over_one_sample_each_is_the_batch() -> None:

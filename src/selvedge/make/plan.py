@@ -211,8 +211,8 @@ def plan(
     example: one input batch [N, ...]; the plan is for exactly this shape. ``batch``: N instead of the example's.
     accumulate: K > 1 divides the batch of an update into K micro-batches of N / K samples, whose gradients are added up
         in accumulators that stay in RAM: activations of a micro-batch only, for one more array a parameter that learns.
-        Every loss is a mean, so that the sum of a K-th of each is the gradient of the whole batch. ``predict`` and
-        ``evaluate`` take a micro-batch.
+        Every loss is a mean, so that the sum of a K-th of each is the gradient of the whole batch, for a model that
+        mixes no samples. ``predict`` and ``evaluate`` take a micro-batch.
     loss: "cross_entropy", "mse", "bce_with_logits", "reconstruction", or a loss value.
     device: a :class:`Device`, a profile's name or path; by default this machine, measured.
     budget: limits below the device's own, as "ram=48KiB".

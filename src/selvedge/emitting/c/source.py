@@ -70,7 +70,9 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     if preprocess is not None:
         lines.append("/* Writes raw bytes as the program's input x: x = byte * scale + offset. */")
         lines += [
-            f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);" for p in plan.programs.values()
+            f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);"
+            for p in plan.programs.values()
+            if "x" in p.inputs
         ]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
     return "\n".join(lines)
@@ -140,7 +142,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
     lines += ["}", "", *bodies]
     if preprocess is not None:
         for p in plan.programs.values():
-            lines += [*_load(p, name, preprocess, layout), ""]
+            lines += [*_load(p, name, preprocess, layout), ""] if "x" in p.inputs else []
     return "\n".join(_indent(lines)) + "\n"
 
 
