@@ -67,7 +67,7 @@ SV_INLINE int32_t sv_code(real share, int32_t levels, uint32_t noise)
 }
 
 /* x (n <= SV_BLOCK) -> its codes; returns the scale: NaN for a block that holds NaN or infinity. */
-SV_FN real sv_quantize(int8_t *codes, const real *x, int32_t n, real rounds)
+SV_NOINLINE real sv_quantize(int8_t *codes, const real *x, int32_t n, real rounds)
 {
     real scale = 0;
     for (int32_t i = 0; i < n; i++) {
@@ -85,7 +85,7 @@ SV_FN real sv_quantize(int8_t *codes, const real *x, int32_t n, real rounds)
     return scale;
 }
 /* x >= 0. What is above zero stays so: a zero here is a division by eps. */
-SV_FN real sv_quantize_square(uint8_t *codes, const real *x, int32_t n, real rounds)
+SV_NOINLINE real sv_quantize_square(uint8_t *codes, const real *x, int32_t n, real rounds)
 {
     real largest = 0;
     for (int32_t i = 0; i < n; i++) largest = largest != largest || x[i] <= largest ? largest : x[i];
