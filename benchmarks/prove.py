@@ -103,6 +103,16 @@ def _zoo() -> dict[str, Any]:
     return _pytest("tests/make/test_gradients.py", 1)
 
 
+def _bytes() -> dict[str, Any]:
+    return _pytest("tests/make/test_optimizer_bytes.py", 40)
+
+
+def _state() -> dict[str, Any]:
+    from .prove_state import prove
+
+    return prove()
+
+
 def _demo() -> dict[str, Any]:
     from .prove_demo import prove
 
@@ -138,6 +148,13 @@ PROOFS: Mapping[str, Proof] = {
     ),
     "zoo gradients, and twenty steps in double": Proof(
         _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")
+    ),
+    "bytes of accumulation, clipping and state": Proof(
+        _bytes, (*_SRC, "native", "tests/oracle.py", "tests/make/test_memory.py", "tests/make/test_optimizer_bytes.py")
+    ),
+    "state in fewer bytes, five seeds": Proof(
+        _state,
+        (*_SRC, "native", "src/selvedge/face/demo", "benchmarks/optimizer_state.py", "benchmarks/prove_state.py"),
     ),
     "demo, five seeds": Proof(
         _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")

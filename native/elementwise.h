@@ -65,6 +65,9 @@ SV_INLINE real sv_elu_grad(real dy, real x, real alpha) { return x <= 0 ? dy * a
 SV_INLINE real sv_softplus(real x) { return x > 20 ? x : sv_log1p(sv_exp(x)); }
 SV_INLINE real sv_softplus_grad(real dy, real x) { return x > 20 ? dy : dy * sv_sigmoid(x); }
 
+/* 0 of the type of x; takes x so that the loop around it reads what it replaces. */
+SV_INLINE real sv_zero(real x) { (void)x; return 0; }
+
 SV_INLINE real sv_sign(real x) { return x > 0 ? (real)1 : (x < 0 ? (real)-1 : x); }
 SV_INLINE real sv_maximum(real a, real b) { return a != a ? a : (b > a || b != b ? b : a); }
 SV_INLINE real sv_minimum(real a, real b) { return a != a ? a : (b < a || b != b ? b : a); }

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
-    from .run.session import NotFinite, Session
+    from .run.calls import NotFinite
+    from .run.session import Session
 
 _HOME = {
     "Preprocess": "artifact.preprocess",
@@ -62,7 +63,7 @@ _HOME = {
     "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
-    "NotFinite": "run.session",
+    "NotFinite": "run.calls",
     "Session": "run.session",
 }
 

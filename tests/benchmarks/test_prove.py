@@ -50,6 +50,8 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "operators on PyTorch's own samples": "tests/capture/test_operator_database.py",
         "random models, native": "tests/make/test_random_models_native.py",
         "zoo gradients, and twenty steps in double": "tests/make/test_gradients.py",
+        "bytes of accumulation, clipping and state": "tests/make/test_optimizer_bytes.py",
+        "state in fewer bytes, five seeds": "benchmarks/prove_state.py",
         "demo, five seeds": "benchmarks/prove_demo.py",
     }
     assert tests.keys() == prove.PROOFS.keys()

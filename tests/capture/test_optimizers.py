@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from selvedge.errors import InvalidInput
 from .parity import stored_inputs
 
 Make = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+SGD9 = SGD(0.1, momentum=0.9)
 
 PAIRS: list[tuple[Optimizer, Make, float | None]] = [
     (SGD(0.1), lambda p: torch.optim.SGD(p, 0.1), None),
@@ -38,6 +40,10 @@ PAIRS: list[tuple[Optimizer, Make, float | None]] = [
         None,
     ),
     (RMSProp(0.01, clip_value=0.02), lambda p: torch.optim.RMSprop(p, 0.01), 0.02),
+    (replace(SGD9, clip_norm=0.3), lambda p: torch.optim.SGD(p, 0.1, 0.9), None),
+    (replace(SGD9, clip_norm=1e3), lambda p: torch.optim.SGD(p, 0.1, 0.9), None),
+    (Adam(0.01, weight_decay=0.1, clip_norm=0.2), lambda p: torch.optim.Adam(p, 0.01, weight_decay=0.1), None),
+    (RMSProp(0.01, clip_norm=0.2), lambda p: torch.optim.RMSprop(p, 0.01), None),
 ]
 
 
@@ -61,21 +67,37 @@ def _data(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _run(programs_: Programs, captured: Any, lrs: list[float]) -> tuple[dict[str, np.ndarray], list[float]]:
     state, losses = {**captured.stored(), **programs_.optimizer_state}, []
+    graphs = programs_.learning
+    parts = 1 if "step" in graphs else 3
+
+    def call(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        found = ir.interpret(graphs[name], inputs, state)
+        state.update({n: found[n] for n in graphs[name].updates})
+        return found
+
     for step, lr in enumerate(lrs):
         x, y = _data(step)
-        inputs = {**stored_inputs(captured, x), "y": y.numpy(), "lr": np.array(lr)}
-        found = ir.interpret(programs_.step, inputs, state)
-        state |= {name: found[name] for name in programs_.step.updates}
-        losses.append(float(found["loss"]))
+        if parts == 1:
+            losses.append(float(call("step", **stored_inputs(captured, x), y=y.numpy(), lr=np.array(lr))["loss"]))
+            continue
+        found = [
+            float(call("accumulate", **stored_inputs(captured, a), y=b.numpy())["loss"])
+            for a, b in zip(x.chunk(parts), y.chunk(parts), strict=True)
+        ]
+        assert state["optimizer.accumulated"] == parts
+        call("apply", lr=np.array(lr))
+        assert not any(state[n].any() for n in programs_.optimizer_state if "accumulat" in n)
+        losses.append(sum(found) / parts)
     return state, losses
 
 
+@pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize(("ours", "theirs", "clip"), PAIRS, ids=lambda v: repr(v) if hasattr(v, "lr") else "")
-def test_twenty_steps_are_pytorchs(ours: Optimizer, theirs: Make, clip: float | None) -> None:
+def test_twenty_steps_are_pytorchs(ours: Optimizer, theirs: Make, clip: float | None, accumulate: int) -> None:
     torch.manual_seed(0)
     model = Small().double().eval()
-    captured = capture(model, _data(0)[0])
-    steps = programs(captured, CrossEntropy(0.1), ours, select(captured, "full"))
+    captured = capture(model, _data(0)[0][: 3 // accumulate])
+    steps = programs(captured, CrossEntropy(0.1), ours, select(captured, "full"), accumulate)
     for graph in steps.graphs.values():
         ir.verify(graph)
     lrs = [ours.lr * (1 - step / 40) for step in range(20)]
@@ -84,11 +106,16 @@ def test_twenty_steps_are_pytorchs(ours: Optimizer, theirs: Make, clip: float | 
     for step, lr in enumerate(lrs):
         optimizer.param_groups[0]["lr"] = lr
         x, y = _data(step)
-        loss = F.cross_entropy(model(x), y, label_smoothing=0.1)
         optimizer.zero_grad()
-        loss.backward()
+        loss = torch.zeros((), dtype=torch.float64)
+        for a, b in zip(x.chunk(accumulate), y.chunk(accumulate), strict=True):
+            part = F.cross_entropy(model(a), b, label_smoothing=0.1) / accumulate
+            part.backward()
+            loss += part.detach()
         if clip is not None:
             nn.utils.clip_grad_value_(model.parameters(), clip)
+        if ours.clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), ours.clip_norm)
         optimizer.step()
         expected.append(loss.item())
     np.testing.assert_allclose(losses, expected, rtol=1e-9)
@@ -127,6 +154,13 @@ def test_only_the_chosen_parameters_have_state() -> None:
         (lambda: SGD(0.1, nesterov=True), "SGD nesterov is True: it needs momentum > 0 and dampening = 0"),
         (lambda: Adam(0.1, (1.0, 0.9)), "Adam beta1 is 1.0: it must be >= 0 and < 1"),
         (lambda: RMSProp(0.1, eps=-1), "RMSProp eps is -1: it must be >= 0"),
+        (lambda: SGD(0.1, clip_norm=-1), "SGD clip_norm is -1: it must be >= 0"),
+        (lambda: SGD(0.1, clip_norm=1, clip_value=1), "SGD clip_norm is 1.0: give clip_value or clip_norm, not both"),
+        (lambda: Adam(0.1, state_dtype="int4"), "Adam state_dtype is int4: give one of bfloat16, int8, or None"),
+        (
+            lambda: SGD(0.1, state_dtype="int8"),
+            "SGD state_dtype is int8: there is no state without momentum: leave it out",
+        ),
         (lambda: SGD(float("nan")), "SGD lr is nan: it must be a finite number"),
     ],
 )

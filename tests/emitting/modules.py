@@ -97,6 +97,7 @@ class Case:
     loss: str
     optimizer: sv.SGD | sv.Adam | sv.RMSProp
     preprocess: sv.Preprocess | None = None
+    accumulate: int = 1
 
     def plan(self, dtype: torch.dtype, vector_bytes: int) -> sv.Plan:
         with torch.random.fork_rng():
@@ -105,8 +106,9 @@ class Case:
             example = torch.randn(self.shape, dtype=dtype)
         device = sv.Device(name="bench", ram="1GiB", flash="1GiB", vector_bytes=vector_bytes)
         return sv.plan(
-            model, example, loss=self.loss, device=device, optimizer=self.optimizer, preprocess=self.preprocess
-        )
+            model, example, loss=self.loss, device=device, optimizer=self.optimizer, preprocess=self.preprocess,
+            accumulate=self.accumulate,
+        )  # fmt: skip
 
 
 CASES = {
@@ -117,6 +119,10 @@ CASES = {
         sv.SGD(lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.01, clip_value=1.0),
         sv.Preprocess((1 / 255,), (-0.5,)),
     ),
-    "words": Case(Words, (2, 5, 8), "mse", sv.Adam(lr=0.01, weight_decay=0.01, decoupled=True)),
-    "functions": Case(Functions, (2, 37), "bce_with_logits", sv.RMSProp(lr=0.01, momentum=0.5)),
+    "words": Case(
+        Words, (2, 5, 8), "mse", sv.Adam(lr=0.01, weight_decay=0.01, decoupled=True, clip_norm=1.0, state_dtype="int8")
+    ),
+    "functions": Case(
+        Functions, (2, 37), "bce_with_logits", sv.RMSProp(lr=0.01, momentum=0.5, state_dtype="bfloat16"), accumulate=2
+    ),
 }

@@ -22,6 +22,7 @@ from selvedge.emitting.c.calls import FAMILIES
 from selvedge.ir import TABLE
 from selvedge.make.compile import bundled
 from selvedge.make.measure import inputs
+from selvedge.planning.fuse import DEQUANTIZE, QUANTIZE
 from tests import oracle
 
 from .modules import CASES
@@ -73,7 +74,7 @@ def test_the_cases_emit_every_family_and_every_expression() -> None:
     ]
     assert {k.family for k in kernels} == {*FAMILIES, "loop", "reduce"}
     emitted = {s.op for k in kernels if k.expression for s in k.expression.steps}
-    assert emitted == {name for name, row in TABLE.items() if row.elementwise} | {"identity"}
+    assert emitted == {name for name, row in TABLE.items() if row.elementwise} | {"identity", *QUANTIZE, *DEQUANTIZE}
 
 
 @gcc_and_zig

@@ -80,8 +80,11 @@ def assert_figures(made: dict[str, Any]) -> None:
     assert made["lower_bound_any_order_bytes"] <= made["lower_bound_bytes"] <= made["arena_bytes"]
     assert made["arena_bytes"] <= made["budget_ram_bytes"]
     assert made["transient_bytes"] == max(p["transient_bytes"] for p in made["programs"].values())
-    assert set(made["programs"]) == {"predict", "evaluate", "step"}
-    assert made["macs"] == made["programs"]["step"]["macs"] >= made["programs"]["predict"]["macs"] > 0
+    learning, parts = set(made["programs"]) - {"predict", "evaluate"}, made["accumulate"]
+    assert learning == ({"step"} if parts == 1 else {"accumulate", "apply"})
+    made_of = {name: made["programs"][name]["macs"] for name in learning}
+    assert made["macs"] == sum((1 if name == "apply" else parts) * macs for name, macs in made_of.items())
+    assert made["macs"] >= made["programs"]["predict"]["macs"] > 0
     assert 0 < made["seconds_to_plan"] < 60
     assert made["seconds_per_step"] > 0
     assert made["updated"]
@@ -115,6 +118,11 @@ def test_options_reach_the_plan(cli: Cli, board: str) -> None:
     assert plan("--optimizer", "adam")["persistent_bytes"] > 2.9 * one["persistent_bytes"]
     assert plan("--optimizer", "sgd:lr=0.1,momentum=0.9")["persistent_bytes"] == 2 * one["persistent_bytes"]
     assert plan("--optimizer", "sgd:lr=0.1,clip_value=1")["persistent_bytes"] == one["persistent_bytes"]
+    small = plan("--optimizer", "adam:lr=0.1,state=int8,clip_norm=1")
+    assert (small["optimizer"]["state_dtype"], small["optimizer"]["clip_norm"]) == ("int8", 1.0)
+    assert one["persistent_bytes"] < small["persistent_bytes"] < 1.7 * one["persistent_bytes"]
+    divided = plan("--batch", "8", "--accumulate", "4")
+    assert (divided["batch"], divided["micro_batch"], divided["accumulate"]) == (8, 2, 4)
     assert len(plan("--norms", "folded")["updated"]) < len(one["updated"])
     assert plan("--update", "last:1")["updated"] == one["updated"][-2:]
     assert all(name.endswith("bias") for name in plan("--update", "bias")["updated"])
@@ -221,7 +229,17 @@ def test_help_names_every_option_and_command(cli: Cli) -> None:
     assert all(word in top for word in ("plan", "devices", "demo", "--version", "--debug"))
     assert all(
         word in plan
-        for word in ("zoo:", "file.py:factory", ".pt2", "--device", "--budget", "--batch", "--update", "--optimizer")
+        for word in (
+            "zoo:",
+            "file.py:factory",
+            ".pt2",
+            "--device",
+            "--budget",
+            "--batch",
+            "--accumulate",
+            "--update",
+            "--optimizer",
+        )
     )
     assert all(word in plan for word in ("--norms", "--loss", "--input", "--out", "--json", "--seed"))
 

@@ -343,6 +343,100 @@ def avg_pool(rng: Rng) -> Case:
     return Case("avg_pool", (rng.normal(size=shape),), pooled, attrs)
 
 
+# State that is emptied, or kept in fewer bytes
+
+
+@MAKERS.append
+def zero(rng: Rng) -> Case:
+    return Case("zero", (rng.normal(0, 3, _shape(rng)),), lambda x: torch.zeros_like(x).detach())
+
+
+def _rounds(rng: Rng) -> np.ndarray:
+    return np.array(float(rng.integers(0, 2**24)))
+
+
+def _noise(x: torch.Tensor, rounds: torch.Tensor, place: torch.Tensor | int = 0) -> torch.Tensor:
+    """The hash of native/compact.h in 64-bit integers."""
+    h = (x.float().contiguous().view(torch.int32).long() + place * 0x85EBCA6B + rounds.long() * 0x9E3779B9) % 2**32
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        h = (h ^ (h >> shift)) * factor % 2**32
+    return h ^ (h >> 16)
+
+
+@MAKERS.append
+def from_bfloat16(rng: Rng) -> Case:
+    codes = rng.integers(0, 2**16, _shape(rng), np.uint16)
+    codes &= np.where(codes & 0x7F80 == 0x7F80, 0xFFBF, 0xFFFF).astype(np.uint16)  # finite
+
+    def decoded(x: torch.Tensor) -> torch.Tensor:
+        return x.view(torch.bfloat16).double()
+
+    return Case("from_bfloat16", (codes,), decoded, {"dtype": "float64"})
+
+
+@MAKERS.append
+def to_bfloat16(rng: Rng) -> Case:
+    x = rng.normal(0, 10.0 ** rng.integers(-20, 20), _shape(rng))
+
+    def rounded(x: torch.Tensor, rounds: torch.Tensor) -> torch.Tensor:
+        """Truncated, or one code further, where the noise carries."""
+        bits = x.detach().float().contiguous().view(torch.int32).long() % 2**32
+        return (bits // 2**16 + ((bits % 2**16 + _noise(x.detach(), rounds.detach()) // 2**16) >= 2**16)).double()
+
+    return Case("to_bfloat16", (x, _rounds(rng)), rounded)
+
+
+def _quantized(square: bool) -> Maker:
+    levels = 255 if square else 127
+
+    def codes(x: torch.Tensor, rounds: torch.Tensor) -> torch.Tensor:
+        """Block by block, element by element: the higher of two codes where the noise is below its share."""
+        flat, rounds = x.detach().flatten(), rounds.detach()
+        made = torch.zeros(len(flat), dtype=torch.float64)
+        for block in torch.arange(len(flat)).split(64):
+            part = flat[block]
+            size = part.sqrt() if square else part.abs()
+            scale = size.max()
+            if scale == 0:
+                continue
+            share = size / scale * levels**2
+            low = (size / scale).sqrt().mul(levels).long().clamp(max=levels - 1)
+            share = (share - low**2) / (2 * low + 1)
+            high = share > (_noise(part, rounds, block % 64) // 2**17).double() / 2**15
+            code = low + high
+            made[block] = (torch.where(part > 0, code.clamp(min=1), 0) if square else code * part.sign()).double()
+        return made.reshape(x.shape)
+
+    def make(rng: Rng) -> Case:
+        x = rng.normal(0, 10.0 ** rng.integers(-9, 9), (*_shape(rng, 2), int(rng.integers(1, 80))))
+        x *= rng.random(x.shape) ** 4 * (rng.random(x.shape) < 0.9)
+        x = x**2 if square else x
+        return Case("quantize_square" if square else "quantize", (x, _rounds(rng)), codes)
+
+    make.__name__ = "quantize_square" if square else "quantize"
+    return make
+
+
+def _dequantized(square: bool) -> Maker:
+    def value(codes: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+        each = scales.repeat_interleave(64)[: codes.numel()].reshape(codes.shape).detach()
+        c = codes.double()
+        return (c**2 * each / 255**2) ** 2 if square else c * c.abs() * each / 127**2
+
+    def make(rng: Rng) -> Case:
+        shape = (*_shape(rng, 2), int(rng.integers(1, 80)))
+        low, high, kind = (0, 256, np.uint8) if square else (-127, 128, np.int8)
+        scales = rng.random(-(-int(np.prod(shape)) // 64)) * 10.0 ** rng.integers(-9, 9)
+        return Case(
+            "dequantize_square" if square else "dequantize", (rng.integers(low, high, shape, kind), scales), value
+        )
+
+    make.__name__ = "dequantize_square" if square else "dequantize"
+    return make
+
+
+MAKERS += [_quantized(False), _quantized(True), _dequantized(False), _dequantized(True)]
+
 # Softmax, normalisation, loss
 
 

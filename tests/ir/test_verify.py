@@ -91,6 +91,13 @@ def _lost_gradient() -> Graph:
     return Graph({"lr": lr}, {"w": w}, {"w": ir.apply("sub", w, ir.apply("mul", w, lr))})
 
 
+def test_a_gradient_that_was_accumulated_is_data() -> None:
+    w = ir.state_leaf("w", Spec((3, 4)), "parameter")
+    lr, sums = ir.input_leaf("lr", Spec(())), ir.state_leaf("w.accumulator", Spec((3, 4)), "accumulator")
+    new = ir.apply("sub", w, ir.apply("mul", sums, lr))
+    assert ir.problems(Graph({"lr": lr}, {"w": w, "w.accumulator": sums}, {"w": new})) == []
+
+
 def _stale_slot() -> Graph:
     x, w, new = _stepped()
     slot = ir.state_leaf("w.momentum", Spec((3, 4)), "optimizer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,10 @@ def applied(change: str, batch: int, options: dict[str, Any]) -> tuple[int, dict
     """``options`` as ``change`` says, read as a user would."""
     if found := re.search(r"batch (\d+) instead of", change):
         batch = int(found[1])
+    if found := re.search(r"accumulate (\d+) instead of", change):
+        options = {**options, "accumulate": int(found[1])}
+    if "state_dtype int8 instead of" in change:
+        options = {**options, "optimizer": replace(options["optimizer"], state_dtype="int8")}
     if "plain SGD instead of" in change:
         options = {**options, "optimizer": sv.SGD(lr=0.01)}
     if found := re.search(r"update (\S+) instead of", change):
@@ -74,7 +79,7 @@ def assert_change_fits(model: nn.Module, batch: int, ram: int, *kinds: str, **op
     assert (refused.resource, refused.need, refused.have) == ("RAM", needed, ram)
     change = refused.cheapest_change
     assert change is not None
-    assert [k for k in ("batch", "plain SGD", "update") if k in change] == list(kinds), change
+    assert [k for k in ("batch", "accumulate", "int8", "plain SGD", "update") if k in change] == list(kinds), change
     assert change in str(refused)
     batch, options = applied(change, batch, options)
     assert plan(model, batch, **options).arena_bytes <= ram
@@ -84,9 +89,24 @@ def assert_change_fits(model: nn.Module, batch: int, ram: int, *kinds: str, **op
 
 
 def test_too_big_a_batch_is_told_the_largest_that_fits(net: nn.Module) -> None:
-    ram = plan(net, 5).arena_bytes
+    ram = plan(net, 2).arena_bytes  # accumulators take more than a sample's activations
     assert_change_fits(net, 64, ram, "batch")
-    assert refusal(net, 64, budget=f"ram={ram}").cheapest_change == "batch 5 instead of 64"
+    assert refusal(net, 64, budget=f"ram={ram}").cheapest_change == "batch 2 instead of 64"
+
+
+def test_too_big_a_batch_is_told_to_accumulate_where_that_fits(net: nn.Module) -> None:
+    ram = plan(net, 64, accumulate=16).arena_bytes
+    assert refusal(net, 64, budget=f"ram={ram}").cheapest_change == "accumulate 16 instead of 1"
+    assert_change_fits(net, 64, ram, "accumulate")
+    assert_change_fits(net, 64, plan(net, 64, accumulate=32).arena_bytes, "accumulate", accumulate=2)
+
+
+def test_too_big_a_state_is_told_to_take_fewer_bytes(net: nn.Module) -> None:
+    for optimizer in (sv.Adam(lr=1e-3), sv.RMSProp(lr=1e-3, momentum=0.9), sv.SGD(lr=0.1, momentum=0.9)):
+        ram = plan(net, optimizer=replace(optimizer, state_dtype="int8")).arena_bytes
+        assert_change_fits(net, 1, ram, "int8", optimizer=optimizer)
+    both = plan(net, 64, optimizer=sv.Adam(lr=1e-3, state_dtype="int8"), accumulate=64).arena_bytes
+    assert_change_fits(net, 64, both, "accumulate", "int8", optimizer=sv.Adam(lr=1e-3))
 
 
 def test_too_big_an_optimiser_is_told_to_do_without_state(net: nn.Module) -> None:

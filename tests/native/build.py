@@ -71,10 +71,12 @@ class Kernels:
         return int(getattr(self.library, f"t_{name}")(*keep))
 
 
-def compile_kernels(folder: Path, compiler: str, real: str, vector_bytes: int, flags: tuple[str, ...]) -> Kernels:
-    """Build kernels.c into `folder` with warnings as errors and load it."""
-    source = Path(__file__).with_name("kernels.c")
-    library = folder / f"kernels_{compiler}_{real}_{vector_bytes}.so"
+def compile_kernels(
+    folder: Path, compiler: str, real: str, vector_bytes: int, flags: tuple[str, ...], unit: str = "kernels.c"
+) -> Kernels:
+    """Build a unit of this folder into `folder` with warnings as errors and load it."""
+    source = Path(__file__).with_name(unit)
+    library = folder / f"{source.stem}_{compiler}_{real}_{vector_bytes}.so"
     defines = [f"-DSV_REAL={real}", f"-DSV_VECTOR_BYTES={vector_bytes}"]
     command = [*COMPILERS[compiler], *WARNINGS, "-O2", *flags, *defines, "-fPIC", "-shared"]
     command += [str(source), "-lm", "-o", str(library)]

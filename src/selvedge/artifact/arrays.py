@@ -10,12 +10,17 @@ import numpy as np
 from ..errors import InvalidInput
 
 
-def as_array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """``value`` (a torch tensor too) as an array of ``shape``."""
+def seen(field: str, value: Any) -> np.ndarray:
+    """``value`` (a torch tensor too) as an array."""
     try:
-        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+        return np.asarray(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors that numpy cannot see
         raise InvalidInput(field, type(value).__name__, f"give an array of numbers ({error})") from None
+
+
+def as_array(field: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """``value`` (a torch tensor too) as an array of ``shape``."""
+    array = seen(field, value)
     if array.shape != tuple(shape):
         raise InvalidInput(field, f"of shape {array.shape}", f"the plan was made for {tuple(shape)}")
     return array
@@ -25,7 +30,10 @@ def finite(field: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """``array`` in ``dtype``, where every number of it is finite and, for an integer ``dtype``, kept as it is."""
     with np.errstate(over="ignore", invalid="ignore"):
         cast = array.astype(dtype, copy=False)
-    if not (np.isfinite(array).all() and np.isfinite(cast).all()):
+    whole = np.isfinite(array).all() and np.isfinite(cast).all()
+    if dtype == np.uint16 and whole:  # of state, bfloat16
+        whole = bool(((cast & 0x7F80) != 0x7F80).all())
+    if not whole:
         raise InvalidInput(field, "not finite", f"it holds NaN, Inf or more than {dtype} can; give finite numbers")
     if dtype.kind in "iub" and not np.array_equal(cast, array):
         raise InvalidInput(field, "not whole", f"it holds what {dtype} cannot; give whole numbers in its range")

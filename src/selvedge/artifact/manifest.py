@@ -52,6 +52,11 @@ class StateEntry:
     def bytes(self) -> int:
         return prod(self.shape) * ITEM[self.dtype]
 
+    @property
+    def of_model(self) -> bool:
+        """Whether PyTorch's model has it: neither the optimiser's nor an accumulator."""
+        return self.kind in ("parameter", "buffer")
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramEntry:
@@ -67,8 +72,10 @@ class Manifest:
 
     order: the names of the model's state_dict, in its order. classes: labels lie in 0..classes-1 (0: no labels).
     aliases: shared state, other name -> name in ``state``. folds: the batch norms that were folded, and so how to come
-    back to the PyTorch names. steps: updates made before, the place in the schedule. features: how a file becomes an
-    input. storage_bytes: what the programs page out lies in so many bytes of storage. files: name -> SHA-256.
+    back to the PyTorch names. accumulate: micro-batches of one update; where they are more than 1, there are programs
+    accumulate and apply, and no step. steps: updates made before, the place in the schedule. features: how a file
+    becomes an input. storage_bytes: what the programs page out lies in so many bytes of storage. files: name ->
+    SHA-256.
     """
 
     name: str
@@ -91,6 +98,7 @@ class Manifest:
     folds: tuple[Fold, ...] = ()
     labels: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
+    accumulate: int = 1
     steps: int = 0
     features: Features | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -99,8 +107,18 @@ class Manifest:
 
     @property
     def batch(self) -> int:
-        """Samples of every call: the plan's."""
+        """Samples of every program's call: the plan's batch, or its micro-batch."""
         return self._face("x")[0]
+
+    @property
+    def step_batch(self) -> int:
+        """Samples of one update."""
+        return self.batch * self.accumulate
+
+    @property
+    def backward(self) -> ProgramEntry:
+        """The program that makes gradients: step or accumulate."""
+        return self.programs["step" if self.accumulate == 1 else "accumulate"]
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -110,10 +128,10 @@ class Manifest:
     @property
     def target_shape(self) -> tuple[int, ...] | None:
         """Shape of one sample's target, without the batch axis; None where the loss has none."""
-        return self._face("y")[1:] if "y" in self.programs["step"].inputs else None
+        return self._face("y")[1:] if "y" in self.backward.inputs else None
 
     def _face(self, name: str) -> tuple[int, ...]:
-        port = self.programs["step"].inputs[name]
+        port = self.backward.inputs[name]
         return tuple(port.layout.face if port.layout else port.shape)
 
     def to_json(self) -> str:

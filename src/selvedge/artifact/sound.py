@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from .manifest import Manifest, Port, StateEntry
 
 PROGRAMS = ("predict", "evaluate", "step")
+ACCUMULATING = ("predict", "evaluate", "accumulate", "apply")
+COUNT = "optimizer.accumulated"  # micro-batches in the accumulators
 LARGEST = 1 << 40  # bytes of anything
-ITEM = {"float32": 4, "float64": 8, "int32": 4, "uint8": 1, "bool": 1}
+ITEM = {"float32": 4, "float64": 8, "int32": 4, "uint16": 2, "uint8": 1, "int8": 1, "bool": 1}
 
 
 def whole(what: str, value: object, most: int = LARGEST) -> int:
@@ -68,6 +70,8 @@ def _header(m: Manifest) -> None:
     whole("storage_bytes", m.storage_bytes, (1 << 32) - 1)
     whole("steps", m.steps, (1 << 63) - 1)
     whole("classes", m.classes, (1 << 31) - 1)
+    if whole("accumulate", m.accumulate, 1 << 24) < 1:
+        raise ValueError("accumulate is 0")
     if m.loss is not None:
         _text("loss", m.loss)
     for what, table in (("optimizer", m.optimizer), ("provenance", m.provenance), ("aliases", m.aliases)):
@@ -85,15 +89,16 @@ def _text(what: str, value: object) -> str:
 
 
 def _program(m: Manifest, name: str, inputs: Mapping[str, Port], outputs: Mapping[str, Port]) -> None:
-    if name not in PROGRAMS:
-        raise ValueError(f"program {name!r} is none of {', '.join(PROGRAMS)}")
+    if name not in (*PROGRAMS, *ACCUMULATING):
+        raise ValueError(f"program {name!r} is none of {', '.join(dict.fromkeys((*PROGRAMS, *ACCUMULATING)))}")
     for key, port in (*inputs.items(), *outputs.items()):
         _array(f"{name} {key}", port, m.arena_bytes, port.offset)
-    needed = {"x", *(("lr",) if name == "step" else ())} - set(inputs)
-    needed |= {"output", *(("loss",) if name != "predict" else ())} - set(outputs)
+    needed = {*(("x",) if name != "apply" else ()), *(("lr",) if name in ("step", "apply") else ())} - set(inputs)
+    if name != "apply":
+        needed |= {"output", *(("loss",) if name != "predict" else ())} - set(outputs)
     if needed:
         raise ValueError(f"program {name} has no {sorted(needed)[0]}")
-    for key, scalar in (("lr", inputs.get("lr")), ("loss", outputs.get("loss"))):
+    for key, scalar in (("lr", inputs.get("lr")), ("loss", outputs.get("loss")), ("norm", outputs.get("norm"))):
         if scalar is not None and (scalar.shape or scalar.dtype != m.dtype):
             raise ValueError(f"program {name}: {key} is no {m.dtype} scalar")
 
@@ -128,11 +133,15 @@ def _state(m: Manifest) -> None:
 
 
 def _names(m: Manifest) -> None:
-    if set(m.programs) != set(PROGRAMS):
-        raise ValueError(f"the programs are {', '.join(m.programs) or 'none'}, not {', '.join(PROGRAMS)}")
+    expected = PROGRAMS if m.accumulate == 1 else ACCUMULATING
+    if set(m.programs) != set(expected):
+        raise ValueError(f"the programs are {', '.join(m.programs) or 'none'}, not {', '.join(expected)}")
+    count = m.state.get(COUNT)
+    if m.accumulate > 1 and (count is None or count.shape or (count.region, count.dtype) != ("state", m.dtype)):
+        raise ValueError(f"there is no {COUNT}, which counts the micro-batches")
     _known("updated", m.updated, m.state)
     face = _face(m.programs["predict"].outputs["output"])
-    label = m.programs["step"].inputs.get("y")
+    label = m.backward.inputs.get("y")
     classes = face[1] if label is not None and label.dtype == "int32" and len(face) > 1 else 0
     if m.classes != classes:
         raise ValueError(f"classes is {m.classes}: the output has {classes}")
@@ -158,7 +167,7 @@ def _face(port: Port) -> tuple[int, ...]:
 
 def require_complete(m: Manifest, extra: Mapping[str, np.ndarray]) -> None:
     """Raise ``ValueError`` unless the names of the state dict are those of the state and of ``extra``, and fit."""
-    faces = {n: e.layout.face if e.layout else e.shape for n, e in m.state.items() if e.kind != "optimizer"}
+    faces = {n: e.layout.face if e.layout else e.shape for n, e in m.state.items() if e.of_model}
     folded = {n: faces.pop(n) for n in {f.own for f in m.folds} if n is not None and n in faces}
     if set(faces) & set(extra) - {n for f in m.folds for n in f.inner}:
         raise ValueError("an array lies in the state and in extra.npz")

@@ -1,7 +1,8 @@
 """Optimisers as graph formulas, each PyTorch's single-tensor implementation, with their state named.
 
 State of parameter "conv.weight" is called "conv.weight.momentum" and so on; what all parameters share,
-"optimizer.*". Everything starts at zero.
+"optimizer.*". Everything starts at zero. Clipping by the norm, and state in fewer bytes, are no formula of an
+optimiser's own: :mod:`.clip` and :mod:`.compact` stand round any of them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from .. import ir
 from ..artifact.number import finite
 from ..errors import InvalidInput
 
+STATE_DTYPES = ("bfloat16", "int8")
+
 Values = Mapping[str, ir.Value]
 
 
 class Optimizer(Protocol):
-    """``slots``: suffixes of the state a parameter has. ``shared``: suffixes of the scalars all parameters share.
+    """``slots``: suffixes of the state a parameter has; ``squares``: those of them that are never negative. ``shared``:
+    suffixes of the scalars all parameters share.
+
+    ``clip_norm``: the most that all gradients' common 2-norm may be (None: any). ``state_dtype``: "bfloat16" or "int8"
+    for the slots (None: as the parameter).
 
     ``advance(shared)``: the scalars' new values. ``update(w, g, lr, slots, shared)``: the new parameter and its
     new slots; ``shared`` are the scalars as :meth:`advance` left them, unless said otherwise.
@@ -28,7 +35,16 @@ class Optimizer(Protocol):
     def lr(self) -> float: ...
 
     @property
+    def clip_norm(self) -> float | None: ...
+
+    @property
+    def state_dtype(self) -> str | None: ...
+
+    @property
     def slots(self) -> tuple[str, ...]: ...
+
+    @property
+    def squares(self) -> tuple[str, ...]: ...
 
     @property
     def shared(self) -> tuple[str, ...]: ...
@@ -78,10 +94,20 @@ def _bounded(owner: object, field: str, value: object, low: float, high: float |
     return number
 
 
-def _clip(owner: object, value: object) -> None:
-    """``clip_value`` alone may be None: no bound."""
-    if value is not None:
-        _within(owner, clip_value=(0, None))
+def _options(owner: SGD | Adam | RMSProp) -> None:
+    """What every optimiser takes: at most one way of clipping, and the type of its state."""
+    name = type(owner).__name__
+    for field in ("clip_value", "clip_norm"):
+        if getattr(owner, field) is not None:
+            _within(owner, **{field: (0, None)})
+    if owner.clip_value is not None and owner.clip_norm is not None:
+        raise InvalidInput(f"{name} clip_norm", owner.clip_norm, "give clip_value or clip_norm, not both")
+    if owner.state_dtype is None:
+        return
+    if owner.state_dtype not in STATE_DTYPES:
+        raise InvalidInput(f"{name} state_dtype", owner.state_dtype, f"give one of {', '.join(STATE_DTYPES)}, or None")
+    if not owner.slots:
+        raise InvalidInput(f"{name} state_dtype", owner.state_dtype, "there is no state without momentum: leave it out")
 
 
 def _flag(owner: object, field: str, value: object) -> None:
@@ -91,7 +117,11 @@ def _flag(owner: object, field: str, value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SGD:
-    """Stochastic gradient descent: ``torch.optim.SGD``. ``clip_value`` bounds every gradient element first.
+    """Stochastic gradient descent: ``torch.optim.SGD``.
+
+    In every optimiser ``clip_value`` bounds each element of the gradients first, as ``clip_grad_value_``;
+    ``clip_norm`` scales them all so that their common 2-norm is at most that, as ``clip_grad_norm_``; ``state_dtype``
+    "bfloat16" or "int8" keeps its state in 2 bytes or 1 1/16 a parameter and number instead of the model's own type.
 
     With dampening, PyTorch's first step takes the undamped gradient: "optimizer.started" is 0 then and 1 later.
     """
@@ -102,17 +132,23 @@ class SGD:
     nesterov: bool = False
     weight_decay: float = 0.0
     clip_value: float | None = None
+    clip_norm: float | None = None
+    state_dtype: str | None = None
 
     def __post_init__(self) -> None:
         _within(self, lr=(0, None), momentum=(0, None), dampening=(0, None), weight_decay=(0, None))
-        _clip(self, self.clip_value)
         _flag(self, "nesterov", self.nesterov)
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             raise InvalidInput("SGD nesterov", True, "it needs momentum > 0 and dampening = 0")
+        _options(self)
 
     @property
     def slots(self) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
+
+    @property
+    def squares(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -150,6 +186,8 @@ class Adam:
     weight_decay: float = 0.0
     decoupled: bool = False
     clip_value: float | None = None
+    clip_norm: float | None = None
+    state_dtype: str | None = None
 
     def __post_init__(self) -> None:
         if not (isinstance(self.betas, tuple) and len(self.betas) == 2):
@@ -157,12 +195,16 @@ class Adam:
         first, second = (_bounded(self, f"beta{i}", beta, 0, 1) for i, beta in enumerate(self.betas, 1))
         object.__setattr__(self, "betas", (first, second))
         _within(self, lr=(0, None), eps=(0, None), weight_decay=(0, None))
-        _clip(self, self.clip_value)
         _flag(self, "decoupled", self.decoupled)
+        _options(self)
 
     @property
     def slots(self) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
+
+    @property
+    def squares(self) -> tuple[str, ...]:
+        return ("exp_avg_sq",)
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -201,14 +243,20 @@ class RMSProp:
     momentum: float = 0.0
     weight_decay: float = 0.0
     clip_value: float | None = None
+    clip_norm: float | None = None
+    state_dtype: str | None = None
 
     def __post_init__(self) -> None:
         _within(self, lr=(0, None), alpha=(0, None), eps=(0, None), momentum=(0, None), weight_decay=(0, None))
-        _clip(self, self.clip_value)
+        _options(self)
 
     @property
     def slots(self) -> tuple[str, ...]:
         return ("square_avg", "momentum") if self.momentum else ("square_avg",)
+
+    @property
+    def squares(self) -> tuple[str, ...]:
+        return ("square_avg",)
 
     @property
     def shared(self) -> tuple[str, ...]:

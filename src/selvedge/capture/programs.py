@@ -1,4 +1,4 @@
-"""The programs of one model over one state: predict, evaluate, step."""
+"""The programs of one model over one state: predict, evaluate, and step; or accumulate and apply in its place."""
 
 from __future__ import annotations
 
@@ -13,25 +13,33 @@ from ..artifact.layout import Layout
 from ..errors import InvalidInput
 from .autodiff import gradients
 from .captured import Captured
+from .clip import also_finite, clipped, norm_of
+from .compact import Slot, slot
 from .loss import Loss
 from .optimizer import Optimizer
 
 SHARED = "optimizer"
+ROUNDS = "rounds"  # updates made, modulo 2^24: what makes the rounding of one differ from that of the next
+COUNT = f"{SHARED}.accumulated"  # micro-batches in the accumulators
+ADDED = ("optimizer", "accumulator")  # kinds of state that the model has not
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
     """Graphs over state of the same names.
 
-    predict: x.. -> output... evaluate: x.., y -> loss, output... step: x.., y, lr -> loss, output.., new state.
-    optimizer_state: name -> initial array, as stored. updated: the parameters that ``step`` updates.
+    predict: x.. -> output... evaluate: x.., y -> loss, output... learning, by name: either
+    step: x.., y, lr -> loss, output.., new state; or
+    accumulate: x.., y -> loss, output.., new accumulators, and apply: lr -> new state, empty accumulators.
+    Where gradients are clipped by their norm, it is the result "norm" of the program that makes new parameters.
+    optimizer_state: name -> initial array, as stored, accumulators included. updated: the parameters that learn.
     layouts: input or output name -> how it is stored, "y" included. ``lr`` is 0-d; ``y`` is absent when the target
     is the input.
     """
 
     predict: ir.Graph
     evaluate: ir.Graph
-    step: ir.Graph
+    learning: Mapping[str, ir.Graph]
     optimizer_state: Mapping[str, np.ndarray]
     updated: tuple[str, ...]
     layouts: Mapping[str, Layout]
@@ -39,11 +47,28 @@ class Programs:
     @property
     def graphs(self) -> dict[str, ir.Graph]:
         """Every program by name."""
-        return {"predict": self.predict, "evaluate": self.evaluate, "step": self.step}
+        return {"predict": self.predict, "evaluate": self.evaluate, **self.learning}
+
+    @property
+    def step(self) -> ir.Graph:
+        """The step of a plan that does not accumulate."""
+        return self.learning["step"]
+
+    @property
+    def backward(self) -> ir.Graph:
+        """The one that makes gradients: step or accumulate."""
+        return next(iter(self.learning.values()))
+
+    @property
+    def state(self) -> dict[str, ir.Value]:
+        """Every state leaf of any program, by name."""
+        return {name: leaf for graph in self.graphs.values() for name, leaf in graph.state.items()}
 
 
-def programs(captured: Captured, loss: Loss, optimizer: Optimizer, update: Sequence[str]) -> Programs:
-    """``update``: state names, as :func:`select` resolves them.
+def programs(
+    captured: Captured, loss: Loss, optimizer: Optimizer, update: Sequence[str], accumulate: int = 1
+) -> Programs:
+    """``update``: state names, as :func:`select` resolves them. accumulate: micro-batches that one update takes.
 
     A parameter that does not influence the loss is left alone, as PyTorch does. Raises ``InvalidInput`` when none
     does, or when the loss does not suit the output.
@@ -61,12 +86,12 @@ def programs(captured: Captured, loss: Loss, optimizer: Optimizer, update: Seque
         target = inputs["y"] = ir.input_leaf("y", spec, layout=layouts["y"])
     value = loss.of(output, layout, target)
     evaluate = ir.Graph(inputs, graph.state, {"loss": value, **graph.outputs})
-    step = _step(evaluate, value, optimizer, update)
-    initial = {
-        name: np.zeros(v.shape, v.dtype) for name, v in step.state.items() if v.node.attrs["kind"] == "optimizer"
-    }
-    updated = tuple(name for name in step.updates if name not in initial)
-    return Programs(_finished(graph), _finished(evaluate), _finished(step), initial, updated, layouts)
+    learning = _Learning(evaluate, value, optimizer, update).programs(accumulate)
+    leaves = {name: leaf for made in learning.values() for name, leaf in made.state.items()}
+    initial = {n: np.zeros(v.shape, v.dtype) for n, v in leaves.items() if v.node.attrs["kind"] in ADDED}
+    updated = tuple(dict.fromkeys(n for made in learning.values() for n in made.updates if n not in initial))
+    finished = {name: _finished(made) for name, made in learning.items()}
+    return Programs(_finished(graph), _finished(evaluate), finished, initial, updated, layouts)
 
 
 def _finished(graph: ir.Graph) -> ir.Graph:
@@ -90,31 +115,90 @@ def _copied(name: str, value: ir.Value) -> ir.Value:
     return ir.apply("clamp", value, min=-inf, max=inf)
 
 
-def _step(evaluate: ir.Graph, loss: ir.Value, optimizer: Optimizer, update: Sequence[str]) -> ir.Graph:
-    """``evaluate`` with the update of every parameter in ``update`` that the loss depends on."""
-    weights = {name: evaluate.state[name] for name in update}
-    found = gradients(loss, weights.values())
-    lr = ir.input_leaf("lr", ir.Spec((), loss.dtype))
-    state, outputs = dict(evaluate.state), dict(evaluate.outputs)
-    old = {suffix: _leaf(state, f"{SHARED}.{suffix}", ir.Spec((), loss.dtype)) for suffix in optimizer.shared}
-    new = optimizer.advance(old)
-    shared = {**new, **{f"{suffix}.old": value for suffix, value in old.items()}}
-    for name, weight in weights.items():
-        if weight not in found:
-            continue
-        layout = weight.node.attrs["layout"]
-        slots = {s: _leaf(state, f"{name}.{s}", weight.spec, layout) for s in optimizer.slots}
-        outputs[name], changed = optimizer.update(weight, found[weight], lr, slots, shared)
-        outputs.update({f"{name}.{suffix}": slot for suffix, slot in changed.items()})
-    if not found:
-        raise InvalidInput("update", ", ".join(update), "none of these influences the loss")
-    outputs.update({f"{SHARED}.{suffix}": value for suffix, value in new.items()})
-    return ir.Graph({**evaluate.inputs, "lr": lr}, state, outputs)
+def _counted(rounds: ir.Value) -> ir.Value:
+    """One more; from 2^24, beyond which float32 could not count, on from 0."""
+    more = ir.apply("add", rounds, ir.scalar(1, rounds))
+    return ir.apply("where", ir.apply("less", more, ir.scalar(2**24, more)), more, ir.scalar(0, more))
 
 
-def _leaf(state: dict[str, ir.Value], name: str, spec: ir.Spec, layout: Layout | None = None) -> ir.Value:
-    """A new optimiser leaf, entered in ``state``."""
-    if name in state:
-        raise InvalidInput("model", f"with state {name}", "rename it: the optimiser needs that name")
-    state[name] = ir.state_leaf(name, spec, "optimizer", layout or Layout.of(spec.shape))
-    return state[name]
+class _Learning:
+    """What ``evaluate`` becomes when the parameters in ``update`` that its loss depends on learn."""
+
+    def __init__(self, evaluate: ir.Graph, loss: ir.Value, optimizer: Optimizer, update: Sequence[str]) -> None:
+        self.evaluate, self.loss, self.optimizer, self.update = evaluate, loss, optimizer, update
+        self.taken = set(evaluate.state)
+        self.lr = ir.input_leaf("lr", ir.Spec((), loss.dtype))
+
+    def programs(self, accumulate: int) -> dict[str, ir.Graph]:
+        if accumulate == 1:
+            found = self._gradients(self.loss)
+            state, outputs = self._updated(found, self.loss)
+            inputs = {**self.evaluate.inputs, "lr": self.lr}
+            whole = ir.Graph(inputs, {**self.evaluate.state, **state}, {**self.evaluate.outputs, **outputs})
+            return {"step": whole}
+        found = self._gradients(ir.scale(self.loss, 1 / accumulate))
+        sums = {n: self._leaf(f"{n}.accumulator", g.spec, "accumulator", self._layout(n)) for n, g in found.items()}
+        count = self._leaf(COUNT, self.loss.spec, "accumulator")
+        kept = {**{leaf.node.attrs["name"]: leaf for leaf in sums.values()}, COUNT: count}
+        added = {f"{n}.accumulator": ir.apply("add", leaf, found[n]) for n, leaf in sums.items()}
+        added[COUNT] = ir.apply("add", count, ir.scalar(1, count))
+        state, outputs = self._updated(sums, None)
+        emptied = {name: ir.apply("zero", leaf) for name, leaf in kept.items()}
+        return {
+            "accumulate": ir.Graph(
+                self.evaluate.inputs, {**self.evaluate.state, **kept}, {**self.evaluate.outputs, **added}
+            ),
+            "apply": ir.Graph({"lr": self.lr}, {**state, **kept}, {**outputs, **emptied}),
+        }
+
+    def _gradients(self, loss: ir.Value) -> dict[str, ir.Value]:
+        """By name. Raises ``InvalidInput`` where there are none."""
+        weights = {name: self.evaluate.state[name] for name in self.update}
+        found = gradients(loss, weights.values())
+        if not found:
+            raise InvalidInput("update", ", ".join(self.update), "none of these influences the loss")
+        return {name: found[weight] for name, weight in weights.items() if weight in found}
+
+    def _updated(self, found: Mapping[str, ir.Value], loss: ir.Value | None) -> tuple[dict[str, ir.Value], ...]:
+        """(state, outputs) of the update by the gradients ``found``. loss: what they were made of in this program."""
+        optimizer, state, outputs = self.optimizer, {}, {}
+        if optimizer.clip_norm is not None:
+            norm = norm_of(found)
+            found = clipped(found, norm, optimizer.clip_norm)
+            outputs["norm"] = norm if loss is None else also_finite(norm, loss)
+        scalar = ir.Spec((), self.loss.dtype)
+        suffixes = (*optimizer.shared, *((ROUNDS,) if optimizer.state_dtype is not None else ()))
+        old = {suffix: self._leaf(f"{SHARED}.{suffix}", scalar, "optimizer") for suffix in suffixes}
+        new = optimizer.advance({suffix: old[suffix] for suffix in optimizer.shared})
+        rounds = old.get(ROUNDS)
+        if rounds is not None:
+            new[ROUNDS] = _counted(rounds)
+        shared = {**new, **{f"{suffix}.old": value for suffix, value in old.items()}}
+        for name, gradient in found.items():
+            weight = state[name] = self.evaluate.state[name]
+            slots = {suffix: self._slot(name, suffix, weight) for suffix in optimizer.slots}
+            values = {suffix: kept.value for suffix, kept in slots.items()}
+            outputs[name], changed = optimizer.update(weight, gradient, self.lr, values, shared)
+            for suffix, value in changed.items():
+                outputs.update(slots[suffix].replaced(value, rounds))
+                state.update(slots[suffix].leaves)
+        state.update({f"{SHARED}.{suffix}": leaf for suffix, leaf in old.items()})
+        outputs.update({f"{SHARED}.{suffix}": value for suffix, value in new.items()})
+        return state, outputs
+
+    def _layout(self, name: str) -> Layout:
+        layout: Layout = self.evaluate.state[name].node.attrs["layout"]
+        return layout
+
+    def _slot(self, name: str, suffix: str, weight: ir.Value) -> Slot:
+        def leaf(part: str, spec: ir.Spec) -> ir.Value:
+            return self._leaf(f"{name}.{part}", spec, "optimizer", self._layout(name) if part == suffix else None)
+
+        return slot(suffix, weight.spec, self.optimizer.state_dtype, suffix in self.optimizer.squares, leaf)
+
+    def _leaf(self, name: str, spec: ir.Spec, kind: str, layout: Layout | None = None) -> ir.Value:
+        """A new leaf beside the model's state."""
+        if name in self.taken:
+            raise InvalidInput("model", f"with state {name}", "rename it: the optimiser needs that name")
+        self.taken.add(name)
+        return ir.state_leaf(name, spec, kind, layout or Layout.of(spec.shape))

@@ -91,7 +91,7 @@ class Reading:
         same = [self.placeholders[p] for p, held in self.found.state.items() if held == name]
         readers = [(user, placeholder) for placeholder in same for user in placeholder.users]
         array = self.arrays[name]
-        if array.dtype.name not in ir.ITEM_BYTES:
+        if array.dtype.name not in DTYPES.values():
             raise _refusal(readers[0][0], f"state {name} of dtype {array.dtype}", "keep it in float32")
         layout = stored_as(array.shape, readers)
         kind = "parameter" if name in self.found.parameters else "buffer"

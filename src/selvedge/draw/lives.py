@@ -123,7 +123,7 @@ def layer(program: Program, kernel: Kernel, slots: Mapping[str, Slot]) -> str | 
     """The module whose parameters ``kernel`` works on first, by its PyTorch name; None if it works on none."""
     for i in (*kernel.reads, *kernel.writes):
         name = program.instances[i].state
-        if name is not None and name in slots and slots[name].kind != "optimizer":
+        if name is not None and name in slots and slots[name].kind in ("parameter", "buffer"):
             return name.rpartition(".")[0] or name
     return None
 

@@ -63,6 +63,7 @@ def plan(
     device: options.Device = "this-machine",
     budget: options.Budget = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step; by default the example's.")] = None,
+    accumulate: options.Accumulate = 1,
     update: options.Update = "full",
     optimizer: options.Optimizer = "sgd",
     norms: options.Norms = "frozen",
@@ -99,6 +100,7 @@ def plan(
             update=update,
             norms=norms,
             batch=batch,
+            accumulate=accumulate,
             name=named.name if name is None else name,
         )
         if out is not None:

@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How to train. ``batch``: None to take the largest that serves."""
+    """How to train. ``batch``: None to take the largest that serves. ``accumulate``: micro-batches of one step."""
 
     device: Device
     budget: str | None
@@ -54,6 +54,7 @@ class Terms:
     norms: str
     batch: int | None
     epochs: int
+    accumulate: int = 1
 
 
 def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work) -> Job:
@@ -88,7 +89,8 @@ def planned(job: Job, terms: Terms) -> Plan:
     own, samples = int(job.example.shape[0]), len(job.data.split["train"])
     if terms.batch is not None and terms.batch > samples:
         raise InvalidInput("--batch", terms.batch, f"{job.data.name} has {samples} training samples: give at most that")
-    open_ = [terms.batch] if terms.batch is not None else [own] if own > 1 or _fixed(job) else list(BATCHES)
+    micro = [own] if own > 1 or _fixed(job) else list(BATCHES)
+    open_ = [terms.batch] if terms.batch is not None else [n * max(1, terms.accumulate) for n in micro]
     found: Plan | None = None
     least: Plan | None = None
     for batch in open_:
@@ -122,6 +124,7 @@ def _plan(job: Job, terms: Terms, batch: int) -> Plan:
         update=terms.update,
         norms=terms.norms,
         batch=batch,
+        accumulate=terms.accumulate,
         preprocess=data.preprocess,
         features=data.features,
         labels=data.labels,

@@ -1,4 +1,4 @@
-"""An optimiser as the command line names it: ``sgd:lr=0.01,momentum=0.9``."""
+"""An optimiser as the command line names it: ``sgd:lr=0.01,momentum=0.9``, ``adam:state=int8,clip_norm=1``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, cast
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..errors import InvalidInput
 
+SHORT = {"state_dtype": "state"}  # field -> how it is written here
 KINDS: dict[str, tuple[Any, float]] = {"sgd": (SGD, 0.01), "adam": (Adam, 1e-3), "rmsprop": (RMSProp, 1e-3)}
 
 
@@ -20,7 +21,7 @@ def parse(text: str) -> Optimizer:
             "--optimizer", text or "empty", f"give one of {', '.join(KINDS)}, as sgd:lr=0.01,momentum=0.9"
         )
     kind, rate = KINDS[name.lower()]
-    known = {f.name: str(f.type) for f in fields(kind)}
+    known = {SHORT.get(f.name, f.name): str(f.type) for f in fields(kind)}
     given: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in rest.split(","))):
         key, equals, value = (p.strip() for p in part.partition("="))
@@ -29,7 +30,8 @@ def parse(text: str) -> Optimizer:
         if key in given:
             raise InvalidInput("--optimizer", part, f"give {key} once")
         given[key] = _value(key, known[key], value)
-    made: Optimizer = kind(**{"lr": rate, **given})
+    full = {short: name for name, short in SHORT.items()}
+    made: Optimizer = kind(**{"lr": rate, **{full.get(key, key): value for key, value in given.items()}})
     return made
 
 
@@ -46,7 +48,9 @@ def spelt(optimizer: Optimizer) -> str:
 
 
 def _value(key: str, kind: str, text: str) -> Any:
-    """``text`` as what the field is annotated with: a flag, a pair or a number."""
+    """``text`` as what the field is annotated with: a flag, a word, a pair or a number."""
+    if kind.startswith("str"):
+        return text
     if kind == "bool":
         if text.lower() not in ("true", "false"):
             raise InvalidInput(f"--optimizer {key}", text or "empty", "give true or false")

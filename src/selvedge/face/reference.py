@@ -80,9 +80,11 @@ def _trained(
             loss = _loss(kind, _output(model, x, data.preprocess), x, y, data.preprocess)
             updates.zero_grad()
             loss.backward()
-            bound = getattr(optimizer, "clip_value", None)
-            if bound is not None:
-                nn.utils.clip_grad_value_(model.parameters(), bound)
+            value, norm = getattr(optimizer, "clip_value", None), getattr(optimizer, "clip_norm", None)
+            if value is not None:
+                nn.utils.clip_grad_value_(model.parameters(), value)
+            if norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), norm)
             updates.step()
             times.append(time.perf_counter() - start)
         score = scored(kind, predicted, validation, data.preprocess)

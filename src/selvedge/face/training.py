@@ -44,6 +44,7 @@ class Order:
     budget: str | None = None
     epochs: int = 10
     batch: int | None = None
+    accumulate: int = 1
     optimizer: Optimizer = OPTIMIZER
     schedule: str = "cosine"
     update: str = "auto"
@@ -75,9 +76,7 @@ class Trained:
             "device": self.plan.device.name,
             "data": self.data.to_dict(),
             "plan": self.plan.to_dict(),
-            "batch": self.plan.arrangement.programs["step"]
-            .instances[self.plan.arrangement.programs["step"].inputs["x"]]
-            .spec.shape[0],
+            "batch": self.plan.batch,
             "training": self.fitted.to_dict(),
             "test": {"loss": self.test.loss, "accuracy": self.test.accuracy},
             "notes": list(self.notes),
@@ -86,7 +85,6 @@ class Trained:
 
     def __str__(self) -> str:
         plan, fitted = self.plan, self.fitted
-        step = plan.arrangement.programs["step"]
         best = fitted.best
         lines = [
             str(self.data),
@@ -103,7 +101,7 @@ class Trained:
                 f"guessing reaches {said(fitted.dummy.accuracy, fitted.dummy.loss)}{early}"
             )
         lines.append(
-            f"a step took {seconds(fitted.step_s)} here; predicted on {plan.device.name}: {seconds(step.seconds)}"
+            f"a step took {seconds(fitted.step_s)} here; predicted on {plan.device.name}: {seconds(plan.cost.seconds)}"
         )
         lines += ["", f"written to {self.out}: the artifact, and state.npz with the PyTorch state dict"]
         lines.append(f"next: selvedge predict {self.out} INPUT...")
@@ -135,6 +133,7 @@ def train(order: Order, debug: bool) -> Trained:
                 order.norms,
                 order.batch,
                 order.epochs,
+                order.accumulate,
             )
             plan = planned(job, terms)
         work.part("compiling")
@@ -179,8 +178,10 @@ def page(made: Trained) -> str:
         lines = [draw.Line("validation", "a", points), draw.Line("guessing", "d", guess, True)]
         picture = draw.curves("Accuracy by epoch", "epoch", "right", lines, percent=True)
         parts.insert(0, draw.section("Accuracy", picture))
-    parts.append(draw.section("Memory of a step", draw.memory(plan.arrangement, "step", plan.budget.ram)))
-    parts.append(draw.section("Cost of a step", draw.costs(plan.arrangement, "step")))
+    parts.append(
+        draw.section("Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram))
+    )
+    parts.append(draw.section("Cost of a step", draw.costs(plan.arrangement, plan.arrangement.backward.name)))
     return draw.page(f"{plan.name} on {plan.device.name}", parts, subtitle=str(made.data))
 
 
@@ -193,7 +194,7 @@ def report(work: Work, now: Progress) -> None:
 def _fit(session: HostSession, job: Job, order: Order, path: Path, work: Work) -> Fitted:
     train_part = job.data.part("train")
     validation = job.data.part("validation") if len(job.data.split["validation"]) else train_part
-    work.part("training", max(1, len(train_part) // session.manifest.batch) * order.epochs)
+    work.part("training", max(1, len(train_part) // session.manifest.step_batch) * order.epochs)
     try:
         with stopping() as stop:
             fitted = fit(

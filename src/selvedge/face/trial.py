@@ -63,13 +63,13 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
-        step = self.plan.arrangement.programs["step"]
+        step = self.plan.cost
         return {
             "model": self.plan.name,
             "device": self.plan.device.name,
             "data": self.data.to_dict(),
             "plan": self.plan.to_dict(),
-            "batch": step.instances[step.inputs["x"]].spec.shape[0],
+            "batch": self.plan.batch,
             "training": self.fitted.to_dict(),
             "arena_predicted": self.plan.arena_bytes,
             "arena_measured": self.measured.arena,
@@ -84,13 +84,12 @@ class Trial:
         }
 
     def __str__(self) -> str:
-        plan, step = self.plan, self.plan.arrangement.programs["step"]
-        batch = step.instances[step.inputs["x"]].spec.shape[0]
+        plan, step = self.plan, self.plan.cost
         lines = [
             str(self.data),
             *(f"  {note}" for note in self.notes),
             "",
-            f"plan for {plan.device.name}: update {plan.update}, batch {batch}, {type(plan.optimizer).__name__}",
+            f"plan for {plan.device.name}: update {plan.update}, batch {plan.batch}, {type(plan.optimizer).__name__}",
             *(f"  {c.what}: {c.why}" for c in plan.arrangement.choices if c.what.startswith(("update ", "chosen"))),
             f"  RAM {plan.arena_bytes:,} B predicted, {self.measured.arena:,} B measured here, of "
             f"{plan.budget.ram:,} B; stack {max(self.measured.stack.values()):,} B",
@@ -167,6 +166,7 @@ def attempt(order: Order, debug: bool) -> Trial:
                 order.norms,
                 order.batch,
                 order.epochs,
+                order.accumulate,
             )
             plan = planned(job, terms)
             last, refused = _last(job, terms, plan)
@@ -181,7 +181,7 @@ def attempt(order: Order, debug: bool) -> Trial:
         last_row, last_fitted = _last_row(last, refused, plan, job, order, work, after, fitted)
         work.part("training in PyTorch", order.epochs)
         kind = type(plan.loss).__name__
-        batch = session.manifest.batch
+        batch = session.manifest.step_batch
         with held(debug):
             torch = reference(job, order.optimizer, order.schedule, order.epochs, batch, order.seed, kind, work.at)
         if order.out is not None:
@@ -189,9 +189,9 @@ def attempt(order: Order, debug: bool) -> Trial:
             write_state(order.out / "state.npz", session)
     rows = [
         Row("guessing the most frequent class" if guess.accuracy is not None else "guessing the mean", guess),
-        _program("the model as it came", before, plan, "predict"),
+        _program("the model as it came", before, plan, learns=False),
         last_row,
-        replace(_program(PLANNED, after, plan, "step"), step_s=fitted.step_s),
+        replace(_program(PLANNED, after, plan), step_s=fitted.step_s),
     ]
     if torch is not None:
         rows.append(Row(UNLIMITED, torch.test, step_s=torch.step_s))
@@ -226,8 +226,10 @@ def page(made: Trial) -> str:
     parts = [
         draw.section("Side by side", draw.table(head, rows, strong=3)),
         draw.section("While it learns", draw.curves(f"Validation {what}", "epoch", what, lines, percent=classes)),
-        draw.section("Memory of a step", draw.memory(plan.arrangement, "step", plan.budget.ram)),
-        draw.section("Cost of a step", draw.costs(plan.arrangement, "step")),
+        draw.section(
+            "Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram)
+        ),
+        draw.section("Cost of a step", draw.costs(plan.arrangement, plan.arrangement.backward.name)),
     ]
     return draw.page(f"{plan.name} on {plan.device.name}", parts, subtitle=str(made.data))
 
@@ -243,20 +245,17 @@ def _test(data: Dataset) -> Part:
     return data.part("test" if len(data.split["test"]) else "train")
 
 
-def _program(name: str, test: Score, plan: Plan, program: str) -> Row:
-    found = plan.arrangement.programs[program]
-    arena = plan.arena_bytes if program == "step" else found.transient_bytes
-    return Row(name, test, arena, device_s=found.seconds if program == "step" else None)
+def _program(name: str, test: Score, plan: Plan, learns: bool = True) -> Row:
+    arena = plan.arena_bytes if learns else plan.arrangement.programs["predict"].transient_bytes
+    return Row(name, test, arena, device_s=plan.cost.seconds if learns else None)
 
 
 def _last(job: Job, terms: Terms, plan: Plan) -> tuple[Plan | None, str]:
     """The plan of the last layer alone at the same batch; None with the reason, or where it is the plan itself."""
     if plan.update == "last:1":
         return None, ""
-    step = plan.arrangement.programs["step"]
-    batch = step.instances[step.inputs["x"]].spec.shape[0]
     try:
-        return planned(job, replace(terms, update="last:1", batch=batch)), ""
+        return planned(job, replace(terms, update="last:1", batch=plan.batch)), ""
     except DoesNotFit as error:
         return None, str(error)
 
@@ -267,18 +266,18 @@ def _last_row(
     if last is None and refused:
         return Row("last layer only", None, note=refused), None
     if last is None:
-        row = _program("last layer only", after, plan, "step")
+        row = _program("last layer only", after, plan)
         return replace(row, step_s=fitted.step_s, note="that is what the plan chose"), None
     session = compile_plan(last)
     found = _fitted(session, job, order, work, "training the last layer")
-    row = _program("last layer only", score(session, _test(job.data)), last, "step")
+    row = _program("last layer only", score(session, _test(job.data)), last)
     return replace(row, step_s=found.step_s), found
 
 
 def _fitted(session: HostSession, job: Job, order: Order, work: Work, what: str) -> Fitted:
     train = job.data.part("train")
     validation = job.data.part("validation") if len(job.data.split["validation"]) else train
-    work.part(what, max(1, len(train) // session.manifest.batch) * order.epochs)
+    work.part(what, max(1, len(train) // session.manifest.step_batch) * order.epochs)
     with stopping() as stop:
         found = fit(
             session,

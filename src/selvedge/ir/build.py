@@ -18,7 +18,8 @@ def input_leaf(name: str, spec: Spec, **attrs: Any) -> Value:
 
 
 def state_leaf(name: str, spec: Spec, kind: str, layout: Any = None) -> Value:
-    """Named state. ``kind``: "parameter", "buffer" or "optimizer"; ``layout``: how PyTorch's array is stored."""
+    """Named state. ``kind``: "parameter", "buffer", "optimizer" or "accumulator"; ``layout``: how PyTorch's array is
+    stored."""
     return Value(Node("state", (), (spec,), {"name": name, "kind": kind, "layout": layout}))
 
 

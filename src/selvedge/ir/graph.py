@@ -13,7 +13,9 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-ITEM_BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "float64": 8, "int32": 4, "uint8": 1, "bool": 1})
+ITEM_BYTES: Mapping[str, int] = MappingProxyType(
+    {"float32": 4, "float64": 8, "int32": 4, "uint16": 2, "uint8": 1, "int8": 1, "bool": 1}
+)
 
 LEAVES = ("input", "state", "constant")
 
@@ -98,6 +100,12 @@ class Graph:
     def results(self) -> dict[str, Value]:
         """Output name -> value, for the outputs that are not state."""
         return {name: v for name, v in self.outputs.items() if name not in self.state}
+
+    @property
+    def gate(self) -> Value | None:
+        """What must be finite before state is replaced: the gradients' norm where that is a result, else the loss."""
+        results = self.results
+        return results.get("norm", results.get("loss")) if self.updates else None
 
     def nodes(self) -> list[Node]:
         """Every node the outputs need, each after the nodes it reads."""

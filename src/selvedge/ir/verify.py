@@ -15,7 +15,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "state": ("name", "kind", "layout"),
     "constant": ("value",),
 }
-KINDS = ("parameter", "buffer", "optimizer")
+KINDS = ("parameter", "buffer", "optimizer", "accumulator")
 
 
 def verify(graph: Graph) -> None:
@@ -30,7 +30,8 @@ def problems(graph: Graph) -> list[str]:
 
     Leaves are complete and are the ones the graph names; every value is a result of its node; every node reads
     nodes before it; specs are what the op table infers; a new value has the spec of the state it replaces; the
-    update of a parameter reads the parameter and the data; optimiser state is always updated.
+    update of a parameter reads the parameter and the data, or the gradients accumulated of it; optimiser state is
+    always updated.
     """
     nodes = graph.nodes()
     found: list[str] = []
@@ -103,7 +104,9 @@ def _updates(graph: Graph, nodes: list[Node]) -> list[str]:
     reads: dict[Node, int] = {}
     for node in nodes:
         data = int(node.op == "input" and node.attrs["name"] != "lr")
-        reads[node] = bits.get(node, data)
+        if node.op == "state" and node.attrs["kind"] == "accumulator":
+            data = 1
+        reads[node] = bits.get(node, 0) | data
         for value in node.inputs:
             reads[node] |= reads[value.node]
     found = []

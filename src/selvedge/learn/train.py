@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from ..artifact.schedule import Schedule
 from ..errors import InvalidInput, SelvedgeError
-from ..run.session import NotFinite, Session
+from ..run.calls import NotFinite
+from ..run.session import Session
 from . import checkpoint as checkpoints
 from .checkpoint import Place
 from .metrics import Arrays, Pair, Samples, Score, dummy, score
@@ -112,7 +113,7 @@ def fit(
     """
     data = _samples("data", data)
     validation = None if validation is None else _samples("validation", validation)
-    batch = session.manifest.batch
+    batch = session.manifest.step_batch
     for field, value in (("epochs", epochs), ("steps", steps), ("patience", patience)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise InvalidInput(field, value, "give a whole number >= 1")
@@ -216,7 +217,7 @@ class _Run:
         return "early" if self.done < self.total else "done"
 
     def _step(self, order: npt.NDArray[np.intp]) -> None:
-        size = self.session.manifest.batch
+        size = self.session.manifest.step_batch
         rows = order[self.batch * size : (self.batch + 1) * size]
         x, y = self.data.take(np.resize(rows, size))
         rate = self.rates.lr(self.session.steps)

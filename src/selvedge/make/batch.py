@@ -28,3 +28,14 @@ def batched(example: tuple[torch.Tensor, ...], batch: int) -> tuple[torch.Tensor
         return tuple(x.new_empty((batch, *x.shape[1:])) for x in example)
     except (RuntimeError, TypeError):
         raise InvalidInput("batch", batch, "no memory holds such an input: give fewer samples") from None
+
+
+def divided(example: tuple[torch.Tensor, ...], accumulate: int) -> tuple[torch.Tensor, ...]:
+    """The example of one of ``accumulate`` micro-batches. Raises ``InvalidInput`` for a batch that is no multiple."""
+    if accumulate == 1:
+        return example
+    batch = rows(example)
+    if batch % accumulate:
+        fix = f"the batch of {batch} must be a multiple of it: its micro-batches are of one size"
+        raise InvalidInput("accumulate", accumulate, fix)
+    return batched(example, batch // accumulate)

@@ -213,8 +213,8 @@ def held_out_models(device: Device, runner: Runner) -> Iterable[tuple[str, Arran
     """
     try:
         from ..zoo import make
-        from .plan import initial_state
         from .plan import plan as make_plan
+        from .state import initial_state
     except ImportError:
         return
     for name in HELD_OUT_MODELS:

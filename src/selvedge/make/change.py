@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..capture import Captured, capture, select
-from ..capture.optimizer import SGD, Optimizer
+from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..errors import InvalidInput, NotSupported
 from .batch import batched, rows
 from .limits import fits
@@ -18,38 +18,52 @@ if TYPE_CHECKING:
 
 Attempt = Callable[["Wish", Captured], "Plan"]
 PROBES = 8  # batches tried on the way to the largest that fits
-# (smaller batch, plainer optimiser, fewer updates): from what gives up least to what gives up most.
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What is changed: the batch in micro-batches (the same gradient, for accumulators), the state in 8 bits, a smaller
+    batch, an optimiser without state, fewer updates."""
+
+    divided: bool = False
+    compact: bool = False
+    smaller: bool = False
+    plainer: bool = False
+    fewer: bool = False
+
+
+# From what gives up least to what gives up most.
 WAYS = (
-    (True, False, False),
-    (False, True, False),
-    (False, False, True),
-    (True, True, False),
-    (True, False, True),
-    (False, True, True),
-    (True, True, True),
+    Way(divided=True),
+    Way(compact=True),
+    Way(divided=True, compact=True),
+    Way(smaller=True),
+    Way(plainer=True),
+    Way(fewer=True),
+    Way(divided=True, plainer=True),
+    Way(smaller=True, plainer=True),
+    Way(smaller=True, fewer=True),
+    Way(plainer=True, fewer=True),
+    Way(smaller=True, plainer=True, fewer=True),
 )
 
 
 def cheapest_change(wish: Wish, attempt: Attempt, captured: Captured) -> str | None:
-    """What would make ``wish`` fit: a smaller batch, else an optimiser without state, else fewer arrays to update, else
-    two of these, else all three. If nothing does, the bytes that the least of them needs; None where that cannot be
-    said.
+    """What would make ``wish`` fit: the first of :data:`WAYS` that does. If none does, the bytes that the least of them
+    needs; None where that cannot be said.
 
     attempt: the plan of a wish, whether it fits or not. captured: the model of the wish.
     """
     batch = rows(wish.example)
-    search = _Search(wish, batch, attempt, {batch: captured})
+    search = _Search(wish, batch, attempt, {batch // wish.accumulate: captured})
     least = search.least()
     if least is None:
         return None
     plan, terms = least
     if not fits(plan):
         return _room(plan, search.spell(terms))
-    stateful = bool(wish.optimizer.slots)
-    for smaller, plainer, fewer in WAYS:
-        if (smaller and batch == 1) or (plainer and not stateful):
-            continue
-        found = search.change(smaller, search.plain if plainer else wish.optimizer, fewer)
+    for way in WAYS:
+        found = search.change(way) if search.applies(way) else None
         if found is not None:
             return search.spell(found)
     return search.spell(terms)
@@ -68,6 +82,7 @@ class Terms:
     batch: int
     optimizer: Optimizer
     update: str
+    accumulate: int = 1
 
 
 @dataclass
@@ -81,13 +96,32 @@ class _Search:
     def plain(self) -> Optimizer:
         return SGD(lr=self.wish.optimizer.lr)
 
+    @property
+    def compact(self) -> Optimizer:
+        """The same with its state in 8 bits; itself if it has none, or is of a kind that cannot."""
+        own = self.wish.optimizer
+        if isinstance(own, SGD | Adam | RMSProp) and own.slots and own.state_dtype != "int8":
+            return replace(own, state_dtype="int8")
+        return own
+
+    def applies(self, way: Way) -> bool:
+        """Whether ``way`` changes all that it says it does."""
+        wish = self.wish
+        return not (
+            ((way.smaller or way.divided) and self.batch == wish.accumulate)
+            or (way.plainer and not wish.optimizer.slots)
+            or (way.compact and self.compact == wish.optimizer)
+        )
+
     def plan(self, terms: Terms) -> Plan | None:
         """None if the model cannot be had on these terms."""
-        captured = self.captured(terms.batch)
+        captured = self.captured(terms.batch // terms.accumulate)
         if captured is None:
             return None
         example = batched(self.wish.example, terms.batch) if terms.batch != self.batch else self.wish.example
-        wish = replace(self.wish, example=example, optimizer=terms.optimizer, update=terms.update)
+        wish = replace(
+            self.wish, example=example, optimizer=terms.optimizer, update=terms.update, accumulate=terms.accumulate
+        )
         try:
             return self.attempt(wish, captured)
         except (InvalidInput, NotSupported):  # a model without biases, say
@@ -112,7 +146,7 @@ class _Search:
         found = []
         for batch in dict.fromkeys((1, self.batch)):
             for update in dict.fromkeys((self.wish.update, "last:1", "bias")):
-                terms = Terms(batch, optimizer, update)
+                terms = Terms(batch, optimizer, update, self.wish.accumulate if batch == self.batch else 1)
                 plan = self.plan(terms)
                 if plan is not None:
                     found.append((plan, terms))
@@ -120,16 +154,30 @@ class _Search:
                 break
         return min(found, key=lambda f: (not fits(f[0]), _strain(f[0])), default=None)
 
-    def change(self, smaller: bool, optimizer: Optimizer, fewer: bool) -> Terms | None:
-        """Terms that fit, with the batch, the update or both at the most that fits."""
-        batch = 1 if smaller else self.batch
-        if fewer:
-            update = self._update(batch, optimizer)
-            return None if update is None else Terms(batch, optimizer, update)
-        if smaller:
+    def change(self, way: Way) -> Terms | None:
+        """Terms that fit, with the micro-batch, the batch, the update or all at the most that fits."""
+        optimizer = self.plain if way.plainer else self.compact if way.compact else self.wish.optimizer
+        now = Terms(self.batch, optimizer, self.wish.update, self.wish.accumulate)
+        if way.divided:
+            return self._largest_micro_batch(now)
+        if way.fewer:
+            terms = replace(now, batch=1, accumulate=1) if way.smaller else now
+            update = self._update(terms)
+            return None if update is None else replace(terms, update=update)
+        if way.smaller:
             return self._largest_batch(optimizer)
-        terms = Terms(batch, optimizer, self.wish.update)
-        return terms if self.fits(terms) else None
+        return now if self.fits(now) else None
+
+    def _largest_micro_batch(self, terms: Terms) -> Terms | None:
+        """The fewest micro-batches, of those that divide the batch, with which it fits: the arena grows with their
+        size."""
+        parts = [n for n in range(terms.accumulate + 1, self.batch + 1) if self.batch % n == 0]
+        low, high = 0, len(parts)
+        while low < high:
+            middle = (low + high) // 2
+            fit = self.fits(replace(terms, accumulate=parts[middle]))
+            low, high = (low, middle) if fit else (middle + 1, high)
+        return replace(terms, accumulate=parts[low]) if low < len(parts) else None
 
     def _largest_batch(self, optimizer: Optimizer) -> Terms | None:
         """The arena is almost affine in the batch, so that a few probes find the largest that fits."""
@@ -150,27 +198,31 @@ class _Search:
             guess = 1 + int((budget.ram - first.arena_bytes) / slope)
         return replace(terms, batch=low)
 
-    def _update(self, batch: int, optimizer: Optimizer) -> str | None:
+    def _update(self, terms: Terms) -> str | None:
         """The largest "last:K" that fits and is not what is asked for anyway; else "bias"; None if neither fits."""
-        captured = self.captured(batch)
+        captured = self.captured(terms.batch // terms.accumulate)
         if captured is None:
             return None
         now = set(select(captured, self.wish.update))
         low, high = 0, trained_layers(captured) + 1
         while high - low > 1:
             middle = (low + high) // 2
-            fit = self.fits(Terms(batch, optimizer, f"last:{middle}"))
+            fit = self.fits(replace(terms, update=f"last:{middle}"))
             low, high = (middle, high) if fit else (low, middle)
         if low and set(select(captured, f"last:{low}")) != now:
             return f"last:{low}"
-        return "bias" if self.wish.update != "bias" and self.fits(Terms(batch, optimizer, "bias")) else None
+        return "bias" if self.wish.update != "bias" and self.fits(replace(terms, update="bias")) else None
 
     def spell(self, terms: Terms) -> str:
         """The changes from the wish to ``terms``; "" if there are none."""
         parts = []
         if terms.batch != self.batch:
             parts.append(f"batch {terms.batch} instead of {self.batch}")
-        if terms.optimizer != self.wish.optimizer:
+        if terms.accumulate != self.wish.accumulate:
+            parts.append(f"accumulate {terms.accumulate} instead of {self.wish.accumulate}")
+        if terms.optimizer != self.wish.optimizer and terms.optimizer == self.compact:
+            parts.append(f"state_dtype int8 instead of {self.wish.optimizer.state_dtype}")
+        elif terms.optimizer != self.wish.optimizer:
             name = type(self.wish.optimizer).__name__
             parts.append(f"plain SGD instead of {name}" + (" with momentum" if name == "SGD" else ""))
         if terms.update != self.wish.update:

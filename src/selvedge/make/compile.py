@@ -18,7 +18,8 @@ from ..run.session import Session
 from . import show
 from .losses import Losses
 from .measure import Measured, measure
-from .plan import Plan, initial_state, learnt_state
+from .plan import Plan
+from .state import initial_state, learnt_state
 
 TARGETS = ("c",)
 
@@ -61,15 +62,14 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
     """The artifact of ``plan`` in memory, with the model's weights, or with those that ``learnt`` holds."""
     captured = plan.captured
     stored, extra = (initial_state(plan), captured.constant) if learnt is None else learnt_state(plan, learnt)
-    labels = plan.programs.step.inputs.get("y")
-    leaves = {**plan.programs.predict.state, **plan.programs.step.state}
+    labels = plan.programs.backward.inputs.get("y")
     return bundle(
         plan.arrangement,
         stored,
         Description(
             name=plan.name,
             layouts=plan.programs.layouts,
-            state_layouts={n: v.node.attrs["layout"] for n, v in leaves.items()},
+            state_layouts={n: v.node.attrs["layout"] for n, v in plan.programs.state.items()},
             order=captured.order,
             schedule=plan.schedule,
             loss=type(plan.loss).__name__,
@@ -80,6 +80,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             classes=captured.layouts["output"].face[1] if labels is not None and labels.dtype == "int32" else 0,
             labels=plan.labels,
             preprocess=plan.preprocess,
+            accumulate=plan.accumulate,
             steps=learnt.steps if isinstance(learnt, Session) else 0,
             features=plan.features,
             provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},

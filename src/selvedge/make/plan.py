@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import inf, prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.export import ExportedProgram
@@ -31,13 +30,13 @@ from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
 from ..planning.trade import RECOMPUTE, Trade
-from ..run.session import Session
-from .batch import batched
+from .batch import batched, divided
 from .change import cheapest_change, trained_layers
 from .limits import excess, fits, overdrawn, reserved
 from .show import notebook
 from .table import table
-from .why import why
+from .update_cost import UpdateCost, update_cost
+from .why import state_bytes_per_parameter, why
 
 LossValue = CrossEntropy | MSE | BCEWithLogits | Reconstruction
 
@@ -65,6 +64,22 @@ class Plan:
     preprocess: Preprocess | None
     seconds_to_plan: float
     features: Features | None = None
+    accumulate: int = 1
+
+    @property
+    def batch(self) -> int:
+        """Samples of one update."""
+        return self.micro_batch * self.accumulate
+
+    @property
+    def micro_batch(self) -> int:
+        """Samples of one call of a program."""
+        return self.captured.layouts["x"].face[0]
+
+    @property
+    def cost(self) -> UpdateCost:
+        """What one update costs: a step, or all micro-batches and their application."""
+        return update_cost(self)
 
     @property
     def arena_bytes(self) -> int:
@@ -89,17 +104,20 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
         a, memory = self.arrangement, self.arrangement.memory
-        step, energy = a.programs["step"], self.device.energy
+        step, energy = self.cost, self.device.energy
         return {
             "model": self.name,
             "device": self.device.name,
             "loss": type(self.loss).__name__,
             "optimizer": {"name": type(self.optimizer).__name__, **asdict(self.optimizer)},  # type: ignore[call-overload]
             "schedule": self.schedule.to_dict(),
-            "batch": self.captured.layouts["x"].face[0],
+            "batch": self.batch,
+            "micro_batch": self.micro_batch,
+            "accumulate": self.accumulate,
             "norms": self.captured.norms,
             "update": self.update,
             "updated": list(self.updated),
+            "optimizer_bytes_per_parameter": state_bytes_per_parameter(self),
             "learnt_parameters": sum(self.captured.state[n].size for n in self.updated),
             "parameters": sum(prod(s.shape) for s in a.slots.values() if s.kind == "parameter"),
             "arena_bytes": memory.arena,
@@ -120,7 +138,7 @@ class Plan:
             "joules_low": energy.low(step.joules) if energy and step.joules is not None else None,
             "joules_high": energy.high(step.joules) if energy and step.joules is not None else None,
             "nodes": step.nodes,
-            "kernels": len(step.kernels),
+            "kernels": step.kernels,
             "seconds_to_plan": self.seconds_to_plan,
             "programs": {
                 n: {
@@ -167,6 +185,7 @@ class Wish:
     preprocess: Preprocess | None
     features: Features | None = None
     trade: Trade = RECOMPUTE
+    accumulate: int = 1
 
 
 def plan(
@@ -181,16 +200,22 @@ def plan(
     update: str | Sequence[str] = "full",
     norms: str = "frozen",
     batch: int | None = None,
+    accumulate: int = 1,
     preprocess: Preprocess | None = None,
     features: Features | None = None,
     labels: Sequence[str] = (),
     trade: Trade | None = None,
     name: str = "model",
 ) -> Plan:
-    """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``.
+    """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``; or ``accumulate`` and
+    ``apply`` instead of ``step``.
 
     model: any module of supported operations, or an exported program. It is not changed.
     example: one input batch [N, ...]; the plan is for exactly this shape. ``batch``: N instead of the example's.
+    accumulate: K > 1 divides the batch of an update into K micro-batches of N / K samples, whose gradients are added up
+        in accumulators that stay in RAM: activations of a micro-batch only, for one more array a parameter that learns.
+        Every loss is a mean, so that the sum of a K-th of each is the gradient of the whole batch, for a model that
+        mixes no samples. ``predict`` and ``evaluate`` take a micro-batch.
     loss: "cross_entropy", "mse", "bce_with_logits", "reconstruction", or a loss value.
     device: a :class:`Device`, a profile's name or path; by default this machine, measured.
     budget: limits below the device's own, as "ram=48KiB".
@@ -215,6 +240,7 @@ def plan(
         ("schedule", schedule, (Constant, Step, Cosine, InverseSqrt, type(None)), "give sv.Constant(0.01), or another"),
         ("update", update, (str, list, tuple), 'give "full", "auto", "last:K", "bias" or names'),
         ("batch", batch, (int, type(None)), "give a whole number"),
+        ("accumulate", accumulate, (int,), "give the number of micro-batches of an update"),
         ("labels", labels, (list, tuple), "give the classes' names in a list"),
         ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
         (
@@ -232,6 +258,8 @@ def plan(
         field, odd = ("update", update) if not all(isinstance(word, str) for word in update) else ("labels", labels)
         raise InvalidInput(field, list(odd), "give strings")
     checked_name(name)
+    if accumulate < 1:
+        raise InvalidInput("accumulate", accumulate, "give a whole number >= 1")
     target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
     chosen = optimizer or SGD(lr=0.01)
     limits = Budget.of(target)
@@ -260,6 +288,7 @@ def plan(
         preprocess,
         features,
         trade or RECOMPUTE,
+        accumulate,
     )
     if wish.trade.page and target.storage is None:
         fix = 'give its profile [storage] size = "1GiB", or leave paging out'
@@ -282,7 +311,7 @@ def _within(budget: Budget, limits: Budget) -> Budget:
 
 def _plan(wish: Wish) -> Plan:
     start = time.perf_counter()
-    captured = capture(wish.model, wish.example, norms=wish.norms)
+    captured = capture(wish.model, divided(wish.example, wish.accumulate), norms=wish.norms)
     made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
@@ -302,7 +331,7 @@ def _kept(made: Plan, wish: Wish, captured: Captured) -> Plan:
 def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> Plan:
     """A plan for ``wish`` as it stands, whether it fits or not."""
     updated = select(captured, wish.update)
-    made = programs(captured, wish.loss, wish.optimizer, updated)
+    made = programs(captured, wish.loss, wish.optimizer, updated, wish.accumulate)
     _require_labels(wish.labels, captured, wish.loss)
     for graph in made.graphs.values():
         verify(graph)
@@ -310,7 +339,7 @@ def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> 
     arrangement = arrange(made.graphs, wish.device, choices, room=wish.budget.ram, latency=latency, trade=wish.trade)
     return Plan(
         wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
-        wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,
+        wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features, wish.accumulate,
     )  # fmt: skip
 
 
@@ -368,31 +397,3 @@ def _verdict(made: Plan) -> str:
     if over is not None:
         return f"does not fit {format_bytes(over[2])}" + (" of flash" if over[0] == "flash" else "")
     return "fits" if late is None else f"breaks the {late.field}"
-
-
-def initial_state(plan: Plan) -> dict[str, np.ndarray]:
-    """Every state array of the plan in its stored layout: the model's weights and a fresh optimiser."""
-    state: Mapping[str, np.ndarray] = {**plan.captured.stored(), **plan.programs.optimizer_state}
-    return {name: state[name] for name in plan.arrangement.slots}
-
-
-def learnt_state(
-    plan: Plan, learnt: Session | Mapping[str, Any]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(stored arrays, entries that no program reads) of what a session, or a state dict, holds now.
-
-    A session gives its optimiser's arrays too. Raises ``InvalidInput`` for a state dict of another model.
-    """
-    captured = plan.captured
-    session = learnt if isinstance(learnt, Session) else None
-    if session is None and not isinstance(learnt, Mapping):
-        raise InvalidInput("learnt", f"of type {type(learnt).__name__}", "give a session or a state dict")
-    given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Session) else learnt
-    whole = captured.checked({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in given.items()})
-    stored = {**initial_state(plan), **captured.load(whole)}
-    leaves = plan.programs.step.state
-    for name, array in (session.optimizer_state_dict() if session else {}).items():
-        if name not in stored or stored[name].size != array.size:
-            raise InvalidInput("session", f"with {name}", "it is of another plan; emit that one")
-        stored[name] = leaves[name].node.attrs["layout"].store(array)
-    return {n: stored[n] for n in plan.arrangement.slots}, {n: whole[n] for n in captured.constant}

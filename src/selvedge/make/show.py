@@ -21,8 +21,12 @@ def parts(plan: Plan) -> list[str]:
     return [
         draw.tiles([(figure, f"{name}: {note}") for name, figure, note in figures(plan)]),
         draw.section("Programs", draw.table(head, rows)),
-        draw.section("Memory of a step", draw.memory(plan.arrangement, "step", plan.budget.ram)),
-        draw.section("Cost of a step", draw.costs(plan.arrangement, "step", device=plan.device)),
+        draw.section(
+            "Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram)
+        ),
+        draw.section(
+            "Cost of a step", draw.costs(plan.arrangement, plan.arrangement.backward.name, device=plan.device)
+        ),
         draw.section("Why", f"<ul>{because}</ul>"),
     ]
 
@@ -50,7 +54,7 @@ def notebook(plan: Plan) -> str:
 
 def picture(plan: Plan) -> str:
     """The memory timeline of the step as a standalone SVG document."""
-    return draw.memory(plan.arrangement, "step", plan.budget.ram, svg=True)
+    return draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram, svg=True)
 
 
 def losses(name: str, points: Sequence[tuple[int, float]]) -> str:

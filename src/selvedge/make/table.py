@@ -20,7 +20,7 @@ NAMED = 20  # arrays listed by name; `to_dict` has them all
 def table(plan: Plan) -> str:
     """Text for ``print(plan)``."""
     a = plan.arrangement
-    step = a.programs["step"]
+    step = plan.cost
     lines = _wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", "")
     lines += ["", *(f"{name:<8}{figure:<28}{note}" for name, figure, note in figures(plan)), ""]
     lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)).rstrip() for row in _known(plan)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from ..device.sizes import format_bytes
@@ -23,7 +24,9 @@ def why(plan: Plan) -> tuple[Choice, ...]:
         *(a.choices or (_update(plan),)),
         *_norms(plan),
         _batch(plan),
+        *_accumulators(plan),
         _optimizer(plan),
+        *_clipping(plan),
         _budget(plan),
         _order(largest, plan.persistent_bytes),
         _places(largest),
@@ -57,18 +60,49 @@ def _norms(plan: Plan) -> tuple[Choice, ...]:
 
 
 def _batch(plan: Plan) -> Choice:
-    step = plan.arrangement.programs["step"]
-    size = step.instances[step.inputs["x"]].spec.shape[0]
+    size = plan.micro_batch
     held = "an activation is kept once" if size == 1 else f"every activation is kept {size} times"
-    return Choice(f"batch {size}", f"as given; {held} in the {plan.transient_bytes:,} B in passing")
+    parts = f" in {plan.accumulate} micro-batches of {size}" if plan.accumulate > 1 else ""
+    return Choice(f"batch {plan.batch}", f"as given{parts}; {held} in the {plan.transient_bytes:,} B in passing")
+
+
+def _accumulators(plan: Plan) -> tuple[Choice, ...]:
+    size = _bytes(plan, "accumulator")
+    if not size:
+        return ()
+    what = f"{size:,} B stay in RAM for the sum of the gradients; only one micro-batch's activations pass"
+    return (Choice(f"accumulate {plan.accumulate}", what),)
+
+
+def _bytes(plan: Plan, kind: str) -> int:
+    return sum(s.bytes for s in plan.arrangement.slots.values() if s.kind == kind)
+
+
+def state_bytes_per_parameter(plan: Plan) -> float:
+    """Bytes of the optimiser's state for one number that learns."""
+    return _bytes(plan, "optimizer") / sum(prod(plan.arrangement.slots[n].shape) for n in plan.updated)
+
+
+def _clipping(plan: Plan) -> tuple[Choice, ...]:
+    most = plan.optimizer.clip_norm
+    if most is None:
+        return ()
+    if plan.accumulate > 1:
+        return (Choice(f"clip_norm {most:g}", "the norm is of the accumulators, which stay anyway: no further bytes"),)
+    size = sum(plan.arrangement.slots[n].bytes for n in plan.updated)
+    what = f"no update before the norm of all gradients is known: their {size:,} B live together until then"
+    return (Choice(f"clip_norm {most:g}", what),)
 
 
 def _optimizer(plan: Plan) -> Choice:
     name = type(plan.optimizer).__name__
-    size = sum(s.bytes for s in plan.arrangement.slots.values() if s.kind == "optimizer")
+    size = _bytes(plan, "optimizer")
     if not size:
         return Choice(name, "without state: only the parameters that learn stay in RAM")
-    return Choice(name, f"its state takes {size:,} B beside the parameters: {', '.join(plan.optimizer.slots)}")
+    kind = f" in {plan.optimizer.state_dtype}" if plan.optimizer.state_dtype else ""
+    each = f"{state_bytes_per_parameter(plan):.4g} B a parameter"
+    slots = ", ".join(plan.optimizer.slots)
+    return Choice(name, f"its state takes {size:,} B beside the parameters, {each}: {slots}{kind}")
 
 
 def _budget(plan: Plan) -> Choice:

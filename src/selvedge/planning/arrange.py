@@ -85,8 +85,9 @@ def _slots(state: Mapping[str, Value], updated: set[str], align: int) -> tuple[d
     the trainable state lie in the weights exactly as they will in RAM.
     """
 
-    def key(name: str) -> tuple[bool, bool]:
-        return state[name].spec.bytes % align != 0, state[name].spec.bytes % 8 != 0
+    def key(name: str) -> tuple[bool, bool, int]:
+        spec = state[name].spec
+        return spec.bytes % align != 0, spec.bytes % 8 != 0, -ITEM_BYTES[spec.dtype]
 
     slots: dict[str, Slot] = {}
     at = 0

@@ -26,6 +26,8 @@ MAY_ALIAS = {
 }
 PAGES = ("page_out", "page_in")
 MOVES = ("copy", *PAGES)
+# Numbers in blocks of SV_BLOCK (native/compact.h), each block with a scale.
+BLOCK, QUANTIZE, DEQUANTIZE = 64, ("quantize", "quantize_square"), ("dequantize", "dequantize_square")
 
 
 class BadPlan(RuntimeError):
@@ -242,6 +244,10 @@ class _Checker:
                 if not isinstance(a, Operand):
                     continue
                 reach = 1 + sum(s * (n - 1) for s, n in zip(a.strides, loops.extents, strict=True))
+                if a.block:
+                    if a.block != loops.block or a.strides != _dense(loops):
+                        self._fail(f"{kernel.label} takes a scale for {a.block} elements, its blocks are not those")
+                    reach = -(-reach // a.block)
                 if a.raw:
                     tile = kernel.tile
                     if tile is None or reach > tile.unit * tile.units:
@@ -254,9 +260,24 @@ class _Checker:
             first, middle, _ = kernel.reduction.split
             kept = prod(loops.extents[:first]) * prod(loops.extents[first + middle :])
             self._extent(kernel, kernel.writes[0], Extent(kept))
+        self._blocks(kernel, loops)
         for write, _ in loops.results:
             spec = self.p.instances[kernel.writes[write]].spec
             self._extent(kernel, kernel.writes[write], Extent(elements, REAL if spec.is_float else spec.dtype))
+
+    def _blocks(self, kernel: Kernel, loops: Expression) -> None:
+        """Each step that quantises has codes and scales, and no block lies in two tiles."""
+        quantised = {i for i, step in enumerate(loops.steps) if step.op in QUANTIZE}
+        if quantised - {i for _, i in loops.results} or sorted(i for _, i in loops.scales) != sorted(quantised):
+            self._fail(f"{kernel.label} quantises without codes or without scales")
+        blocked = any(step.op in (*QUANTIZE, *DEQUANTIZE) for step in loops.steps)
+        if loops.block != (BLOCK if blocked else 0):
+            self._fail(f"{kernel.label} goes by blocks of {loops.block}, quantised numbers come by {BLOCK}")
+        for write, _ in loops.scales:
+            self._extent(kernel, kernel.writes[write], Extent(-(-prod(loops.extents) // BLOCK)))
+        tile = kernel.tile
+        if loops.block and tile is not None and tile.units_per_tile < tile.units and tile.elements % loops.block:
+            self._fail(f"a tile of {kernel.label} ends within a block")
 
     def _update(self, kernel: Kernel, i: int, ran: set[int]) -> None:
         p = self.p
@@ -277,19 +298,21 @@ class _Checker:
             return set()
         if kernel.tile is not None and not kernel.tile.staged:
             return set()
-        dense = tuple(prod(kernel.expression.extents[d + 1 :]) for d in range(len(kernel.expression.extents)))
+        dense = _dense(kernel.expression)
         walked: dict[int, bool] = {}
         for step in kernel.expression.steps:
             for a in step.args:
                 if isinstance(a, Operand) and not a.raw:
-                    walked[a.read] = walked.get(a.read, True) and a.strides == dense
+                    walked[a.read] = walked.get(a.read, True) and a.strides == dense and not a.block
+        # The scales of a block are written when all of it has been read.
+        scaled = {a.read for step in kernel.expression.steps for a in step.args if isinstance(a, Operand) and a.block}
         own = {kernel.reads[r] for r in range(kernel.producer_reads)}
         return {
             (w, r)
             for r, flat in walked.items()
             for w in range(len(kernel.writes))
             if flat and kernel.reads[r] not in own
-        }
+        } | {(w, r) for r in scaled for w, _ in kernel.expression.scales if kernel.reads[r] not in own}
 
     # -- bytes --------------------------------------------------------------------------------------------------
 
@@ -344,6 +367,10 @@ class _Checker:
 
     def _fail(self, what: str) -> None:
         raise BadPlan(self.p.name, what)
+
+
+def _dense(loops: Expression) -> tuple[int, ...]:
+    return tuple(prod(loops.extents[d + 1 :]) for d in range(len(loops.extents)))
 
 
 def _disjoint(a: tuple[str, int, int], b: tuple[str, int, int]) -> bool:

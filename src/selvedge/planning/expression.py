@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 from ..ir.graph import Node, Value
-from .fuse import root
+from ..ir.ops.compact import BLOCK
+from .fuse import DEQUANTIZE, root
 from .kernel import Argument, Expression, Literal, Operand, Step, Temp
 
 
@@ -44,7 +45,7 @@ def build(
     made: dict[Value, int] = {}
     for node in members:
         args: list[Argument] = []
-        for value in node.inputs:
+        for position, value in enumerate(node.inputs):
             number = literal(value)
             # What this kernel makes itself is read element by element, through any view of it.
             base = root(value)
@@ -52,6 +53,8 @@ def build(
                 args.append(Temp(made[base]))
             elif number is not None:
                 args.append(number)
+            elif position and node.op in DEQUANTIZE:
+                args.append(Operand(read(value), row_major(extents), block=BLOCK))
             elif base == raw:
                 args.append(Operand(-1, row_major(extents), raw=True))
             else:
@@ -85,7 +88,7 @@ def collapse(
     def shrink(argument: Argument) -> Argument:
         if not isinstance(argument, Operand):
             return argument
-        return Operand(argument.read, tuple(argument.strides[g[-1]] for g in groups), argument.raw)
+        return Operand(argument.read, tuple(argument.strides[g[-1]] for g in groups), argument.raw, argument.block)
 
     new_steps = tuple(Step(s.op, tuple(shrink(a) for a in s.args), s.attrs) for s in steps)
     new_borders = tuple(sum(1 for g in groups if g[-1] < b) for b in borders)
@@ -99,5 +102,5 @@ def flat_reads(expression: Expression) -> set[int]:
     for step in expression.steps:
         for a in step.args:
             if isinstance(a, Operand) and not a.raw:
-                uses[a.read] = uses.get(a.read, True) and a.strides == dense
+                uses[a.read] = uses.get(a.read, True) and a.strides == dense and not a.block
     return {read for read, flat in uses.items() if flat}

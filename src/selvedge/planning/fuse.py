@@ -11,6 +11,9 @@ from ..ir.op import TABLE
 VIEWS = ("reshape",)
 REDUCTIONS = ("reduce_sum", "reduce_max")
 # Their output appears in contiguous tiles, so a following loop can run on each tile while it is in the cache.
+# One scale for a block of elements: a loop over these goes by blocks.
+QUANTIZE = ("quantize", "quantize_square")
+DEQUANTIZE = ("dequantize", "dequantize_square")
 TILED = ("conv2d", "conv2d_weight_grad", "matmul")
 
 
@@ -22,7 +25,11 @@ def root(value: Value) -> Value:
 
 
 def is_loop(node: Node) -> bool:
-    return node.op == "broadcast" or (node.op not in LEAVES and TABLE[node.op].elementwise)
+    return node.op == "broadcast" or is_blocked(node) or (node.op not in LEAVES and TABLE[node.op].elementwise)
+
+
+def is_blocked(node: Node) -> bool:
+    return node.op in QUANTIZE or node.op in DEQUANTIZE
 
 
 class Groups:
@@ -157,6 +164,8 @@ def fuse(graph: Graph) -> Groups:
             maker = value.node
             if maker not in groups.position or not is_loop(maker) or maker.specs[0].shape != node.specs[0].shape:
                 continue
+            if maker.op in QUANTIZE:  # its codes are there when the block is done
+                continue
             own, other = groups.find(node), groups.find(maker)
             if own is not other and groups.can_merge(own, other):
                 groups.merge(own, other)
@@ -171,7 +180,7 @@ def fuse(graph: Graph) -> Groups:
         alone = all(
             u is node or groups.find(u) is head for member in groups.members[head] for u in users.get(Value(member), ())
         ) and not any(Value(member) in wanted for member in groups.members[head])
-        if alone and groups.members[head][-1] is value.node:
+        if alone and groups.members[head][-1] is value.node and not any(map(is_blocked, groups.members[head])):
             groups.merge(node, head)
 
     for node in groups.order:
@@ -190,12 +199,11 @@ def fuse(graph: Graph) -> Groups:
 
 
 def _gate(graph: Graph) -> tuple[Node | None, set[Node]]:
-    """(what makes the loss, what makes new state and must wait for it). New state that the loss itself reads cannot
-    wait: it is no member, and is copied into the state afterwards."""
-    loss = graph.results.get("loss")
-    if loss is None or root(loss).node.op in LEAVES:
+    """(what makes the graph's gate, what makes new state and must wait for it). New state that the gate itself reads
+    cannot wait: it is no member, and is copied into the state afterwards."""
+    if graph.gate is None or root(graph.gate).node.op in LEAVES:
         return None, set()
-    gate = root(loss).node
+    gate = root(graph.gate).node
     return gate, {root(v).node for v in graph.updates.values()} - set(topological([gate]))
 
 
@@ -213,7 +221,7 @@ def rides(members: Sequence[Node], made: Value) -> bool:
     for node in members:
         if node.specs[0].size != size or node.specs[0].shape[-1] != columns:
             return False
-        for value in node.inputs:
+        for value in node.inputs[:1] if node.op in DEQUANTIZE else node.inputs:
             if value.node in inside:
                 continue
             shape = value.shape

@@ -52,12 +52,14 @@ class Temp:
 class Operand:
     """A read inside an expression: position in the kernel's ``reads`` and the stride in elements per loop axis.
 
-    ``raw`` marks the tile that the kernel's producer has just made (it is no read of the kernel).
+    ``raw`` marks the tile that the kernel's producer has just made (it is no read of the kernel). ``block``: one
+    element for so many of the loops', which ``strides`` number (0: one for each).
     """
 
     read: int
     strides: tuple[int, ...]
     raw: bool = False
+    block: int = 0
 
 
 Argument = Literal | Temp | Operand
@@ -76,12 +78,16 @@ class Step:
 class Expression:
     """A fused chain of elementwise operations over loops of ``extents`` (row-major, collapsed).
 
-    results: pairs of (position in the kernel's ``writes``, index of the step that makes it).
+    results: pairs of (position in the kernel's ``writes``, index of the step that makes it). scales: the same, of the
+    scales of the steps that quantise, whose codes are in ``results``. block: the loops go by blocks of so many elements
+    (0: they do not).
     """
 
     extents: tuple[int, ...]
     steps: tuple[Step, ...]
     results: tuple[tuple[int, int], ...]
+    scales: tuple[tuple[int, int], ...] = ()
+    block: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,7 @@ class Kernel:
 class Lowered:
     """A graph of kernels: fixed before anything is ordered or placed.
 
-    after: kernel id -> ids that must have run (data, weight versions, the loss gate).
+    after: kernel id -> ids that must have run (data, weight versions, the gate).
     inputs/outputs: name -> instance id. updates: state name -> instance id of its new version.
     """
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from math import gcd
 
 import numpy as np
 
 from ..ir.graph import ITEM_BYTES, Graph, Node, Spec, Value
 from ..ir.op import TABLE as OPS
+from ..ir.ops.compact import BLOCK
 from .accumulate import accumulate
 from .expression import build, collapse, flat_reads
 from .families import Machine, Native, lower_node
-from .fuse import REDUCTIONS, Groups, fuse, is_loop, root
+from .fuse import DEQUANTIZE, QUANTIZE, REDUCTIONS, Groups, fuse, is_blocked, is_loop, root
 from .kernel import ARENA, FLASH, STATE, Expression, Instance, Kernel, Lowered, Reduction, Tile
 
 
@@ -52,7 +54,7 @@ class _Lowering:
             self._kernel(groups.members[head], exposed, in_place)
         updates = self._updates(in_place)
         outputs = {name: self._read(value) for name, value in graph.results.items()}
-        gate = outputs.get("loss") if updates else None
+        gate = self._read(graph.gate) if updates and graph.gate is not None else None
         return Lowered(
             tuple(self.kernels),
             tuple(self.instances),
@@ -102,12 +104,14 @@ class _Lowering:
             if made in chosen or made.node not in groups.head or made.spec.bytes != old.spec.bytes:
                 continue
             if groups.gate is not None and made.node not in groups.gated:
-                continue  # the loss reads it
+                continue  # the gate reads it
             head = groups.find(made.node)
             members = groups.members[head]
             own_reads = [(node, value) for node in members for value in node.inputs if root(value) == old]
             loops_only = all(
-                is_loop(node) and value.spec.size == node.specs[0].size == made.spec.size for node, value in own_reads
+                is_loop(node)
+                and (value.spec.size == node.specs[0].size == made.spec.size or _own_scales(node, value, made))
+                for node, value in own_reads
             )
             reduced = any(node.op in REDUCTIONS for node in members)
             safe = (loops_only and not reduced) or not own_reads
@@ -189,7 +193,9 @@ class _Lowering:
         written = [v for v in produced if v in exposed or (v != raw and v.index not in optional)]
         if reduce is not None:
             written.append(Value(reduce))
-        written += [Value(n) for n in loops if Value(n) in exposed]
+        for n in loops:
+            parts = [Value(n, i) for i in range(len(n.specs))]
+            written += parts if any(v in exposed for v in parts) else []
         # An unstaged tile is made where the first result belongs, and the loop overwrites it there: a mask cannot
         # hold it.
         staged = False
@@ -210,9 +216,12 @@ class _Lowering:
             steps, made = build(loops, extents, read, raw)
             extents, steps2, _ = collapse(extents, steps)
             results = tuple((position[v], made[v]) for v in written if v in made)
-            expression = Expression(extents, steps2, results)
+            scales = tuple((position[v], made[Value(v.node)]) for v in written if v.index and v.node.op in QUANTIZE)
+            block = BLOCK if any(map(is_blocked, loops)) else 0
+            expression = Expression(extents, steps2, results, scales, block)
         if native and loops:
-            tile = self._tile(native, staged, calls[0].specs[0].dtype)
+            assert expression is not None
+            tile = self._tile(native, staged, calls[0].specs[0].dtype, expression.block)
 
         writes = tuple(self.home[v] for v in written)
         scratch = self._scratch(native, tile, members)
@@ -275,12 +284,16 @@ class _Lowering:
         split = (first, last - first, len(extents) - last)
         return Expression(extents, steps2, ()), Reduction(kind, step, split)
 
-    def _tile(self, native: Native, staged: bool, dtype: str) -> Tile:
+    def _tile(self, native: Native, staged: bool, dtype: str, block: int) -> Tile:
+        """Where loops go by blocks, so do the tiles: each begins with one."""
         unit_bytes = native.unit * ITEM_BYTES[dtype]
-        if not staged:
-            # In place in the output: the tile only has to stay in the first-level cache.
-            return Tile(native.unit, native.units, _fit(native.units, unit_bytes, 16 * 1024, 24), staged)
-        return Tile(native.unit, native.units, _fit(native.units, unit_bytes, self.machine.tile_bytes, 8), staged)
+        # In place in the output, the tile only has to stay in the first-level cache.
+        limit, multiple = (self.machine.tile_bytes, 8) if staged else (16 * 1024, 24)
+        fit = _fit(native.units, unit_bytes, limit, multiple)
+        if block and fit < native.units:
+            whole = block // gcd(block, native.unit)
+            fit = min(native.units, max(fit // whole, 1) * whole)
+        return Tile(native.unit, native.units, fit, staged)
 
     def _scratch(self, native: Native | None, tile: Tile | None, members: list[Node]) -> int | None:
         dtype = members[0].specs[0].dtype
@@ -328,7 +341,7 @@ class _Lowering:
             after[writer] |= readers.get(old, set()) - {writer}
             if gate in maker:
                 if maker[gate] == writer:
-                    raise RuntimeError(f"the kernel that makes the loss updates {name}")
+                    raise RuntimeError(f"the kernel that makes the gate updates {name}")
                 after[writer].add(maker[gate])
         return {k: frozenset(v) for k, v in after.items()}
 
@@ -339,6 +352,11 @@ def _fit(units: int, unit_bytes: int, limit: int, multiple: int) -> int:
     if fit >= units:
         return units
     return fit // multiple * multiple or fit
+
+
+def _own_scales(node: Node, value: Value, made: Value) -> bool:
+    """Are these the scales of a block, read where it begins and written where it ends?"""
+    return node.op in DEQUANTIZE and made.node.op in QUANTIZE and value == node.inputs[1] and value.spec == made.spec
 
 
 def _macs(node: Node) -> int:

@@ -138,6 +138,11 @@ class Arrangement:
     dtype: str
     choices: tuple[Choice, ...] = field(default=())
 
+    @property
+    def backward(self) -> Program:
+        """The program that makes gradients: step, or accumulate."""
+        return self.programs["accumulate" if "accumulate" in self.programs else "step"]
+
     def digest(self) -> str:
         """Identity of the compiled code: equal for equal calls at equal places."""
         text = repr(

@@ -18,6 +18,9 @@ LIBM = frozenset(
 )  # fmt: skip
 
 PAGES = {"page_in": "storage", "page_out": "storage_write"}  # family -> the level beside the arena
+# Operations a number of what is more than one, counted in native/compact.h; every other step is one.
+STEPS = {"quantize": 25, "quantize_square": 26, "to_bfloat16": 16, "from_bfloat16": 2, "dequantize": 3,
+         "dequantize_square": 3}  # fmt: skip
 
 
 def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> Work:
@@ -125,7 +128,7 @@ def _expression(kernel: Kernel, lanes: int) -> tuple[int, int, int, int]:
     e = kernel.expression
     if e is None:
         return 0, 0, 0, 0
-    steps, size = len(e.steps), prod(e.extents)
+    steps, size = sum(STEPS.get(step.op, 1) for step in e.steps), prod(e.extents)
     inner = kernel.tile.elements if kernel.tile is not None else (e.extents[-1] if e.extents else 1)
     lines = -(-size // inner)
     libm = size * sum(step.op in LIBM for step in e.steps)

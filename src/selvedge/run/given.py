@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..artifact.arrays import as_array, finite
+from ..artifact.arrays import as_array, finite, seen
 from ..artifact.manifest import Port
 from ..artifact.preprocess import Preprocess
 from ..errors import InvalidInput
@@ -36,6 +36,21 @@ def laid_out(name: str, value: Any, port: Port, classes: int, preprocess: Prepro
     else:
         array = _whole(field, array, wanted)
     return np.asarray(port.layout.store(array) if port.layout else array)
+
+
+def divided(field: str, value: Any, inputs: int, parts: int) -> list[Any]:
+    """``value`` - an array, or a tuple of them for several ``inputs`` - as ``parts`` equal pieces of its first axis; of
+    None, as many Nones. Raises :class:`InvalidInput` where it cannot be divided so."""
+    if value is None:
+        return [None] * parts
+    several = inputs > 1 and isinstance(value, tuple)
+    arrays = [seen(field, v) for v in (value if several else (value,))]
+    for array in arrays:
+        if not array.ndim or not len(array) or len(array) % parts:
+            fix = f"a step takes {parts} micro-batches: give as many samples to each"
+            raise InvalidInput(f"input {field}", f"of shape {array.shape}", fix)
+    pieces = [np.split(array, parts) for array in arrays]
+    return list(zip(*pieces, strict=True)) if several else pieces[0]
 
 
 def _labels(field: str, array: np.ndarray, classes: int) -> np.ndarray:

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import numpy as np
 
 from ..artifact.arrays import finite, numbers, state_dict
 from ..artifact.folding import folded, unfold
-from ..artifact.manifest import Manifest, Port, StateEntry
+from ..artifact.manifest import Manifest, StateEntry
+from ..artifact.sound import COUNT
 from ..errors import InvalidInput, SelvedgeError
-from .given import laid_out, mapping
-from .library import BAD_LABEL, NOT_FINITE, OK, STORAGE, TORN, Library, aligned
-from .storage import StorageFailed, Torn, opened
+from .calls import Calls, NotFinite
+from .given import divided, mapping
 
 
-class NotFinite(SelvedgeError):
-    """What a program computed is NaN, or its loss infinite. Nothing was updated."""
-
-    def __init__(self, loss: float, program: str = "step") -> None:
-        what = (
-            f"loss is {loss}: the step was refused and nothing was updated"
-            if program == "step"
-            else (f"{program} gives {loss}")
-        )
-        super().__init__(
-            f"{what}; if it stays so, an earlier step has broken the state: load a good one, then lower the learning "
-            "rate or scale the input"
-        )
-        self.loss = loss
-
-
-class Session:
+class Session(Calls):
     """Predicts and learns in ``manifest.arena_bytes`` bytes. Calls from several threads wait for each other.
 
-    Arrays cross this face in PyTorch's axis order and in the exact shapes of the plan; anything that numpy can read
-    (torch tensors included) is taken. Raw uint8 input goes through the manifest's preprocessing.
+    Where the plan accumulates, a step takes K micro-batches at once, and everything else one. Arrays cross this face in
+    PyTorch's axis order and in the exact shapes of the plan; anything that numpy can read (torch tensors included) is
+    taken. Raw uint8 input goes through the manifest's preprocessing.
 
     >>> # session.step(x, y)            one update, returns the loss
     >>> # session.predict(x)            the model's output, [N, ...]
@@ -55,19 +38,9 @@ class Session:
         storage: str | Path | None = None,
     ) -> None:
         """storage: for a plan that pages, the file that it pages out to; by default one without a name."""
-        if len(weights) != manifest.weights_bytes:
-            raise InvalidInput("weights", f"{len(weights)} bytes", f"the manifest needs {manifest.weights_bytes}")
-        self.manifest = manifest
-        self._weights = aligned(max(1, manifest.weights_bytes))
-        self._weights[: len(weights)] = np.frombuffer(weights, np.uint8)
-        self._arena = aligned(manifest.arena_bytes, max(64, manifest.alignment))
+        super().__init__(manifest, library, weights, storage)
         self._extra = dict(extra or {})
-        paged = opened(storage, manifest.storage_bytes) if manifest.storage_bytes else None
-        self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights, storage=paged)
-        self._library.init()
         self._steps = manifest.steps
-        self._lock = RLock()
-        self._busy = False
 
     # -- programs -------------------------------------------------------------------------------------------------
 
@@ -107,32 +80,109 @@ class Session:
     def step(self, x: Any, y: Any = None, lr: float | None = None) -> float:
         """One update; returns the loss before it. ``lr``: by default, what the schedule says for this step.
 
-        Raises :class:`InvalidInput`, or :class:`NotFinite` when the loss is not a number: then nothing was updated.
+        A plan that accumulates takes all its micro-batches here and gives their mean loss; its accumulators must be
+        empty, and are so afterwards, whether it was refused or not.
+
+        Raises :class:`InvalidInput`, or :class:`NotFinite` when the loss, or the norm by which gradients are clipped,
+        is not a number: then nothing was updated.
         """
         with self._lock:
-            given = {**self._inputs("step", x), **self._target("step", y)}
-            asked = self.manifest.schedule.lr(self._steps) if lr is None else lr
-            rate = numbers("lr", asked, (), np.dtype(self.manifest.dtype))
-            if rate < 0:
-                raise InvalidInput("lr", lr, "give a finite number >= 0")
-            if "lr" in self.manifest.programs["step"].inputs:
-                given["lr"] = rate
+            if self.manifest.accumulate > 1:
+                return self._whole_step(x, y, lr)
+            given = {**self._inputs("step", x), **self._target("step", y), "lr": self._rate(lr)}
             with self._alone():
                 self._lay("step", given)
                 self._run("step")
                 self._steps += 1
                 return self._loss("step")
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """The arena for one call: what a signal handler, say, calls in between must not change it."""
-        if self._busy:
-            raise SelvedgeError("session: it is in the middle of a call; let that one return first")
-        self._busy = True
-        try:
-            yield
-        finally:
-            self._busy = False
+    def accumulate(self, x: Any, y: Any = None) -> float:
+        """Add the gradient of a micro-batch to the accumulators, divided by K; returns its loss.
+
+        Raises :class:`InvalidInput`: of a plan that does not accumulate, and where K are added already; and
+        :class:`NotFinite` when the loss is not a number: then the accumulators are what they were.
+        """
+        with self._lock:
+            self._require_accumulators()
+            given = {**self._inputs("accumulate", x), **self._target("accumulate", y)}
+            if self.accumulated >= self.manifest.accumulate:
+                raise InvalidInput("accumulate", f"the micro-batch {self.accumulated + 1}", "call apply() first")
+            with self._alone():
+                return self._accumulate(given)
+
+    def apply(self, lr: float | None = None) -> None:
+        """Update by what has been accumulated, as one step, and empty the accumulators.
+
+        With fewer than K micro-batches the others count as zeros, as in PyTorch. Raises :class:`InvalidInput` where
+        nothing has been accumulated, and :class:`NotFinite` when the norm by which gradients are clipped is not a
+        number: then nothing was updated, and the accumulators are what they were (see :meth:`discard`).
+        """
+        with self._lock:
+            self._require_accumulators()
+            if not self.accumulated:
+                raise InvalidInput("apply", "without gradients", "call accumulate(x, y) first")
+            rate = self._rate(lr)
+            with self._alone():
+                self._apply(rate)
+
+    def discard(self) -> None:
+        """Empty the accumulators without an update."""
+        with self._lock:
+            self._require_accumulators()
+            with self._alone():
+                self._discard()
+
+    @property
+    def accumulated(self) -> int:
+        """Micro-batches in the accumulators."""
+        count = self.manifest.state.get(COUNT)
+        return 0 if count is None else int(self._view(count.offset, count).item())
+
+    def _require_accumulators(self) -> None:
+        if self.manifest.accumulate == 1:
+            raise InvalidInput("plan", "without accumulators", "plan with accumulate=K, or call step(x, y)")
+
+    def _whole_step(self, x: Any, y: Any, lr: float | None) -> float:
+        """A step of K micro-batches, all or nothing; every input is looked at before the first."""
+        if self.accumulated:
+            fix = "call apply() or discard() first; a step takes all of them itself"
+            raise InvalidInput("step", f"with {self.accumulated} micro-batches accumulated", fix)
+        parts = self.manifest.accumulate
+        xs, ys = divided("x", x, len(self._names("accumulate")), parts), divided("y", y, 1, parts)
+        given = [
+            {**self._inputs("accumulate", a), **self._target("accumulate", b)} for a, b in zip(xs, ys, strict=True)
+        ]
+        rate = self._rate(lr)
+        with self._alone():
+            try:
+                losses = [self._accumulate(part) for part in given]
+                self._apply(rate)
+            except SelvedgeError:
+                self._discard()
+                raise
+        return float(np.mean(losses))
+
+    def _accumulate(self, given: Mapping[str, np.ndarray]) -> float:
+        self._lay("accumulate", given)
+        self._run("accumulate")
+        return self._loss("accumulate")
+
+    def _apply(self, rate: np.ndarray) -> None:
+        self._lay("apply", {"lr": rate})
+        self._run("apply")
+        self._steps += 1
+
+    def _discard(self) -> None:
+        for entry in self.manifest.state.values():
+            if entry.kind == "accumulator":
+                self._view(entry.offset, entry)[...] = 0
+
+    def _rate(self, lr: float | None) -> np.ndarray:
+        asked = self.manifest.schedule.lr(self._steps) if lr is None else lr
+        rate = numbers("lr", asked, (), np.dtype(self.manifest.dtype))
+        if rate < 0:
+            raise InvalidInput("lr", lr, "give a finite number >= 0")
+        return rate
 
     # -- state ----------------------------------------------------------------------------------------------------
 
@@ -142,15 +192,15 @@ class Session:
             return self._whole()
 
     def _whole(self) -> dict[str, np.ndarray]:
-        state = {n: self._read(e) for n, e in self.manifest.state.items() if e.kind != "optimizer"}
+        state = {n: self._read(e) for n, e in self.manifest.state.items() if e.of_model}
         whole = unfold(self.manifest.folds, {**self._extra, **state})
         whole.update({alias: whole[name] for alias, name in self.manifest.aliases.items()})
         return {name: np.array(whole[name]) for name in self.manifest.order}
 
     def optimizer_state_dict(self) -> dict[str, np.ndarray]:
-        """The optimiser's own arrays."""
+        """The optimiser's own arrays as they are stored, and what is accumulated."""
         with self._lock:
-            return {n: self._read(e) for n, e in self.manifest.state.items() if e.kind == "optimizer"}
+            return {n: self._read(e) for n, e in self.manifest.state.items() if not e.of_model}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Replace the model's state; all of it or, on any error, none. Optimiser state is kept.
@@ -163,7 +213,7 @@ class Session:
             extra = {n: arrays[n] for n in self._extra if n in arrays}
             arrays = folded(self.manifest.folds, arrays)
             for name, entry in self.manifest.state.items():
-                if entry.kind != "optimizer":
+                if entry.of_model:
                     self._store(entry, arrays[name])
             self._extra.update(extra)
             self._library.restored()
@@ -172,7 +222,7 @@ class Session:
         """Replace the optimiser's arrays and the position in the schedule; all or none."""
         mapping("optimizer state", state, "give session.optimizer_state_dict()")
         with self._lock:
-            own = {n: e for n, e in self.manifest.state.items() if e.kind == "optimizer"}
+            own = {n: e for n, e in self.manifest.state.items() if not e.of_model}
             if set(state) != set(own):
                 odd = sorted(set(state) ^ set(own))[0]
                 raise InvalidInput("optimizer state", odd, "give exactly the entries of optimizer_state_dict()")
@@ -254,78 +304,6 @@ class Session:
     def arena_bytes(self) -> int:
         """Bytes of the arena this session lives in."""
         return self.manifest.arena_bytes
-
-    # -- bytes ----------------------------------------------------------------------------------------------------
-
-    def _run(self, program: str) -> None:
-        status = self._library.call(program)
-        if status == NOT_FINITE:
-            raise NotFinite(self._loss(program))
-        if status == BAD_LABEL:
-            raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
-        if status == STORAGE:
-            raise StorageFailed(program)
-        if status == TORN:
-            raise Torn
-        if status != OK:
-            raise SelvedgeError(f"{program}: status {status} from the native code")
-
-    def _view(self, offset: int, of: Port | StateEntry, weights: bool = False) -> np.ndarray:
-        memory = self._weights if weights else self._arena
-        return memory[offset : offset + of.bytes].view(of.dtype).reshape(of.shape)
-
-    def _inputs(self, program: str, x: Any) -> dict[str, np.ndarray]:
-        """The inputs "x", "x1", ... as they will lie in the arena; nothing is written yet."""
-        if program not in self.manifest.programs:
-            raise InvalidInput("program", program, f"this plan has {', '.join(self.manifest.programs)}")
-        names = [n for n in self.manifest.programs[program].inputs if n not in ("y", "lr")]
-        values = (x,) if len(names) == 1 else x
-        if not isinstance(values, tuple) or len(values) != len(names):
-            given = f"{len(x)} arrays" if isinstance(x, tuple) else "one array"
-            raise InvalidInput("x", given, f"this model takes {len(names)}: give them as a tuple")
-        return {name: self._read_input(program, name, value) for name, value in zip(names, values, strict=True)}
-
-    def _target(self, program: str, y: Any) -> dict[str, np.ndarray]:
-        if "y" not in self.manifest.programs[program].inputs:
-            if y is not None:
-                raise InvalidInput("y", "given", f"the loss {self.manifest.loss} has no target; leave it out")
-            return {}
-        if y is None:
-            raise InvalidInput("y", "missing", f"the loss {self.manifest.loss} needs a target")
-        return {"y": self._read_input(program, "y", y)}
-
-    def _read_input(self, program: str, name: str, value: Any) -> np.ndarray:
-        port = self.manifest.programs[program].inputs[name]
-        preprocess = self.manifest.preprocess if name == "x" else None
-        return laid_out(name, value, port, self.manifest.classes if name == "y" else 0, preprocess)
-
-    def _lay(self, program: str, given: Mapping[str, np.ndarray]) -> None:
-        """Write the inputs into the arena."""
-        for name, array in given.items():
-            port = self.manifest.programs[program].inputs[name]
-            self._view(port.offset, port)[...] = array
-
-    def _outputs(self, program: str) -> Any:
-        """What the model returns: an array, or a tuple of them."""
-        names = [n for n in self.manifest.programs[program].outputs if n != "loss"]
-        arrays = tuple(self._output(program, n) for n in names)
-        return arrays[0] if len(arrays) == 1 else arrays
-
-    def _loss(self, program: str) -> float:
-        return float(self._output(program, "loss").item())
-
-    def _output(self, program: str, name: str) -> np.ndarray:
-        port = self.manifest.programs[program].outputs[name]
-        view = self._view(port.offset, port)
-        return np.array(port.layout.restore(view) if port.layout else view)  # restoring may leave a view of the arena
-
-    def _read(self, entry: StateEntry) -> np.ndarray:
-        view = self._view(entry.offset, entry, weights=entry.region == "flash")
-        return np.array(entry.layout.restore(view) if entry.layout else view)
-
-    def _store(self, entry: StateEntry, array: np.ndarray) -> None:
-        stored = entry.layout.store(array) if entry.layout else array
-        self._view(entry.offset, entry, weights=entry.region == "flash")[...] = stored
 
 
 def _require_steps(steps: object) -> None:

@@ -15,9 +15,11 @@ UNIT = 1024
 
 @st.composite
 def training_steps(draw: Callable[[Any], Any], least: int = 3, most: int = 6) -> tuple[Lowered, dict[int, float]]:
-    """(a step of ``least`` to ``most`` layers, seconds of each kernel). A layer reads the one before it and sometimes
-    an earlier one; its gradient reads the gradient behind it and what the layer read; some layers have a weight, which is
-    updated in place and read by the layer and its gradient."""
+    """(a step of ``least`` to ``most`` layers, seconds of each kernel).
+
+    A layer reads the one before it and sometimes an earlier one; its gradient reads the gradient behind it and what the
+    layer read; some layers have a weight, which is updated in place and read by the layer and its gradient.
+    """
     instances: list[Instance] = []
     kernels: list[Kernel] = []
     seconds: dict[int, float] = {}

@@ -30,7 +30,8 @@ from .source import header, source
 @dataclass(frozen=True, slots=True)
 class Description:
     """What an artifact says beside the arrangement. ``layouts``: port name -> layout; ``state_layouts``: state name ->
-    layout; ``extra``: entries of the state_dict that no program reads; ``steps``: updates made so far."""
+    layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of one update;
+    ``steps``: updates made so far."""
 
     name: str
     layouts: Mapping[str, Layout]
@@ -45,6 +46,7 @@ class Description:
     classes: int = 0
     labels: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
+    accumulate: int = 1
     steps: int = 0
     features: Features | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -147,7 +149,7 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         storage_bytes=plan.memory.storage,
         programs={n: ProgramEntry(ports(p, p.inputs), ports(p, p.outputs)) for n, p in plan.programs.items()},
         state=state,
-        updated=tuple(n for n, s in plan.slots.items() if s.region == STATE and s.kind != "optimizer"),
+        updated=tuple(n for n, s in plan.slots.items() if s.region == STATE and s.kind == "parameter"),
         loss=about.loss,
         optimizer=about.optimizer,
         schedule=about.schedule,
@@ -157,6 +159,7 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         folds=about.folds,
         labels=about.labels,
         preprocess=about.preprocess,
+        accumulate=about.accumulate,
         steps=about.steps,
         features=about.features,
         provenance=about.provenance,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Any
 
 from ...artifact.native import native_sources
@@ -13,7 +14,11 @@ from ...errors import NotSupported
 from ...ir.op import TABLE
 from ...planning.kernel import Argument, Expression, Literal, Operand, Reduction, Step, Temp
 
-C_TYPES = {"float32": "real", "float64": "real", "int32": "int32_t", "uint8": "uint8_t", "bool": "uint8_t"}
+C_TYPES = {
+    "float32": "real", "float64": "real", "int32": "int32_t", "uint16": "sv_uint16", "uint8": "uint8_t",
+    "int8": "int8_t", "bool": "uint8_t",
+}  # fmt: skip
+COMPACT = ("to_bfloat16", "from_bfloat16", "quantize", "quantize_square", "dequantize", "dequantize_square")
 
 
 def number(value: float) -> str:
@@ -103,6 +108,7 @@ def _functions() -> frozenset[str]:
     """Names that the native headers give to scalar functions."""
     sources = native_sources()
     defined = re.findall(r"SV_INLINE real (sv_\w+)\(", sources["elementwise.h"])
+    defined += re.findall(r"SV_INLINE real (sv_\w+)\(", sources["compact.h"])
     return frozenset(defined) | frozenset(re.findall(r"#define (sv_\w+) SV_MATH\(", sources["selvedge.h"]))
 
 
@@ -119,6 +125,8 @@ class Pointers:
 
 def loop(expression: Expression, at: Pointers) -> list[str]:
     """The whole expression over its loops."""
+    if expression.block:
+        return block_loop(expression, at, "0", str(prod(expression.extents)))
     depth = len(expression.extents)
     lines = _open(expression.extents, "i")
     body = _steps(expression.steps, at, [f"i{d}" for d in range(depth)])
@@ -128,9 +136,56 @@ def loop(expression: Expression, at: Pointers) -> list[str]:
     return _nest(lines, body, depth)
 
 
+def block_loop(expression: Expression, at: Pointers, first: str, last: str) -> list[str]:
+    """The elements ``first`` to ``last``, of the raw tile from its own first, by blocks: what is quantised waits on the
+    stack until the largest of its block is known."""
+    size, dense = expression.block, _dense(expression.extents)
+    scales = {step: write for write, step in expression.scales}
+    raw = "i" if first == "0" else f"i - {first}"
+
+    def load(a: Operand) -> str:
+        if a.raw:
+            return f"{at.raw}[{raw}]"
+        if a.block:
+            return _load(at, a.read, f"b / {size}")
+        if a.strides == dense:
+            return _load(at, a.read, "i")
+        terms = [
+            f"{_axis(d, n)} * {s}" if s != 1 else _axis(d, n)
+            for s, d, n in zip(a.strides, dense, expression.extents, strict=True) if s
+        ]  # fmt: skip
+        return _load(at, a.read, " + ".join(terms) or "0")
+
+    body, closing, waiting = [], [], []
+    for number_, step in enumerate(expression.steps):
+        args = [load(a) if isinstance(a, Operand) else _argument(a) for a in step.args]
+        if number_ in scales:
+            codes = next(at.writes[w] for w, made in expression.results if made == number_)
+            waiting.append(f"real q{number_}[{size}];")
+            body.append(f"q{number_}[i - b] = {args[0]};")
+            call = f"sv_{step.op}({codes} + b, q{number_}, e - b, {args[1]})"
+            closing.append(f"{at.writes[scales[number_]]}[b / {size}] = {call};")
+        else:
+            body.append(f"const real t{number_} = {_apply(step, args)};")
+    for write, made in expression.results:
+        if made not in scales:
+            body.append(f"{at.writes[write]}[i] = {_cast(at.write_dtypes[write], f't{made}')};")
+    head = [
+        f"for (int32_t b = {first}; b < {last}; b += {size}) {{",
+        f"const int32_t e = sv_min_int(b + {size}, {last});",
+    ]
+    return [*head, *waiting, "SV_IVDEP", "for (int32_t i = b; i < e; i++) {", *body, "}", *closing, "}"]
+
+
+def _axis(stride: int, extent: int) -> str:
+    """Where the flat element i lies on an axis."""
+    return f"i / {stride} % {extent}" if stride > 1 else f"i % {extent}"
+
+
 def tile_loop(expression: Expression, at: Pointers, base: str, count: str) -> list[str]:
     """The expression over ``count`` elements from element ``base`` on: pointers are to whole arrays, the raw tile's to
     its own first element. A second loop axis is the columns of a row."""
+    assert not expression.block
     columns = expression.extents[-1] if len(expression.extents) > 1 else 0
     two = any(
         isinstance(a, Operand) and a.strides != _dense(expression.extents) and any(a.strides)

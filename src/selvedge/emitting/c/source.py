@@ -11,7 +11,7 @@ from ...artifact.preprocess import Preprocess
 from ...planning.kernel import FLASH, STATE, Kernel
 from ...planning.schedule import Arrangement, Compute, Program
 from .calls import FAMILIES, Arguments, longest_window
-from .loops import C_TYPES, Pointers, loop, number, reduce_loop, tile_loop
+from .loops import C_TYPES, COMPACT, Pointers, block_loop, loop, number, reduce_loop, tile_loop
 
 STATUS = ("OK", "NOT_FINITE", "BAD_LABEL", "STORAGE", "TORN")
 
@@ -88,7 +88,9 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     if preprocess is not None:
         lines.append("/* Writes raw bytes as the program's input x: x = byte * scale + offset. */")
         lines += [
-            f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);" for p in plan.programs.values()
+            f"void {name}_{p.name}_load({name}_context *c, const uint8_t *bytes);"
+            for p in plan.programs.values()
+            if "x" in p.inputs
         ]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
     return "\n".join(lines)
@@ -113,6 +115,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
                 window = max(window, longest_window(kernel.params))
             if kernel.expression is not None:
                 headers.add("elementwise.h")
+                headers |= {"compact.h" for step in kernel.expression.steps if step.op in COMPACT}
             comment, signature, *body = _kernel(plan, p, kernel)
             names[kernel_id] = functions.setdefault(tuple(body), _function(p, kernel))
             if names[kernel_id] == _function(p, kernel):
@@ -163,7 +166,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
     lines += ["", *bodies]
     if preprocess is not None:
         for p in plan.programs.values():
-            lines += [*_load(p, name, preprocess, layout), ""]
+            lines += [*_load(p, name, preprocess, layout), ""] if "x" in p.inputs else []
     return "\n".join(_indent(lines)) + "\n"
 
 
@@ -266,17 +269,21 @@ def _call(kernel: Kernel, reads: Sequence[str], writes: Sequence[str], pointers:
         scratch = f"s + {tile.elements}"
     *declarations, call = row.lines(Arguments(kernel, dtype, own, writes, "raw", scratch, "u", "v", "zeros"))
     base, count = f"u * {tile.unit}", f"(v - u) * {tile.unit}"
+    if kernel.expression.block:
+        follow = block_loop(kernel.expression, pointers, base, f"v * {tile.unit}")
+    else:
+        follow = tile_loop(kernel.expression, pointers, base, count)
     lines = list(declarations)
     if tile.units_per_tile >= tile.units:
         lines += ["const int32_t u = 0;", f"const int32_t v = {tile.units};", f"real *const raw = {raw};", call]
-        return lines + tile_loop(kernel.expression, pointers, base, count)
+        return lines + follow
     return [
         *lines,
         f"for (int32_t u = 0; u < {tile.units}; u += {tile.units_per_tile}) {{",
         f"const int32_t v = sv_min_int(u + {tile.units_per_tile}, {tile.units});",
         f"real *const raw = {raw};",
         call,
-        *tile_loop(kernel.expression, pointers, base, count),
+        *follow,
         "}",
     ]
 
@@ -316,10 +323,11 @@ def _program(plan: Arrangement, p: Program, name: str, number_: int, names: Mapp
         kernel = p.kernels[e.kernel]
         if not gated and any(p.instances[i].region == STATE for i in kernel.writes):
             assert p.gate is not None
+            kind = "norm" if p.outputs.get("norm") == p.gate else "loss"
             lines += [
-                "/* A loss that is not finite is refused before the first update. */",
-                f"const real loss = *{_pointer_text(p, p.gate)};",
-                "if (!(loss - loss == 0)) return SELVEDGE_NOT_FINITE;",
+                f"/* A {kind} that is not finite is refused before the first update. */",
+                f"const real {kind} = *{_pointer_text(p, p.gate)};",
+                f"if (!({kind} - {kind} == 0)) return SELVEDGE_NOT_FINITE;",
             ]
             gated = True
         lines.append(f"SELVEDGE_EVENT(c, {number_}, {event});")

@@ -19,6 +19,7 @@ def command(
     target: Annotated[str, typer.Option(help="What to write: c.")] = "c",
     budget: options.Budget = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step; by default the example's.")] = None,
+    accumulate: options.Accumulate = 1,
     update: options.Update = "full",
     optimizer: options.Optimizer = "sgd",
     norms: options.Norms = "frozen",
@@ -63,6 +64,7 @@ def command(
                 update=update,
                 norms=norms,
                 batch=batch,
+                accumulate=accumulate,
                 name=name or named.name,
             )
         work.part("compiling")

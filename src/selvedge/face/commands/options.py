@@ -31,9 +31,12 @@ Update = Annotated[
 Optimizer = Annotated[
     str,
     typer.Option(
-        "--optimizer", help="sgd, adam or rmsprop, as sgd:lr=0.01,momentum=0.9", autocompletion=completion.optimizers
+        "--optimizer",
+        help="sgd, adam or rmsprop, as sgd:lr=0.01,momentum=0.9 or adam:state=int8,clip_norm=1",
+        autocompletion=completion.optimizers,
     ),
 ]
+Accumulate = Annotated[int, typer.Option("--accumulate", help="Micro-batches of a step; --batch is all of them.")]
 Norms = Annotated[str, typer.Option("--norms", help="frozen or folded.", autocompletion=completion.norms)]
 Loss = Annotated[
     str | None,

@@ -18,7 +18,10 @@ def command(
     device: options.Device = "this-machine",
     budget: options.Budget = None,
     epochs: options.Epochs = 10,
-    batch: Annotated[int | None, typer.Option(help="Samples a step; by default the largest of 8 to 1.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Samples a step; by default the largest micro-batch of 8 to 1.")
+    ] = None,
+    accumulate: options.Accumulate = 1,
     optimizer: options.Optimizer = "sgd:lr=0.01,momentum=0.9",
     schedule: options.Schedule = "cosine",
     update: options.Update = "auto",
@@ -45,6 +48,7 @@ def command(
         budget=budget,
         epochs=epochs,
         batch=batch,
+        accumulate=accumulate,
         optimizer=optimizers.parse(optimizer),
         schedule=schedule,
         update=update,

@@ -154,6 +154,19 @@ for _name, _meaning, _partials in _BINARY:
     elementwise_binary(_name, _meaning, _partials)
 
 
+# zero(x): what an accumulator is after its gradient was used
+
+
+def _zero_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
+    arity("zero", specs, 1)
+    return (Spec(specs[0].shape, float_dtype("zero", specs)),)
+
+
+register(
+    Op("zero", _zero_infer, lambda arrays, attrs: (np.zeros_like(arrays[0]),), None, per_element, elementwise=True)
+)
+
+
 # where(condition, a, b)
 
 

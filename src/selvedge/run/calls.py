@@ -1,0 +1,143 @@
+"""The compiled programs of one model, bound to one arena: inputs in, a call, outputs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from ..artifact.manifest import Manifest, Port, StateEntry
+from ..errors import InvalidInput, SelvedgeError
+from .given import laid_out
+from .library import BAD_LABEL, NOT_FINITE, OK, STORAGE, TORN, Library, aligned
+from .storage import StorageFailed, Torn, opened
+
+
+class NotFinite(SelvedgeError):
+    """What a program computed is NaN, or its loss or its gradients' norm infinite. Nothing was updated; of
+    micro-batches, nothing was added to those before."""
+
+    def __init__(self, loss: float, program: str = "step", norm: float | None = None) -> None:
+        if norm is not None and np.isfinite(loss):
+            what = f"the gradients' norm is {norm}: the {program} was refused and nothing was updated"
+        elif program in ("step", "accumulate"):
+            done = "updated" if program == "step" else "added"
+            what = f"loss is {loss}: the {program} was refused and nothing was {done}"
+        else:
+            what = f"{program} gives {loss}"
+        super().__init__(
+            f"{what}; if it stays so, an earlier step has broken the state: load a good one, then lower the learning "
+            "rate or scale the input"
+        )
+        self.loss = loss
+
+
+class Calls:
+    """``weights``: as many bytes as the manifest says. Raises :class:`InvalidInput` for another number. storage: for a
+    plan that pages, the file that it pages out to; by default one without a name."""
+
+    def __init__(
+        self, manifest: Manifest, library: Path, weights: bytes | np.ndarray, storage: str | Path | None = None
+    ) -> None:
+        if len(weights) != manifest.weights_bytes:
+            raise InvalidInput("weights", f"{len(weights)} bytes", f"the manifest needs {manifest.weights_bytes}")
+        self.manifest = manifest
+        self._weights = aligned(max(1, manifest.weights_bytes))
+        self._weights[: len(weights)] = np.frombuffer(weights, np.uint8)
+        self._arena = aligned(manifest.arena_bytes, max(64, manifest.alignment))
+        paged = opened(storage, manifest.storage_bytes) if manifest.storage_bytes else None
+        self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights, storage=paged)
+        self._library.init()
+        self._lock = RLock()
+        self._busy = False
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The arena for one call: what a signal handler, say, calls in between must not change it."""
+        if self._busy:
+            raise SelvedgeError("session: it is in the middle of a call; let that one return first")
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    def _run(self, program: str) -> None:
+        status = self._library.call(program)
+        if status == NOT_FINITE:
+            made = self.manifest.programs[program].outputs
+            loss = self._loss(program) if "loss" in made else 0.0
+            raise NotFinite(loss, program, float(self._output(program, "norm").item()) if "norm" in made else None)
+        if status == BAD_LABEL:
+            raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
+        if status == STORAGE:
+            raise StorageFailed(program)
+        if status == TORN:
+            raise Torn
+        if status != OK:
+            raise SelvedgeError(f"{program}: status {status} from the native code")
+
+    def _view(self, offset: int, of: Port | StateEntry, weights: bool = False) -> np.ndarray:
+        memory = self._weights if weights else self._arena
+        return memory[offset : offset + of.bytes].view(of.dtype).reshape(of.shape)
+
+    def _inputs(self, program: str, x: Any) -> dict[str, np.ndarray]:
+        """The inputs "x", "x1", ... as they will lie in the arena; nothing is written yet."""
+        if program not in self.manifest.programs:
+            raise InvalidInput("program", program, f"this plan has {', '.join(self.manifest.programs)}")
+        names = self._names(program)
+        values = (x,) if len(names) == 1 else x
+        if not isinstance(values, tuple) or len(values) != len(names):
+            given = f"{len(x)} arrays" if isinstance(x, tuple) else "one array"
+            raise InvalidInput("x", given, f"this model takes {len(names)}: give them as a tuple")
+        return {name: self._read_input(program, name, value) for name, value in zip(names, values, strict=True)}
+
+    def _names(self, program: str) -> list[str]:
+        """The model's own inputs."""
+        return [n for n in self.manifest.programs[program].inputs if n not in ("y", "lr")]
+
+    def _target(self, program: str, y: Any) -> dict[str, np.ndarray]:
+        if "y" not in self.manifest.programs[program].inputs:
+            if y is not None:
+                raise InvalidInput("y", "given", f"the loss {self.manifest.loss} has no target; leave it out")
+            return {}
+        if y is None:
+            raise InvalidInput("y", "missing", f"the loss {self.manifest.loss} needs a target")
+        return {"y": self._read_input(program, "y", y)}
+
+    def _read_input(self, program: str, name: str, value: Any) -> np.ndarray:
+        port = self.manifest.programs[program].inputs[name]
+        preprocess = self.manifest.preprocess if name == "x" else None
+        return laid_out(name, value, port, self.manifest.classes if name == "y" else 0, preprocess)
+
+    def _lay(self, program: str, given: Mapping[str, np.ndarray]) -> None:
+        """Write the inputs into the arena."""
+        for name, array in given.items():
+            port = self.manifest.programs[program].inputs[name]
+            self._view(port.offset, port)[...] = array
+
+    def _outputs(self, program: str) -> Any:
+        """What the model returns: an array, or a tuple of them."""
+        names = [n for n in self.manifest.programs[program].outputs if n not in ("loss", "norm")]
+        arrays = tuple(self._output(program, n) for n in names)
+        return arrays[0] if len(arrays) == 1 else arrays
+
+    def _loss(self, program: str) -> float:
+        return float(self._output(program, "loss").item())
+
+    def _output(self, program: str, name: str) -> np.ndarray:
+        port = self.manifest.programs[program].outputs[name]
+        view = self._view(port.offset, port)
+        return np.array(port.layout.restore(view) if port.layout else view)  # restoring may leave a view of the arena
+
+    def _read(self, entry: StateEntry) -> np.ndarray:
+        view = self._view(entry.offset, entry, weights=entry.region == "flash")
+        return np.array(entry.layout.restore(view) if entry.layout else view)
+
+    def _store(self, entry: StateEntry, array: np.ndarray) -> None:
+        stored = entry.layout.store(array) if entry.layout else array
+        self._view(entry.offset, entry, weights=entry.region == "flash")[...] = stored
