@@ -18,6 +18,7 @@ from .order import liveness
 from .place import buffers, place
 from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program, Slot
 from .search import lowest_peak
+from .streaming import streamed
 from .work import work
 
 
@@ -27,12 +28,17 @@ def machine(device: Device, dtype: str) -> Machine:
     return Machine(lanes, tile_bytes=4096 if lanes > 1 else 512)
 
 
-def arrange(graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choice] = ()) -> Arrangement:
-    """Plan every program of ``graphs`` (name -> graph, sharing state names)."""
+def arrange(
+    graphs: Mapping[str, Graph], device: Device, choices: Sequence[Choice] = (), streaming: bool = True
+) -> Arrangement:
+    """Plan every program of ``graphs`` (name -> graph, sharing state names). streaming: let runs of layers keep rows
+    of their activations instead of the whole, where that makes the arena smaller."""
     dtype = _real(graphs)
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
     lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
+    if streaming:
+        lowered = streamed(lowered)
     align = max(device.alignment, ITEM_BYTES[dtype])
     state = {name: v for g in graphs.values() for name, v in g.state.items()}
     slots, persistent, weights = _slots(state, updated, align)
@@ -140,7 +146,6 @@ def _program(
             slot = slots[i.state] if i.state is not None else constants[f"{name}.{i.label}"]
             places[i.id] = slot.offset
     kernels = {k.id: k for k in low.kernels}
-    moved = sum(low.instances[i].spec.bytes for k in low.kernels for i in (*k.reads, *k.writes))
     macs = sum(k.macs for k in low.kernels)
     instances = {i.id: i for i in low.instances}
     done = works(low.kernels, instances, device, persistent + transient)
@@ -161,19 +166,19 @@ def _program(
         any_order,
         len(graph.nodes()),
         macs,
-        moved,
+        sum(amount for w in done for amount in w.bytes_by_level.values()),
         seconds(device, done),
         joules(device, done),
     )
 
 
 def works(kernels: Iterable[Kernel], instances: Mapping[int, Instance], device: Device, arena: int) -> list[Work]:
-    """What each of ``kernels`` does on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
+    """What ``kernels`` do on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
     it fits there, and what is frozen comes from flash where the device has a rate for it."""
     dtype = next((i.spec.dtype for i in instances.values() if i.spec.is_float), "float32")
     level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"
     lanes, flash = machine(device, dtype).lanes, "flash" in device.bandwidth
-    return [work(k, instances, lanes, level, flash) for k in kernels]
+    return [w for k in kernels for w in work(k, instances, lanes, level, flash)]
 
 
 def _schedule(low: Lowered, sequence: Sequence[int]) -> tuple[Event, ...]:

@@ -1,0 +1,112 @@
+"""Which runs of kernels to stream, and how many rows a step: the lowest peak first, then the least work.
+
+Along one order of the kernels every run that could be streamed has a price: the bytes live while it runs, and the bytes
+that it moves. The cheapest way to cut the order into runs and single kernels is found by dynamic programming over its
+positions; the target of the whole plan decides how low a program has to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .bound import bound_of_any_order
+from .kernel import Lowered
+from .order import Replay, liveness
+from .search import lowest_peak
+from .stream import Run, stream
+
+ROWS = (1, 2, 4, 8)  # rows of the last result that a step makes
+LONGEST = 40  # kernels of one run
+CALL = 256  # a call of a native kernel takes as long as moving so many bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Positions [start, stop) of the order as one kernel: ``bytes`` live while it runs, ``work`` in bytes moved and
+    calls begun. rows 0: a kernel alone, as it is."""
+
+    start: int
+    stop: int
+    bytes: int
+    work: int
+    rows: int = 0
+
+
+def streamed(lowered: Mapping[str, Lowered]) -> dict[str, Lowered]:
+    """Every program of a plan, streamed where that lowers the arena of them all, with the least work that does it."""
+    priced = {name: _Order(low) for name, low in lowered.items()}
+    lowest = {name: order.lowest() for name, order in priced.items()}
+    target = max(lowest.values())
+    return {name: order.streamed(target) for name, order in priced.items()}
+
+
+class _Order:
+    """A program in the order of its lowest peak, with every run of it that could be streamed."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        self.lowered = lowered
+        self.live = liveness(lowered)
+        kernels = {k.id: k for k in lowered.kernels}
+        self.order = [kernels[k] for k in lowest_peak(lowered, bound_of_any_order(lowered))]
+        self.before: list[int] = []
+        self.alone: list[Piece] = []
+        replay = Replay(lowered, self.live)
+        for at, kernel in enumerate(self.order):
+            self.before.append(replay.bytes)
+            self.alone.append(Piece(at, at + 1, replay.effect(kernel.id)[0], 0))
+            replay.take(kernel.id)
+        self.instances = {i.id: i for i in lowered.instances}
+        self.last_read = {r: at for at, kernel in enumerate(self.order) for r in kernel.reads}
+        self.kept = frozenset((*lowered.outputs.values(), *lowered.updates.values()))
+        self.pieces = [list(self._ending(at + 1)) for at in range(len(self.order))]
+
+    def lowest(self) -> int:
+        """The lowest peak of any cut."""
+        peaks = [sum(self.live.size[i] for i in self.live.inputs)]
+        for stop in range(1, len(self.order) + 1):
+            peaks.append(min(max(peaks[p.start], p.bytes) for p in self.pieces[stop - 1]))
+        return peaks[-1]
+
+    def streamed(self, target: int) -> Lowered:
+        """The cut of least work whose peak is at most ``target``."""
+        best: list[tuple[int, Piece | None] | None] = [(0, None)]
+        for stop in range(1, len(self.order) + 1):
+            found = [
+                (before[0] + p.work, p)
+                for p in self.pieces[stop - 1]
+                if p.bytes <= target and (before := best[p.start]) is not None
+            ]
+            best.append(min(found, key=lambda f: f[0], default=None))
+        result, stop = self.lowered, len(self.order)
+        while stop:
+            here = best[stop]
+            assert here is not None
+            assert here[1] is not None
+            piece = here[1]
+            if piece.rows:
+                result = stream(result, [k.id for k in self.order[piece.start : stop]], piece.rows)
+            stop = piece.start
+        return result
+
+    def _ending(self, stop: int) -> Iterator[Piece]:
+        """The last kernel before ``stop`` alone, and every run worth looking at that ends with it."""
+        yield self.alone[stop - 1]
+        ceiling = max(p.bytes for p in self.alone)
+        outside = self.kept | {i for i, at in self.last_read.items() if at >= stop}
+        for rows in ROWS:
+            run = Run(rows, self.instances, outside)
+            for start in range(stop - 1, max(-1, stop - 1 - LONGEST), -1):
+                if not run.prepend(self.order[start]) or run.scratch >= ceiling:
+                    break
+                if start == stop - 1:
+                    continue
+                if rows > 1 and run.members[-1].local.rows < 2 * rows:
+                    break
+                yield self._piece(run, start, stop)
+
+    def _piece(self, run: Run, start: int, stop: int) -> Piece:
+        made = sum(self.live.size[w] for m in run.members for w in m.kernel.writes if w not in run.windows)
+        steps = len(run.members[0].made) * run.members[0].local.images * len(run.members)
+        live = self.before[start] + made + run.scratch
+        return Piece(start, stop, live, run.moved + CALL * steps, run.rows)
