@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..device.cost import kernel_seconds
+from ..device.cost import seconds
 from ..device.device import Device
 from ..planning.arrange import works
 from ..planning.kernel import Kernel
@@ -87,7 +87,7 @@ def _add(cost: Cost, phase: str, k: Kernel, p: Program, a: Arrangement, device: 
 def _seconds(device: Device, k: Kernel, p: Program, a: Arrangement) -> float | None:
     """Predicted seconds of one kernel, as the plan predicts them."""
     arena = a.memory.persistent + p.transient_bytes
-    return kernel_seconds(device, works([k], p.instances, device, arena)[0])
+    return seconds(device, works([k], p.instances, device, arena))
 
 
 def _sum(costs: list[Cost]) -> Cost:

@@ -63,5 +63,5 @@ def bound_of_any_order(lowered: Lowered) -> int:
         dying = {
             i for i in kernel.reads if i in readers and i not in live.pinned and not readers[i] & behind[kernel.id]
         }
-        best = max(best, total - shared_bytes(kernel.inplace, kernel.writes, kernel.reads, dying, live.size))
+        best = max(best, total - shared_bytes(kernel, dying, live.size))
     return best

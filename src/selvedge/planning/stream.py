@@ -11,7 +11,7 @@ inference for tiny deep learning*, NeurIPS 2021, section 3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -74,6 +74,52 @@ class Run:
                 self._window(w, local, made, before, readers[w])
         return True
 
+    def apart(self, read: int, write: int, element: bool = False) -> int:
+        """Bytes from the first of ``write``, made whole, to the first of ``read``, from which on the one may lie over
+        the other: no row is written over one that is still to be read. element: what is read element by element makes
+        way for what is made of it, so that 0 stands for exactly the same place."""
+        target, lines = {write}, {}
+        while more := {v for v, w in self.windows.items() if w.over in target} - target:
+            target |= more
+        readers = self._readers(read)
+        for value, rows in ((write, self._rows_made(write)), (read, readers[0][1].rows if readers[0][1] else 1)):
+            lines[value] = self.instances[value].spec.bytes // (self.members[0].local.images * rows)
+        most = 0
+        for k, writer in enumerate(self.members):
+            if target.isdisjoint(writer.kernel.writes):
+                continue
+            for member, taps in readers:
+                assert taps is not None
+                j = self.members.index(member)
+                needed = _start(taps, member.made if j < k else member.before)
+                if j < k:
+                    needed = np.where(member.made == member.local.rows, taps.rows, needed)
+                if j == k and element and taps.element:
+                    needed = member.made
+                for image in (0, member.local.images - 1):
+                    end = (image * writer.local.rows + writer.made) * lines[write]
+                    first = (image * taps.rows + needed) * lines[read]
+                    most = max(most, int((end - first)[writer.made > writer.before].max(initial=0)))
+        return most
+
+    def overlay(self, reads: Iterable[int]) -> tuple[int, int, int, int]:
+        """(bytes shared, write, read, bytes apart) of the result that can take most of the room of one of ``reads``:
+        operands that nothing else reads; all 0 if none can."""
+        best = (0, 0, 0, 0)
+        made = {w for m in self.members for w in m.kernel.writes}
+        for write in made - set(self.windows):
+            for read in reads:
+                if any(t is None for _, t in self._readers(read)):
+                    continue
+                a, b = self.instances[write].spec.bytes, self.instances[read].spec.bytes
+                if min(a, b) > best[0]:
+                    apart = self.apart(read, write)
+                    best = max(best, (min(a - apart, b), write, read, apart))
+        return best
+
+    def _rows_made(self, value: int) -> int:
+        return next(m.local.rows for m in self.members if value in m.kernel.writes)
+
     @property
     def scratch(self) -> int:
         """Bytes: the tile, then the windows."""
@@ -112,7 +158,7 @@ class Run:
         first = before.copy()  # the first row held in each step
         for member, taps in readers:
             assert taps is not None
-            first = np.minimum(first, np.minimum(np.maximum(member.before * taps.stride - taps.pad, 0), taps.rows))
+            first = np.minimum(first, _start(taps, member.before))
         rows = int((made - first).max())
         line = instance.spec.bytes // (local.images * local.rows)
         self.windows[value] = Window(instance, rows, 0)
@@ -138,6 +184,10 @@ def traffic(kernel: Kernel, instances: Mapping[int, Instance]) -> tuple[list[int
     for k in reversed(kernel.inner):
         run.prepend(k)
     return [int((m.made > m.before).sum()) * m.local.images for m in run.members], run.moved
+
+
+def _start(taps: Taps, first: Steps) -> Steps:
+    return np.minimum(np.maximum(first * taps.stride - taps.pad, 0), taps.rows)
 
 
 def _stop(taps: Taps, last: Steps) -> Steps:
@@ -209,6 +259,9 @@ def _composite(run: Run, kernel: int, scratch: int, item: int) -> Kernel:
         at += w.rows * (w.value.spec.bytes // (images * rows_of[v]))
     params = {"rows": run.rows, "images": images, "tile": run.tile, "scratch": -(-at // item) * item}
     labels = [k.label for k in inner]
+    own = [r for r in reads if r not in run.outside and run.instances[r].region == ARENA]
+    shared, write, read, apart = run.overlay(own)
+    overlay = ((writes.index(write), reads.index(read), apart),) if shared > 0 else ()
     return Kernel(
         kernel,
         "stream",
@@ -220,9 +273,24 @@ def _composite(run: Run, kernel: int, scratch: int, item: int) -> Kernel:
         macs=sum(k.macs for k in inner),
         label=f"{len(inner)} kernels by rows: {labels[0]} to {labels[-1]}",
         where=inner[0].where,
+        inplace=_inplace(run, reads, writes, own),
+        overlay=overlay,
         inner=inner,
         windows=tuple(windows),
     )
+
+
+def _inplace(
+    run: Run, reads: Sequence[int], writes: Sequence[int], own: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """Pairs (write, read) that may lie in exactly the same place."""
+    found = []
+    for w, write in enumerate(writes):
+        for read in own:
+            spec, taken = run.instances[write].spec, run.instances[read].spec
+            if spec.bytes == taken.bytes and spec.size == taken.size and run.apart(read, write, element=True) == 0:
+                found.append((w, reads.index(read)))
+    return tuple(found)
 
 
 def _after(lowered: Lowered, run: Sequence[int]) -> dict[int, frozenset[int]]:

@@ -7,11 +7,11 @@ positions; the target of the whole plan decides how low a program has to go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .bound import bound_of_any_order
-from .kernel import Lowered
+from .kernel import Kernel, Lowered
 from .order import Replay, liveness
 from .search import lowest_peak
 from .stream import Run, stream
@@ -23,14 +23,15 @@ CALL = 256  # a call of a native kernel takes as long as moving so many bytes
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Positions [start, stop) of the order as one kernel: ``bytes`` live while it runs, ``work`` in bytes moved and
-    calls begun. rows 0: a kernel alone, as it is."""
+    """Positions [start, stop) of the order: ``members`` as one kernel that makes ``rows`` rows a step, after the others;
+    or (rows 0) a kernel as it is. bytes: live at most while all that runs. work: in bytes moved and calls begun."""
 
     start: int
     stop: int
     bytes: int
     work: int
     rows: int = 0
+    members: tuple[int, ...] = ()
 
 
 def streamed(lowered: Mapping[str, Lowered]) -> dict[str, Lowered]:
@@ -58,6 +59,7 @@ class _Order:
             replay.take(kernel.id)
         self.instances = {i.id: i for i in lowered.instances}
         self.last_read = {r: at for at, kernel in enumerate(self.order) for r in kernel.reads}
+        self.first_read = {r: at for at, kernel in reversed(list(enumerate(self.order))) for r in kernel.reads}
         self.kept = frozenset((*lowered.outputs.values(), *lowered.updates.values()))
         self.pieces = [list(self._ending(at + 1)) for at in range(len(self.order))]
 
@@ -85,7 +87,7 @@ class _Order:
             assert here[1] is not None
             piece = here[1]
             if piece.rows:
-                result = stream(result, [k.id for k in self.order[piece.start : stop]], piece.rows)
+                result = stream(result, piece.members, piece.rows)
             stop = piece.start
         return result
 
@@ -96,17 +98,34 @@ class _Order:
         outside = self.kept | {i for i, at in self.last_read.items() if at >= stop}
         for rows in ROWS:
             run = Run(rows, self.instances, outside)
+            first: list[Kernel] = []  # what lies between the run's kernels and can be done before them
+            waits: set[int] = set()  # ... and what that has to follow
             for start in range(stop - 1, max(-1, stop - 1 - LONGEST), -1):
-                if not run.prepend(self.order[start]) or run.scratch >= ceiling:
-                    break
-                if start == stop - 1:
+                kernel = self.order[start]
+                if kernel.id in waits or not run.prepend(kernel):
+                    if not run.members:
+                        break
+                    first.append(kernel)
+                    waits |= self.lowered.after[kernel.id]
                     continue
-                if rows > 1 and run.members[-1].local.rows < 2 * rows:
+                if run.scratch >= ceiling or (rows > 1 and run.members[-1].local.rows < 2 * rows):
                     break
-                yield self._piece(run, start, stop)
+                if len(run.members) > 1:
+                    yield self._piece(run, first, start, stop)
 
-    def _piece(self, run: Run, start: int, stop: int) -> Piece:
-        made = sum(self.live.size[w] for m in run.members for w in m.kernel.writes if w not in run.windows)
-        steps = len(run.members[0].made) * run.members[0].local.images * len(run.members)
-        live = self.before[start] + made + run.scratch
-        return Piece(start, stop, live, run.moved + CALL * steps, run.rows)
+    def _piece(self, run: Run, first: Sequence[Kernel], start: int, stop: int) -> Piece:
+        size = self.live.size
+        made = sum(size[w] for m in run.members for w in m.kernel.writes if w not in run.windows)
+        before = self.before[start] + sum(size.get(w, 0) for k in first for w in k.writes)
+        inside = {w for m in run.members for w in m.kernel.writes}
+        beside = {r for k in first for r in k.reads}
+        taken = (
+            r
+            for r in {r for m in run.members for r in m.kernel.reads} - inside - beside - self.kept
+            if r in size and self.last_read[r] < stop and self.first_read[r] >= start
+        )
+        live = before + made + run.scratch - run.overlay(taken)[0]
+        alone = max((before + size.get(k.scratch or -1, 0) for k in first), default=0)
+        calls = len(run.members[0].made) * run.members[0].local.images * len(run.members)
+        members = tuple(m.kernel.id for m in run.members)
+        return Piece(start, stop, max(live, alone), run.moved + CALL * calls, run.rows, members)

@@ -1,6 +1,6 @@
 """A streamed run of kernels as C: a loop over images, a loop over steps, and in it each kernel over the rows that the
-step asks of it (planning/stream.py). k0, k1, ...: rows that each kernel has made; t0, t1, ...: at the end of the step;
-b<value>: the first row that its window holds."""
+step asks of it (planning/stream.py). m0, m1, ...: rows of the image that each kernel has made;
+e0, e1, ...: at the end of the step; b<value>: the first row that its window holds."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class _Stream:
         inner, last = self.kernel.inner, len(self.kernel.inner) - 1
         rows = self.locals[last].rows
         held = [f"b{i}" for i, w in self.windows.items() if w.over is None]
-        state = [f"{name} = 0" for name in (*(f"k{j}" for j in range(len(inner))), *held)]
+        state = [f"{name} = 0" for name in (*(f"m{j}" for j in range(len(inner))), *held)]
         keep = list(chain.from_iterable(self._keep(i) for i in self.windows))
         return [
             f"for (int32_t n = 0; n < {self.kernel.params['images']}; n++) {{",
             f"int32_t {', '.join(state)};",
-            f"while (k{last} < {rows}) {{",
-            f"const int32_t t{last} = sv_min_int(k{last} + {self.kernel.params['rows']}, {rows});",
-            *(self._target(j, f"t{last} == {rows}") for j in reversed(range(last))),
+            f"while (m{last} < {rows}) {{",
+            f"const int32_t e{last} = sv_min_int(m{last} + {self.kernel.params['rows']}, {rows});",
+            *(self._target(j, f"e{last} == {rows}") for j in reversed(range(last))),
             *chain.from_iterable(self._kernel(j) for j in range(len(inner))),
             *keep,
-            *(f"k{j} = t{j};" for j in range(len(inner))),
+            *(f"m{j} = e{j};" for j in range(len(inner))),
             "}",
             "}",
         ]
@@ -61,7 +61,7 @@ class _Stream:
 
     def _target(self, j: int, finished: str) -> str:
         needs = dict.fromkeys(
-            f"t{i}" if _same(t) else f"sv_rows_stop(t{i}, {t.stride}, {t.pad}, {t.reach}, {t.rows})"
+            f"e{i}" if _same(t) else f"sv_rows_stop(e{i}, {t.stride}, {t.pad}, {t.reach}, {t.rows})"
             for w in self.kernel.inner[j].writes
             for i, t in self._readers(w)
         )
@@ -70,23 +70,23 @@ class _Stream:
             text = f"sv_max_int({text}, {need})" if number else need
         if any(w not in self.windows for w in self.kernel.inner[j].writes):
             text = f"{finished} ? {self.locals[j].rows} : {text}"
-        return f"const int32_t t{j} = {text};"
+        return f"const int32_t e{j} = {text};"
 
     def _keep(self, value: int) -> list[str]:
         if self.windows[value].over is not None:
             return []
         j = self.maker[value]
-        first = f"t{j}"
+        first = f"e{j}"
         for i, t in self._readers(value):
-            start = f"t{i}" if _same(t) else f"sv_rows_start(t{i}, {t.stride}, {t.pad}, {t.rows})"
+            start = f"e{i}" if _same(t) else f"sv_rows_start(e{i}, {t.stride}, {t.pad}, {t.rows})"
             if start != first:
                 first = f"sv_min_int({first}, {start})"
-        if first == f"t{j}":  # every row is used at once
+        if first == f"e{j}":  # every row is used at once
             return [f"b{value} = {first};"]
         return [
             f"const int32_t f{value} = {first};",
             f"sv_keep_rows(z + {self.windows[value].offset}, {self._bytes(value)}, "
-            f"f{value} - b{value}, t{j} - f{value});",
+            f"f{value} - b{value}, e{j} - f{value});",
             f"b{value} = f{value};",
         ]
 
@@ -96,25 +96,27 @@ class _Stream:
         """Kernel j over the rows from k<j> to t<j>: the first of them is the first row of its image."""
         k, local = self.kernel.inner[j], self.locals[j]
         at = pointers_of(k, lambda i: self.specs[i].dtype)
-        lines = [f"if (t{j} > k{j}) {{ /* {k.label} */"]
-        rows = f"t{j} - k{j}"
+        lines = [f"if (e{j} > m{j}) {{ /* {k.label} */"]
+        rows = f"e{j} - m{j}"
         described: list[str] = []
         if "groups" in k.params:
             taps = local.taps[0]
             assert taps is not None
-            lines += [
-                f"const int32_t top = k{j} * {taps.stride} - {taps.pad};",
-                f"const int32_t to = sv_rows_stop(t{j}, {taps.stride}, {taps.pad}, {taps.reach}, {taps.rows});",
-                f"const int32_t from = sv_min_int(sv_rows_start(k{j}, {taps.stride}, {taps.pad}, {taps.rows}), to);",
-            ]
-            part = {**k.params, "n": 1, "h": "to - from", "oh": rows, "ph": "from - top"}
+            part = {**k.params, "n": 1, "h": rows, "oh": rows}
+            if not _same(taps):
+                lines += [
+                    f"const int32_t top = m{j} * {taps.stride} - {taps.pad};",
+                    f"const int32_t to = sv_rows_stop(e{j}, {taps.stride}, {taps.pad}, {taps.reach}, {taps.rows});",
+                    f"const int32_t from = sv_min_int(sv_rows_start(m{j}, {taps.stride}, {taps.pad}, {taps.rows}), to);",
+                ]
+                part |= {"h": "to - from", "ph": "from - top"}
             described = [f"const sv_conv d = {{{', '.join(str(part[f]) for f in CONV_FIELDS)}}};"]
         for read, (name, i, taps) in enumerate(zip(at.reads, k.reads, local.taps, strict=True)):
             kind = f"const {C_TYPES[self.specs[i].dtype]} *const {name}"
-            row = "from" if read < k.producer_reads else f"k{j}"
+            row = f"m{j}" if taps is None or _same(taps) else "from"
             lines.append(f"{kind} = {self.names[i] if taps is None else self._row(i, row, taps.rows)};")
         for name, i in zip(at.writes, k.writes, strict=True):
-            lines.append(f"{C_TYPES[self.specs[i].dtype]} *const {name} = {self._row(i, f'k{j}', local.rows)};")
+            lines.append(f"{C_TYPES[self.specs[i].dtype]} *const {name} = {self._row(i, f'm{j}', local.rows)};")
         if k.tile is not None and k.tile.staged:
             lines.append("real *const s = (real *)(void *)z;")
         if k.family == "loop":
