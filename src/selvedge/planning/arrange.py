@@ -37,8 +37,16 @@ def arrange(
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
     lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
-    if streaming:
-        lowered = streamed(lowered)
+    return placed(graphs, streamed(lowered) if streaming else lowered, device, choices)
+
+
+def placed(
+    graphs: Mapping[str, Graph], lowered: Mapping[str, Lowered], device: Device, choices: Sequence[Choice] = ()
+) -> Arrangement:
+    """The kernels of every program, as ``lowered`` has them, ordered and placed."""
+    dtype = _real(graphs)
+    limits = machine(device, dtype)
+    updated = {name for g in graphs.values() for name in g.updates}
     align = max(device.alignment, ITEM_BYTES[dtype])
     state = {name: v for g in graphs.values() for name, v in g.state.items()}
     slots, persistent, weights = _slots(state, updated, align)

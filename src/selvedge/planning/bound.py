@@ -18,8 +18,14 @@ def bound_of_order(lowered: Lowered, order: Sequence[int]) -> int:
 
 
 def bound_of_any_order(lowered: Lowered) -> int:
-    """No order can use less (order relaxed): while a kernel runs, its operands are live, and so is every value whose
-    maker must come before it and one of whose readers must come after it."""
+    """No order can use less (order relaxed): the inputs together, or what any one kernel finds in memory."""
+    live = liveness(lowered)
+    return max(sum(live.size[i] for i in live.inputs), *bounds_while_running(lowered).values(), 0)
+
+
+def bounds_while_running(lowered: Lowered) -> dict[int, int]:
+    """Kernel -> bytes that are live while it runs in any order: its operands, and every value whose maker must come
+    before it and one of whose readers must come after it."""
     live = liveness(lowered)
     ids = [k.id for k in lowered.kernels]
     bit = {k: 1 << i for i, k in enumerate(ids)}
@@ -47,7 +53,7 @@ def bound_of_any_order(lowered: Lowered) -> int:
             behind[k] |= behind[f] | bit[f]
 
     readers = {i: sum(bit[k] for k in r) for i, r in live.readers.items()}
-    best = sum(live.size[i] for i in live.inputs)
+    found: dict[int, int] = {}
     for kernel in lowered.kernels:
         total = 0
         own = set(kernel.touches)
@@ -63,5 +69,5 @@ def bound_of_any_order(lowered: Lowered) -> int:
         dying = {
             i for i in kernel.reads if i in readers and i not in live.pinned and not readers[i] & behind[kernel.id]
         }
-        best = max(best, total - shared_bytes(kernel, dying, live.size))
-    return best
+        found[kernel.id] = total - shared_bytes(kernel, dying, live.size)
+    return found

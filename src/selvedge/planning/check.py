@@ -169,6 +169,9 @@ class _Checker:
         """Every operand of ``kernel`` has the type and the elements that its call and its loops touch."""
         if kernel.inner:
             for inner in kernel.inner:
+                unknown = [i for i in (*inner.reads, *inner.writes) if i not in self.specs]
+                if unknown:
+                    self._fail(f"{kernel.label} has no window for value {unknown[0]} of {inner.label}")
                 self._extents(inner)
             return
         calls, loops = kernel.family not in ("loop", "reduce", "copy"), kernel.expression

@@ -25,7 +25,7 @@ from .rows import RowLocal, Taps, row_local
 Steps = npt.NDArray[np.int64]  # a number for every step of one image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Member:
     """A kernel of a run. made: rows of one image that it has made at the end of each step; before: at its start."""
 
@@ -50,6 +50,7 @@ class Run:
     kept: int = 0  # bytes of windows
     tile: int = 0  # bytes of the largest staged tile
     moved: int = 0  # bytes moved to the front of windows, over all images
+    readers: dict[int, list[tuple[Member, Taps | None]]] = field(default_factory=dict)
 
     def prepend(self, kernel: Kernel) -> bool:
         """Put ``kernel`` before the others; False, and nothing changed, where it cannot be part of this run."""
@@ -58,13 +59,15 @@ class Run:
             return False
         if self.members and local.images != self.members[0].local.images:
             return False
-        readers = {w: self._readers(w) for w in kernel.writes}
+        readers = {w: self.readers.get(w, []) for w in kernel.writes}
         lines = (local.images, local.rows)
         if any(t is None or (local.images, t.rows) != lines for found in readers.values() for _, t in found):
             return False
         made = self._made(kernel, local, readers)
         before = np.concatenate(([0], made[:-1]))
         self.members.insert(0, Member(_fitted(kernel, local, made - before), local, made, before))
+        for read, taps in zip(kernel.reads, local.taps, strict=True):
+            self.readers.setdefault(read, []).append((self.members[0], taps))
         tile = self.members[0].kernel.tile
         if tile is not None and tile.staged:
             item = ITEM_BYTES[self.instances[kernel.writes[0]].spec.dtype]
@@ -81,16 +84,17 @@ class Run:
         target, lines = {write}, {}
         while more := {v for v, w in self.windows.items() if w.over in target} - target:
             target |= more
-        readers = self._readers(read)
+        readers = self.readers[read]
         for value, rows in ((write, self._rows_made(write)), (read, readers[0][1].rows if readers[0][1] else 1)):
             lines[value] = self.instances[value].spec.bytes // (self.members[0].local.images * rows)
         most = 0
+        turn = {m: j for j, m in enumerate(self.members)}
         for k, writer in enumerate(self.members):
             if target.isdisjoint(writer.kernel.writes):
                 continue
             for member, taps in readers:
                 assert taps is not None
-                j = self.members.index(member)
+                j = turn[member]
                 needed = _start(taps, member.made if j < k else member.before)
                 if j < k:
                     needed = np.where(member.made == member.local.rows, taps.rows, needed)
@@ -109,7 +113,7 @@ class Run:
         made = {w for m in self.members for w in m.kernel.writes}
         for write in made - set(self.windows):
             for read in reads:
-                if any(t is None for _, t in self._readers(read)):
+                if any(t is None for _, t in self.readers[read]):
                     continue
                 a, b = self.instances[write].spec.bytes, self.instances[read].spec.bytes
                 if min(a, b) > best[0]:
@@ -124,14 +128,6 @@ class Run:
     def scratch(self) -> int:
         """Bytes: the tile, then the windows."""
         return self.tile + self.kept
-
-    def _readers(self, value: int) -> list[tuple[Member, Taps | None]]:
-        return [
-            (m, taps)
-            for m in self.members
-            for read, taps in zip(m.kernel.reads, m.local.taps, strict=True)
-            if read == value
-        ]
 
     def _made(
         self, kernel: Kernel, local: RowLocal, readers: Mapping[int, list[tuple[Member, Taps | None]]]

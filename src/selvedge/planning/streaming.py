@@ -8,11 +8,12 @@ positions; the target of the whole plan decides how low a program has to go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .bound import bound_of_any_order
+from .bound import bound_of_any_order, bounds_while_running
 from .kernel import Kernel, Lowered
 from .order import Replay, liveness
+from .rows import row_local
 from .search import lowest_peak
 from .stream import Run, stream
 
@@ -61,11 +62,15 @@ class _Order:
         self.last_read = {r: at for at, kernel in enumerate(self.order) for r in kernel.reads}
         self.first_read = {r: at for at, kernel in reversed(list(enumerate(self.order))) for r in kernel.reads}
         self.kept = frozenset((*lowered.outputs.values(), *lowered.updates.values()))
+        # No cut has a lower peak: what cannot be streamed finds so much in memory whatever comes first.
+        least = bounds_while_running(lowered)
+        stays = (least[k.id] for k in self.order if row_local(k, lambda i: self.instances[i].spec) is None)
+        self.floor = max(sum(self.live.size[i] for i in self.live.inputs), *stays, 0)
         self.pieces = [list(self._ending(at + 1)) for at in range(len(self.order))]
 
     def lowest(self) -> int:
         """The lowest peak of any cut."""
-        peaks = [sum(self.live.size[i] for i in self.live.inputs)]
+        peaks = [self.floor]
         for stop in range(1, len(self.order) + 1):
             peaks.append(min(max(peaks[p.start], p.bytes) for p in self.pieces[stop - 1]))
         return peaks[-1]
@@ -80,20 +85,29 @@ class _Order:
                 if p.bytes <= target and (before := best[p.start]) is not None
             ]
             best.append(min(found, key=lambda f: f[0], default=None))
-        result, stop = self.lowered, len(self.order)
+        chosen: list[Piece] = []
+        stop = len(self.order)
         while stop:
             here = best[stop]
             assert here is not None
             assert here[1] is not None
-            piece = here[1]
-            if piece.rows:
-                result = stream(result, piece.members, piece.rows)
-            stop = piece.start
+            chosen.append(here[1])
+            stop = here[1].start
+        runs = [p for p in chosen if p.rows]
+        if not runs:
+            return self.lowered
+        # In the order of the cut: it is the natural one from now on, and no search ends above it.
+        result = replace(self.lowered, kernels=tuple(self.order))
+        for piece in runs:
+            result = stream(result, piece.members, piece.rows)
         return result
 
     def _ending(self, stop: int) -> Iterator[Piece]:
         """The last kernel before ``stop`` alone, and every run worth looking at that ends with it."""
         yield self.alone[stop - 1]
+        high = [at for at in range(max(0, stop - LONGEST), stop) if self.alone[at].bytes > self.floor]
+        if not high:
+            return
         ceiling = max(p.bytes for p in self.alone)
         outside = self.kept | {i for i, at in self.last_read.items() if at >= stop}
         for rows in ROWS:
@@ -110,7 +124,7 @@ class _Order:
                     continue
                 if run.scratch >= ceiling or (rows > 1 and run.members[-1].local.rows < 2 * rows):
                     break
-                if len(run.members) > 1:
+                if len(run.members) > 1 and high[-1] >= start:
                     yield self._piece(run, first, start, stop)
 
     def _piece(self, run: Run, first: Sequence[Kernel], start: int, stop: int) -> Piece:
