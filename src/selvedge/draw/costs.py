@@ -10,6 +10,7 @@ from ..device.device import Device
 from ..planning.arrange import works
 from ..planning.kernel import Kernel
 from ..planning.schedule import Arrangement, Program, Slot
+from ..planning.work import bytes_moved
 from .bars import Bars, Cell, figure, standalone
 from .chart import Key
 from .lives import BACKWARD, FORWARD, UPDATE, called, layer, phases
@@ -73,10 +74,8 @@ def costs(
 
 def _add(cost: Cost, phase: str, k: Kernel, p: Program, a: Arrangement, device: Device | None) -> None:
     """One kernel more."""
-    moved = {i: p.sizes[i] for i in k.touches if i != k.scratch}
-    size = sum(moved.get(i, 0) for i in (*k.reads, *k.writes))
     cost.macs[phase] = cost.macs.get(phase, 0) + k.macs
-    cost.bytes[phase] = cost.bytes.get(phase, 0) + size
+    cost.bytes[phase] = cost.bytes.get(phase, 0) + bytes_moved(k, p.instances)
     time = None if device is None else _seconds(device, k, p, a)
     if time is None:
         cost.timed = False

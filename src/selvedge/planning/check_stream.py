@@ -89,9 +89,9 @@ class _Replay:
         for w, held in self.whole.items():
             if (held != w).any():
                 raise BadStream(f"does not make all of {self._name(w)}")
-        for i, w in self.windows.items():
-            if w.over is None and w.rows != self.most[i]:
-                raise BadStream(f"holds {self.most[i]} rows of {self._name(i)} at most, its window has {w.rows}")
+        for i, window in self.windows.items():
+            if window.over is None and window.rows != self.most[i]:
+                raise BadStream(f"holds {self.most[i]} rows of {self._name(i)} at most, its window has {window.rows}")
         if -(-self.top // self.item) * self.item != self.size:
             raise BadStream(f"uses {self.top} bytes of its scratch, which has {self.size}")
 
@@ -201,9 +201,7 @@ class _Replay:
             done = goal
 
     def _readers(self, values: tuple[int, ...]) -> list[tuple[int, _Read]]:
-        return [
-            (j, r) for j, reads in enumerate(self.reads) for r in reads if r.value in values and r.step is not None
-        ]
+        return [(j, r) for j, reads in enumerate(self.reads) for r in reads if r.value in values and r.step is not None]
 
     def _run(self, image: int, j: int, first: int, last: int) -> None:
         kernel = self.kernel.inner[j]
@@ -301,7 +299,7 @@ class _Replay:
         return next(r.rows for reads in self.reads for r in reads if r.value == value and r.step is not None)
 
     def _line(self, value: int) -> int:
-        return self.specs[value].bytes // (self.images * self._of(value))
+        return self.specs[value].bytes // (int(self.images) * self._of(value))
 
     def _apart(self, read: int, write: int) -> int | None:
         """Bytes from the write's first to the read's, where the two overlap; None where they do not."""

@@ -145,11 +145,9 @@ def _fit(
     return offsets, top
 
 
-def _bar(
-    i: int, j: int, offset: int, found: Sequence[Buffer], over: Mapping[tuple[int, int], int]
-) -> tuple[int, int]:
-    """Where buffer ``i`` may not lie because of buffer ``j`` at ``offset``: it must end before the first or begin behind
-    the second byte."""
+def _bar(i: int, j: int, offset: int, found: Sequence[Buffer], over: Mapping[tuple[int, int], int]) -> tuple[int, int]:
+    """Where buffer ``i`` may not lie for buffer ``j`` at ``offset``: it must end before the first number, or begin at
+    the second or behind it."""
     if (i, j) in over:
         return offset - over[i, j] + found[i].bytes, offset + found[j].bytes
     if (j, i) in over:

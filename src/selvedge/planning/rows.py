@@ -62,7 +62,7 @@ def row_local(kernel: Kernel, spec: Callable[[int], Spec]) -> RowLocal | None:
 
 
 def _operands(kernel: Kernel, images: int, rows: int) -> tuple[Taps | None, ...] | None:
-    """Taps of the expression's operands: flat ones, a number per column, or single numbers; None if there are others."""
+    """Taps of the expression's operands: flat ones, a number per column, single numbers; None if there are others."""
     count = len(kernel.reads) - kernel.producer_reads
     e = kernel.expression
     if e is None:

@@ -133,8 +133,9 @@ class Arrangement:
 
 def _identity(k: Kernel) -> tuple[object, ...]:
     """What the code of a kernel is printed from."""
+    inner = (*(_identity(i) for i in k.inner), *((w.value.id, w.offset, w.over) for w in k.windows))
     return (k.family, k.reads, k.writes, sorted(k.params.items()), k.expression, k.reduction, k.tile, k.scratch,
-            k.producer_reads, *(_identity(i) for i in k.inner), *((w.value.id, w.offset, w.over) for w in k.windows))  # fmt: skip
+            k.producer_reads, *inner)  # fmt: skip
 
 
 __all__ = ["ARENA", "FLASH", "STATE", "Arrangement", "Choice", "Compute", "Event", "Free", "Memory", "Program", "Slot"]

@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from ..ir.graph import ITEM_BYTES, Spec
 from .kernel import ARENA, Instance, Kernel, Lowered, Tile, Window
-from .order import liveness
 from .rows import RowLocal, Taps, row_local
 
 Steps = npt.NDArray[np.int64]  # a number for every step of one image
@@ -129,9 +128,7 @@ class Run:
         """Bytes: the tile, then the windows."""
         return self.tile + self.kept
 
-    def _made(
-        self, kernel: Kernel, local: RowLocal, readers: Mapping[int, list[tuple[Member, Taps | None]]]
-    ) -> Steps:
+    def _made(self, kernel: Kernel, local: RowLocal, readers: Mapping[int, list[tuple[Member, Taps | None]]]) -> Steps:
         if not self.members:
             ends = range(self.rows, local.rows + self.rows, self.rows)
             return np.minimum(np.array(ends, np.int64), local.rows)
@@ -276,9 +273,7 @@ def _composite(run: Run, kernel: int, scratch: int, item: int) -> Kernel:
     )
 
 
-def _inplace(
-    run: Run, reads: Sequence[int], writes: Sequence[int], own: Sequence[int]
-) -> tuple[tuple[int, int], ...]:
+def _inplace(run: Run, reads: Sequence[int], writes: Sequence[int], own: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """Pairs (write, read) that may lie in exactly the same place."""
     found = []
     for w, write in enumerate(writes):

@@ -24,8 +24,8 @@ CALL = 256  # a call of a native kernel takes as long as moving so many bytes
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Positions [start, stop) of the order: ``members`` as one kernel that makes ``rows`` rows a step, after the others;
-    or (rows 0) a kernel as it is. bytes: live at most while all that runs. work: in bytes moved and calls begun."""
+    """Positions [start, stop) of the order: ``members`` as one kernel that makes ``rows`` rows a step, after the
+    others; or (rows 0) a kernel as it is. bytes: live at most while that runs. work: bytes moved and calls begun."""
 
     start: int
     stop: int

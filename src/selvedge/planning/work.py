@@ -20,9 +20,7 @@ LIBM = frozenset(
 )  # fmt: skip
 
 
-def work(
-    kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool
-) -> tuple[Work, ...]:
+def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> tuple[Work, ...]:
     """What ``kernel`` does; of a streamed one, what each of its inner kernels does and the moving of rows.
 
     ``arena``: the level ("cache" or "ram") in which the plan's arena lies; ``flash``: whether what is frozen is read
@@ -38,6 +36,13 @@ def work(
         return tuple(again)
     copy = Work("copy", again[0].dtype, 0, {arena: 2 * moved}, {"call": float(max(calls)), "byte": 2.0 * moved})
     return (*again, copy)
+
+
+def bytes_moved(kernel: Kernel, instances: Mapping[int, Instance]) -> int:
+    """Bytes that ``kernel`` reads and writes: of a streamed one, what its inner kernels do and twice each row moved."""
+    known = {**instances, **{w.value.id: w.value for w in kernel.windows}}
+    touched = sum(known[i].spec.bytes for k in kernel.inner or (kernel,) for i in (*k.reads, *k.writes))
+    return touched + (2 * traffic(kernel, known)[1] if kernel.inner else 0)
 
 
 def _work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> Work:

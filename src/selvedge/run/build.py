@@ -29,8 +29,9 @@ FLAGS = (
 )
 
 
-# gcc spares a lone chain of additions the fused multiply-add, and takes a vectorised one apart: then a number would depend
-# on the tile that it is computed in. What is hand-vectorised needs neither.
+# gcc leaves a lone chain of sums without fused multiply-adds on some machines, and takes products out of a sum where it
+# makes vectors of them: then a number would depend on the tile that it is computed in. What is vectorised by hand needs
+# neither.
 ALIKE = ("--param=avoid-fma-max-bits=0",)
 LINKED = ("-fno-tree-loop-vectorize",)
 

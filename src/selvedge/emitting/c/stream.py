@@ -107,11 +107,12 @@ class _Stream:
                 lines += [
                     f"const int32_t top = m{j} * {taps.stride} - {taps.pad};",
                     f"const int32_t to = sv_rows_stop(e{j}, {taps.stride}, {taps.pad}, {taps.reach}, {taps.rows});",
-                    f"const int32_t from = sv_min_int(sv_rows_start(m{j}, {taps.stride}, {taps.pad}, {taps.rows}), to);",
+                    f"const int32_t first = sv_rows_start(m{j}, {taps.stride}, {taps.pad}, {taps.rows});",
+                    "const int32_t from = sv_min_int(first, to);",
                 ]
                 part |= {"h": "to - from", "ph": "from - top"}
             described = [f"const sv_conv d = {{{', '.join(str(part[f]) for f in CONV_FIELDS)}}};"]
-        for read, (name, i, taps) in enumerate(zip(at.reads, k.reads, local.taps, strict=True)):
+        for name, i, taps in zip(at.reads, k.reads, local.taps, strict=True):
             kind = f"const {C_TYPES[self.specs[i].dtype]} *const {name}"
             row = f"m{j}" if taps is None or _same(taps) else "from"
             lines.append(f"{kind} = {self.names[i] if taps is None else self._row(i, row, taps.rows)};")
