@@ -17,8 +17,7 @@ class Life:
     """A transient buffer: ``bytes`` at ``offset`` of the arena while the kernels at ``start`` to ``stop`` run.
 
     Inputs start at -1, outputs stop at the number of kernels. What is overwritten in place ends one kernel before its
-    successor starts: its bytes are then the successor's; what the successor leaves of it lives one kernel longer, as a
-    life of its own. maker: the kernel's position, None for an input. role:
+    successor starts: its bytes are then the successor's. maker: the kernel's position, None for an input. role:
     "input", "scratch", or the phase of the kernel that makes it.
     """
 
@@ -52,7 +51,6 @@ def lives(program: Program) -> tuple[Life, ...]:
         else:
             stop.setdefault(event.instance, at)
     start.update(maker)
-    left: list[tuple[int, int, int, int]] = []  # instance, position, first byte and end of what is not overwritten
     for position, kernel in enumerate(kernels):
         for w in arena.intersection(kernel.writes):
             low, high = program.offsets[w], program.offsets[w] + program.sizes[w]
@@ -60,16 +58,20 @@ def lives(program: Program) -> tuple[Life, ...]:
                 taken = program.offsets[r] < high and low < program.offsets[r] + program.sizes[r]
                 if r != w and stop[r] == position and taken:
                     stop[r] = position - 1
-                    first, last = program.offsets[r], program.offsets[r] + program.sizes[r]
-                    left += [(r, position, *part) for part in ((first, low), (high, last)) if part[0] < part[1]]
     phase = phases(program)
-
-    def life(i: int, low: int, size: int, begin: int, end: int) -> Life:
-        role = "scratch" if i in scratch else phase[kernels[maker[i]].id] if i in maker else "input"
-        return Life(i, program.instances[i].label, size, low, begin, end, maker.get(i), role)
-
-    found = [life(i, program.offsets[i], program.sizes[i], start[i], stop[i]) for i in arena]
-    found += [life(i, low, high - low, position, position) for i, position, low, high in left]
+    found = [
+        Life(
+            i,
+            program.instances[i].label,
+            program.sizes[i],
+            program.offsets[i],
+            start[i],
+            stop[i],
+            maker.get(i),
+            "scratch" if i in scratch else phase[kernels[maker[i]].id] if i in maker else "input",
+        )
+        for i in arena
+    ]
     return tuple(sorted(found, key=lambda life: (life.start, life.offset)))
 
 
@@ -97,7 +99,15 @@ def live_bytes(program: Program, found: tuple[Life, ...]) -> list[int]:
     for life in found:
         change[life.start + 1] += life.bytes
         change[life.stop + 2] -= life.bytes
-    return list(accumulate(change))[1:-2]
+    live = list(accumulate(change))[1:-2]
+    known = {life.instance: life for life in found}
+    for position, k in enumerate(program.order()):
+        for w, r, _ in program.kernels[k].overlay:  # what the result leaves of the operand that it lies over
+            over, under = known[program.kernels[k].writes[w]], known[program.kernels[k].reads[r]]
+            if under.stop == position - 1:
+                shared = min(over.offset + over.bytes, under.offset + under.bytes) - max(over.offset, under.offset)
+                live[position] += under.bytes - max(0, shared)
+    return live
 
 
 def phases(program: Program) -> dict[int, str]:

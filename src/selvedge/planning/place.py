@@ -89,27 +89,30 @@ def place(
         sorted(index, key=lambda i: (found[i].start, -found[i].bytes, i)),
         sorted(index, key=lambda i: (-found[i].stop, -found[i].bytes, i)),
     ]
-    best, best_offsets, best_order = -1, [0] * len(found), first[0]
-    for sequence in first:
-        offsets, top = _fit(sequence, found, neighbours, aligns, over)
-        if best < 0 or top < best:
-            best, best_offsets, best_order = top, offsets, sequence
+    fitted = [(*_fit(sequence, found, neighbours, aligns, over), sequence) for sequence in first]
+    best_offsets, best, best_order = min(fitted, key=lambda f: f[1])
     rng = random.Random(seed)
     if tries is None:
         pairs = sum(map(len, neighbours))
         tries = min(100 + 200_000 // (1 + len(found)), WORK // (1 + pairs))
-    for _ in range(tries if len(found) > 1 else 0):
-        if best <= bound:
-            break
-        # Move a buffer that reaches the top to an earlier turn: it is the one that found no hole.
-        sequence = list(best_order)
-        tops = [i for i in sequence if best_offsets[i] + found[i].bytes == best]
-        mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
-        at = sequence.index(mover)
-        sequence.insert(rng.randrange(at + 1), sequence.pop(at))
-        offsets, top = _fit(sequence, found, neighbours, aligns, over)
-        if top <= best:
-            best, best_offsets, best_order = top, offsets, sequence
+    # Buffers that may lie over others make deep valleys: then begin again from other orders, the last first.
+    starts = [(best_offsets, best, best_order), *(fitted[:2:-1] if over else ())]
+    for start in starts:
+        offsets, top, order = start
+        for _ in range(tries if len(found) > 1 else 0):
+            if best <= bound:
+                break
+            # Move a buffer that reaches the top to an earlier turn: it is the one that found no hole.
+            sequence = list(order)
+            tops = [i for i in sequence if offsets[i] + found[i].bytes == top]
+            mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
+            at = sequence.index(mover)
+            sequence.insert(rng.randrange(at + 1), sequence.pop(at))
+            tried, reached = _fit(sequence, found, neighbours, aligns, over)
+            if reached <= top:
+                offsets, top, order = tried, reached, sequence
+            if top < best:
+                best_offsets, best = offsets, top
     return {i: best_offsets[b] for b, buffer in enumerate(found) for i in buffer.instances}, max(best, 0)
 
 
