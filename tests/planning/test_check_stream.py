@@ -8,34 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-import selvedge as sv
-from selvedge import ir
-from selvedge.ir.graph import Graph, Spec
+from selvedge.ir.graph import Spec
 from selvedge.planning.check import BadPlan, check
 from selvedge.planning.kernel import Instance, Kernel
 from selvedge.planning.schedule import Arrangement, Program
 from selvedge.planning.stream import stream
 
-from .chains import Chain, arranged
-
-
-def chain() -> Chain:
-    """A branch that waits for the end; expansion, a loop in its place, depthwise, projection, sum; two images."""
-    x = ir.input_leaf("x", Spec((2, 12, 9, 4), "float32"))
-    shapes = ((1, 1, 4, 4), (1, 1, 4, 16), (3, 3, 1, 8), (1, 1, 16, 4))
-    w = [ir.state_leaf(f"w{i}", Spec(s, "float32"), "parameter") for i, s in enumerate(shapes)]
-    one = {"stride": (1, 1), "dilation": (1, 1), "padding": ((0, 0), (0, 0)), "groups": 1}
-    branch = ir.apply("conv2d", x, w[0], **one)
-    wide = ir.apply("relu", ir.apply("conv2d", x, w[1], **one))
-    loop = ir.apply("neg", ir.reshape(wide, (2, 12, 18, 8)))  # of another shape: it cannot ride on the convolution
-    deep = ir.apply("conv2d", loop, w[2], **{**one, "padding": ((1, 1), (1, 1)), "groups": 8})
-    out = ir.apply("add", ir.apply("conv2d", ir.reshape(deep, (2, 12, 9, 16)), w[3], **one), branch)
-    device = sv.Device(name="any", ram="1MiB", flash="1MiB", vector_bytes=0)
-    return Chain(Graph({"x": x}, {f"w{i}": v for i, v in enumerate(w)}, {"out": out}), device, ())
+from .chains import arranged, fixed_chain
 
 
 def plan_of() -> Arrangement:
-    made = chain()
+    made = fixed_chain()
     whole = made.lowered()
     plan, _ = arranged(made, {"p": stream(whole, [k.id for k in whole.kernels], 2)})
     return plan
