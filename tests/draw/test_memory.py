@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 import selvedge as sv
 from selvedge import draw
-from selvedge.draw.lives import live_bytes, lives, peak, phases
+from selvedge.draw.lives import Life, live_bytes, lives, peak, phases
 from selvedge.draw.memory import timeline
 from selvedge.planning.kernel import ARENA, STATE
 from selvedge.planning.schedule import Arrangement, Program
@@ -86,8 +86,12 @@ def assert_lives_are_the_plans(p: Program) -> None:
                 assert by[i].start == position
         for i in kernel.reads:
             if i in by:
-                taken = any(by[w].offset == by[i].offset for w in kernel.writes if w in by)
+                taken = any(_overlap(by[w], by[i]) for w in kernel.writes if w in by)
                 assert by[i].stop >= position or (by[i].stop == position - 1 and taken)
+
+
+def _overlap(a: Life, b: Life) -> bool:
+    return a.offset < b.offset + b.bytes and b.offset < a.offset + a.bytes
 
 
 @pytest.mark.parametrize("program", ["predict", "evaluate", "step"])

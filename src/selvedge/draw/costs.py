@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..device.cost import kernel_seconds
+from ..device.cost import seconds
 from ..device.device import Device
 from ..planning.kernel import Kernel
 from ..planning.program import works
 from ..planning.schedule import Arrangement, Program, Slot
+from ..planning.work import bytes_moved
 from .bars import Bars, Cell, figure, standalone
 from .chart import Key
 from .lives import BACKWARD, FORWARD, UPDATE, called, layer, phases
@@ -73,10 +74,8 @@ def costs(
 
 def _add(cost: Cost, phase: str, k: Kernel, p: Program, a: Arrangement, device: Device | None) -> None:
     """One kernel more."""
-    moved = {i: p.sizes[i] for i in k.touches if i != k.scratch}
-    size = sum(moved.get(i, 0) for i in (*k.reads, *k.writes))
     cost.macs[phase] = cost.macs.get(phase, 0) + k.macs
-    cost.bytes[phase] = cost.bytes.get(phase, 0) + size
+    cost.bytes[phase] = cost.bytes.get(phase, 0) + bytes_moved(k, p.instances)
     time = None if device is None else _seconds(device, k, p, a)
     if time is None:
         cost.timed = False
@@ -87,7 +86,7 @@ def _add(cost: Cost, phase: str, k: Kernel, p: Program, a: Arrangement, device: 
 def _seconds(device: Device, k: Kernel, p: Program, a: Arrangement) -> float | None:
     """Predicted seconds of one kernel, as the plan predicts them."""
     arena = a.memory.persistent + p.transient_bytes
-    return kernel_seconds(device, works([k], p.instances, device, arena)[0])
+    return seconds(device, works([k], p.instances, device, arena))
 
 
 def _sum(costs: list[Cost]) -> Cost:

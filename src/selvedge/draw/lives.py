@@ -99,7 +99,15 @@ def live_bytes(program: Program, found: tuple[Life, ...]) -> list[int]:
     for life in found:
         change[life.start + 1] += life.bytes
         change[life.stop + 2] -= life.bytes
-    return list(accumulate(change))[1:-2]
+    live = list(accumulate(change))[1:-2]
+    known = {life.instance: life for life in found}
+    for position, k in enumerate(program.order()):
+        for w, r, _ in program.kernels[k].overlay:  # what the result leaves of the operand that it lies over
+            over, under = known[program.kernels[k].writes[w]], known[program.kernels[k].reads[r]]
+            if under.stop == position - 1:
+                shared = min(over.offset + over.bytes, under.offset + under.bytes) - max(over.offset, under.offset)
+                live[position] += under.bytes - max(0, shared)
+    return live
 
 
 def phases(program: Program) -> dict[int, str]:

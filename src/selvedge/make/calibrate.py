@@ -94,7 +94,7 @@ def prepared(device: Device, most: int | None = None) -> Timed:
     while ram > 1024:
         chosen = layers(ram, len(ROWS) if most is None else most)
         if chosen:
-            arrangement = arrange(graphs(chosen), bare)
+            arrangement = arrange(graphs(chosen), bare)  # a kernel is timed by itself
             if arrangement.memory.arena <= room:
                 check(arrangement)
                 return Timed(chosen, arrangement, timeable(arrangement, NAME), bare)

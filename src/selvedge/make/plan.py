@@ -29,7 +29,7 @@ from ..ir import verify
 from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
-from ..planning.trade import RECOMPUTE, Trade
+from ..planning.trade import DEFAULT, Trade
 from .batch import batched, divided
 from .change import cheapest_change, trained_layers
 from .limits import excess, fits, overdrawn, reserved
@@ -184,7 +184,7 @@ class Wish:
     labels: tuple[str, ...]
     preprocess: Preprocess | None
     features: Features | None = None
-    trade: Trade = RECOMPUTE
+    trade: Trade = DEFAULT
     accumulate: int = 1
 
 
@@ -287,7 +287,7 @@ def plan(
         tuple(labels),
         preprocess,
         features,
-        trade or RECOMPUTE,
+        trade or DEFAULT,
         accumulate,
     )
     if wish.trade.page and target.storage is None:

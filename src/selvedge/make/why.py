@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def why(plan: Plan) -> tuple[Choice, ...]:
     return (
         *(a.choices or (_update(plan),)),
         *_norms(plan),
+        *_streaming(a.programs.values()),
         _batch(plan),
         *_accumulators(plan),
         _optimizer(plan),
@@ -57,6 +59,24 @@ def _norms(plan: Plan) -> tuple[Choice, ...]:
         return ()
     what = f"{_many(frozen, 'batch norm')} keep their running statistics, as in model.eval(): a batch of 1 can learn"
     return (Choice("norms frozen", what),)
+
+
+def _streaming(programs: Iterable[Program]) -> tuple[Choice, ...]:
+    """The program whose activations would take most, were they whole."""
+    most = max(programs, key=lambda p: sum(w.value.spec.bytes for k in p.kernels.values() for w in k.windows))
+    runs = [k for k in most.kernels.values() if k.inner]
+    if not runs:
+        return ()
+    whole = sum(w.value.spec.bytes for k in runs for w in k.windows)
+    kept = sum(k.params["scratch"] for k in runs)
+    inner = sum(len(k.inner) for k in runs)
+    return (
+        Choice(
+            "streaming",
+            f"{inner} kernels of {most.name} in {_many(len(runs), 'run')} keep rows of their activations, "
+            f"{kept:,} B in place of {whole:,}: the arithmetic is the same, rows are moved",
+        ),
+    )
 
 
 def _batch(plan: Plan) -> Choice:

@@ -29,13 +29,30 @@ def arrange(
 ) -> Arrangement:
     """Plan every program of ``graphs`` (name -> graph, sharing state names).
 
-    room: bytes of RAM for the arena. A program that is too large for it makes values again or pages them, as ``trade``
-    allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
+    room: bytes of RAM for the arena. A program that is too large for it works by rows, makes values again or pages
+    them, as ``trade`` allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
     """
     dtype = _real(graphs)
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
     lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
+    return placed(graphs, lowered, device, choices, room=room, latency=latency, trade=trade)
+
+
+def placed(
+    graphs: Mapping[str, Graph],
+    lowered: Mapping[str, Lowered],
+    device: Device,
+    choices: Sequence[Choice] = (),
+    *,
+    room: int | None = None,
+    latency: float = inf,
+    trade: Trade = NOTHING,
+) -> Arrangement:
+    """The kernels of every program, as ``lowered`` has them, ordered and placed; the rest as :func:`arrange`."""
+    dtype = _real(graphs)
+    limits = machine(device, dtype)
+    updated = {name for g in graphs.values() for name in g.updates}
     align = max(device.alignment, ITEM_BYTES[dtype])
     state = {name: v for g in graphs.values() for name, v in g.state.items()}
     slots, persistent, weights = _slots(state, updated, align)

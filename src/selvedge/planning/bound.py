@@ -21,8 +21,14 @@ def bound_of_order(lowered: Lowered, order: Sequence[int]) -> int:
 
 
 def bound_of_any_order(lowered: Lowered) -> int:
-    """No order can use less (order relaxed): while a kernel runs, its operands are live, and so is every value whose
-    maker must come before it and one of whose readers must come after it."""
+    """No order can use less (order relaxed): the inputs together, or what any one kernel finds in memory."""
+    live = liveness(lowered)
+    return max(sum(live.size[i] for i in live.inputs), *bounds_while_running(lowered).values(), 0)
+
+
+def bounds_while_running(lowered: Lowered) -> dict[int, int]:
+    """Kernel -> bytes that are live while it runs in any order: its operands, and every value whose maker must come
+    before it and one of whose readers must come after it."""
     steps = Steps.of(lowered)
     live, count = steps.live, len(steps.ids)
     before = _ancestors(steps)  # [k, a]: must a have run before k
@@ -48,13 +54,12 @@ def bound_of_any_order(lowered: Lowered) -> int:
             held &= lasting[i]
         held[touching[i]] = True
         total[held] += size
-    best = sum(live.size[i] for i in live.inputs)
+    found: dict[int, int] = {}
     for k, kernel in enumerate(lowered.kernels):
         # A write may take the place of a read that no kernel has to read later.
         dying = {i for i in steps.reads[k] if i not in live.pinned and not lasting[i][k]}
-        shared = shared_bytes(kernel.inplace, kernel.writes, kernel.reads, dying, live.size)
-        best = max(best, int(total[k]) - shared)
-    return best
+        found[kernel.id] = int(total[k]) - shared_bytes(kernel, dying, live.size)
+    return found
 
 
 def _ancestors(steps: Steps) -> np.ndarray:

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from .check_stream import BadStream, check_stream
 from .kernel import ARENA, FLASH, STATE, Expression, Kernel, Operand
 from .meaning import Contradiction, names
 from .operands import ANY, INDEX, REAL, Extent, operands
@@ -74,6 +75,10 @@ class _Checker:
     def __init__(self, plan: Arrangement, program: Program) -> None:
         self.plan, self.p = plan, program
         self.owner = {ARENA: Owners(plan.memory.arena), FLASH: Owners(plan.memory.weights)}
+        windows = [w.value for k in program.kernels.values() for w in k.windows]
+        # What an operand can be: an instance of the program, or a value of which a streamed kernel holds rows.
+        self.specs = {i.id: i.spec for i in (*program.instances.values(), *windows)}
+        self.sizes = {**{i.id: i.spec.bytes for i in windows}, **program.sizes}
         self.freed: set[int] = set()
         self.top = 0
         self.gate = {k.id for k in program.kernels.values() if program.gate in k.writes}
@@ -142,6 +147,8 @@ class _Checker:
     def _compute(self, kernel: Kernel, ran: set[int]) -> None:
         p = self.p
         self._extents(kernel)
+        if kernel.inner:
+            self._stream(kernel)
         for i in kernel.reads:
             self._intact(i, f"read by {kernel.label}")
         aliasing = self._may_alias(kernel)
@@ -154,7 +161,7 @@ class _Checker:
             if instance.region == STATE:
                 self._update(kernel, i, ran)
             for r, j in enumerate(kernel.reads):
-                if _disjoint(writes[w], reads[r]):
+                if _disjoint(writes[w], reads[r]) or kernel.inner:
                     continue
                 if writes[w] != reads[r] or (w, r) not in aliasing:
                     self._fail(f"{kernel.label} writes {self._name(i)} over its own operand {self._name(j)}")
@@ -176,12 +183,19 @@ class _Checker:
 
     def _types(self) -> None:
         """The emitted unit has one real type."""
-        for i in self.p.instances.values():
-            if i.spec.is_float and i.spec.dtype != self.plan.dtype:
-                self._fail(f"{self._name(i.id)} is {i.spec.dtype}, the plan's real type is {self.plan.dtype}")
+        for i, spec in self.specs.items():
+            if spec.is_float and spec.dtype != self.plan.dtype:
+                self._fail(f"{self._name(i)} is {spec.dtype}, the plan's real type is {self.plan.dtype}")
 
     def _extents(self, kernel: Kernel) -> None:
         """Every operand of ``kernel`` has the type and the elements that its call and its loops touch."""
+        if kernel.inner:
+            for inner in kernel.inner:
+                unknown = [i for i in (*inner.reads, *inner.writes) if i not in self.specs]
+                if unknown:
+                    self._fail(f"{kernel.label} has no window for value {unknown[0]} of {inner.label}")
+                self._extents(inner)
+            return
         calls, loops = kernel.family not in ("loop", "reduce", *MOVES), kernel.expression
         if kernel.family in MOVES:
             for i in (*kernel.reads, *kernel.writes):
@@ -197,6 +211,18 @@ class _Checker:
         if loops is not None:
             self._loops(kernel, loops)
 
+    def _stream(self, kernel: Kernel) -> None:
+        """Rows of inner values, and results over operands, by the byte."""
+        p = self.p
+        whole = {i: p.offsets[i] for i in (*kernel.reads, *kernel.writes) if p.instances[i].region == ARENA}
+        size = 0 if kernel.scratch is None else p.sizes[kernel.scratch]
+        if any(w.value.id in p.instances for w in kernel.windows):
+            self._fail(f"{kernel.label} has a window on what also exists whole")
+        try:
+            check_stream(kernel, self.specs, whole, size, np.dtype(self.plan.dtype).itemsize)
+        except BadStream as fault:
+            self._fail(f"{kernel.label} {fault}")
+
     def _call(self, kernel: Kernel) -> None:
         known = operands(kernel.family, kernel.params)
         if known is None:
@@ -211,18 +237,18 @@ class _Checker:
             pairs += zip(kernel.writes, writes, strict=False)
         else:
             self._tile(kernel, writes)
-        kinds = {self.p.instances[i].spec.dtype for i, e in pairs if e.kind == ANY}
+        kinds = {self.specs[i].dtype for i, e in pairs if e.kind == ANY}
         if len(kinds) > 1:
             self._fail(f"{kernel.label} moves {' and '.join(sorted(kinds))} as one type")
         for i, extent in pairs:
             self._extent(kernel, i, extent)
 
     def _extent(self, kernel: Kernel, i: int, extent: Extent) -> None:
-        spec = self.p.instances[i].spec
+        spec = self.specs[i]
         kind = {REAL: (self.plan.dtype,), INDEX: ("uint8", "bool"), ANY: (spec.dtype,)}.get(extent.kind, (extent.kind,))
         if spec.dtype not in kind:
             self._fail(f"{kernel.label} takes {self._name(i)} for {kind[0]}, it is {spec.dtype}")
-        if self.p.sizes[i] != extent.elements * np.dtype(spec.dtype).itemsize:
+        if self.sizes[i] != extent.elements * np.dtype(spec.dtype).itemsize:
             self._fail(f"{kernel.label} takes {self._name(i)} for {extent.elements} elements, it has another size")
 
     def _tile(self, kernel: Kernel, writes: tuple[Extent, ...]) -> None:
@@ -253,8 +279,8 @@ class _Checker:
                     if tile is None or reach > tile.unit * tile.units:
                         self._fail(f"{kernel.label} reads behind its tile")
                     continue
-                spec = self.p.instances[kernel.reads[a.read]].spec
-                if reach * np.dtype(spec.dtype).itemsize > self.p.sizes[kernel.reads[a.read]]:
+                spec = self.specs[kernel.reads[a.read]]
+                if reach * np.dtype(spec.dtype).itemsize > self.sizes[kernel.reads[a.read]]:
                     self._fail(f"{kernel.label} reads behind {self._name(kernel.reads[a.read])}")
         if kernel.reduction is not None:
             first, middle, _ = kernel.reduction.split
@@ -262,7 +288,7 @@ class _Checker:
             self._extent(kernel, kernel.writes[0], Extent(kept))
         self._blocks(kernel, loops)
         for write, _ in loops.results:
-            spec = self.p.instances[kernel.writes[write]].spec
+            spec = self.specs[kernel.writes[write]]
             self._extent(kernel, kernel.writes[write], Extent(elements, REAL if spec.is_float else spec.dtype))
 
     def _blocks(self, kernel: Kernel, loops: Expression) -> None:
@@ -327,6 +353,8 @@ class _Checker:
                 k = scratch[i.id]
                 staged = k.tile.elements if k.tile is not None and k.tile.staged else 0
                 need = (native_scratch(k.family, k.params, self.plan.lanes) + staged) * item
+                if k.inner:
+                    need = p.sizes[i.id]  # counted row by row when the kernel runs
             if p.sizes[i.id] != need:
                 self._fail(f"{self._name(i.id)} has {p.sizes[i.id]} bytes reserved and needs {need}")
             if p.offsets[i.id] % item:
@@ -363,7 +391,8 @@ class _Checker:
             self._fail(f"{self._name(i)} ({why}) was not written, or was overwritten")
 
     def _name(self, i: int) -> str:
-        return f"{self.p.instances[i].label} (instance {i})"
+        label = self.p.instances[i].label if i in self.p.instances else "window"
+        return f"{label} (instance {i})"
 
     def _fail(self, what: str) -> None:
         raise BadPlan(self.p.name, what)

@@ -118,10 +118,27 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A value of which a streamed run of kernels holds only rows: ``rows`` of one image, from byte ``offset`` of the
+    run's scratch on, the first row held in front. ``over``: the value whose rows this one's are made in (its reader
+    overwrites them element by element): then it has no place of its own."""
+
+    value: Instance
+    rows: int
+    offset: int
+    over: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """One call. ``reads``/``writes`` are instance ids; ``producer_reads`` counts how many of the first reads belong to
     the producer (the rest are operands of the expression). ``inplace``: pairs (write position, read position) that may
-    share bytes when the read dies here."""
+    share bytes when the read dies here. ``overlay``: triples (write position, read position, bytes): the write may
+    begin so many bytes or more before the read, wherever it ends, when the read dies here.
+
+    ``inner``: the kernels that a kernel of family "stream" runs, rows by rows (planning/stream.py says how), and
+    ``windows`` what lies between them.
+    """
 
     id: int
     family: str
@@ -137,6 +154,9 @@ class Kernel:
     macs: int = 0
     label: str = ""
     where: str = ""
+    overlay: tuple[tuple[int, int, int], ...] = ()
+    inner: tuple[Kernel, ...] = ()
+    windows: tuple[Window, ...] = ()
 
     @property
     def touches(self) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""Programs that are too large for their room made to fit: values made again, or paged."""
+"""Programs that are too large for their room made to fit: by rows, with values made again, or paged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import inf
 
@@ -11,9 +11,11 @@ from ..device.device import Device
 from ..ir.graph import Graph
 from .bound import bound_of_any_order
 from .kernel import Kernel, Lowered
+from .ordering import best_order
 from .program import Site, placed_program, plain_program, works
 from .saving import Price, least_any, save
 from .schedule import Program
+from .streaming import streamed
 from .trade import Saved, Trade
 from .work import PAGES
 
@@ -21,20 +23,35 @@ from .work import PAGES
 def programs(
     graphs: Mapping[str, Graph], lowered: Mapping[str, Lowered], site: Site, trade: Trade
 ) -> dict[str, Program]:
-    """Every program plain; then those that are too large, the largest first, with values made again or paged."""
+    """Every program plain; then those that are too large, the largest first, by rows, with values made again or paged.
+    A program that even so is too large stays as it is, unless ``trade`` asks for the least."""
     made = {name: plain_program(name, graphs[name], low, site) for name, low in lowered.items()}
-    if not (trade.recompute or trade.page):
+    if not (trade.stream or trade.recompute or trade.page):
         return made
     room = site.room
     for name in sorted(made, key=lambda n: -made[n].transient_bytes):
         plain, low = made[name], lowered[name]
         if trade.least and room == site.room:
             # The others need only be as small as the largest can be made.
-            made[name] = _lighter(plain, graphs[name], low, site, trade, 0)
+            made[name] = min(_lighter(plain, graphs[name], low, site, trade, 0), key=_bytes, default=plain)
             room = made[name].transient_bytes
-        elif room is not None and least_any(low) <= room < plain.transient_bytes:
-            made[name] = _lighter(plain, graphs[name], low, site, replace(trade, least=False), room)
+        elif room is not None and room < plain.transient_bytes:
+            found = list(_until(room, _lighter(plain, graphs[name], low, site, replace(trade, least=False), room)))
+            if found and (trade.least or found[-1].transient_bytes <= room):
+                made[name] = min(found, key=_bytes)
     return made
+
+
+def _bytes(program: Program) -> int:
+    return program.transient_bytes
+
+
+def _until(room: int, found: Iterator[Program]) -> Iterator[Program]:
+    """``found``, up to the first that keeps the room."""
+    for program in found:
+        yield program
+        if program.transient_bytes <= room:
+            return
 
 
 STORAGE_TIMES = 50  # RAM against flash or a card, where a profile has no figures
@@ -42,33 +59,53 @@ STORED = (1 << 32) - 1  # the storage calls count bytes in 32 bits
 PLACES = 4  # times that a program is made smaller because its buffers left gaps
 
 
-def _lighter(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int) -> Program:
-    """``plain`` with values made again or paged: what keeps the room, or the smallest; ``plain`` if that is neither."""
+def _lighter(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int) -> Iterator[Program]:
+    """Programs that do the same as ``plain`` in fewer bytes, what gives up least first: by rows; with values made again
+    or paged; with both."""
+    rows = streamed(low, room) if trade.stream else low
+    if rows is not low:
+        yield _saved(plain, _at(plain.name, graph, rows, site))
+    if not (trade.recompute or trade.page):
+        return
+    ways = [low] if rows is low else [low, rows]
+    for way in ways:
+        if trade.least or least_any(way) <= room:
+            yield from _again(plain, graph, way, site, trade, room)
+
+
+def _again(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int) -> Iterator[Program]:
+    """Programs with values of ``low`` made again or paged: the first that keeps the room is the last."""
     price = _price(low, site.device, trade)
-    aim, best = room, plain
+    start = plain.order() if {k.id for k in low.kernels} == set(plain.kernels) else best_order(low).order
+    seconds_left = site.latency if plain.seconds is not None else inf
+    aim = room
     for _ in range(PLACES):
-        found = save(low, plain.order(), aim, price, trade, site.latency if plain.seconds is not None else inf)
+        found = save(low, start, aim, price, trade, seconds_left)
         if found is None:
-            break
+            return
         program = placed_program(plain.name, graph, *found, bound_of_any_order(found[0]), site)
-        if program.transient_bytes < best.transient_bytes:
-            best = program
+        storage = site.device.storage
+        if program.storage_bytes <= min(STORED, storage.size if storage is not None else 0):
+            yield _saved(plain, program)
         gap = program.transient_bytes - room
         if gap <= 0 or program.bound_bytes > aim or trade.least:
-            break
+            return
         aim -= gap
-    if best is plain or (best.transient_bytes > room and not trade.least):
-        return plain
-    storage = site.device.storage
-    if best.storage_bytes > min(STORED, storage.size if storage is not None else 0):
-        return plain
-    kernels = [best.kernels[k] for k in best.order()]
-    paged = {way: sum(k.params["bytes"] for k in kernels if k.family == way) for way in ("page_out", "page_in")}
-    again = sum(any(best.instances[w].of is not None for w in k.writes) and k.family != "page_in" for k in kernels)
-    saved = Saved(
-        plain.transient_bytes, plain.seconds, plain.joules, again, paged["page_out"], paged["page_in"]
-    )  # fmt: skip
-    return replace(best, saved=saved)
+
+
+def _at(name: str, graph: Graph, low: Lowered, site: Site) -> Program:
+    ordered = best_order(low)
+    return placed_program(name, graph, low, ordered.order, ordered.floor, site)
+
+
+def _saved(plain: Program, program: Program) -> Program:
+    """``program`` with what it gave."""
+    kernels = [program.kernels[k] for k in program.order()]
+    paged = {way: sum(k.params["bytes"] for k in kernels if k.family == way) for way in PAGES}
+    again = sum(any(program.instances[w].of is not None for w in k.writes) and k.family not in PAGES for k in kernels)
+    rows = sum(len(k.inner) for k in kernels)
+    gave = (plain.transient_bytes, plain.seconds, plain.joules, rows, again, paged["page_out"], paged["page_in"])
+    return replace(program, saved=Saved(*gave))
 
 
 def _price(low: Lowered, device: Device, trade: Trade) -> Price:

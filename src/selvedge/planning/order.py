@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .kernel import ARENA, Lowered
+from .kernel import ARENA, Kernel, Lowered
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Replay:
         dying = self.dies(kernel)
         made = sum(size[w] for w in k.writes if w in size)
         scratch = size[k.scratch] if k.scratch is not None else 0
-        during = self.bytes + made + scratch - shared_bytes(k.inplace, k.writes, k.reads, set(dying), size)
+        during = self.bytes + made + scratch - shared_bytes(k, set(dying), size)
         unread = sum(size[w] for w in k.writes if w in size and not self.left[w] and w not in self.live.pinned)
         return during, self.bytes + made - sum(size[d] for d in dying) - unread
 
@@ -115,11 +115,12 @@ def pairs_in_place(
     return [(write, read) for read, write in taken.items()]
 
 
-def shared_bytes(
-    inplace: Sequence[tuple[int, int]],
-    writes: Sequence[int],
-    reads: Sequence[int],
-    dying: set[int],
-    size: dict[int, int],
-) -> int:
-    return sum(size[a] for a, _ in pairs_in_place(inplace, writes, reads, dying, size))
+def shared_bytes(kernel: Kernel, dying: set[int], size: dict[int, int]) -> int:
+    """The most bytes that results of ``kernel`` can share with operands that die in it."""
+    places = pairs_in_place(kernel.inplace, kernel.writes, kernel.reads, dying, size)
+    over = [
+        min(size[kernel.writes[w]] - apart, size[kernel.reads[r]])
+        for w, r, apart in kernel.overlay
+        if kernel.reads[r] in dying and kernel.writes[w] in size
+    ]
+    return max(sum(size[a] for a, _ in places), *over, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .kernel import Lowered
@@ -15,12 +15,17 @@ WORK = 2_000_000  # pairs of neighbours that the local search looks at: about a 
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """Bytes that are live from kernel position ``start`` to ``stop``, both included. Several instances may share one:
-    each takes over from the one before it, in place."""
+    each takes over from the one before it, in place.
+
+    over: (instance, bytes): it may lie over the buffer of that instance, which ends where this one starts, if it begins
+    so many bytes or more before it.
+    """
 
     instances: tuple[int, ...]
     bytes: int
     start: int
     stop: int
+    over: tuple[int, int] | None = None
 
 
 def buffers(lowered: Lowered, order: Sequence[int]) -> list[Buffer]:
@@ -31,6 +36,7 @@ def buffers(lowered: Lowered, order: Sequence[int]) -> list[Buffer]:
     span = {i: _span(i, live, at, scratch) for i in live.size}
     merged: dict[int, list[int]] = {i: [i] for i in live.size}
     owner = {i: i for i in live.size}
+    over: dict[int, tuple[int, int]] = {}
     for k in sorted(lowered.kernels, key=lambda k: at[k.id]):
         dying = {r for r in k.reads if r in live.size and span[r][1] == at[k.id]}
         for write, read in pairs_in_place(k.inplace, k.writes, k.reads, dying, live.size):
@@ -38,8 +44,11 @@ def buffers(lowered: Lowered, order: Sequence[int]) -> list[Buffer]:
             merged[head].append(write)
             owner[write] = head
             del merged[write]
+        for w, r, apart in k.overlay:
+            if k.reads[r] in dying and owner[k.writes[w]] == k.writes[w]:
+                over[k.writes[w]] = (k.reads[r], apart)
     return [
-        Buffer(tuple(m), live.size[m[0]], min(span[i][0] for i in m), max(span[i][1] for i in m))
+        Buffer(tuple(m), live.size[m[0]], min(span[i][0] for i in m), max(span[i][1] for i in m), over.get(m[0]))
         for m in merged.values()
     ]
 
@@ -67,6 +76,8 @@ def place(
     """
     aligns = aligned(found, align, item)
     neighbours = _neighbours(found)
+    at_instance = {i: b for b, buffer in enumerate(found) for i in buffer.instances}
+    over = {(i, at_instance[b.over[0]]): b.over[1] for i, b in enumerate(found) if b.over is not None}
     index = range(len(found))
     length = [b.stop - b.start + 1 for b in found]
     first = [
@@ -76,29 +87,34 @@ def place(
         sorted(index, key=lambda i: (found[i].start, -found[i].bytes, i)),
         sorted(index, key=lambda i: (-found[i].stop, -found[i].bytes, i)),
     ]
-    best, best_offsets, best_order = -1, [0] * len(found), first[0]
+    fitted: list[tuple[list[int], int, list[int]]] = []
     for sequence in first:
-        offsets, top = _fit(sequence, found, neighbours, aligns)
-        if best < 0 or top < best:
-            best, best_offsets, best_order = top, offsets, sequence
-        if best <= bound:
+        fitted.append((*_fit(sequence, found, neighbours, aligns, over), sequence))
+        if fitted[-1][1] <= bound:
             break
+    best_offsets, best, best_order = min(fitted, key=lambda f: f[1])
     rng = random.Random(seed)
     if tries is None:
         pairs = sum(map(len, neighbours))
         tries = min(100 + 200_000 // (1 + len(found)), WORK // (1 + pairs))
-    for _ in range(tries if len(found) > 1 else 0):
-        if best <= bound:
-            break
-        # Move a buffer that reaches the top to an earlier turn: it is the one that found no hole.
-        sequence = list(best_order)
-        tops = [i for i in sequence if best_offsets[i] + found[i].bytes == best]
-        mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
-        at = sequence.index(mover)
-        sequence.insert(rng.randrange(at + 1), sequence.pop(at))
-        offsets, top = _fit(sequence, found, neighbours, aligns)
-        if top <= best:
-            best, best_offsets, best_order = top, offsets, sequence
+    # Buffers that may lie over others make deep valleys: then begin again from other orders, the last first.
+    starts = [(best_offsets, best, best_order), *(fitted[:2:-1] if over else ())]
+    for start in starts:
+        offsets, top, order = start
+        for _ in range(tries if len(found) > 1 else 0):
+            if best <= bound:
+                break
+            # Move a buffer that reaches the top to an earlier turn: it is the one that found no hole.
+            sequence = list(order)
+            tops = [i for i in sequence if offsets[i] + found[i].bytes == top]
+            mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
+            at = sequence.index(mover)
+            sequence.insert(rng.randrange(at + 1), sequence.pop(at))
+            tried, reached = _fit(sequence, found, neighbours, aligns, over)
+            if reached <= top:
+                offsets, top, order = tried, reached, sequence
+            if top < best:
+                best_offsets, best = offsets, top
     return {i: best_offsets[b] for b, buffer in enumerate(found) for i in buffer.instances}, max(best, 0)
 
 
@@ -121,22 +137,28 @@ def _neighbours(found: Sequence[Buffer]) -> list[list[int]]:
 
 
 def _fit(
-    sequence: Sequence[int], found: Sequence[Buffer], neighbours: Sequence[Sequence[int]], align: Sequence[int]
+    sequence: Sequence[int],
+    found: Sequence[Buffer],
+    neighbours: Sequence[Sequence[int]],
+    align: Sequence[int],
+    over: Mapping[tuple[int, int], int],
 ) -> tuple[list[int], int]:
-    """Each buffer in turn into the smallest hole among the placed buffers that are live with it."""
+    """Each buffer in turn into the smallest hole among the placed buffers that are live with it. over: (buffer, the one
+    it may lie over) -> the bytes that it must begin before it."""
     offsets = [-1] * len(found)
     top = 0
     for i in sequence:
         need, step = found[i].bytes, align[i]
-        taken = [(offsets[j], j) for j in neighbours[i] if offsets[j] >= 0]
+        taken = [(offsets[j], offsets[j] + found[j].bytes) for j in neighbours[i] if offsets[j] >= 0]
+        if over:
+            taken = [_bar(i, j, offsets[j], found, over) for j in neighbours[i] if offsets[j] >= 0]
         taken.sort()
         end, best_gap, best_at = 0, -1, -1
-        for low, j in taken:
+        for low, high in taken:
             start = -(-end // step) * step
             gap = low - start
             if gap >= need and (best_gap < 0 or gap < best_gap):
                 best_gap, best_at = gap, start
-            high = low + found[j].bytes
             if high > end:
                 end = high
         at = best_at if best_at >= 0 else -(-end // step) * step
@@ -144,3 +166,13 @@ def _fit(
         if at + need > top:
             top = at + need
     return offsets, top
+
+
+def _bar(i: int, j: int, offset: int, found: Sequence[Buffer], over: Mapping[tuple[int, int], int]) -> tuple[int, int]:
+    """Where buffer ``i`` may not lie for buffer ``j`` at ``offset``: it must end before the first number, or begin at
+    the second or behind it."""
+    if (i, j) in over:
+        return offset - over[i, j] + found[i].bytes, offset + found[j].bytes
+    if (j, i) in over:
+        return offset, offset + over[j, i]
+    return offset, offset + found[j].bytes

@@ -13,7 +13,10 @@ WORK = 40_000_000  # numbers that stacking looks at: a second or two
 
 def best_places(found: Sequence[Buffer], align: int, item: int, bound: int) -> Placement:
     """Offsets of the lowest top found; ``align``, ``item`` and ``bound`` as :func:`place` takes them. Each means is
-    tried only where those before it missed the bound."""
+    tried only where those before it missed the bound; where buffers may lie over others, only best fit knows how."""
+    if any(b.over is not None for b in found):
+        offsets, top = place(found, align, item, bound)
+        return Placement(offsets, top, min(bound, top))
     offsets, top = place(found, align, item, bound, tries=0)
     best = Placement(offsets, top, min(bound, top))
     if not best.proven:

@@ -58,7 +58,6 @@ def placed_program(name: str, graph: Graph, low: Lowered, sequence: Sequence[int
             slot = site.slots[i.state] if i.state is not None else site.constants[f"{name}.{i.label}"]
             places[i.id] = slot.offset
     kernels = {k.id: k for k in low.kernels}
-    moved = sum(low.instances[i].spec.bytes for k in low.kernels for i in (*k.reads, *k.writes))
     macs = sum(k.macs for k in low.kernels)
     instances = {i.id: i for i in low.instances}
     done = works(low.kernels, instances, device, persistent + transient)
@@ -79,7 +78,7 @@ def placed_program(name: str, graph: Graph, low: Lowered, sequence: Sequence[int
         floor,
         len(graph.nodes()),
         macs,
-        moved,
+        sum(amount for w in done for amount in w.bytes_by_level.values()),
         seconds(device, done),
         joules(device, done),
         placed.bound,
@@ -88,12 +87,12 @@ def placed_program(name: str, graph: Graph, low: Lowered, sequence: Sequence[int
 
 
 def works(kernels: Iterable[Kernel], instances: Mapping[int, Instance], device: Device, arena: int) -> list[Work]:
-    """What each of ``kernels`` does on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
+    """What ``kernels`` do on ``device``, their plan's arena being of ``arena`` bytes: it lies in the cache if
     it fits there, and what is frozen comes from flash where the device has a rate for it."""
     dtype = next((i.spec.dtype for i in instances.values() if i.spec.is_float), "float32")
     level = "cache" if "cache" in device.bandwidth and arena <= device.cache else "ram"
     lanes, flash = machine(device, dtype).lanes, "flash" in device.bandwidth
-    return [work(k, instances, lanes, level, flash) for k in kernels]
+    return [w for k in kernels for w in work(k, instances, lanes, level, flash)]
 
 
 def _schedule(low: Lowered, sequence: Sequence[int]) -> tuple[Event, ...]:

@@ -147,13 +147,19 @@ class Arrangement:
         """Identity of the compiled code: equal for equal calls at equal places."""
         text = repr(
             [
-                (p.name, [(k.family, k.reads, k.writes, sorted(k.params.items()), k.expression, k.reduction, k.tile,
-                           k.scratch, k.producer_reads) for k in (p.kernels[i] for i in p.order())],
+                (p.name, [_identity(p.kernels[i]) for i in p.order()],
                  sorted(p.offsets.items()), sorted(p.inputs.items()), sorted(p.outputs.items()), p.gate)
                 for p in self.programs.values()
             ]
         ) + repr([self.slots, self.constants, self.align, self.lanes, self.dtype])  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _identity(k: Kernel) -> tuple[object, ...]:
+    """What the code of a kernel is printed from."""
+    inner = (*(_identity(i) for i in k.inner), *((w.value.id, w.offset, w.over) for w in k.windows))
+    return (k.family, k.reads, k.writes, sorted(k.params.items()), k.expression, k.reduction, k.tile, k.scratch,
+            k.producer_reads, *inner)  # fmt: skip
 
 
 __all__ = ["ARENA", "FLASH", "STATE", "Arrangement", "Choice", "Compute", "Event", "Free", "Memory", "Program", "Slot"]

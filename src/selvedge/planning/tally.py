@@ -51,7 +51,7 @@ class Steps:
             k, size, pinned = self.lowered.kernels[kernel], self.live.size, self.live.pinned
             made = sum(size[w] for w in k.writes if w in size)
             scratch = size[k.scratch] if k.scratch is not None else 0
-            shared = shared_bytes(k.inplace, k.writes, k.reads, set(dying), size)
+            shared = shared_bytes(k, set(dying), size)
             unread = sum(size[w] for w in k.writes if w in size and not self.readers[w] and w not in pinned)
             self.rated[key] = made + scratch - shared, made - sum(size[r] for r in dying) - unread
         return self.rated[key]

@@ -14,12 +14,14 @@ OBJECTIVES = ("time", "energy")
 class Trade:
     """What a plan may give for bytes of RAM.
 
+    stream: runs of layers may keep rows of their activations instead of the whole (planning/streaming.py).
     recompute: values may be let go and made again. page: they may be written to the device's storage and read back.
     slowdown: the most that a program may take, as a multiple of its time without either. objective: what is given up
     least of, "time" or "energy". least: go down to the fewest bytes within ``slowdown``, rather than stop where the
     budget is kept.
     """
 
+    stream: bool = True
     recompute: bool = True
     page: bool = False
     slowdown: float = 2.0
@@ -27,7 +29,7 @@ class Trade:
     least: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("recompute", "page", "least"):
+        for name in ("stream", "recompute", "page", "least"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidInput(f"trade {name}", getattr(self, name), "give True or False")
         if isinstance(self.slowdown, bool) or not isinstance(self.slowdown, int | float):
@@ -38,17 +40,19 @@ class Trade:
             raise InvalidInput("trade objective", self.objective, f"choose one of {', '.join(OBJECTIVES)}")
 
 
-RECOMPUTE, NOTHING = Trade(), Trade(recompute=False)  # the default; and plans as they are
+DEFAULT, NOTHING = Trade(), Trade(stream=False, recompute=False)  # the default; and plans as they are
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a program gave for bytes. plain_bytes, plain_seconds, plain_joules: without it. again: kernels that run a
+    """What a program gave for bytes. plain_bytes, plain_seconds, plain_joules: without it. streamed: kernels that work
+    by rows. again: kernels that run a
     second time, or more often. paged_out, paged_in: bytes written to storage and read back, a run."""
 
     plain_bytes: int
     plain_seconds: float | None
     plain_joules: float | None
+    streamed: int
     again: int
     paged_out: int
     paged_in: int

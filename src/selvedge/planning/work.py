@@ -6,10 +6,12 @@ The counts follow the native kernels: which extent the lanes run over, and how o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 
 from ..device.cost import Work
 from .kernel import FLASH, Instance, Kernel
+from .stream import traffic
 
 # What becomes a call of libm a number, and keeps the compiler from using vectors for the loop around it.
 LIBM = frozenset(
@@ -23,9 +25,32 @@ STEPS = {"quantize": 25, "quantize_square": 26, "to_bfloat16": 16, "from_bfloat1
          "dequantize_square": 3}  # fmt: skip
 
 
-def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> Work:
-    """``arena``: the level ("cache" or "ram") in which the plan's arena lies; ``flash``: whether what is frozen is read
-    from a level of its own."""
+def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> tuple[Work, ...]:
+    """What ``kernel`` does; of a streamed one, what each of its inner kernels does and the moving of rows.
+
+    ``arena``: the level ("cache" or "ram") in which the plan's arena lies; ``flash``: whether what is frozen is read
+    from a level of its own.
+    """
+    if not kernel.inner:
+        return (_work(kernel, instances, lanes, arena, flash),)
+    known = {**instances, **{w.value.id: w.value for w in kernel.windows}}
+    calls, moved = traffic(kernel, known)
+    parts = [_work(k, known, lanes, arena, flash) for k in kernel.inner]
+    again = [replace(w, counts={**w.counts, "call": float(n)}) for w, n in zip(parts, calls, strict=True)]
+    if not moved:
+        return tuple(again)
+    copy = Work("copy", again[0].dtype, 0, {arena: 2 * moved}, {"call": float(max(calls)), "byte": 2.0 * moved})
+    return (*again, copy)
+
+
+def bytes_moved(kernel: Kernel, instances: Mapping[int, Instance]) -> int:
+    """Bytes that ``kernel`` reads and writes: of a streamed one, what its inner kernels do and twice each row moved."""
+    known = {**instances, **{w.value.id: w.value for w in kernel.windows}}
+    touched = sum(known[i].spec.bytes for k in kernel.inner or (kernel,) for i in (*k.reads, *k.writes))
+    return touched + (2 * traffic(kernel, known)[1] if kernel.inner else 0)
+
+
+def _work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> Work:
     touched = [instances[i] for i in (*kernel.reads, *kernel.writes)]
     moved = sum(i.spec.bytes for i in touched)
     frozen = sum(instances[i].spec.bytes for i in kernel.reads if instances[i].region == FLASH) if flash else 0

@@ -29,6 +29,13 @@ FLAGS = (
 )
 
 
+# gcc leaves a lone chain of sums without fused multiply-adds on some machines, and takes products out of a sum where it
+# makes vectors of them: then a number would depend on the tile that it is computed in. What is vectorised by hand needs
+# neither.
+ALIKE = ("--param=avoid-fma-max-bits=0",)
+LINKED = ("-fno-tree-loop-vectorize",)
+
+
 class BuildFailed(SelvedgeError):
     """The compiler refused the sources. ``output`` is all it printed."""
 
@@ -73,8 +80,11 @@ def build(
     flags = [*FLAGS, "-march=native", f"-DSV_VECTOR_BYTES={lanes * item if lanes > 1 else 0}", f"-DSV_REAL={real}"]
     if compiler.kind != "gcc" and lanes * item == 64:
         flags.append("-mprefer-vector-width=512")
+    if compiler.kind == "gcc":
+        flags += ALIKE
+    apart = [*flags, *(LINKED if compiler.kind == "gcc" else ()), "-c"]
     whole = sources
-    linked = _compile(compiler, [*flags, "-c"], _needed_by("linked.c", sources), cache, ".o")
+    linked = _compile(compiler, apart, _needed_by("linked.c", sources), cache, ".o")
     sources = {n: t for n, t in sources.items() if n != "linked.c"}
     everything = [*flags, "-shared", "-DSV_LINKED", *extra]
     library = _compile(compiler, everything, sources, cache, ".so", (linked,))
@@ -82,7 +92,7 @@ def build(
         return library
     for broken in (library, linked):  # a crash, or a full disk, has cut what an earlier run has cached
         broken.unlink(missing_ok=True)
-    linked = _compile(compiler, [*flags, "-c"], _needed_by("linked.c", whole), cache, ".o")
+    linked = _compile(compiler, apart, _needed_by("linked.c", whole), cache, ".o")
     library = _compile(compiler, everything, sources, cache, ".so", (linked,))
     if not _loads(library):
         raise SelvedgeError(f"cache directory {cache}: {library.name} cannot be loaded, even built anew")

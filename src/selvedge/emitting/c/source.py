@@ -10,8 +10,10 @@ from ...artifact.layout import Layout
 from ...artifact.preprocess import Preprocess
 from ...planning.kernel import FLASH, STATE, Kernel
 from ...planning.schedule import Arrangement, Compute, Program
-from .calls import FAMILIES, Arguments, longest_window
-from .loops import C_TYPES, COMPACT, Pointers, block_loop, loop, number, reduce_loop, tile_loop
+from .calls import FAMILIES, longest_window
+from .loops import C_TYPES, COMPACT, loop, number, reduce_loop
+from .stream import streamed
+from .tiles import call, pointers_of, whole_units
 
 STATUS = ("OK", "NOT_FINITE", "BAD_LABEL", "STORAGE", "TORN")
 
@@ -108,14 +110,17 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
             kernel = p.kernels[kernel_id]
             if kernel.family in PAGES:
                 continue
-            row = FAMILIES.get(kernel.family)
-            if row is not None:
-                headers.add(row.header)
-                zeros = max(zeros, row.zeros(kernel.params))
-                window = max(window, longest_window(kernel.params))
-            if kernel.expression is not None:
-                headers.add("elementwise.h")
-                headers |= {"compact.h" for step in kernel.expression.steps if step.op in COMPACT}
+            if kernel.inner:
+                headers.add("stream.h")
+            for one in kernel.inner or (kernel,):
+                row = FAMILIES.get(one.family)
+                if row is not None:
+                    headers.add(row.header)
+                    zeros = max(zeros, row.zeros(one.params))
+                    window = max(window, longest_window(one.params))
+                if one.expression is not None:
+                    headers.add("elementwise.h")
+                    headers |= {"compact.h" for step in one.expression.steps if step.op in COMPACT}
             comment, signature, *body = _kernel(plan, p, kernel)
             names[kernel_id] = functions.setdefault(tuple(body), _function(p, kernel))
             if names[kernel_id] == _function(p, kernel):
@@ -222,26 +227,23 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
     for text, used in (("a", any(r != FLASH for r in touched)), ("w", FLASH in touched)):
         if not used:
             lines.append(f"(void){text};")
+    r, w = ("x", "y") if kernel.inner else ("r", "w")  # a streamed kernel gives its inner ones r and w
     for i, read in enumerate(kernel.reads):
         kind, text = _pointer(plan, p, read, False)
-        lines.append(f"{kind}const r{i} = {text}; {_comment(p.instances[read].label)}")
+        lines.append(f"{kind}const {r}{i} = {text}; {_comment(p.instances[read].label)}")
     for i, write in enumerate(kernel.writes):
         kind, text = _pointer(plan, p, write, True)
-        lines.append(f"{kind}const w{i} = {text}; {_comment(p.instances[write].label)}")
-    if kernel.scratch is not None:
+        lines.append(f"{kind}const {w}{i} = {text}; {_comment(p.instances[write].label)}")
+    if kernel.inner and kernel.scratch is not None:
+        lines.append(f"unsigned char *const z = a + {p.offsets[kernel.scratch]};")
+    elif kernel.scratch is not None:
         kind, text = _pointer(plan, p, kernel.scratch, True)
         lines.append(f"{kind}const s = {text};")
-    reads = [f"r{i}" for i in range(len(kernel.reads))]
-    writes = [f"w{i}" for i in range(len(kernel.writes))]
-    pointers = Pointers(
-        reads,
-        [p.instances[i].spec.dtype for i in kernel.reads],
-        writes,
-        [p.instances[i].spec.dtype for i in kernel.writes],
-        "raw",
-    )
+    if kernel.inner:
+        return [*lines, *streamed(kernel, {i: p.instances[i].spec for i in kernel.touches}), "SV_WALL();", "}"]
+    pointers = pointers_of(kernel, lambda i: p.instances[i].spec.dtype)
     if row is not None:
-        lines += _call(kernel, reads, writes, pointers)
+        lines += call(kernel, pointers, str(whole_units(kernel)))
     elif kernel.reduction is not None:
         assert kernel.expression is not None
         lines += reduce_loop(kernel.expression, kernel.reduction, pointers)
@@ -252,54 +254,6 @@ def _kernel(plan: Arrangement, p: Program, kernel: Kernel) -> list[str]:
     if fails:
         lines.append("return SELVEDGE_OK;")
     return [*lines, "}"]
-
-
-def _call(kernel: Kernel, reads: Sequence[str], writes: Sequence[str], pointers: Pointers) -> list[str]:
-    row = FAMILIES[kernel.family]
-    dtype = pointers.write_dtypes[0]
-    tile = kernel.tile
-    own = reads[: kernel.producer_reads]
-    scratch = "s" if kernel.scratch is not None else "0"
-    if tile is None:
-        units = str(_units(kernel))
-        return row.lines(Arguments(kernel, dtype, own, writes, writes[0], scratch, "0", units, "zeros"))
-    assert kernel.expression is not None
-    raw = "s" if tile.staged else f"w0 + u * {tile.unit}"
-    if kernel.scratch is not None and tile.staged:
-        scratch = f"s + {tile.elements}"
-    *declarations, call = row.lines(Arguments(kernel, dtype, own, writes, "raw", scratch, "u", "v", "zeros"))
-    base, count = f"u * {tile.unit}", f"(v - u) * {tile.unit}"
-    if kernel.expression.block:
-        follow = block_loop(kernel.expression, pointers, base, f"v * {tile.unit}")
-    else:
-        follow = tile_loop(kernel.expression, pointers, base, count)
-    lines = list(declarations)
-    if tile.units_per_tile >= tile.units:
-        lines += ["const int32_t u = 0;", f"const int32_t v = {tile.units};", f"real *const raw = {raw};", call]
-        return lines + follow
-    return [
-        *lines,
-        f"for (int32_t u = 0; u < {tile.units}; u += {tile.units_per_tile}) {{",
-        f"const int32_t v = sv_min_int(u + {tile.units_per_tile}, {tile.units});",
-        f"real *const raw = {raw};",
-        call,
-        *follow,
-        "}",
-    ]
-
-
-def _units(kernel: Kernel) -> int:
-    """All the units of an untiled call of a family that can be tiled."""
-    p = kernel.params
-    if kernel.family == "conv2d":
-        return int(p["n"] * p["oh"] * p["ow"])
-    if kernel.family == "depthwise":
-        return int(p["n"] * p["oh"])
-    if kernel.family == "conv2d_weight_grad":
-        return int(p["kh"] * p["kw"] * (p["c"] // p["groups"]))
-    if kernel.family == "depthwise_weight_grad":
-        return int(p["kh"] * p["kw"])
-    return 0
 
 
 def _program(plan: Arrangement, p: Program, name: str, number_: int, names: Mapping[int, str]) -> list[str]:

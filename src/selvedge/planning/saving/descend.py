@@ -117,8 +117,6 @@ def least_any(low: Lowered) -> int:
     size = {i.id: i.spec.bytes for i in low.instances if i.region == ARENA}
     outputs = sum(size.get(i, 0) for i in set(low.outputs.values()))
     kernels = (
-        sum(size.get(i, 0) for i in k.touches)
-        - shared_bytes(k.inplace, k.writes, k.reads, size.keys() & set(k.reads), size)
-        for k in low.kernels
+        sum(size.get(i, 0) for i in k.touches) - shared_bytes(k, size.keys() & set(k.reads), size) for k in low.kernels
     )
     return max([outputs, *kernels])

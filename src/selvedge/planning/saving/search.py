@@ -64,21 +64,22 @@ class Search:
     def _makers(self) -> None:
         """Every kernel that may run again, and the cheaper ones that make one of its results."""
         low, facts = self.low, self.facts
+        instances = {i.id: i for i in low.instances}
         for k in low.kernels:
             own = [w for w in k.writes if w in facts.size]
             if len(own) != len(k.writes) or k.family in ONCE:
                 continue  # an update happens once
             for w in own:
-                options = (derived(k, w, low.instances), pruned(k, (w,), low.instances)) if len(own) > 1 else ()
+                options = (derived(k, w, instances), pruned(k, (w,), instances)) if len(own) > 1 else ()
                 ids = [self._add(option) for option in options if option is not None]
                 self.makers[w] = sorted([*ids, k.id], key=lambda i: (facts.cost[i], i))
 
     def _pages(self) -> None:
-        outputs = set(self.low.outputs.values())
+        outputs, labels = set(self.low.outputs.values()), {i.id: i.label for i in self.low.instances}
         for i, size in self.facts.size.items():
             if i not in outputs and not any(k.scratch == i for k in self.low.kernels):
                 about = {"bytes": size, "of": i}
-                label = self.low.instances[i].label
+                label = labels[i]
                 out = Kernel(0, "page_out", (i,), (), about, 1, label=f"page out {label}")
                 back = Kernel(0, "page_in", (), (i,), about, label=f"page in {label}")
                 self.stored[i] = (self._add(out), self._add(back))

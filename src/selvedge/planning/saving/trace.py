@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..kernel import ARENA, STATE, Kernel, Lowered
-from ..order import shared_bytes
+from ..order import pairs_in_place
 
 Log = list[tuple[int, bool]]  # where an instance is touched, in order: (position, made there rather than read)
 
@@ -20,6 +20,7 @@ class Facts:
     """What replaying needs to know of each kernel, by id; grows as kernels are added to the table.
 
     reads/writes: instances of the arena, each once. pairs: (write, read) instances of one size that may share bytes.
+    over: (read, bytes that a result shares with it by lying over it), where the read dies.
     old: trainable state that it reads as it was before the update. updates: state that it writes. waits: of what
     updates state, the kernels that must have run although it reads nothing of theirs.
     """
@@ -32,6 +33,7 @@ class Facts:
     writes: dict[int, tuple[int, ...]]
     scratch: dict[int, int]
     pairs: dict[int, tuple[tuple[int, int], ...]]
+    over: dict[int, tuple[tuple[int, int], ...]]
     cost: dict[int, float]
     seconds: dict[int, float]
     old: dict[int, frozenset[str]]
@@ -53,7 +55,7 @@ class Facts:
             size,
             frozenset(low.inputs.values()) & frozenset(size),
             frozenset(low.outputs.values()) & frozenset(size),
-            {}, {}, {}, {}, {}, {}, {}, {}, {}, price, time, dict.fromkeys(once, gate), states,
+            {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, price, time, dict.fromkeys(once, gate), states,
         )  # fmt: skip
         for k in low.kernels:
             facts.add(k)
@@ -67,6 +69,11 @@ class Facts:
         self.scratch[k.id] = size[k.scratch] if k.scratch is not None else 0
         pairs = ((k.writes[w], k.reads[r]) for w, r in k.inplace)
         self.pairs[k.id] = tuple((w, r) for w, r in pairs if w in size and r in size and size[w] == size[r])
+        self.over[k.id] = tuple(
+            (k.reads[r], min(size[k.writes[w]] - apart, size[k.reads[r]]))
+            for w, r, apart in k.overlay
+            if k.reads[r] in size and k.writes[w] in size
+        )
         self.cost[k.id], self.seconds[k.id] = self.price(k), self.time(k)
         named = [self.states[r] for r in k.reads if r in self.states]
         self.old[k.id] = frozenset(name for name, version in named if version == 0)
@@ -78,7 +85,8 @@ def profile(facts: Facts, sequence: Sequence[int]) -> list[int]:
 
     Walks backwards: a value is live where a later kernel still reads it.
     """
-    size, reads, writes, scratch, pairs = facts.size, facts.reads, facts.writes, facts.scratch, facts.pairs
+    size, reads, writes, scratch = facts.size, facts.reads, facts.writes, facts.scratch
+    pairs, over = facts.pairs, facts.over
     needed = set(facts.pinned)
     live = sum(size[i] for i in needed)
     found = [0] * len(sequence)
@@ -98,8 +106,8 @@ def profile(facts: Facts, sequence: Sequence[int]) -> list[int]:
                 dying.append(r)
                 during += size[r]
                 after += size[r]
-        if dying and pairs[k]:
-            during -= _shared(facts, k, dying)
+        if dying and (pairs[k] or over[k]):
+            during -= max([_shared(facts, k, dying), *(n for r, n in over[k] if r in dying)])
         found[at] = during
         live = after
     if not needed <= facts.inputs:
@@ -115,7 +123,7 @@ def _shared(facts: Facts, k: int, dying: list[int]) -> int:
     own = list(dict.fromkeys(w for w, _ in usable))
     other = list(dict.fromkeys(r for _, r in usable))
     positions = [(own.index(w), other.index(r)) for w, r in usable]
-    return shared_bytes(positions, own, other, set(other), facts.size)
+    return sum(facts.size[w] for w, _ in pairs_in_place(positions, own, other, set(other), facts.size))
 
 
 def touches(facts: Facts, sequence: Sequence[int]) -> dict[int, Log]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..expression import flat_reads, row_major
 from ..kernel import Argument, Expression, Instance, Kernel, Operand, Step, Temp
 
 
-def pruned(kernel: Kernel, keep: Collection[int], instances: Sequence[Instance]) -> Kernel | None:
+def pruned(kernel: Kernel, keep: Collection[int], instances: Mapping[int, Instance]) -> Kernel | None:
     """``kernel`` without the writes that are not in ``keep`` (instance ids); None where the call cannot leave them out.
 
     The steps that only they need go too, and so do the reads of those steps.
@@ -41,7 +41,7 @@ def pruned(kernel: Kernel, keep: Collection[int], instances: Sequence[Instance])
     return replace(kernel, reads=reads, writes=writes, expression=expression, inplace=inplace)
 
 
-def derived(kernel: Kernel, wanted: int, instances: Sequence[Instance]) -> Kernel | None:
+def derived(kernel: Kernel, wanted: int, instances: Mapping[int, Instance]) -> Kernel | None:
     """A loop that makes result ``wanted`` (an instance id) of ``kernel`` from its other results, where that is all it
     takes: a norm's output from its centred input, say. It costs a pass over the elements instead of a convolution."""
     e = kernel.expression
@@ -103,7 +103,7 @@ def derived(kernel: Kernel, wanted: int, instances: Sequence[Instance]) -> Kerne
     )  # fmt: skip
 
 
-def _held(makes: dict[int, int], step: int, goal: int, kernel: Kernel, instances: Sequence[Instance]) -> bool:
+def _held(makes: dict[int, int], step: int, goal: int, kernel: Kernel, instances: Mapping[int, Instance]) -> bool:
     """Is the value of ``step`` another result of the kernel, in memory as exactly as in a register? A mask is not."""
     return step in makes and step != goal and instances[kernel.writes[makes[step]]].spec.is_float
 
