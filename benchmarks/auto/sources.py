@@ -56,7 +56,9 @@ def omniglot() -> tuple[Array, Array, Array]:
         with zipfile.ZipFile(FOLDER / "omniglot_small" / part) as archive:
             for entry in sorted(n for n in archive.namelist() if n.endswith(".png")):
                 character = entry.split("/", 1)[1].rpartition("/")[0]
-                picture = Image.open(io.BytesIO(archive.read(entry))).convert("L").resize((28, 28), Image.Resampling.BOX)
+                picture = (
+                    Image.open(io.BytesIO(archive.read(entry))).convert("L").resize((28, 28), Image.Resampling.BOX)
+                )
                 images.append(1 - np.asarray(picture, np.float32) / 255)
                 labels.append(names.setdefault(character, len(names)))
                 drawers.append(int(entry[-6:-4]) - 1)

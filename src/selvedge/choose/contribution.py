@@ -6,14 +6,14 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..artifact import files
 from ..errors import InvalidInput
 
-METHODS = ("loss_decrease", "fisher")
+METHODS = ("allocation", "loss_decrease", "fisher")
 CHOICES = ("open", "always", "never")
 FRACTIONS = (0.125, 0.25, 0.5)  # of a tensor's output channels, the best first
 LIMIT = 1 << 26  # bytes: no file of ours is larger
@@ -24,7 +24,8 @@ _HEAD = """\
 # shares: the part of the score that the best 1/8, 1/4 and 1/2 of the output channels hold.
 """
 _UNITS = {
-    "loss_decrease": "loss gained on held-out samples in a few steps, the tensor's part in it",
+    "allocation": "the tensor's part in the loss that held-out samples lose while all tensors learn together",
+    "loss_decrease": "the loss that held-out samples lose while the tensor learns alone",
     "fisher": "trace of the empirical Fisher information, the mean of (dL/dw)^2 over samples, summed over the tensor",
 }
 
@@ -64,6 +65,15 @@ class Contribution:
     def with_tensor(self, tensor: Tensor) -> Contribution:
         return replace(self, tensors=(*self.tensors, tensor))
 
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, for machines."""
+        return {
+            "method": self.method,
+            "of": self.of,
+            "total": self.total,
+            "tensors": [asdict(t) for t in self.ranked()],
+        }
+
     def save(self, path: str | Path) -> None:
         """Write it as TOML, whole or not at all."""
         lines = [_HEAD.format(unit=_UNITS[self.method])]
@@ -89,7 +99,7 @@ class Contribution:
         method, of, total = given.get("method"), given.get("of"), given.get("total")
         entries = given.get("tensor", [])
         if method not in METHODS or not isinstance(of, str) or not _whole(total) or not isinstance(entries, list):
-            fix = f'it needs method ({" or ".join(METHODS)}), of, total and [[tensor]] tables: measure it anew'
+            fix = f"it needs method ({' or '.join(METHODS)}), of, total and [[tensor]] tables: measure it anew"
             raise InvalidInput("contribution", str(path), fix)
         tensors = tuple(_tensor(entry) for entry in entries)
         names = [t.name for t in tensors]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from .knapsack import Estimate, Item, Room, solve
 
-ESTIMATES, FACTS = 12, 24  # plans at most in each part, beside one a tensor
+ESTIMATES, FACTS = 8, 12  # plans at most in each part, beside one a tensor
 SCALE = 10**6  # scores are parts of so many
 
 

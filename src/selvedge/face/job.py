@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -54,6 +55,7 @@ class Terms:
     norms: str
     batch: int | None
     epochs: int
+    contribution: Path | None = None
 
 
 def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work) -> Job:
@@ -116,6 +118,7 @@ def _plan(job: Job, terms: Terms, batch: int) -> Plan:
         optimizer=terms.optimizer,
         schedule=schedule(terms.schedule, terms.optimizer.lr, batches * terms.epochs),
         update=terms.update,
+        contribution=terms.contribution,
         norms=terms.norms,
         batch=batch,
         preprocess=data.preprocess,

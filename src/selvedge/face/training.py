@@ -52,6 +52,7 @@ class Order:
     resume: bool
     seed: int
     plot: Path | None
+    contribution: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ def train(order: Order, debug: bool) -> Trained:
                 order.norms,
                 order.batch,
                 order.epochs,
+                order.contribution,
             )
             plan = planned(job, terms)
         work.part("compiling")

@@ -151,6 +151,7 @@ def attempt(order: Order, debug: bool) -> Trial:
                 order.norms,
                 order.batch,
                 order.epochs,
+                order.contribution,
             )
             plan = planned(job, terms)
             last, refused = _last(job, terms, plan)
@@ -240,7 +241,7 @@ def _last(job: Job, terms: Terms, plan: Plan) -> tuple[Plan | None, str]:
     step = plan.arrangement.programs["step"]
     batch = step.instances[step.inputs["x"]].spec.shape[0]
     try:
-        return planned(job, replace(terms, update="last:1", batch=batch)), ""
+        return planned(job, replace(terms, update="last:1", batch=batch, contribution=None)), ""
     except DoesNotFit as error:
         return None, str(error)
 

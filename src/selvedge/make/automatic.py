@@ -86,7 +86,9 @@ def require(measured: Contribution, captured: Captured) -> None:
     sizes = {n: captured.state[n].nbytes for n in captured.trainable}
     for t in measured.tensors:
         if t.name not in sizes:
-            raise InvalidInput(f"contribution {t.name}", "not trainable here", "it is of another model: measure this one")
+            raise InvalidInput(
+                f"contribution {t.name}", "not trainable here", "it is of another model: measure this one"
+            )
         if t.bytes != sizes[t.name]:
             fix = f"here it has {sizes[t.name]} bytes: measure this model"
             raise InvalidInput(f"contribution {t.name}", f"of {t.bytes} bytes", fix)
