@@ -96,7 +96,7 @@ class Contribution:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             said = error.strerror if isinstance(error, OSError) else str(error)
             raise InvalidInput("contribution", str(path), f"it cannot be read ({said}): measure it anew") from None
-        method, of, total = given.get("method"), given.get("of"), given.get("total")
+        method, of, total = given.get("method"), given.get("of"), given.get("total", -1)
         entries = given.get("tensor", [])
         if method not in METHODS or not isinstance(of, str) or not _whole(total) or not isinstance(entries, list):
             fix = f"it needs method ({' or '.join(METHODS)}), of, total and [[tensor]] tables: measure it anew"
@@ -129,7 +129,7 @@ def _tensor(entry: object) -> Tensor:
     def refuse(field: str, fix: str) -> InvalidInput:
         return InvalidInput(f"contribution {name} {field}", given.get(field), fix)
 
-    score, shares = given.get("score"), given.get("shares", [])
+    score, shares = given.get("score", -1), given.get("shares", [])
     if not _whole(given.get("bytes")):
         raise refuse("bytes", "give a whole number of bytes")
     if not _number(score):

@@ -53,8 +53,8 @@ def _of(name: str, parameters: set[str]) -> bool:
 def loss_decrease(
     session: Session, names: Sequence[str], train: Samples, held_out: Samples, rows: Array, lr: float
 ) -> float:
-    """The loss that ``held_out`` loses when ``names`` alone learn over ``rows`` [steps, batch], at least 0; 0 where they
-    diverge. The rate falls from ``lr`` by half a cosine. The session is left as it was."""
+    """The loss that ``held_out`` loses when ``names`` alone learn over ``rows`` [steps, batch]: at least 0, and 0 where
+    they diverge. The rate falls from ``lr`` by half a cosine. The session is left as it was."""
     work = Alone(session)
     before = score(session, held_out).loss
     try:

@@ -56,8 +56,9 @@ def contribution(
     method: "allocation": all tensors learn together for ``steps`` steps, and the loss that the held-out samples lose is
         divided among them, exactly (arXiv:1909.01440); "loss_decrease": each learns alone for ``steps`` steps;
         "fisher": the trace of the empirical Fisher information as the model is, without a step.
-    optimizer: by default ``Adam(lr=1e-3)``, whose steps are of equal size in steep and in flat directions: what a tensor
-        contributes is then what there is to gain, not how steep the way begins. At its rate the whole model has to learn.
+    optimizer: by default ``Adam(lr=1e-3)``, whose steps are of equal size in steep and in flat directions: what a
+        tensor contributes is then what there is to gain, not how steep the way begins. At its rate the whole model has
+        to learn.
     batch, steps: of the learning; a smaller batch is taken where there are fewer samples.
     samples: held-out samples at most that an allocation looks at; training samples of a Fisher trace.
     file: progress is kept there after each tensor that is measured by itself, and a later call goes on from it; the
