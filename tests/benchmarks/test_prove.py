@@ -51,6 +51,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "random models, native": "tests/make/test_random_models_native.py",
         "zoo gradients, and twenty steps in double": "tests/make/test_gradients.py",
         "demo, five seeds": "benchmarks/prove_demo.py",
+        "what to update, four transfers": "benchmarks/prove_auto.py",
     }
     assert tests.keys() == prove.PROOFS.keys()
     for name, test in tests.items():

@@ -88,5 +88,5 @@ def solve(
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
     names = frozenset(name for name, variable in taken.items() if solver.boolean_value(variable))
-    bound = -int(-(solver.best_objective_bound + most) // (most + 1))
+    bound = (round(solver.best_objective_bound) + most) // (most + 1)
     return Solution(names, sum(item.score for item in items if item.name in names), bound)
