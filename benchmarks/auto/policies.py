@@ -70,9 +70,13 @@ def plans(task: Task, seed: int) -> Iterator[tuple[str, float, sv.Plan]]:
 
 def last(task: Task, ram: int) -> sv.Plan:
     """The most last layers that fit."""
-    layers = trained_layers(plan(task, "last:1").captured)
-    found = [made for k in range(1, layers + 1) if (made := _fitting(task, f"last:{k}", ram)) is not None]
-    return max(found, key=lambda made: len(made.updated))
+    made = plan(task, "last:1", ram)
+    for k in range(2, trained_layers(made.captured) + 1):
+        more = _fitting(task, f"last:{k}", ram)
+        if more is None:
+            break
+        made = more
+    return made
 
 
 def random(task: Task, ram: int, seed: int) -> sv.Plan:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ortools.sat.python import cp_model
-
 DETERMINISTIC_SECONDS = 5.0  # OR-Tools' own clock, which counts work: the same on every machine
 
 
@@ -55,6 +53,8 @@ def solve(
     One thread and a limit in deterministic time: the same answer every time. Method: CP-SAT (Perron and Furnon,
     OR-Tools), the 0-1 knapsack with conditional capacities and shared (precedence) costs.
     """
+    from ortools.sat.python import cp_model  # it takes a second to load, and most plans need no solver
+
     model = cp_model.CpModel()
     taken = {item.name: model.new_bool_var(item.name) for item in items}
     for item in items:

@@ -141,19 +141,20 @@ class _Search:
 def search(candidates: Sequence[Candidate], ram: int, planner: Planner) -> Found | None:
     """The set of the greatest summed score that ``planner`` says fits; None where none was found.
 
-    planner: the cost of a set of names, None where the set has no plan. Deterministic.
+    What contributes nothing is left out, unless it is fixed. planner: the cost of a set of names, None where the set
+    has no plan. Deterministic.
     """
-    total = sum(c.score for c in candidates)
-    if not candidates or total <= 0:
+    total = sum(c.score for c in candidates if c.fixed is not False)
+    if total <= 0:
         return None
-    items = [Item(c.name, round(SCALE * c.score / total), c.bytes, c.saved, c.fixed) for c in candidates]
+    scored = [Item(c.name, round(SCALE * c.score / total), c.bytes, c.saved, c.fixed) for c in candidates]
+    items = [item for item in scored if item.fixed or (item.fixed is None and item.score)]
     work = _Search(items, ram, planner)
-    for item in items:
-        work.cost(frozenset((item.name,)))
-    everything = frozenset(item.name for item in items if item.fixed is not False)
-    if everything:
-        work.cost(everything)
-    work.estimated()
+    work.cost(frozenset(item.name for item in items))
+    if work.best is None:
+        for item in items:
+            work.cost(frozenset((item.name,)))
+        work.estimated()
     bound = work.facts()
     if work.best is None:
         return None
