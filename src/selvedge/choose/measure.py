@@ -125,15 +125,15 @@ def fisher(gradients: Session, samples: Samples) -> dict[str, Array]:
 
 
 def shares(each: Array) -> tuple[float, ...]:
-    """The part of the whole that the best 1/8, 1/4 and 1/2 of the first axis (output channels) hold; () where there is
-    one channel, or nothing to share."""
+    """The part of the whole that the best 1/8, 1/4 and 1/2 of the first axis (output channels) hold, to four digits; ()
+    where there is one channel, or nothing to share."""
     if each.ndim == 0 or len(each) < 2:
         return ()
     rows = np.sort(np.maximum(0, each.reshape(len(each), -1).sum(1)))[::-1]
     total = rows.sum()
     if total <= 0:
         return ()
-    return tuple(float(rows[: max(1, round(f * len(rows)))].sum() / total) for f in FRACTIONS)
+    return tuple(round(float(rows[: max(1, round(f * len(rows)))].sum() / total), 4) for f in FRACTIONS)
 
 
 def batches(count: int, steps: int, size: int, seed: int) -> Array:
