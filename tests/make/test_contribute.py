@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import selvedge as sv
-from selvedge.choose.measure import Alone, allocation, batches, fisher, shares
+from selvedge.choose.measure import Alone, allocation, batches, first_order, fisher, shares
 from selvedge.learn.metrics import Arrays, score
 
 ADAM = sv.Adam(lr=3e-3)
@@ -45,6 +45,16 @@ def test_fisher_is_the_mean_square_of_pytorchs_gradients(net: nn.Module, data: t
     assert found.keys() == expected.keys()
     for n, each in found.items():
         np.testing.assert_allclose(each, expected[n].numpy(), rtol=2e-4, atol=1e-9)
+
+
+def test_first_order_is_the_square_of_pytorchs_mean_gradient(
+    net: nn.Module, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    found = first_order(session(net, sv.SGD(lr=0.0, momentum=1.0), 1), Arrays(*data))
+    net.zero_grad()
+    nn.functional.cross_entropy(net(torch.tensor(data[0])), torch.tensor(data[1]).long()).backward()
+    for n, p in net.named_parameters():
+        np.testing.assert_allclose(found[n], p.grad.numpy() ** 2, rtol=1e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize("names", [["3.weight"], ["0.bias", "6.weight"]])
@@ -154,7 +164,7 @@ def test_a_persons_choice_is_kept(net: nn.Module, data: tuple[np.ndarray, np.nda
 
 def test_settings_that_cannot_be_are_one_line(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:
     for given, said in (
-        ({"method": "guess"}, "allocation, loss_decrease, fisher"),
+        ({"method": "guess"}, "allocation, loss_decrease, fisher, first_order"),
         ({"steps": 0}, "steps is 0"),
         ({"optimizer": sv.SGD(lr=1e6)}, "diverges at that rate"),
     ):

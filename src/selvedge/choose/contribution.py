@@ -13,7 +13,7 @@ from typing import Any
 from ..artifact import files
 from ..errors import InvalidInput
 
-METHODS = ("allocation", "loss_decrease", "fisher")
+METHODS = ("allocation", "loss_decrease", "fisher", "first_order")
 CHOICES = ("open", "always", "never")
 FRACTIONS = (0.125, 0.25, 0.5)  # of a tensor's output channels, the best first
 LIMIT = 1 << 26  # bytes: no file of ours is larger
@@ -27,6 +27,7 @@ _UNITS = {
     "allocation": "the tensor's part in the loss that held-out samples lose while all tensors learn together",
     "loss_decrease": "the loss that held-out samples lose while the tensor learns alone",
     "fisher": "trace of the empirical Fisher information, the mean of (dL/dw)^2 over samples, summed over the tensor",
+    "first_order": "squared norm of the gradient: what one SGD step loses, to first order, divided by its rate",
 }
 
 

@@ -124,6 +124,20 @@ def fisher(gradients: Session, samples: Samples) -> dict[str, Array]:
     return {n: _face(gradients, n, total / len(samples)) for n, total in sums.items()}
 
 
+def first_order(gradients: Session, samples: Samples) -> dict[str, Array]:
+    """Tensor -> (d mean L / dw)^2, in PyTorch's layout: what the loss loses in one step of SGD, to first order, divided
+    by its rate. gradients: as for :func:`fisher`."""
+    start = gradients.snapshot()
+    try:
+        for i in range(len(samples)):
+            gradients.step(*samples.take(np.array([i])), lr=0.0)
+        summed = gradients.snapshot()
+    finally:
+        gradients.restore(start, 0)
+    found = {n: (summed[n + SLOT].astype(np.float64) / len(samples)) ** 2 for n in start if n + SLOT in start}
+    return {n: _face(gradients, n, squared) for n, squared in found.items()}
+
+
 def shares(each: Array) -> tuple[float, ...]:
     """The part of the whole that the best 1/8, 1/4 and 1/2 of the first axis (output channels) hold, to four digits; ()
     where there is one channel, or nothing to share."""

@@ -17,7 +17,7 @@ from torch.export import ExportedProgram
 from ..capture.loss import Loss
 from ..capture.optimizer import SGD, Adam, Optimizer
 from ..choose import METHODS, Contribution, Tensor
-from ..choose.measure import allocation, batches, fisher, loss_decrease, shares
+from ..choose.measure import allocation, batches, first_order, fisher, loss_decrease, shares
 from ..data import Dataset
 from ..device import Device
 from ..errors import InvalidInput
@@ -55,12 +55,13 @@ def contribution(
         which every fourth is held out where ``validation`` is not given. No test sample is ever looked at.
     method: "allocation": all tensors learn together for ``steps`` steps, and the loss that the held-out samples lose is
         divided among them, exactly (arXiv:1909.01440); "loss_decrease": each learns alone for ``steps`` steps;
-        "fisher": the trace of the empirical Fisher information as the model is, without a step.
+        "fisher": the trace of the empirical Fisher information as the model is, without a step; "first_order": what one
+        step of SGD gains to first order, the squared norm of the gradient.
     optimizer: by default ``Adam(lr=1e-3)``, whose steps are of equal size in steep and in flat directions: what a
         tensor contributes is then what there is to gain, not how steep the way begins. At its rate the whole model has
         to learn.
     batch, steps: of the learning; a smaller batch is taken where there are fewer samples.
-    samples: held-out samples at most that an allocation looks at; training samples of a Fisher trace.
+    samples: held-out samples at most that an allocation looks at; training samples of the other two.
     file: progress is kept there after each tensor that is measured by itself, and a later call goes on from it; the
         scores and choices that a person wrote into it stay. stop: asked before each tensor; what is done is returned.
 
@@ -118,8 +119,8 @@ def contribution(
         on_progress(0, made.total, method)
         some = held_out if method == "allocation" else train
         seen = _Some(some, np.unique(np.linspace(0, len(some) - 1, samples).astype(np.intp)))
-        if method == "fisher":
-            found = fisher(gradients, seen)
+        if method != "allocation":
+            found = (fisher if method == "fisher" else first_order)(gradients, seen)
         else:
             try:
                 found = allocation(compile_plan(full), gradients, train, seen, rows, chosen.lr, POINTS)

@@ -16,7 +16,10 @@ def command(
     model: options.Model,
     data: options.Data,
     method: Annotated[
-        str, typer.Option(help="allocation (all learn together), loss_decrease (each alone) or fisher (none learns).")
+        str,
+        typer.Option(
+            help="allocation (all learn together), loss_decrease (each alone), fisher or first_order (none learns)."
+        ),
     ] = "allocation",
     optimizer: options.Optimizer = "adam:lr=0.001",
     batch: Annotated[int, typer.Option(help="Samples a step of the learning.")] = 8,
