@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -94,10 +94,9 @@ def random(task: Task, ram: int, seed: int) -> sv.Plan:
 
 
 def _fitting(task: Task, update: str | list[str], ram: int) -> sv.Plan | None:
-    try:
-        return plan(task, update, ram)
-    except sv.DoesNotFit:
-        return None
+    """Planned without a limit: a refusal would look for what to change."""
+    made = plan(task, update)
+    return replace(made, budget=replace(made.budget, ram=ram)) if made.arena_bytes <= ram else None
 
 
 def learn(made: sv.Plan, task: Task, seed: int, epochs: int = EPOCHS) -> Outcome:
