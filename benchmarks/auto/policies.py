@@ -82,14 +82,16 @@ def last(task: Task, ram: int) -> sv.Plan:
 def random(task: Task, ram: int, seed: int) -> sv.Plan:
     """A random order of the tensors, as far as it fits; the first order of which anything does."""
     rng, everything = np.random.default_rng([5, seed]), plan(task, "full").updated
+    names: list[str] = []
     found = None
     while found is None:
         names = rng.permutation(everything).tolist()
-        low, high = 0, len(names) + 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            made = _fitting(task, names[:middle], ram)
-            low, high, found = (middle, high, made) if made is not None else (low, middle, found)
+        found = _fitting(task, names[:1], ram)
+    low, high = 1, len(names) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        made = _fitting(task, names[:middle], ram)
+        low, high, found = (middle, high, made) if made is not None else (low, middle, found)
     return found
 
 
