@@ -23,7 +23,7 @@ from selvedge.artifact import files
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "proofs.json"
-ROAD = ("artifact", "capture", "device", "emitting", "ir", "make", "planning", "run", "errors.py")
+ROAD = ("artifact", "capture", "choose", "device", "emitting", "ir", "make", "planning", "run", "errors.py")
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,12 @@ def _demo() -> dict[str, Any]:
     return prove()
 
 
+def _auto() -> dict[str, Any]:
+    from .prove_auto import prove
+
+    return prove()
+
+
 _SRC = tuple(f"src/selvedge/{room}" for room in ROAD)
 PROOFS: Mapping[str, Proof] = {
     "random models, interpreter": Proof(
@@ -158,6 +164,9 @@ PROOFS: Mapping[str, Proof] = {
     ),
     "demo, five seeds": Proof(
         _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")
+    ),
+    "what to update, four transfers": Proof(
+        _auto, (*_SRC, "native", "src/selvedge/learn", "benchmarks/auto", "benchmarks/prove_auto.py")
     ),
 }
 

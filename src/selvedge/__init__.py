@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from .artifact.toolchain import NoCompiler
     from .capture.loss import MSE, BCEWithLogits, CrossEntropy, Reconstruction
     from .capture.optimizer import SGD, Adam, RMSProp
+    from .choose import Contribution
     from .device import Budget, Device
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
     from .learn.train import fit
     from .make.compile import compile, emit, measured
+    from .make.contribute import contribution
     from .make.plan import Plan, plan
     from .planning.trade import Trade
     from .run.artifact import load
@@ -47,6 +49,7 @@ _HOME = {
     "Adam": "capture.optimizer",
     "RMSProp": "capture.optimizer",
     "SGD": "capture.optimizer",
+    "Contribution": "choose",
     "Budget": "device",
     "Device": "device",
     "DoesNotFit": "errors",
@@ -58,6 +61,7 @@ _HOME = {
     "compile": "make.compile",
     "emit": "make.compile",
     "measured": "make.compile",
+    "contribution": "make.contribute",
     "Plan": "make.plan",
     "plan": "make.plan",
     "Trade": "planning.trade",
@@ -75,6 +79,7 @@ __all__ = [
     "Budget",
     "BuildFailed",
     "Constant",
+    "Contribution",
     "Cosine",
     "CrossEntropy",
     "Device",
@@ -95,6 +100,7 @@ __all__ = [
     "Trade",
     "__version__",
     "compile",
+    "contribution",
     "emit",
     "fit",
     "load",

@@ -53,6 +53,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "bytes of accumulation, clipping and state": "tests/make/test_optimizer_bytes.py",
         "state in fewer bytes, five seeds": "benchmarks/prove_state.py",
         "demo, five seeds": "benchmarks/prove_demo.py",
+        "what to update, four transfers": "benchmarks/prove_auto.py",
     }
     assert tests.keys() == prove.PROOFS.keys()
     for name, test in tests.items():

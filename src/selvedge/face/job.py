@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -55,6 +56,7 @@ class Terms:
     batch: int | None
     epochs: int
     accumulate: int = 1
+    contribution: Path | None = None
 
 
 def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work) -> Job:
@@ -122,6 +124,7 @@ def _plan(job: Job, terms: Terms, batch: int) -> Plan:
         optimizer=terms.optimizer,
         schedule=schedule(terms.schedule, terms.optimizer.lr, batches * terms.epochs),
         update=terms.update,
+        contribution=terms.contribution,
         norms=terms.norms,
         batch=batch,
         accumulate=terms.accumulate,

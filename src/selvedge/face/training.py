@@ -56,6 +56,7 @@ class Order:
     resume: bool = False
     seed: int = 0
     plot: Path | None = None
+    contribution: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ def train(order: Order, debug: bool) -> Trained:
                 order.batch,
                 order.epochs,
                 order.accumulate,
+                order.contribution,
             )
             plan = planned(job, terms)
         work.part("compiling")

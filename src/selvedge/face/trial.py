@@ -167,6 +167,7 @@ def attempt(order: Order, debug: bool) -> Trial:
                 order.batch,
                 order.epochs,
                 order.accumulate,
+                order.contribution,
             )
             plan = planned(job, terms)
             last, refused = _last(job, terms, plan)
@@ -255,7 +256,7 @@ def _last(job: Job, terms: Terms, plan: Plan) -> tuple[Plan | None, str]:
     if plan.update == "last:1":
         return None, ""
     try:
-        return planned(job, replace(terms, update="last:1", batch=plan.batch)), ""
+        return planned(job, replace(terms, update="last:1", batch=plan.batch, contribution=None)), ""
     except DoesNotFit as error:
         return None, str(error)
 

@@ -22,17 +22,18 @@ from ..capture.loss import MSE, BCEWithLogits, CrossEntropy, Loss, Reconstructio
 from ..capture.loss import loss as loss_by_name
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..capture.reading import checked
+from ..choose import Contribution
 from ..device import Budget, Device
-from ..device.sizes import format_bytes
 from ..errors import DoesNotFit, InvalidInput
 from ..ir import verify
 from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
 from ..planning.trade import DEFAULT, Trade
+from .automatic import automatic
 from .batch import batched, divided
-from .change import cheapest_change, trained_layers
-from .limits import excess, fits, overdrawn, reserved
+from .change import cheapest_change
+from .limits import excess, overdrawn, reserved
 from .show import notebook
 from .table import table
 from .update_cost import UpdateCost, update_cost
@@ -186,6 +187,7 @@ class Wish:
     features: Features | None = None
     trade: Trade = DEFAULT
     accumulate: int = 1
+    contribution: Contribution | None = None
 
 
 def plan(
@@ -198,6 +200,7 @@ def plan(
     optimizer: Optimizer | None = None,
     schedule: Schedule | None = None,
     update: str | Sequence[str] = "full",
+    contribution: Contribution | str | Path | None = None,
     norms: str = "frozen",
     batch: int | None = None,
     accumulate: int = 1,
@@ -224,6 +227,8 @@ def plan(
         the most last layers that do, else the biases.
     trade: what may be given for bytes where a program is too large for the budget: by default values are made again,
         in at most twice the time. See :class:`Trade`.
+    contribution: what :func:`contribution` measured, or its file: "auto" is then the set of arrays that contributes
+        most of those that fit, found by a knapsack with this planner in the loop.
     labels: the classes' names, one each; they travel in the artifact.
     features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
@@ -239,6 +244,7 @@ def plan(
         ("optimizer", optimizer, (SGD, Adam, RMSProp, type(None)), "give sv.SGD(lr=0.01), sv.Adam or sv.RMSProp"),
         ("schedule", schedule, (Constant, Step, Cosine, InverseSqrt, type(None)), "give sv.Constant(0.01), or another"),
         ("update", update, (str, list, tuple), 'give "full", "auto", "last:K", "bias" or names'),
+        ("contribution", contribution, (Contribution, str, Path, type(None)), "give what sv.contribution returned"),
         ("batch", batch, (int, type(None)), "give a whole number"),
         ("accumulate", accumulate, (int,), "give the number of micro-batches of an update"),
         ("labels", labels, (list, tuple), "give the classes' names in a list"),
@@ -289,7 +295,10 @@ def plan(
         features,
         trade or DEFAULT,
         accumulate,
+        Contribution.load(contribution) if isinstance(contribution, str | Path) else contribution,
     )
+    if wish.contribution is not None and wish.update != "auto":
+        raise InvalidInput("contribution", "given", f'update is {wish.update!r}: give update="auto", or leave it out')
     if wish.trade.page and target.storage is None:
         fix = 'give its profile [storage] size = "1GiB", or leave paging out'
         raise InvalidInput("trade page", f"on {target.name}, which has no storage", fix)
@@ -312,20 +321,23 @@ def _within(budget: Budget, limits: Budget) -> Budget:
 def _plan(wish: Wish) -> Plan:
     start = time.perf_counter()
     captured = capture(wish.model, divided(wish.example, wish.accumulate), norms=wish.norms)
-    made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
+    if wish.update == "auto":
+        wish, made = automatic(wish, captured, _attempt)
+    else:
+        made = _attempt(wish, captured)
+    _require_kept(made, wish, captured)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 
 
-def _kept(made: Plan, wish: Wish, captured: Captured) -> Plan:
-    """``made`` if it keeps its budget; else the refusal."""
+def _require_kept(made: Plan, wish: Wish, captured: Captured) -> None:
+    """Raise the refusal of a plan that breaks its budget."""
     over = excess(made)
     if over is not None:
         raise DoesNotFit(*over, cheapest_change(wish, _attempt, captured))
     late = overdrawn(made)
     if late is not None:
         raise late
-    return made
 
 
 def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> Plan:
@@ -348,52 +360,3 @@ def _require_labels(labels: tuple[str, ...], captured: Captured, loss: Loss) -> 
     classes = captured.layouts["output"].face[1] if isinstance(loss, CrossEntropy) else len(labels)
     if labels and len(labels) != classes:
         raise InvalidInput("labels", f"of {len(labels)} names", f"the model has {classes} classes: name each, or none")
-
-
-_REASONS = {
-    "full": "everything fits",
-    "last": "as many last layers as fit",
-    "bias": "not even the last layer fits, the biases do",
-}
-
-
-def _automatic(wish: Wish, captured: Captured) -> Plan:
-    """The first that fits of: everything, as many last layers as fit, the biases."""
-    tried: list[Choice] = []
-
-    def attempt(update: str) -> Plan | None:
-        try:
-            made = _attempt(replace(wish, update=update), captured)
-        except InvalidInput:
-            if update == "full":
-                raise
-            return None  # a model without biases, say
-        need = format_bytes(made.arrangement.memory.arena)
-        tried.append(Choice(f"update {update}", f"{len(made.updated)} arrays, needs {need}: {_verdict(made)}"))
-        return made if fits(made) else None
-
-    found = attempt("full")
-    if found is None:
-        # The arena grows with the number of last layers: halve the interval.
-        low, high = 0, trained_layers(captured) + 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            made = attempt(f"last:{middle}")
-            if made is not None:
-                low, found = middle, made
-            else:
-                high = middle
-    if found is None:
-        found = attempt("bias")
-    if found is None:
-        least = replace(wish, update="last:1")
-        return _kept(_attempt(least, captured), least, captured)
-    chosen = Choice("chosen", f"{found.update}: {_REASONS[found.update.partition(':')[0]]}")
-    return replace(found, arrangement=replace(found.arrangement, choices=(*tried, chosen)))
-
-
-def _verdict(made: Plan) -> str:
-    over, late = excess(made), overdrawn(made)
-    if over is not None:
-        return f"does not fit {format_bytes(over[2])}" + (" of flash" if over[0] == "flash" else "")
-    return "fits" if late is None else f"breaks the {late.field}"

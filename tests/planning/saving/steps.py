@@ -29,7 +29,10 @@ def training_steps(draw: Callable[[Any], Any], least: int = 3, most: int = 6) ->
         return len(instances) - 1
 
     def run(reads: list[int], writes: list[int], cost: int, inplace: tuple[tuple[int, int], ...] = ()) -> int:
-        kernels.append(Kernel(len(kernels), "loop", tuple(dict.fromkeys(reads)), tuple(writes), inplace=inplace))
+        number = len(kernels)
+        kernels.append(
+            Kernel(number, "loop", tuple(dict.fromkeys(reads)), tuple(writes), inplace=inplace, label=f"k{number}")
+        )
         seconds[kernels[-1].id] = float(cost)
         return kernels[-1].id
 

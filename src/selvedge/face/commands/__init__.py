@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from . import compile, doctor, inspect, predict, train, trial, zoo
+from . import compile, contribute, doctor, inspect, predict, train, trial, zoo
 
 
 def register(app: typer.Typer) -> None:
     """Enter every command of this room."""
     app.command("compile")(compile.command)
+    app.command("contribute")(contribute.command)
     app.command("train")(train.command)
     app.command("predict")(predict.command)
     app.command("try")(trial.command)

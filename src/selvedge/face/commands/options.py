@@ -28,6 +28,10 @@ Budget = Annotated[str | None, typer.Option("--budget", help="Limits, as ram=48K
 Update = Annotated[
     str, typer.Option("--update", help="full, auto, last:K, bias, or names.", autocompletion=completion.updates)
 ]
+Contribution = Annotated[
+    Path | None,
+    typer.Option("--contribution", help="For --update auto: what selvedge contribute has written, edited or not."),
+]
 Optimizer = Annotated[
     str,
     typer.Option(

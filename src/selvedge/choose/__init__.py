@@ -1,0 +1,18 @@
+"""What to update: how much each tensor contributes, and the set that contributes most under a budget."""
+
+from .contribution import CHOICES, FRACTIONS, METHODS, Contribution, Tensor
+from .saved import saved
+from .search import Candidate, Cost, Found, search
+
+__all__ = [
+    "CHOICES",
+    "FRACTIONS",
+    "METHODS",
+    "Candidate",
+    "Contribution",
+    "Cost",
+    "Found",
+    "Tensor",
+    "saved",
+    "search",
+]

@@ -1,0 +1,42 @@
+"""What the gradient of each tensor reads of the forward pass, and so keeps in RAM until then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .. import ir
+
+VIEWS = ("reshape",)
+
+
+def saved(step: ir.Graph, names: Iterable[str]) -> dict[str, Mapping[str, int]]:
+    """Name -> {key of a forward value: its bytes}, read off the graph of a step that updates all of ``names``.
+
+    A value counts if it depends on an input; a view is what it views. Lowering may
+    save less (a sign instead of a value): what this is for is an estimate.
+    """
+    order = {node: i for i, node in enumerate(step.nodes())}
+    forward = _ancestors([step.outputs["loss"]])
+    computed: set[ir.Node] = set()
+    for node in order:
+        if node in forward and (node.op == "input" or any(v.node in computed for v in node.inputs)):
+            computed.add(node)
+    made: dict[str, Mapping[str, int]] = {}
+    for name in names:
+        found: dict[str, int] = {}
+        for node in _ancestors([step.outputs[name]]) - forward:
+            for value in map(_viewed, node.inputs):
+                if value.node in computed:
+                    found[f"{order[value.node]}.{value.index}"] = value.spec.bytes
+        made[name] = found
+    return made
+
+
+def _viewed(value: ir.Value) -> ir.Value:
+    while value.node.op in VIEWS:
+        value = value.node.inputs[0]
+    return value
+
+
+def _ancestors(values: Iterable[ir.Value]) -> set[ir.Node]:
+    return set(ir.topological([v.node for v in values]))

@@ -1,0 +1,179 @@
+"""Contributions of a real net: PyTorch is the oracle of the gradients, a plan of one tensor that of learning alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import selvedge as sv
+from selvedge.choose.measure import Alone, allocation, batches, first_order, fisher, shares
+from selvedge.learn.metrics import Arrays, score
+
+ADAM = sv.Adam(lr=3e-3)
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6, 3)).eval()
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=48).astype(np.int32)
+    return np.float32(rng.normal(size=(48, 1, 8, 8)) + y[:, None, None, None]), y
+
+
+def session(net: nn.Module, optimizer: object, batch: int, update: object = "full") -> sv.Session:
+    return sv.compile(sv.plan(net, torch.zeros(batch, 1, 8, 8), optimizer=optimizer, update=update))
+
+
+def test_fisher_is_the_mean_square_of_pytorchs_gradients(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:
+    found = fisher(session(net, sv.SGD(lr=0.0, momentum=1.0), 1), Arrays(data[0][:6], data[1][:6]))
+    expected = {n: torch.zeros_like(p) for n, p in net.named_parameters()}
+    for x, y in zip(data[0][:6], data[1][:6], strict=True):
+        net.zero_grad()
+        nn.functional.cross_entropy(net(torch.tensor(x[None])), torch.tensor([int(y)])).backward()
+        for n, p in net.named_parameters():
+            expected[n] += p.grad**2 / 6
+    assert found.keys() == expected.keys()
+    for n, each in found.items():
+        np.testing.assert_allclose(each, expected[n].numpy(), rtol=2e-4, atol=1e-9)
+
+
+def test_first_order_is_the_square_of_pytorchs_mean_gradient(
+    net: nn.Module, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    found = first_order(session(net, sv.SGD(lr=0.0, momentum=1.0), 1), Arrays(*data))
+    net.zero_grad()
+    nn.functional.cross_entropy(net(torch.tensor(data[0])), torch.tensor(data[1]).long()).backward()
+    for n, p in net.named_parameters():
+        np.testing.assert_allclose(found[n], p.grad.numpy() ** 2, rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("names", [["3.weight"], ["0.bias", "6.weight"]])
+def test_what_learns_alone_is_what_a_plan_of_it_learns(
+    net: nn.Module, data: tuple[np.ndarray, np.ndarray], names: list[str]
+) -> None:
+    rows, samples = batches(48, 5, 4, 0), Arrays(*data)
+    whole = session(net, ADAM, 4)
+    Alone(whole).train(names, samples, lambda step: 3e-3, rows)
+    own = session(net, ADAM, 4, names)
+    for batch in rows:
+        own.step(*samples.take(batch), lr=3e-3)
+    for name, array in own.state_dict().items():
+        np.testing.assert_array_equal(whole.state_dict()[name].numpy(), array.numpy(), err_msg=name)
+
+
+def test_an_allocation_sums_to_the_loss_that_is_lost(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:
+    path, gradients = session(net, ADAM, 4), session(net, sv.SGD(lr=0.0, momentum=1.0), 1)
+    train, held_out, rows = (
+        Arrays(data[0][:32], data[1][:32]),
+        Arrays(data[0][32:], data[1][32:]),
+        batches(32, 24, 4, 0),
+    )
+    before, start = score(path, held_out).loss, path.snapshot()
+    found = allocation(path, gradients, train, held_out, rows, 3e-3, 24)
+    assert all(np.array_equal(a, start[n]) for n, a in path.snapshot().items())
+    for i, batch in enumerate(rows):
+        path.step(*train.take(batch), lr=sv.Cosine(3e-3, 24).lr(i))
+    lost = before - score(path, held_out).loss
+    assert lost > 0.01
+    assert sum(v.sum() for v in found.values()) == pytest.approx(lost, rel=0.05)
+
+
+def test_the_best_channels_come_first() -> None:
+    assert shares(np.array([[1.0], [0.0], [3.0], [0.0], [0.0], [0.0], [0.0], [0.0]])) == (0.75, 1.0, 1.0)
+    assert shares(np.ones((1, 9))) == shares(np.zeros(8)) == ()
+
+
+def test_it_is_kept_after_each_tensor_and_goes_on(
+    net: nn.Module, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    def measured(name: str, most: int = 99) -> sv.Contribution:
+        asked = iter(range(99))
+        return sv.contribution(
+            net, data, method="loss_decrease", steps=6, file=tmp_path / name, stop=lambda: next(asked) >= most
+        )
+
+    whole = measured("whole.toml")
+    assert whole.complete
+    assert any(t.score > 0 for t in whole.tensors)
+    part = measured("part.toml", 3)
+    assert (len(part.tensors), part.total, part.complete) == (3, 8, False)
+    assert sv.Contribution.load(tmp_path / "part.toml").ranked() == part.ranked()
+    with pytest.raises(sv.InvalidInput, match="of 3 tensors of 8"):
+        sv.plan(net, torch.zeros(1, 1, 8, 8), update="auto", contribution=part)
+    assert measured("part.toml").ranked() == whole.ranked()
+    assert (tmp_path / "part.toml").read_text() == (tmp_path / "whole.toml").read_text()
+    with pytest.raises(sv.InvalidInput, match="measured on another model, data or settings"):
+        sv.contribution(net, (data[0] + 1, data[1]), method="loss_decrease", steps=6, file=tmp_path / "part.toml")
+
+
+def test_auto_takes_what_contributes_most_of_what_fits(
+    net: nn.Module, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    found = sv.contribution(net, data, steps=20, file=tmp_path / "c.toml")
+    scores = {t.name: t.score for t in found.tensors}
+    example = torch.zeros(1, 1, 8, 8)
+    full, least = (sv.plan(net, example, update=u).arena_bytes for u in ("full", "6.bias"))
+    gained, sets = [], set()
+    for ram in range(least, full + 1, max(1, (full - least) // 5)):
+        made = sv.plan(net, example, update="auto", contribution=tmp_path / "c.toml", budget=f"ram={ram}")
+        assert made.arena_bytes <= ram
+        gained.append(sum(scores[n] for n in made.updated))
+        sets.add(made.updated)
+        said = {c.what: c.why for c in made.why}
+        assert f"{len(made.updated)} of 8 tensors" in said["chosen"]
+        assert "no set that fits has more (proven)" in said["best"]
+        try:
+            other = sv.plan(net, example, update="auto", budget=f"ram={ram}")
+        except sv.DoesNotFit:
+            continue
+        assert gained[-1] >= sum(scores[n] for n in other.updated) - 1e-5
+    assert gained == sorted(gained)
+    assert len(sets) > 2
+    real = sv.measured(made)
+    assert (real.arena, real.faults) == (made.arena_bytes, ())
+
+
+def test_a_persons_choice_is_kept(net: nn.Module, data: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    found = sv.contribution(net, data, method="fisher", samples=8)
+    found.save(tmp_path / "c.toml")
+    text = (tmp_path / "c.toml").read_text()
+    parts = text.split("[[tensor]]")
+    edited = [
+        p.replace('"open"', '"never"')
+        if '"3.weight"' in p
+        else p.replace('"open"', '"always"')
+        if '"0.bias"' in p
+        else p
+        for p in parts
+    ]
+    (tmp_path / "c.toml").write_text("[[tensor]]".join(edited))
+    made = sv.plan(net, torch.zeros(1, 1, 8, 8), update="auto", contribution=str(tmp_path / "c.toml"))
+    assert "3.weight" not in made.updated
+    assert "0.bias" in made.updated
+
+
+def test_settings_that_cannot_be_are_one_line(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:
+    for given, said in (
+        ({"method": "guess"}, "allocation, loss_decrease, fisher, first_order"),
+        ({"steps": 0}, "steps is 0"),
+        ({"optimizer": sv.SGD(lr=1e6)}, "diverges at that rate"),
+    ):
+        with pytest.raises(sv.InvalidInput, match=said):
+            sv.contribution(net, data, **given)
+    with pytest.raises(sv.InvalidInput, match="at least 4"):
+        sv.contribution(net, (data[0][:3], data[1][:3]))
+    other = sv.contribution(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), data, method="fisher", samples=4)
+    with pytest.raises(sv.InvalidInput, match="measure this"):
+        sv.plan(net, torch.zeros(1, 1, 8, 8), update="auto", contribution=other)
+    with pytest.raises(sv.InvalidInput, match='give update="auto"'):
+        sv.plan(net, torch.zeros(1, 1, 8, 8), update="full", contribution=other)
