@@ -34,7 +34,7 @@ class Outcome:
 
 
 def plan(task: Task, update: str | list[str], ram: int | None = None, measured: Contribution | None = None) -> sv.Plan:
-    """At batch 1, in ``ram`` bytes. Raises ``DoesNotFit``."""
+    """At batch 1, in ``ram`` bytes, nothing made again for anyone. Raises ``DoesNotFit``."""
     return sv.plan(
         task.model,
         torch.from_numpy(np.ascontiguousarray(task.train[0][:1])),
@@ -43,6 +43,7 @@ def plan(task: Task, update: str | list[str], ram: int | None = None, measured: 
         optimizer=sv.SGD(lr=RATES[0], momentum=0.9),
         update=update,
         contribution=measured,
+        trade=sv.Trade(stream=False, recompute=False),
     )
 
 
