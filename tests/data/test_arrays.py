@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selvedge.data import load
+from selvedge.data import load, survey
 from selvedge.data.arrays import fitted
 from selvedge.errors import InvalidInput
 
@@ -117,3 +117,11 @@ def test_more_than_memory_is_refused_with_its_bytes(tmp_path: Path) -> None:
     path = saved(tmp_path, x=np.zeros((100, 100), np.float32), y=np.arange(100) % 2)
     with pytest.raises(InvalidInput, match=r"it needs 41,[\d,]+ B of memory, 16,384 B may be used"):
         load(f"{path}:memory=16KiB")
+
+
+def test_a_path_is_a_spec_and_a_number_is_none(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", x=np.zeros((30, 4), np.float32), y=np.arange(30) % 2)
+    assert len(load(tmp_path / "own.npz")) == 30
+    assert survey(tmp_path / "own.npz").natural == (4,)
+    with pytest.raises(InvalidInput, match="--data is of type int"):
+        load(5)  # type: ignore[arg-type]

@@ -84,3 +84,8 @@ def test_a_budget_prints_its_limits() -> None:
     assert str(Budget.parse("ram=64KiB")) == "64 KiB RAM"
     text = str(Budget.parse("ram=64KiB,flash=1MiB,latency=20ms,energy=2J"))
     assert text == "64 KiB RAM, 1 MiB flash, 0.02 s a step, 2 J a step"
+
+
+def test_what_is_no_text_is_refused_in_one_line() -> None:
+    with pytest.raises(InvalidInput, match='budget is of type int: write it as "ram=48KiB"'):
+        Budget.parse(5)  # type: ignore[arg-type]

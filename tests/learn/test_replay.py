@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selvedge.errors import InvalidInput
 from selvedge.learn.replay import Replay
 
 PIXELS = (8, 8)
@@ -146,14 +147,15 @@ def test_a_drawn_sample_is_a_copy() -> None:
     [
         (np.zeros((8, 7), np.uint8), 0, r"sample is uint8\[8, 7\]: give uint8\[8, 8\]"),
         (np.zeros((8, 8), np.float32), 0, r"sample is float32\[8, 8\]: give uint8\[8, 8\]"),
-        (np.zeros((8, 8), np.uint8), 10, r"label = 10: give 0\.\.9"),
-        (np.zeros((8, 8), np.uint8), -1, r"label = -1: give 0\.\.9"),
+        (np.zeros((8, 8), np.uint8), 10, r"label is 10: give 0\.\.9"),
+        (np.zeros((8, 8), np.uint8), 1.5, r"label is 1\.5: give a whole number"),
+        (np.zeros((8, 8), np.uint8), -1, r"label is -1: give 0\.\.9"),
     ],
 )
 def test_a_bad_sample_is_refused_and_changes_nothing(x: np.ndarray, label: int, message: str) -> None:
     replay = fill(Replay(1024, PIXELS, classes=10), list(range(10)) * 3)
     before = replay.state_dict()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InvalidInput, match=message):
         replay.add(x, label)
     after = replay.state_dict()
     assert all(np.array_equal(before[name], after[name]) for name in before)
@@ -161,7 +163,7 @@ def test_a_bad_sample_is_refused_and_changes_nothing(x: np.ndarray, label: int, 
 
 @pytest.mark.parametrize("n", [-1, 5])
 def test_more_than_is_held_cannot_be_drawn(n: int) -> None:
-    with pytest.raises(ValueError, match=f"n = {n}: 4 samples are held"):
+    with pytest.raises(InvalidInput, match=f"n is {n}: 4 samples are held"):
         fill(Replay(1024, PIXELS, classes=10), [0, 1, 2, 3]).sample(n)
 
 
@@ -171,6 +173,22 @@ def test_a_label_is_one_byte(classes: int) -> None:
         Replay(4096, PIXELS, classes=classes)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"capacity_bytes": "4KiB"}, "capacity_bytes is 4KiB: give a whole number"),
+        ({"sample_shape": 64}, "sample_shape is 64: give a tuple"),
+        ({"sample_shape": (8, 8.0)}, "sample_shape is 8.0: give a whole number"),
+        ({"dtype": "pixels"}, "dtype is pixels: give one of numpy's"),
+        ({"classes": "ten"}, "classes is ten: give a whole number"),
+        ({"seed": None}, "seed is None: give a whole number"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_in_one_line(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Replay(**{"capacity_bytes": 4096, "sample_shape": PIXELS, "classes": 10, **wrong})
+
+
 def _without(name: str) -> Any:
     return lambda state: {key: value for key, value in state.items() if key != name}
 
@@ -178,18 +196,21 @@ def _without(name: str) -> Any:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_without("labels"), "replay state names"),
+        (_without("labels"), "replay state is of names"),
         (lambda s: s | {"seen": s["seen"][:9]}, r"replay state seen is uint32\[9\]: give uint32\[10\]"),
         (lambda s: s | {"samples": s["samples"].astype(np.int16)}, "replay state samples is int16"),
-        (lambda s: s | {"count": np.array([999], np.uint32)}, "replay state count = 999"),
-        (lambda s: s | {"labels": np.full_like(s["labels"], 77)}, "labels: a class is out of range"),
-        (lambda s: s | {"seen": s["seen"] * 0}, "replay state labels: .* holds more than was seen"),
+        (lambda s: s | {"count": np.array([999], np.uint32)}, "replay state count is 999"),
+        (
+            lambda s: s | {"labels": np.full_like(s["labels"], 77)},
+            "labels is of another replay: a class is out of range",
+        ),
+        (lambda s: s | {"seen": s["seen"] * 0}, "replay state labels is .* holds more than was seen"),
     ],
 )
 def test_a_bad_state_is_refused_and_changes_nothing(change: Any, message: str) -> None:
     replay = fill(Replay(1024, PIXELS, classes=10), list(range(10)))
     before = replay.state_dict()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InvalidInput, match=message):
         replay.load_state_dict(change(before))
     after = replay.state_dict()
     assert all(np.array_equal(before[name], after[name]) for name in before)

@@ -206,6 +206,8 @@ def test_divergence_says_what_to_do_and_leaves_the_best() -> None:
     ("more", "says"),
     [
         ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": True}, "epochs is True"),
+        ({"schedule": 0.1}, "schedule is of type float"),
         ({"steps": -1}, "steps is -1"),
         ({"patience": 0}, "patience is 0"),
         ({"seed": -1}, "seed is -1"),
@@ -224,6 +226,36 @@ def test_arrays_must_agree() -> None:
         sv.fit(sv.compile(plan()), (np.zeros((4, 1, 8, 8), np.float32), np.zeros(3, np.int32)))
     with pytest.raises(sv.InvalidInput, match="data is empty"):
         sv.fit(sv.compile(plan()), (np.zeros((0, 1, 8, 8), np.float32), np.zeros(0, np.int32)))
+
+
+def test_tensors_and_lists_are_a_pair_too() -> None:
+    train, _ = digits()
+    assert train.y is not None
+    made = [sv.compile(plan()) for _ in range(3)]
+    pairs = [(train.x, train.y), [train.x, train.y], (torch.from_numpy(train.x), torch.from_numpy(train.y))]
+    for session, pair in zip(made, pairs, strict=True):
+        fit(session, pair, epochs=1, validation=pair)  # type: ignore[arg-type]
+    assert same(made[0], made[1])
+    assert same(made[0], made[2])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (5, "data is of type int: give a pair of arrays"),
+        (np.zeros((4, 1, 8, 8)), "data is of type ndarray: give a pair of arrays"),
+        (torch.zeros(4, 1, 8, 8), "data is of type Tensor: give a pair of arrays"),
+        ((np.zeros(4),), r"data is of \[4\]: give a pair of arrays"),
+        ((None, np.zeros(4)), r"data is of None, \[4\]: give a pair of arrays"),
+        ((np.zeros(4), 3), r"data is of \[4\], \[\]: give a pair of arrays"),
+    ],
+)
+def test_what_is_no_data_is_named(data: Any, says: str) -> None:
+    session = sv.compile(plan())
+    with pytest.raises(sv.InvalidInput, match=says):
+        fit(session, data)
+    with pytest.raises(sv.InvalidInput, match=says.replace("data", "validation")):
+        fit(session, digits()[0], validation=data)
 
 
 class TestCheckpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,19 +17,21 @@ from .spec import Spec, parse
 from .split import given, split
 
 
-def survey(spec: str) -> Source:
+def survey(spec: str | os.PathLike[str]) -> Source:
     """Look at the data without a model: kind, class names, natural shape.
 
     spec: a folder of images or .wav (a class a folder, or ``:pattern={label}_{group}_{}.wav``), a .csv or a folder of
     them, an .npz with x and y, or ``file.py:function``; options follow as ``:key=value,key=value``. Raises
     ``InvalidInput``, one line that names the file and what to do.
     """
-    return _source(parse(spec))
+    if not isinstance(spec, str | os.PathLike):
+        raise InvalidInput("--data", f"of type {type(spec).__name__}", "give a path, or what the command line takes")
+    return _source(parse(os.fspath(spec)))
 
 
 def load(
-    spec: str | Source, shape: Sequence[int] | None = None, *, task: str = "classes", outputs: int | None = None,
-    seed: int = 0, validation: float = 0.15, test: float = 0.15,
+    spec: str | os.PathLike[str] | Source, shape: Sequence[int] | None = None, *, task: str = "classes",
+    outputs: int | None = None, seed: int = 0, validation: float = 0.15, test: float = 0.15,
 ) -> Dataset:  # fmt: skip
     """The data as samples of ``shape`` (without the batch axis; by default their own), split and normalised.
 
@@ -38,7 +41,7 @@ def load(
     """
     if task not in TASKS:
         raise InvalidInput("task", task, f"give one of {', '.join(TASKS)}")
-    source = survey(spec) if isinstance(spec, str) else spec
+    source = spec if isinstance(spec, Source) else survey(spec)
     wanted = tuple(shape) if shape is not None else source.natural
     raw = source.read(wanted)
     y: Array | None = None

@@ -55,6 +55,8 @@ class Budget:
         Raises :class:`InvalidInput` for an unknown, repeated or badly written limit, for no RAM at all, and
         for a limit above that of ``within``.
         """
+        if not isinstance(text, str):
+            raise InvalidInput("budget", f"of type {type(text).__name__}", 'write it as "ram=48KiB"')
         limits: dict[str, int | float] = {}
         for part in text.split(","):
             key, given, value = (piece.strip() for piece in part.partition("="))

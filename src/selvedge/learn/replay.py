@@ -29,7 +29,7 @@ class Replay:
 
     capacity_bytes: the bound on all of this. sample_shape, dtype: of one sample, without the batch.
     classes: labels are 0..classes-1, at most 256. seed: of every random choice.
-    Raises ``InvalidInput`` where not even one sample fits.
+    Raises ``InvalidInput`` where not even one sample fits, and for anything that is no size, shape, number or dtype.
     """
 
     def __init__(
@@ -41,7 +41,12 @@ class Replay:
         classes: int,
         seed: int = 0,
     ) -> None:
-        kind = np.dtype(dtype)
+        kind = _dtype(dtype)
+        capacity_bytes, classes = _whole("capacity_bytes", capacity_bytes), _whole("classes", classes)
+        seed = _whole("seed", seed)
+        if not isinstance(sample_shape, tuple | list):
+            raise InvalidInput("sample_shape", sample_shape, "give a tuple, as (1, 28, 28)")
+        sample_shape = tuple(_whole("sample_shape", n) for n in sample_shape)
         if kind.hasobject or min(sample_shape, default=1) < 1:
             raise InvalidInput("sample", f"{kind}{list(sample_shape)}", "give numbers and sizes of at least 1")
         if not 1 <= classes <= 256:
@@ -87,16 +92,16 @@ class Replay:
     def add(self, x: npt.ArrayLike, label: int) -> None:
         """Offer one sample (``sample_shape``, ``dtype``) with its label; the reservoir may let it pass.
 
-        Raises ``ValueError`` for a wrong shape, dtype or label, before anything changes.
+        Raises ``InvalidInput`` for a wrong shape, dtype or label, before anything changes.
         """
         samples, seen, full = self._state["samples"], self._state["seen"], self._state["full"]
         sample = np.asarray(x)
         if sample.shape != samples.shape[1:] or sample.dtype != samples.dtype:
             wanted = f"{samples.dtype}{list(samples.shape[1:])}"
-            raise ValueError(f"sample is {sample.dtype}{list(sample.shape)}: give {wanted}")
-        label = index(label)
+            raise InvalidInput("sample", f"{sample.dtype}{list(sample.shape)}", f"give {wanted}")
+        label = _whole("label", label)
         if not 0 <= label < self.classes:
-            raise ValueError(f"label = {label}: give 0..{self.classes - 1}")
+            raise InvalidInput("label", label, f"give 0..{self.classes - 1}")
         slot = self._slot(label)
         # A counter that stands at its end only makes the class's samples age a little more slowly.
         seen[label] = min(int(seen[label]) + 1, 0xFFFFFFFF)
@@ -112,10 +117,11 @@ class Replay:
     def sample(self, n: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
         """``n`` different samples, drawn uniformly: x [n, *sample_shape], y int32 [n].
 
-        Raises ``ValueError`` unless 0 <= n <= ``len(self)``.
+        Raises ``InvalidInput`` unless 0 <= n <= ``len(self)``.
         """
+        n = _whole("n", n)
         if not 0 <= n <= len(self):
-            raise ValueError(f"n = {n}: {len(self)} samples are held")
+            raise InvalidInput("n", n, f"{len(self)} samples are held")
         picks = np.arange(len(self))
         for i in range(n):
             j = i + self._below(len(self) - i)
@@ -130,21 +136,22 @@ class Replay:
     def load_state_dict(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from what :meth:`state_dict` returned.
 
-        Raises ``ValueError``, and changes nothing, where a name, shape, dtype or count does not fit.
+        Raises ``InvalidInput``, and changes nothing, where a name, shape, dtype or count does not fit.
         """
         if state.keys() != self._state.keys():
-            raise ValueError(f"replay state names {sorted(state)}: give {sorted(self._state)}")
+            raise InvalidInput("replay state", f"of names {sorted(state)}", f"give {sorted(self._state)}")
         for name, mine in self._state.items():
             theirs = state[name]
             if theirs.shape != mine.shape or theirs.dtype != mine.dtype:
                 wanted = f"{mine.dtype}{list(mine.shape)}"
-                raise ValueError(f"replay state {name} is {theirs.dtype}{list(theirs.shape)}: give {wanted}")
+                raise InvalidInput(f"replay state {name}", f"{theirs.dtype}{list(theirs.shape)}", f"give {wanted}")
         count = int(state["count"][0])
         if count > self.capacity:
-            raise ValueError(f"replay state count = {count}: at most {self.capacity} samples fit")
+            raise InvalidInput("replay state count", count, f"at most {self.capacity} samples fit")
         held = np.bincount(state["labels"][:count], minlength=self.classes)
         if held.size > self.classes or np.any(held > state["seen"]):
-            raise ValueError("replay state labels: a class is out of range or holds more than was seen of it")
+            fix = "a class is out of range or holds more than was seen of it: give another"
+            raise InvalidInput("replay state labels", "of another replay", fix)
         for name, mine in self._state.items():
             mine[...] = state[name]
 
@@ -171,3 +178,18 @@ class Replay:
         word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
         word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
         return ((word ^ (word >> 31)) >> 32) * bound >> 32
+
+
+def _whole(field: str, value: Any) -> int:
+    """What counts as an index: an int, numpy's or torch's."""
+    try:
+        return index(value)
+    except TypeError:
+        raise InvalidInput(field, value, "give a whole number") from None
+
+
+def _dtype(given: npt.DTypeLike) -> np.dtype[Any]:
+    try:
+        return np.dtype(given)
+    except TypeError:
+        raise InvalidInput("dtype", given, "give one of numpy's, as np.uint8") from None

@@ -102,22 +102,24 @@ def fit(
     An epoch takes the samples in an order drawn from (``seed``, epoch), in batches of the plan's size; what does not
     fill a batch waits for the next epoch's order. After each, ``validation`` (by default ``data``) is scored; the best
     is the most accurate, then of lowest loss. patience: epochs without a better one, after which it ends. schedule:
-    instead of the plan's. ``data`` and ``validation`` may be pairs of arrays (x, y). The best epoch's copy takes
-    ``persistent_bytes`` of memory beside the session.
+    instead of the plan's. ``data`` and ``validation`` may be pairs (x, y) of arrays or tensors. The best epoch's
+    copy takes ``persistent_bytes`` of memory beside the session.
 
     checkpoint: a file written after each epoch, every half minute, and when ``stop()`` says so before a batch;
     with ``resume`` the training goes on from there, and ends with the same bits as one that was never interrupted.
 
     Raises :class:`Diverged`, ``InvalidInput`` (settings, data, a checkpoint of another training).
     """
-    data = Arrays(*data) if isinstance(data, tuple) else data
-    validation = Arrays(*validation) if isinstance(validation, tuple) else validation
+    data = _samples("data", data)
+    validation = None if validation is None else _samples("validation", validation)
     batch = session.manifest.batch
     for field, value in (("epochs", epochs), ("steps", steps), ("patience", patience)):
-        if value is not None and (not isinstance(value, int) or value < 1):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise InvalidInput(field, value, "give a whole number >= 1")
     if not isinstance(seed, int) or not 0 <= seed < 1 << 32:
         raise InvalidInput("seed", seed, "give a whole number in 0..4294967295")
+    if schedule is not None and not (hasattr(schedule, "lr") and hasattr(schedule, "to_dict")):
+        raise InvalidInput("schedule", f"of type {type(schedule).__name__}", "give sv.Constant(0.01), or another")
     if not len(data):
         raise InvalidInput("data", "empty", "give at least one sample to train on")
     batches = max(1, len(data) // batch)
@@ -144,6 +146,21 @@ def fit(
         session.restore(run.top, session.steps)
     guess = dummy(str(session.manifest.loss), data, run.validation, session)
     return Fitted(tuple(run.history), best, guess, ended, clock() - start, float(np.median(run.times or [0.0])))
+
+
+def _samples(field: str, given: Any) -> Samples:
+    """A pair of arrays (torch tensors too), or samples as they are. Raises ``InvalidInput`` for anything else."""
+    if isinstance(given, tuple | list):
+        parts = [None if p is None else np.asarray(p.detach().cpu() if hasattr(p, "detach") else p) for p in given]
+        if len(parts) != 2 or parts[0] is None or not all(p is None or p.ndim for p in parts):
+            said = ", ".join("None" if p is None else str(list(p.shape)) for p in parts[:4])
+            raise InvalidInput(field, f"of {said or 'nothing'}", "give a pair of arrays (x, y); y may be None")
+        return Arrays(parts[0], parts[1])
+    if hasattr(given, "dtype") or not (hasattr(given, "take") and hasattr(given, "__len__")):
+        fix = "give a pair of arrays (x, y), or a part of a selvedge.data.Dataset"
+        raise InvalidInput(field, f"of type {type(given).__name__}", fix)
+    samples: Samples = given
+    return samples
 
 
 class _Run:
