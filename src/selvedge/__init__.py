@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from .artifact.toolchain import NoCompiler
     from .capture.loss import MSE, BCEWithLogits, CrossEntropy, Reconstruction
     from .capture.optimizer import SGD, Adam, RMSProp
+    from .changes import Change
     from .device import Budget, Device
+    from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
     from .learn.train import fit
     from .make.compile import compile, emit, measured
+    from .make.daily import steps_per_day
     from .make.plan import Plan, plan
+    from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
@@ -46,6 +50,9 @@ _HOME = {
     "Adam": "capture.optimizer",
     "RMSProp": "capture.optimizer",
     "SGD": "capture.optimizer",
+    "Change": "changes",
+    "Battery": "device.power",
+    "Solar": "device.power",
     "Budget": "device",
     "Device": "device",
     "DoesNotFit": "errors",
@@ -57,8 +64,11 @@ _HOME = {
     "compile": "make.compile",
     "emit": "make.compile",
     "measured": "make.compile",
+    "steps_per_day": "make.daily",
     "Plan": "make.plan",
     "plan": "make.plan",
+    "Sweep": "make.sweep",
+    "sweep": "make.sweep",
     "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
@@ -71,8 +81,10 @@ __all__ = [
     "SGD",
     "Adam",
     "BCEWithLogits",
+    "Battery",
     "Budget",
     "BuildFailed",
+    "Change",
     "Constant",
     "Cosine",
     "CrossEntropy",
@@ -90,7 +102,9 @@ __all__ = [
     "Replay",
     "SelvedgeError",
     "Session",
+    "Solar",
     "Step",
+    "Sweep",
     "Trade",
     "__version__",
     "compile",
@@ -99,6 +113,8 @@ __all__ = [
     "load",
     "measured",
     "plan",
+    "steps_per_day",
+    "sweep",
 ]
 
 

@@ -1,58 +1,63 @@
-"""What a refused plan is told: the change that gives up least, found by planning it."""
+"""What a refused plan is told: up to three changes after which it fits, found by planning them, each with its price."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
-from ..capture import Captured, capture, select
+from ..capture import Captured, select
 from ..capture.optimizer import SGD, Optimizer
-from ..errors import InvalidInput, NotSupported
-from .batch import batched, rows
-from .limits import fits
+from ..changes import Change
+from .attempts import Attempt, Attempts, Terms, learnt
+from .limits import excess, fits
+from .wish import Wish
 
 if TYPE_CHECKING:
-    from .plan import Plan, Wish
+    from .plan import Plan
 
-Attempt = Callable[["Wish", Captured], "Plan"]
+MOST = 3  # changes that are told
+PLANS = 30  # planned at most for one refusal,
+ENOUGH = 20  # and so many where something has been found already
 PROBES = 8  # batches tried on the way to the largest that fits
-# (smaller batch, plainer optimiser, fewer updates): from what gives up least to what gives up most.
-WAYS = (
-    (True, False, False),
-    (False, True, False),
-    (False, False, True),
-    (True, True, False),
-    (True, False, True),
-    (False, True, True),
-    (True, True, True),
-)
+SLOWDOWN = 4.0  # at least so many times the plain time may be taken to make values again
+# From what gives up least to what gives up most: the same numbers more slowly; the same with the wear of storage; fewer
+# samples behind a gradient; another path of descent; norms that no longer learn; fewer parameters that learn.
+KINDS = ("trade", "page", "batch", "optimizer", "norms", "update")
+SMALLER = frozenset(("trade", "page", "batch"))  # these make activations smaller: what is kept in flash is as large
 
 
-def cheapest_change(wish: Wish, attempt: Attempt, captured: Captured) -> str | None:
-    """What would make ``wish`` fit: a smaller batch, else an optimiser without state, else fewer arrays to update, else
-    two of these, else all three. If nothing does, the bytes that the least of them needs; None where that cannot be
-    said.
+def changes(
+    wish: Wish, refused: Plan, attempt: Attempt, captured: Captured
+) -> tuple[str | None, tuple[Change, ...]]:
+    """(the first change in words, up to three changes after which ``wish`` fits).
 
-    attempt: the plan of a wish, whether it fits or not. captured: the model of the wish.
+    Single changes first, then two together, and so on, none that holds another within it. Where nothing fits, the words
+    are the bytes that the least that was tried needs; None where that cannot be said.
+
+    refused: the plan of ``wish``, which breaks its budget. attempt: the plan of a wish, whether it fits or not.
+    captured: the model of ``wish``.
     """
-    batch = rows(wish.example)
-    search = _Search(wish, batch, attempt, {batch: captured})
+    attempts = Attempts(wish, attempt, captured, PLANS)
+    search = _Search(attempts)
     least = search.least()
     if least is None:
-        return None
+        return None, ()
     plan, terms = least
     if not fits(plan):
-        return _room(plan, search.spell(terms))
-    stateful = bool(wish.optimizer.slots)
-    for smaller, plainer, fewer in WAYS:
-        if (smaller and batch == 1) or (plainer and not stateful):
-            continue
-        found = search.change(smaller, search.plain if plainer else wish.optimizer, fewer)
-        if found is not None:
-            return search.spell(found)
-    return search.spell(terms)
+        return _room(plan, spell(terms, attempts.own)), ()
+    found: dict[frozenset[str], tuple[Terms, Plan]] = {}
+    for kinds in search.ways(refused):
+        if len(found) == MOST or attempts.count >= (ENOUGH if found else PLANS):
+            break
+        if not any(kinds >= other for other in found):
+            made = search.change(kinds)
+            if made is not None:
+                found[kinds] = made
+    told = [_priced(*made, attempts.own, refused) for made in found.values() or [(terms, plan)]]
+    told.sort(key=lambda change: change.gives_up)
+    return told[0].text, tuple(told)
 
 
 def trained_layers(captured: Captured) -> int:
@@ -61,121 +66,162 @@ def trained_layers(captured: Captured) -> int:
     return sum(1 for layer in captured.layers if trainable.intersection(layer.names))
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What may change of a wish."""
-
-    batch: int
-    optimizer: Optimizer
-    update: str
-
-
-@dataclass
 class _Search:
-    wish: Wish
-    batch: int
-    attempt: Attempt
-    captures: dict[int, Captured | None]
+    def __init__(self, attempts: Attempts) -> None:
+        self.attempts, self.wish, self.own = attempts, attempts.wish, attempts.own
+
+    def ways(self, refused: Plan) -> Iterator[frozenset[str]]:
+        """Sets of kinds of change that apply here, the smallest first."""
+        over = excess(refused)
+        flash = over is not None and over[0] == "flash"
+        applies = {
+            "trade": self._slower() != self.own,
+            "page": self.wish.device.storage is not None and not self.own.trade.page,
+            "batch": self.own.batch > 1,
+            "optimizer": bool(self.own.optimizer.slots),
+            "norms": self.own.norms == "frozen" and refused.captured.batch_norms > 0,
+            "update": True,
+        }
+        kinds = [k for k in KINDS if applies[k] and not (flash and k in SMALLER)]
+        for count in range(1, len(kinds) + 1):
+            yield from map(frozenset, combinations(kinds, count))
 
     @property
-    def plain(self) -> Optimizer:
-        return SGD(lr=self.wish.optimizer.lr)
+    def _plain(self) -> Optimizer:
+        return SGD(lr=self.own.optimizer.lr)
 
-    def plan(self, terms: Terms) -> Plan | None:
-        """None if the model cannot be had on these terms."""
-        captured = self.captured(terms.batch)
-        if captured is None:
-            return None
-        example = batched(self.wish.example, terms.batch) if terms.batch != self.batch else self.wish.example
-        wish = replace(self.wish, example=example, optimizer=terms.optimizer, update=terms.update)
-        try:
-            return self.attempt(wish, captured)
-        except (InvalidInput, NotSupported):  # a model without biases, say
-            return None
-
-    def captured(self, batch: int) -> Captured | None:
-        """None if the model has a fixed batch."""
-        if batch not in self.captures:
-            self.captures[batch] = None
-            with suppress(InvalidInput, NotSupported):  # of one sample a variance, say, cannot be had
-                example = batched(self.wish.example, batch)
-                self.captures[batch] = capture(self.wish.model, example, norms=self.wish.norms)
-        return self.captures[batch]
-
-    def fits(self, terms: Terms) -> bool:
-        plan = self.plan(terms)
-        return plan is not None and fits(plan)
+    def _slower(self) -> Terms:
+        trade = self.own.trade
+        slowdown = max(SLOWDOWN, 2 * trade.slowdown) if trade.recompute else max(SLOWDOWN, trade.slowdown)
+        return replace(self.own, trade=replace(trade, recompute=True, slowdown=slowdown))
 
     def least(self) -> tuple[Plan, Terms] | None:
-        """The plan that strains its budget least of those this search can reach, and its terms."""
-        optimizer = self.plain if self.wish.optimizer.slots else self.wish.optimizer
-        found = []
-        for batch in dict.fromkeys((1, self.batch)):
-            for update in dict.fromkeys((self.wish.update, "last:1", "bias")):
-                terms = Terms(batch, optimizer, update)
-                plan = self.plan(terms)
+        """A plan that fits with as much given up as this search can give, and its terms; where there is none, the one
+        that strains its budget least."""
+        optimizer = self._plain if self.own.optimizer.slots else self.own.optimizer
+        for batch in dict.fromkeys((1, self.own.batch)):
+            tried = [
+                replace(self.own, batch=batch, optimizer=optimizer, update=update)
+                for update in dict.fromkeys((self.own.update, "last:1", "bias"))
+            ]
+            for terms in (*tried, *(replace(t, trade=self._slower().trade) for t in tried)):
+                plan = self.attempts.fitting(terms)
                 if plan is not None:
-                    found.append((plan, terms))
+                    return plan, terms
+            found = [(plan, terms) for terms in tried if (plan := self.attempts.plan(terms)) is not None]
             if found:  # a larger batch strains more
-                break
-        return min(found, key=lambda f: (not fits(f[0]), _strain(f[0])), default=None)
+                return min(found, key=lambda f: _strain(f[0]))
+        return None
 
-    def change(self, smaller: bool, optimizer: Optimizer, fewer: bool) -> Terms | None:
-        """Terms that fit, with the batch, the update or both at the most that fits."""
-        batch = 1 if smaller else self.batch
-        if fewer:
-            update = self._update(batch, optimizer)
-            return None if update is None else Terms(batch, optimizer, update)
-        if smaller:
-            return self._largest_batch(optimizer)
-        terms = Terms(batch, optimizer, self.wish.update)
-        return terms if self.fits(terms) else None
+    def change(self, kinds: frozenset[str]) -> tuple[Terms, Plan] | None:
+        """Terms that differ in just ``kinds`` and fit, and their plan; the batch or the update at the most that
+        fits."""
+        terms = self._slower() if "trade" in kinds else self.own
+        if "page" in kinds:
+            terms = replace(terms, trade=replace(terms.trade, page=True))
+        if "optimizer" in kinds:
+            terms = replace(terms, optimizer=self._plain)
+        if "norms" in kinds:
+            terms = replace(terms, norms="folded")
+        if "update" in kinds:
+            return self._most_updates(replace(terms, batch=1) if "batch" in kinds else terms)
+        if "batch" in kinds:
+            return self._largest_batch(terms)
+        plan = self.attempts.fitting(terms)
+        return None if plan is None else (terms, plan)
 
-    def _largest_batch(self, optimizer: Optimizer) -> Terms | None:
+    def _largest_batch(self, terms: Terms) -> tuple[Terms, Plan] | None:
         """The arena is almost affine in the batch, so that a few probes find the largest that fits."""
-        terms, budget = Terms(1, optimizer, self.wish.update), self.wish.budget
-        first = self.plan(terms)
-        if first is None or not fits(first):
+        terms = replace(terms, batch=1)
+        first = self.attempts.fitting(terms)
+        if first is None:
             return None
-        low, high, guess = 1, self.batch, 2
+        found = terms, first
+        low, high, guess = 1, self.own.batch, 2
         for _ in range(PROBES):
-            if high - low <= 1:
+            if high - low <= 1 or not self.attempts.left:
                 break
             guess = min(max(guess, low + 1), high - 1)
-            made = self.plan(replace(terms, batch=guess))
+            made = self.attempts.plan(replace(terms, batch=guess))
             if made is None:
                 break
-            slope = max(1.0, (made.arena_bytes - first.arena_bytes) / (guess - 1))
-            low, high = (guess, high) if fits(made) else (low, guess)
-            guess = 1 + int((budget.ram - first.arena_bytes) / slope)
-        return replace(terms, batch=low)
+            slope = max(1.0, (_plain_bytes(made) - _plain_bytes(first)) / (guess - 1))
+            if fits(made):
+                low, found = guess, (replace(terms, batch=guess), made)
+            else:
+                high = guess
+            guess = 1 + int((self.wish.budget.ram - _plain_bytes(first)) / slope)
+        return found
 
-    def _update(self, batch: int, optimizer: Optimizer) -> str | None:
+    def _most_updates(self, terms: Terms) -> tuple[Terms, Plan] | None:
         """The largest "last:K" that fits and is not what is asked for anyway; else "bias"; None if neither fits."""
-        captured = self.captured(batch)
+        captured = self.attempts.captured(terms.batch, terms.norms)
         if captured is None:
             return None
-        now = set(select(captured, self.wish.update))
+        now = set(select(captured, terms.update))
         low, high = 0, trained_layers(captured) + 1
+        found: tuple[Terms, Plan] | None = None
         while high - low > 1:
             middle = (low + high) // 2
-            fit = self.fits(Terms(batch, optimizer, f"last:{middle}"))
-            low, high = (middle, high) if fit else (low, middle)
-        if low and set(select(captured, f"last:{low}")) != now:
-            return f"last:{low}"
-        return "bias" if self.wish.update != "bias" and self.fits(Terms(batch, optimizer, "bias")) else None
+            tried = replace(terms, update=f"last:{middle}")
+            plan = self.attempts.fitting(tried)
+            low, high = (middle, high) if plan else (low, middle)
+            found = (tried, plan) if plan else found
+        if found is not None and set(select(captured, found[0].update)) != now:
+            return found
+        tried = replace(terms, update="bias")
+        plan = None if terms.update == "bias" else self.attempts.fitting(tried)
+        return None if plan is None else (tried, plan)
 
-    def spell(self, terms: Terms) -> str:
-        """The changes from the wish to ``terms``; "" if there are none."""
-        parts = []
-        if terms.batch != self.batch:
-            parts.append(f"batch {terms.batch} instead of {self.batch}")
-        if terms.optimizer != self.wish.optimizer:
-            name = type(self.wish.optimizer).__name__
-            parts.append(f"plain SGD instead of {name}" + (" with momentum" if name == "SGD" else ""))
-        if terms.update != self.wish.update:
-            parts.append(f"update {terms.update} instead of {self.wish.update}")
-        return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+def spell(terms: Terms, own: Terms) -> str:
+    """The changes from ``own`` to ``terms`` in words; "" if there are none."""
+    parts = []
+    if terms.batch != own.batch:
+        parts.append(f"batch {terms.batch} instead of {own.batch}")
+    if terms.trade.slowdown != own.trade.slowdown or terms.trade.recompute != own.trade.recompute:
+        before = f" instead of {own.trade.slowdown:g}" if own.trade.recompute else ""
+        parts.append(f"recomputing in up to {terms.trade.slowdown:g} x the time{before}")
+    if terms.trade.page != own.trade.page:
+        parts.append("paging to storage")
+    if terms.optimizer != own.optimizer:
+        name = type(own.optimizer).__name__
+        parts.append(f"plain SGD instead of {name}" + (" with momentum" if name == "SGD" else ""))
+    if terms.norms != own.norms:
+        parts.append(f"norms {terms.norms} instead of {own.norms}")
+    if terms.update != own.update:
+        parts.append(f"update {terms.update} instead of {own.update}")
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def _priced(terms: Terms, plan: Plan, own: Terms, refused: Plan) -> Change:
+    step, before = plan.arrangement.programs["step"], refused.arrangement.programs["step"]
+    memory = plan.arrangement.memory
+    whole = learnt(refused)
+    samples = terms.batch / own.batch
+    return Change(
+        spell(terms, own),
+        terms.apply(own),
+        memory.arena,
+        memory.flash,
+        terms.batch,
+        step.seconds,
+        step.joules,
+        learnt(plan),
+        max(0.0, 1 - learnt(plan) / whole) if whole else 0.0,
+        _factor(step.seconds, before.seconds, samples),
+        _factor(step.joules, before.joules, samples),
+    )
+
+
+def _factor(now: float | None, before: float | None, samples: float) -> float | None:
+    return now / samples / before if now is not None and before else None
+
+
+def _plain_bytes(plan: Plan) -> int:
+    """The arena with nothing made again or paged: that grows evenly with the batch."""
+    programs = plan.arrangement.programs.values()
+    return plan.persistent_bytes + max(p.saved.plain_bytes if p.saved else p.transient_bytes for p in programs)
 
 
 def _strain(plan: Plan) -> float:

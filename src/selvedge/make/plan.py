@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf, prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,32 +13,27 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from ..artifact.features import Columns, Features, LogMel, Picture, Waveform
-from ..artifact.name import checked_name
+from ..artifact.features import Features
 from ..artifact.preprocess import Preprocess
-from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
-from ..capture import Captured, Programs, capture, programs, select
-from ..capture.loss import MSE, BCEWithLogits, CrossEntropy, Loss, Reconstruction
-from ..capture.loss import loss as loss_by_name
-from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
-from ..capture.reading import checked
+from ..artifact.schedule import Schedule
+from ..capture import Captured, Programs, capture
+from ..capture.loss import Loss
+from ..capture.optimizer import Optimizer
 from ..device import Budget, Device
+from ..device.power import Battery, Solar
 from ..device.sizes import format_bytes
 from ..errors import DoesNotFit, InvalidInput
-from ..ir import verify
-from ..planning.arrange import arrange
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
 from ..planning.trade import Trade
 from ..run.session import Session
-from .batch import batched
-from .change import cheapest_change, trained_layers
+from .change import changes, trained_layers
+from .daily import a_day
 from .limits import excess, fits, overdrawn, reserved
 from .show import notebook
 from .table import table
 from .why import why
-
-LossValue = CrossEntropy | MSE | BCEWithLogits | Reconstruction
+from .wish import Drafted, Wish, drafted, wished
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,6 +59,7 @@ class Plan:
     preprocess: Preprocess | None
     seconds_to_plan: float
     features: Features | None = None
+    power: Battery | Solar | None = None
 
     @property
     def arena_bytes(self) -> int:
@@ -119,6 +114,8 @@ class Plan:
             "joules_per_step": step.joules,
             "joules_low": energy.low(step.joules) if energy and step.joules is not None else None,
             "joules_high": energy.high(step.joules) if energy and step.joules is not None else None,
+            "power": None if self.power is None else str(self.power),
+            "a_day": daily.to_dict() if (daily := a_day(self)) is not None else None,
             "nodes": step.nodes,
             "kernels": len(step.kernels),
             "seconds_to_plan": self.seconds_to_plan,
@@ -149,26 +146,6 @@ class Plan:
         return notebook(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user asked for: enough to plan again with one thing changed."""
-
-    name: str
-    model: nn.Module | ExportedProgram
-    example: tuple[torch.Tensor, ...]
-    device: Device
-    budget: Budget
-    loss: Loss
-    optimizer: Optimizer
-    schedule: Schedule
-    update: str
-    norms: str
-    labels: tuple[str, ...]
-    preprocess: Preprocess | None
-    features: Features | None = None
-    trade: Trade = Trade()
-
-
 def plan(
     model: nn.Module | ExportedProgram,
     example: torch.Tensor | tuple[torch.Tensor, ...],
@@ -185,6 +162,7 @@ def plan(
     features: Features | None = None,
     labels: Sequence[str] = (),
     trade: Trade | None = None,
+    power: Battery | Solar | None = None,
     name: str = "model",
 ) -> Plan:
     """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``.
@@ -199,92 +177,27 @@ def plan(
         the most last layers that do, else the biases.
     trade: what may be given for bytes where a program is too large for the budget: by default values are made again,
         in at most twice the time. See :class:`Trade`.
+    power: what the device lives on: a day of it is a limit of the budget, and the plan says how many steps it affords.
     labels: the classes' names, one each; they travel in the artifact.
     features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
 
-    Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and
+    Raises ``DoesNotFit`` (need, have, up to three changes that were planned and fit), ``NotSupported`` (operator and
     source line), ``InvalidInput``.
     """
-    for field, value, kinds, fix in (
-        ("model", model, (nn.Module, ExportedProgram), "give an nn.Module or an exported program"),
-        ("loss", loss, (str, LossValue), 'give "cross_entropy" or another name, or sv.MSE() or another value'),
-        ("device", device, (Device, str, Path, type(None)), "give a profile's name or an sv.Device"),
-        ("budget", budget, (Budget, str, type(None)), 'write it as "ram=48KiB", or give an sv.Budget'),
-        ("optimizer", optimizer, (SGD, Adam, RMSProp, type(None)), "give sv.SGD(lr=0.01), sv.Adam or sv.RMSProp"),
-        ("schedule", schedule, (Constant, Step, Cosine, InverseSqrt, type(None)), "give sv.Constant(0.01), or another"),
-        ("update", update, (str, list, tuple), 'give "full", "auto", "last:K", "bias" or names'),
-        ("batch", batch, (int, type(None)), "give a whole number"),
-        ("labels", labels, (list, tuple), "give the classes' names in a list"),
-        ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
-        (
-            "features",
-            features,
-            (Picture, LogMel, Waveform, Columns, type(None)),
-            "give those of a selvedge.data.Dataset",
-        ),
-        ("trade", trade, (Trade, type(None)), "give an sv.Trade, as sv.Trade(slowdown=1.35)"),
-        ("name", name, (str,), "give a C identifier"),
-    ):
-        if not isinstance(value, kinds) or (isinstance(value, bool) and int in kinds):
-            raise InvalidInput(field, f"of type {type(value).__name__}", fix)
-    if not all(isinstance(word, str) for word in (*update, *labels)):
-        field, odd = ("update", update) if not all(isinstance(word, str) for word in update) else ("labels", labels)
-        raise InvalidInput(field, list(odd), "give strings")
-    checked_name(name)
-    target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
-    chosen = optimizer or SGD(lr=0.01)
-    limits = Budget.of(target)
-    if isinstance(budget, str):
-        limits = Budget.parse(budget, limits)
-    elif budget is not None:
-        limits = _within(budget, limits)
-    inputs = checked(example)
-    for i, x in enumerate(inputs):
-        if x.ndim < 2:
-            raise InvalidInput(f"example {i}", f"of shape {tuple(x.shape)}", "give a batch: [samples, ...]")
-    if preprocess is not None:
-        preprocess.per_channel(inputs[0].shape[1])
-    wish = Wish(
-        name,
-        model,
-        inputs if batch is None else batched(inputs, batch),
-        target,
-        limits,
-        loss_by_name(loss) if isinstance(loss, str) else loss,
-        chosen,
-        schedule or Constant(chosen.lr),
-        update if isinstance(update, str) else ",".join(update),
-        norms,
-        tuple(labels),
-        preprocess,
-        features,
-        trade or Trade(),
-    )
-    if wish.trade.page and target.storage is None:
-        raise InvalidInput(
-            "trade page", f"on {target.name}, which has no storage", 'give its profile [storage] size = "1GiB", or page=False'
+    return _plan(
+        wished(
+            model, example, loss=loss, device=device, budget=budget, optimizer=optimizer, schedule=schedule,
+            update=update, norms=norms, batch=batch, preprocess=preprocess, features=features, labels=labels,
+            trade=trade, power=power, name=name,
         )
-    if features is not None and features.shape != tuple(inputs[0].shape[1:]):
-        fix = f"the model takes {tuple(inputs[0].shape[1:])}: load the data for that shape"
-        raise InvalidInput("features", f"for samples of {features.shape}", fix)
-    return _plan(wish)
-
-
-def _within(budget: Budget, limits: Budget) -> Budget:
-    """``budget``, with what it leaves open from ``limits``. Raises ``InvalidInput`` where it asks for more."""
-    given = {f.name: getattr(budget, f.name) for f in fields(budget) if getattr(budget, f.name) is not None}
-    for field, value in given.items():
-        most = getattr(limits, field)
-        if most is not None and value > most:
-            raise InvalidInput(f"budget {field}", value, f"the device leaves {most}: ask for at most that")
-    return replace(limits, **given)
+    )  # fmt: skip
 
 
 def _plan(wish: Wish) -> Plan:
     start = time.perf_counter()
     captured = capture(wish.model, wish.example, norms=wish.norms)
-    made = _automatic(wish, captured) if wish.update == "auto" else _kept(_attempt(wish, captured), wish, captured)
+    made = _automatic(wish, captured) if wish.update == "auto" else _kept(attempt(wish, captured), wish, captured)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 
@@ -293,35 +206,22 @@ def _kept(made: Plan, wish: Wish, captured: Captured) -> Plan:
     """``made`` if it keeps its budget; else the refusal."""
     over = excess(made)
     if over is not None:
-        raise DoesNotFit(*over, cheapest_change(wish, _attempt, captured))
+        raise DoesNotFit(*over, *changes(wish, made, attempt, captured))
     late = overdrawn(made)
     if late is not None:
         raise late
     return made
 
 
-def _attempt(wish: Wish, captured: Captured, choices: Sequence[Choice] = ()) -> Plan:
-    """A plan for ``wish`` as it stands, whether it fits or not."""
-    updated = select(captured, wish.update)
-    made = programs(captured, wish.loss, wish.optimizer, updated)
-    _require_labels(wish.labels, captured, wish.loss)
-    for graph in made.graphs.values():
-        verify(graph)
+def attempt(wish: Wish, captured: Captured, known: Drafted | None = None) -> Plan:
+    """A plan for ``wish`` as it stands, whether it fits or not. known: its draft, where that was made before."""
+    made = known or drafted(wish, captured)
     latency = inf if wish.budget.latency_s is None else wish.budget.latency_s
-    arrangement = arrange(
-        made.graphs, wish.device, choices, room=wish.budget.ram, latency=latency, trade=wish.trade
-    )
+    arrangement = made.draft.arranged(room=wish.budget.ram, latency=latency, trade=wish.trade)
     return Plan(
-        wish.name, captured, made, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer, wish.schedule,
-        wish.update, made.updated, wish.labels, wish.preprocess, 0.0, wish.features,
+        wish.name, captured, made.programs, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer,
+        wish.schedule, wish.update, made.programs.updated, wish.labels, wish.preprocess, 0.0, wish.features, wish.power,
     )  # fmt: skip
-
-
-def _require_labels(labels: tuple[str, ...], captured: Captured, loss: Loss) -> None:
-    """Labels are a name for each class."""
-    classes = captured.layouts["output"].face[1] if isinstance(loss, CrossEntropy) else len(labels)
-    if labels and len(labels) != classes:
-        raise InvalidInput("labels", f"of {len(labels)} names", f"the model has {classes} classes: name each, or none")
 
 
 _REASONS = {
@@ -335,9 +235,9 @@ def _automatic(wish: Wish, captured: Captured) -> Plan:
     """The first that fits of: everything, as many last layers as fit, the biases."""
     tried: list[Choice] = []
 
-    def attempt(update: str) -> Plan | None:
+    def probe(update: str) -> Plan | None:
         try:
-            made = _attempt(replace(wish, update=update), captured)
+            made = attempt(replace(wish, update=update), captured)
         except InvalidInput:
             if update == "full":
                 raise
@@ -346,22 +246,22 @@ def _automatic(wish: Wish, captured: Captured) -> Plan:
         tried.append(Choice(f"update {update}", f"{len(made.updated)} arrays, needs {need}: {_verdict(made)}"))
         return made if fits(made) else None
 
-    found = attempt("full")
+    found = probe("full")
     if found is None:
         # The arena grows with the number of last layers: halve the interval.
         low, high = 0, trained_layers(captured) + 1
         while high - low > 1:
             middle = (low + high) // 2
-            made = attempt(f"last:{middle}")
+            made = probe(f"last:{middle}")
             if made is not None:
                 low, found = middle, made
             else:
                 high = middle
     if found is None:
-        found = attempt("bias")
+        found = probe("bias")
     if found is None:
         least = replace(wish, update="last:1")
-        return _kept(_attempt(least, captured), least, captured)
+        return _kept(attempt(least, captured), least, captured)
     chosen = Choice("chosen", f"{found.update}: {_REASONS[found.update.partition(':')[0]]}")
     return replace(found, arrangement=replace(found.arrangement, choices=(*tried, chosen)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf
 
 import numpy as np
@@ -24,7 +25,6 @@ from .schedule import Arrangement, Choice, Compute, Event, Free, Memory, Program
 from .search import lowest_peak
 from .trade import Saved, Trade
 from .work import PAGES, work
-
 
 NOTHING = Trade(recompute=False)
 
@@ -49,27 +49,67 @@ def arrange(
     room: bytes of RAM for the arena. A program that is too large for it makes values again or pages them, as ``trade``
     allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
     """
-    dtype = _real(graphs)
-    limits = machine(device, dtype)
-    updated = {name for g in graphs.values() for name in g.updates}
-    lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
-    align = max(device.alignment, ITEM_BYTES[dtype])
-    state = {name: v for g in graphs.values() for name, v in g.state.items()}
-    slots, persistent, weights = _slots(state, updated, align)
-    constants, values, weights = _constants(lowered, weights)
-    site = _Site(device, slots, constants, persistent, align, None if room is None else room - persistent, latency)
-    programs = _programs(graphs, lowered, site, trade)
-    transient = max(p.transient_bytes for p in programs.values())
-    memory = Memory(
-        persistent,
-        transient,
-        weights,
-        _code(lowered),
-        persistent + max(p.bound_bytes for p in programs.values()),
-        persistent + max(p.any_order_bytes for p in programs.values()),
-        max(p.storage_bytes for p in programs.values()),
-    )
-    return Arrangement(programs, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+    return Draft(graphs, device).arranged(choices, room=room, latency=latency, trade=trade)
+
+
+class Draft:
+    """What of an arrangement is the same for every room, latency and trade; each part is made when first asked for, so
+    that what cannot fit is known for little."""
+
+    def __init__(self, graphs: Mapping[str, Graph], device: Device) -> None:
+        self.graphs, self.device = graphs, device
+        self.dtype = _real(graphs)
+        self.limits = machine(device, self.dtype)
+        self.updated = {name for g in graphs.values() for name in g.updates}
+        self.align = max(device.alignment, ITEM_BYTES[self.dtype])
+        state = {name: v for g in graphs.values() for name, v in g.state.items()}
+        self.slots, self.persistent, self._weights = _slots(state, self.updated, self.align)
+
+    @cached_property
+    def lowered(self) -> dict[str, Lowered]:
+        """Every program's kernels."""
+        return {name: lower(g, self.limits, self.updated) for name, g in self.graphs.items()}
+
+    @cached_property
+    def least(self) -> int:
+        """Bytes that no arena for these programs can do without, whatever is made again or paged."""
+        return self.persistent + max(least_any(low) for low in self.lowered.values())
+
+    @cached_property
+    def plain(self) -> dict[str, Program]:
+        """Every program ordered and placed, with nothing made again or paged."""
+        site = self._site(None, inf)
+        return {
+            name: _placed(name, self.graphs[name], low, lowest_peak(low, bound_of_any_order(low)), site)
+            for name, low in self.lowered.items()
+        }
+
+    @cached_property
+    def _constants(self) -> tuple[dict[str, Slot], dict[str, np.ndarray], int]:
+        return _constants(self.lowered, self._weights)
+
+    def _site(self, room: int | None, latency: float) -> _Site:
+        left = None if room is None else room - self.persistent
+        return _Site(self.device, self.slots, self._constants[0], self.persistent, self.align, left, latency)
+
+    def arranged(
+        self, choices: Sequence[Choice] = (), *, room: int | None = None, latency: float = inf, trade: Trade = NOTHING
+    ) -> Arrangement:
+        """The arrangement; the arguments are those of :func:`arrange`."""
+        programs = _programs(self.plain, self.graphs, self.lowered, self._site(room, latency), trade)
+        constants, values, weights = self._constants
+        memory = Memory(
+            self.persistent,
+            max(p.transient_bytes for p in programs.values()),
+            weights,
+            _code(self.lowered),
+            self.persistent + max(p.bound_bytes for p in programs.values()),
+            self.persistent + max(p.any_order_bytes for p in programs.values()),
+            max(p.storage_bytes for p in programs.values()),
+        )
+        return Arrangement(
+            programs, self.slots, constants, values, memory, self.align, self.limits.lanes, self.dtype, tuple(choices)
+        )
 
 
 def _real(graphs: Mapping[str, Graph]) -> str:
@@ -151,24 +191,25 @@ class _Site:
 
 
 def _programs(
-    graphs: Mapping[str, Graph], lowered: Mapping[str, Lowered], site: _Site, trade: Trade
+    plain: Mapping[str, Program],
+    graphs: Mapping[str, Graph],
+    lowered: Mapping[str, Lowered],
+    site: _Site,
+    trade: Trade,
 ) -> dict[str, Program]:
-    """Every program plain; then those that are too large, the largest first, with values made again or paged."""
-    made = {
-        name: _placed(name, graphs[name], low, lowest_peak(low, bound_of_any_order(low)), site)
-        for name, low in lowered.items()
-    }
+    """Those of ``plain`` that are too large, the largest first, with values made again or paged; the others as is."""
+    made = dict(plain)
     if not (trade.recompute or trade.page):
         return made
     room = site.room
     for name in sorted(made, key=lambda n: -made[n].transient_bytes):
-        plain, low = made[name], lowered[name]
+        whole, low = made[name], lowered[name]
         if trade.least and room == site.room:
             # The others need only be as small as the largest can be made.
-            made[name] = _saved(plain, graphs[name], low, site, trade, 0)
+            made[name] = _saved(whole, graphs[name], low, site, trade, 0)
             room = made[name].transient_bytes
-        elif room is not None and least_any(low) <= room < plain.transient_bytes:
-            made[name] = _saved(plain, graphs[name], low, site, replace(trade, least=False), room)
+        elif room is not None and least_any(low) <= room < whole.transient_bytes:
+            made[name] = _saved(whole, graphs[name], low, site, replace(trade, least=False), room)
     return made
 
 

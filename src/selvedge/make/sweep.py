@@ -1,0 +1,289 @@
+"""The surface of what can be had: memory, time and energy against contribution, over what may be chosen of a plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from ..capture import Captured, select
+from ..capture.optimizer import Optimizer
+from ..device import Budget, Device
+from ..errors import InvalidInput
+from ..planning.trade import Trade
+from .attempts import Attempts, Terms, learnt, learnt_share
+from .change import trained_layers
+from .limits import fits
+from .plan import Plan, attempt
+from .wish import wished
+
+ROOMS = (0.85, 0.7, 0.55, 0.4)  # of the plain transient bytes: what is planned with values made again
+EQUAL = 1e-9  # a relative difference in time or energy that is none
+Tell = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One plan. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels that run a second time.
+    seconds and joules are of a step, None where the device has no figures. ``contribution``: the share (0 to 1) of the
+    parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget. ``best``: of its batch and
+    optimiser, no other point is as good in all four and better in one."""
+
+    update: str
+    batch: int
+    optimizer: str
+    apply: Mapping[str, Any]
+    arena_bytes: int
+    flash_bytes: int
+    again: int
+    seconds: float | None
+    joules: float | None
+    learns_parameters: int
+    contribution: float
+    fits: bool
+    best: bool = False
+
+    @property
+    def name(self) -> str:
+        """What was chosen, in words."""
+        again = f", {self.again} kernels again" if self.again else ""
+        return f"update {self.update}, batch {self.batch}, {self.optimizer}{again}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, for machines."""
+        return {
+            "update": self.update,
+            "batch": self.batch,
+            "optimizer": self.optimizer,
+            "ram": self.apply["budget"].ram if "budget" in self.apply else None,
+            "arena_bytes": self.arena_bytes,
+            "flash_bytes": self.flash_bytes,
+            "kernels_again": self.again,
+            "seconds_per_sample": None if self.seconds is None else self.seconds / self.batch,
+            "joules_per_sample": None if self.joules is None else self.joules / self.batch,
+            "seconds_per_step": self.seconds,
+            "joules_per_step": self.joules,
+            "learns_parameters": self.learns_parameters,
+            "contribution": self.contribution,
+            "fits": self.fits,
+            "best": self.best,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """``points`` in the order of their RAM; ``asked``: how many there would be without a limit of time."""
+
+    name: str
+    device: Device
+    budget: Budget
+    points: tuple[Point, ...]
+    asked: int
+    measured: bool
+    seconds: float
+
+    @property
+    def best(self) -> tuple[Point, ...]:
+        """The Pareto surface."""
+        return tuple(p for p in self.points if p.best)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, for machines."""
+        return {
+            "model": self.name,
+            "device": self.device.name,
+            "budget_ram_bytes": self.budget.ram,
+            "contribution": "measured" if self.measured else "parameters",
+            "asked": self.asked,
+            "seconds_to_sweep": self.seconds,
+            "points": [p.to_dict() for p in self.points],
+        }
+
+    def __str__(self) -> str:
+        from .surface import table
+
+        return table(self)
+
+
+def sweep(
+    model: nn.Module | ExportedProgram,
+    example: torch.Tensor | tuple[torch.Tensor, ...],
+    *,
+    updates: Sequence[str] | None = None,
+    batches: Sequence[int] | None = None,
+    optimizers: Sequence[Optimizer] | None = None,
+    rooms: Sequence[float] = ROOMS,
+    contribution: Mapping[str, float] | None = None,
+    seconds: float | None = None,
+    tell: Tell | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> Sweep:
+    """Plan ``model`` in many ways, and say which of them are worth having.
+
+    updates: by default "full", "bias" and "last:K" for every K. batches, optimizers: by default those of ``options``.
+    rooms: besides plain, each is planned into these shares of its plain transient bytes, values being made again as
+    ``trade`` of ``options`` allows, for as long as that succeeds. contribution: state name -> score >= 0, as measured;
+    by default every parameter counts the same. options: further arguments of :func:`selvedge.plan`; its budget marks
+    which points fit.
+
+    seconds: stop before a plan would end later. The points are planned from coarse to fine, so that what was planned
+    covers the whole surface; each is exact. tell: is called with (points done, points at most, what comes next). stop:
+    is asked before every plan.
+
+    Points of different batches or optimisers are not compared with each other: how well they learn is not known.
+    Raises ``InvalidInput`` and ``NotSupported`` as ``plan`` does.
+    """
+    start = time.perf_counter()
+    wish = wished(model, example, **options)
+    attempts = Attempts(wish, attempt)
+    own = attempts.own
+    captured = attempts.capture(own.batch, own.norms)
+    listed = _updates(captured) if updates is None else _checked(captured, updates)
+    if contribution is not None:
+        _require_scores(contribution, captured)
+    if not all(isinstance(r, int | float) and 0 < r < 1 for r in rooms):
+        raise InvalidInput("rooms", list(rooms), "give shares between 0 and 1, as 0.7")
+    for batch in batches or ():
+        attempts.capture(batch, own.norms)
+    asked = [
+        replace(own, update=u, batch=b, optimizer=o)
+        for u in listed
+        for b in batches or (own.batch,)
+        for o in optimizers or (own.optimizer,)
+    ]
+    most = len(asked) * (1 + len(rooms))
+    walk = _walk(attempts, asked, sorted(rooms, reverse=True))
+    points: list[Point] = []
+    longest = 0.0
+    while not stop():
+        begun = time.perf_counter()
+        if seconds is not None and points and begun - start + longest > seconds:
+            break
+        at, terms, plan = next(walk, (most, own, None))
+        if tell is not None:
+            tell(at, most, f"update {terms.update}, batch {terms.batch}")
+        if at == most:
+            break
+        longest = max(longest, time.perf_counter() - begun)
+        if plan is not None:
+            points.append(_point(plan, terms, own, wish.budget, contribution))
+    return Sweep(
+        wish.name,
+        wish.device,
+        wish.budget,
+        tuple(sorted(_marked(points), key=lambda p: (p.arena_bytes, -p.contribution))),
+        most,
+        contribution is not None,
+        time.perf_counter() - start,
+    )
+
+
+def _walk(
+    attempts: Attempts, asked: Sequence[Terms], rooms: Sequence[float]
+) -> Iterator[tuple[int, Terms, Plan | None]]:
+    """(place among all that could be planned, terms, their plan or None), each planned when it is asked for."""
+    for i, whole in enumerate(asked):
+        at, terms = i * (1 + len(rooms)), replace(whole, trade=Trade(recompute=False))
+        plain = attempts.plan(terms)
+        yield at, terms, plain
+        draft = attempts.draft(whole)
+        if plain is not None and draft is not None and whole.trade.recompute:
+            for j, share in enumerate(rooms):
+                room = plain.persistent_bytes + int(share * plain.transient_bytes)
+                if room < draft.draft.least:
+                    break
+                made = attempts.plan(whole, room)
+                kept = made is not None and made.arena_bytes <= room
+                yield at + 1 + j, whole, made if kept else None
+                if not kept:
+                    break  # a smaller room is harder still
+        attempts.forget(whole)
+
+
+def _updates(captured: Captured) -> list[str]:
+    """Everything, the biases, the last layer; then every other number of last layers, intervals halved."""
+    count = trained_layers(captured)
+    found, intervals = ["full", "bias", *(["last:1"] if count > 1 else [])], [(1, count)]
+    for low, high in intervals:
+        if high - low > 1:
+            middle = (low + high) // 2
+            found.append(f"last:{middle}")
+            intervals += [(low, middle), (middle, high)]
+    return found
+
+
+def _checked(captured: Captured, updates: Sequence[str]) -> list[str]:
+    if isinstance(updates, str) or not updates or not all(isinstance(u, str) for u in updates):
+        raise InvalidInput("updates", updates, 'give a list, as ["full", "last:2", "bias"]')
+    for update in updates:
+        select(captured, update)
+    return list(updates)
+
+
+def _require_scores(contribution: Mapping[str, float], captured: Captured) -> None:
+    for name, score in contribution.items():
+        if name not in captured.trainable:
+            raise InvalidInput("contribution", name, "name parameters that have requires_grad")
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score < inf:
+            raise InvalidInput(f"contribution {name}", score, "give a finite number >= 0")
+    if not sum(contribution.values()):
+        raise InvalidInput("contribution", "0 in all", "give a score > 0")
+
+
+def _point(
+    plan: Plan, terms: Terms, own: Terms, budget: Budget, contribution: Mapping[str, float] | None
+) -> Point:
+    programs, memory = plan.arrangement.programs, plan.arrangement.memory
+    step = programs["step"]
+    apply = terms.apply(own)
+    if plan.budget.ram != budget.ram:
+        apply["budget"] = plan.budget
+    return Point(
+        terms.update,
+        terms.batch,
+        _named(terms.optimizer),
+        apply,
+        memory.arena,
+        memory.flash,
+        sum(p.saved.again for p in programs.values() if p.saved),
+        step.seconds,
+        step.joules,
+        learnt(plan),
+        learnt_share(plan, contribution),
+        fits(replace(plan, budget=budget)),
+    )
+
+
+def _named(optimizer: Optimizer) -> str:
+    """"SGD", or "SGD with momentum"; what has state says which where there is more than one kind."""
+    name = type(optimizer).__name__
+    return f"{name} with momentum" if name != "Adam" and "momentum" in optimizer.slots else name
+
+
+def _marked(points: Sequence[Point]) -> Iterator[Point]:
+    """``points``, those that no other of their batch and optimiser beats marked as best; the first of equals."""
+    for i, p in enumerate(points):
+        alike = [j for j, q in enumerate(points) if (q.batch, q.optimizer) == (p.batch, p.optimizer) and j != i]
+        yield replace(p, best=not any(_beats(points[j], p, first=j < i) for j in alike))
+
+
+def _beats(q: Point, p: Point, first: bool) -> bool:
+    """Is ``q`` nowhere worse than ``p``, and somewhere better, or the same and ``first``?"""
+    signs = [
+        _sign(q.arena_bytes, p.arena_bytes),
+        _sign(q.seconds or 0.0, p.seconds or 0.0),
+        _sign(q.joules or 0.0, p.joules or 0.0),
+        -_sign(q.contribution, p.contribution),
+    ]
+    return max(signs) <= 0 and (min(signs) < 0 or first)
+
+
+def _sign(a: float, b: float) -> int:
+    return 0 if abs(a - b) <= EQUAL * max(abs(a), abs(b)) else 1 if a > b else -1
