@@ -20,7 +20,7 @@ class InvalidInput(SelvedgeError):
         self.field, self.value, self.fix = field, value, fix
 
     def __str__(self) -> str:
-        value = str(self.value) if isinstance(self.value, str | PathLike) else repr(self.value)
+        value = (str(self.value) or "empty") if isinstance(self.value, str | PathLike) else repr(self.value)
         return one_line(f"{self.field} is {value}: {self.fix}")
 
 

@@ -114,3 +114,13 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     write_wav(bad, np.zeros(0), 8000)
     with pytest.raises(InvalidInput, match=r"bad\.wav: it is empty"):
         load(str(tmp_path))
+
+
+def test_only_what_is_longer_than_its_frames_is_cut(tmp_path: Path) -> None:
+    """The frames of a second end within a hop of it: a sound of a second is whole."""
+    for label, pitch in (("high", 0.9), ("low", 0.2)):
+        for i in range(4):
+            write_wav(tmp_path / "clips" / label / f"{i}.wav", np.sin(np.arange(8000) * pitch) / 2, 8000)
+    assert not any("cut" in note for note in load(f"{tmp_path / 'clips'}:seconds=1").notes)
+    write_wav(tmp_path / "clips" / "low" / "4.wav", np.sin(np.arange(9000) * 0.2) / 2, 8000)
+    assert any("1 longer sounds are cut" in note for note in load(f"{tmp_path / 'clips'}:seconds=1").notes)

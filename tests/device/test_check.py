@@ -69,6 +69,8 @@ def test_every_problem_is_found_in_one_run() -> None:
         ({"ram": "64KiB", "flash": "8KiB", "flash_split": {"bootloader": "16KiB"}}, "device flash_split"),
         ({"ram": "64KiB", "flash": 0, "sources": "datasheet"}, "device sources"),
         ({"ram": "64KiB", "flash": 0, "throughput": 3}, "device throughput"),
+        ({"ram": "64KiB", "flash": 0, "throughput": {"float33": 1e6}}, "device throughput"),
+        ({"ram": "64KiB", "flash": 0, "energy": {"mac_j": {"float33": 1e-11}}}, "device energy.mac_j"),
     ],
 )
 def test_what_is_missing_or_only_shows_in_company_is_found(table: dict[str, Any], field: str) -> None:
@@ -77,6 +79,15 @@ def test_what_is_missing_or_only_shows_in_company_is_found(table: dict[str, Any]
 
 def test_a_sound_profile_has_no_problem() -> None:
     assert problems({"ram": "64KiB", "flash": "512KiB", "clock_hz": 64e6}) == []
+
+
+def test_an_alignment_that_the_profile_leaves_out_is_no_figure_of_its_own() -> None:
+    def unsourced(**given: int) -> set[str]:
+        return {doubt.field for doubt in doubts(Device(ram="64KiB", flash="512KiB", **given))}
+
+    assert "alignment" not in unsourced()
+    assert "alignment" not in unsourced(vector_bytes=16)
+    assert "alignment" in unsourced(alignment=32)
 
 
 def test_figures_without_a_source_and_implausible_ones_are_doubted() -> None:

@@ -24,7 +24,7 @@ def test_the_names_are_listed_with_this_machine_last() -> None:
         "esp32-s3",
     }
     boards = {"gap9", "raspberry-pi-zero-2w", "raspberry-pi-4", "raspberry-pi-5", "jetson-orin-nano", "phone-midrange"}
-    assert set(devices()) == {"nrf52832", "this-machine", *cores, *boards}
+    assert set(devices()) >= {"nrf52832", "this-machine", *cores, *boards}  # a profile that is added joins by itself
     assert devices()[-1] == "this-machine"
     assert list(devices()[:-1]) == sorted(devices()[:-1])
 
@@ -57,7 +57,7 @@ def test_every_figure_has_one_source_that_can_be_followed(name: str) -> None:
     cited = [figure for source in device.sources for figure in source.figures]
     assert len(cited) == len(set(cited))
     known = [figure for figure, _ in figures(device)]
-    assert [f for f in known if device.basis(f) is None] == []
+    assert [doubt.field for doubt in doubts(device) if "no source" in doubt.why] == []
     assert [c for c in cited if not any(f == c or f.startswith(f"{c}.") for f in known)] == []
     for source in device.sources:
         assert source.kind in ("published", "estimate")

@@ -24,7 +24,8 @@ def test_awkward_text_and_measured_times_survive(tmp_path: Path) -> None:
         summary="two\nlines\tand \x7f",
         ram="64KiB",
         flash="1MiB",
-        throughput={"float32": 1.25e7, "odd name": 3.0},
+        throughput={"float32": 1.25e7},
+        ram_elsewhere={"odd name": 4096},
         times=[{"family": "conv2d", "dtype": "float32", "call": 1.5e-7, "mac": 0.0}],
         sources=[{"figures": ["ram"], "kind": "measured", "says": "here"}],
     )

@@ -40,6 +40,10 @@ def narrow() -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), torch.zeros(1, 1, 8, 8)
 
 
+def plenty() -> tuple[nn.Module, torch.Tensor]:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12)), torch.zeros(1, 1, 8, 8)
+
+
 def wide() -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(nn.Flatten(), nn.Linear(320, 2)), torch.zeros(1, 5, 8, 8)
 

@@ -77,3 +77,7 @@ def listing() -> tuple[nn.Module, list[int]]:
 
 def without_parameters() -> tuple[nn.Module, torch.Tensor]:
     return nn.ReLU(), torch.randn(1, 4)
+
+
+def asking(width: int) -> nn.Module:
+    return nn.Linear(4, width)

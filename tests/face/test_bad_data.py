@@ -59,6 +59,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ragged.csv").write_text("\n".join([*text[:7], text[7] + ",1", *text[8:]]))
     (folder / "words.csv").write_text("a,b,label\n1,red,x\n2,blue,y\n")
     (folder / "head.csv").write_text("1,2\n3,4\n")
+    (folder / "latin.csv").write_bytes("größe,label\n1,x\n2,y\n".encode("latin-1"))
     np.savez(folder / "good.npz", x=np.zeros((30, 2), np.float32), y=np.arange(30) % 3)
     np.savez(folder / "names.npz", images=np.zeros((3, 2)))
     np.savez(folder / "short.npz", x=np.zeros((3, 2)), y=np.zeros(2))
@@ -95,6 +96,7 @@ def on_digits(*more: str) -> tuple[str, ...]:
 CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     # where the data is
     (train("mine.py:digits", "nowhere"), ("--data is nowhere", "no such file or folder", ".npz")),
+    (train("mine.py:digits", "a" * 300 + ":limit=3"), ("--data is aaa", "no such file or folder")),
     (train("mine.py:digits", ""), ("--data is empty", "no such file or folder")),
     (train("mine.py:digits", "notes.txt"), ("notes.txt", "a folder of images, sounds or CSV")),
     (train("mine.py:digits", "empty"), ("--data is empty", "no images", "no .wav")),
@@ -129,6 +131,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (train("mine.py:table", "ragged.csv:drop=subject"), ("row 8 has 6 cells, the first has 5",)),
     (train("mine.py:table", "words.csv"), ("words.csv row 2 column b is red", "drop=b")),
     (train("mine.py:table", "head.csv"), ("first row is numbers", "column names")),
+    (train("mine.py:table", "latin.csv"), ("--data is latin.csv", "save it as CSV in UTF-8")),
     (train("mine.py:table", "flowers.csv:label=species"), ("--data label is species", "length")),
     (train("mine.py:table", "flowers.csv:group=who,drop=subject"), ("--data group is who",)),
     (train("mine.py:table", "flowers.csv:columns=size"), ("--data columns is size",)),
@@ -146,7 +149,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (train("mine.py:table", "loaders.py"), ("--data is loaders.py", "name the function")),
     (train("mine.py:table", "loaders.py:gone"), ("loader is gone", "good, raising")),
     (train("mine.py:table", "broken.py:data"), ("broken.py", "nowhere_to_be_found")),
-    (train("mine.py:table", "loaders.py:raising"), ("loader is raising", "no card in the reader")),
+    (train("mine.py:table", "loaders.py:raising"), ("loader is raising", "no card in the reader at loaders.py:")),
     (train("mine.py:table", "loaders.py:nothing"), ("loader is nothing", "NoneType", "(x, y)")),
     (train("mine.py:table", "loaders.py:ragged"), ("loader is ragged", "same shape")),
     (train("mine.py:table", "loaders.py:without_x"), ("it returned images: x is needed",)),
@@ -154,6 +157,8 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (train("mine.py:table", "loaders.py:triples"), ("pairs of x and y",)),
     # the model against the data
     (train("mine.py:narrow", "digits"), ("model is narrow", "3 classes apart", "make the last layer 10 wide")),
+    (train("mine.py:plenty", "digits"), ("model is plenty", "12 classes apart", "make the last layer 10 wide")),
+    (train("mine.py:digits", "flowers.csv:drop=subject"), ("samples is [2] of flowers.csv", "forward() fails")),
     (train("mine.py:wide", "digits"), ("model input is [5, 8, 8]", "1 or 3 channels")),
     (train("mine.py:two_inputs", "digits"), ("it takes 2 inputs",)),
     (train("mine.py:whole_numbers", "digits"), ("example is", "float32 batch")),
@@ -165,14 +170,17 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (on_digits("--patience", "0"), ("patience is 0",)),
     (on_digits("--schedule", "wave"), ("--schedule is wave", "cosine")),
     (on_digits("--loss", "huber"), ("--loss is huber", "cross_entropy")),
+    (on_digits("--batch", "1000"), ("--batch is 1000", "training samples: give at most that")),
     (on_digits("--optimizer", "lion"), ("--optimizer is lion",)),
     (on_digits("--device", "stm32"), ("device is stm32", "nrf52832")),
     (on_digits("--budget", "ram=1KiB"), ("RAM does not fit: needs ", "has 1,024 B")),
     (on_digits("--optimizer", "sgd:lr=1e20"), ("loss is", "lower the learning rate")),
     (on_digits("--plot", "digits"), ("--plot is digits", "it is a directory")),
+    (on_digits("--plot", "a.svg"), ("--plot is a.svg", "end it in .html")),
     (on_digits("--plot", "/proc/a.html"), ("--plot is /proc/a.html", "name another place")),
     (on_digits("--out", "notes.txt"), ("--out is notes.txt", "it is a file")),
     (on_digits("--out", "digits"), ("--out is digits", "it holds other files")),
+    (on_digits("--out", "a" * 250), ("checkpoint is aaa", "File name too long", "name another place")),
     (on_digits("--resume"), ("--resume is made.checkpoint.npz", "leave --resume out")),
     (on_digits("--out", "old"), ("old.checkpoint.npz", "add --resume, or remove the file")),
     (on_digits("--out", "old", "--resume"), ("old.checkpoint.npz", "cannot be read", "remove it")),
@@ -185,6 +193,8 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("predict", "nowhere", "digits/1/1.png"), ("artifact is nowhere", "manifest.json")),
     (("predict", "digits", "digits/1/1.png"), ("artifact is digits", "manifest.json")),
     (("predict", "model"), ("Missing argument",)),
+    (("predict", "a" * 300, "digits/1/1.png"), ("artifact is aaa", "manifest.json")),
+    (("predict", "model", "a" * 300), ("input is aaa", "there is no such file")),
     (("predict", "model", "no.png"), ("input is no.png", "there is no such file")),
     (("predict", "model", "digits"), ("input is digits", "it is a folder")),
     (("predict", "model", "flowers.csv"), ("input is flowers.csv", "this model takes .png")),
@@ -202,6 +212,8 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("compile", "mine.py:narrow", "--device", "stm32f746", "--out", "digits"), ("--out is digits", "other files")),
     (("inspect", "mine.py:digits"), ("--input is missing", "1x3x32x32")),
     (("inspect", "mine.py:narrow", "--plot", "digits"), ("--plot is digits",)),
+    (("inspect", "mine.py:narrow", "--plot", "a.svg"), ("--plot is a.svg", "end it in .html")),
+    (("try", "mine.py:digits", "--data", "digits", *ON, "--plot", "a.svg"), ("--plot is a.svg", "end it in .html")),
     (("zoo", "--norms", "live"), ("--norms is live", "frozen, folded")),
 ]
 

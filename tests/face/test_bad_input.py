@@ -34,6 +34,9 @@ def folder(tmp_path: Path) -> Path:
     torch.save({"a": 1}, tmp_path / "weights.pt2")
     (tmp_path / "bad.toml").write_text("ram = ")
     (tmp_path / "odd.toml").write_text('ram = "64KiB"\nflash = "1MiB"\ncolour = 3\n')
+    (tmp_path / "latin.toml").write_bytes('name = "größe"'.encode("latin-1"))
+    (tmp_path / "small.toml").write_text('ram = "64KiB"\nflash = "1MiB"\n')
+    (tmp_path / "rate.toml").write_text('ram = "64KiB"\nflash = "1MiB"\n[throughput]\nfloat33 = 1e6\n')
     return tmp_path
 
 
@@ -64,19 +67,34 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("plan", "zoo:resnet8", "--device", "no.toml"), ("device is no.toml", "readable")),
     (("plan", "zoo:resnet8", "--device", "bad.toml"), ("device is bad.toml", "mend the TOML")),
     (("plan", "zoo:resnet8", "--device", "odd.toml"), ("odd.toml is colour", "choose one of")),
+    (("plan", "zoo:resnet8", "--device", "latin.toml"), ("device is latin.toml", "UTF-8")),
+    (("plan", "zoo:resnet8", "--device", "rate.toml"), ("device throughput is float33", "float32")),
     (("devices", "stm32"), ("device is stm32", "nrf52832")),
+    (("devices", "measure", "--device", "small.toml"), ("--device is small.toml", "64 KiB of RAM", "--serial PORT")),
+    (("devices", "measure", "--out", "profile"), ("--out is profile", "name a .toml file")),
     # the model
     (("plan", "resnet8", *DEVICE), ("model is resnet8", "zoo:NAME", ".pt2")),
+    (("plan", "", *DEVICE), ("model is empty", "zoo:NAME")),
+    (("plan", "net.py", *DEVICE), ("model is net.py", "as net.py:make")),
+    (("plan", "net.pth", *DEVICE), ("model is net.pth", "weights alone are no model")),
+    (("plan", "zoo:", *DEVICE), ("model is empty", "resnet8")),
     (("plan", "zoo:resnet9", *DEVICE), ("model is resnet9", "resnet8")),
     (("plan", "zoo:resnet8?depth=2", *DEVICE), ("resnet8 option is depth", "classes")),
     (("plan", "zoo:resnet8?classes=some", *DEVICE), ("classes is some", "int from 2")),
     (("plan", "zoo:resnet8?", *DEVICE), ("resnet8?", "key=value")),
     (("plan", "zoo:mobilenet_v2?resolution=100000000", *DEVICE), ("resolution is 100000000", "int from 1 to 8192")),
     (("plan", "no.py:net", *DEVICE), ("no.py", "there is no such file")),
-    (("plan", "broken.py:net", *DEVICE), ("broken.py", "nowhere_to_be_found")),
+    (("plan", "broken.py:net", *DEVICE), ("nowhere_to_be_found' at broken.py:1: import nowhere_to_be_found",)),
     (("plan", "wrong.py:net", *DEVICE), ("wrong.py", "SyntaxError")),
     (("plan", "net.py:missing", *DEVICE), ("factory is missing", "paired")),
-    (("plan", "net.py:raising", *DEVICE), ("factory is raising", "RuntimeError: no weights here")),
+    (
+        ("plan", "net.py:raising", *DEVICE),
+        (
+            "factory is raising",
+            "RuntimeError: no weights here at " + line_of(r'raise RuntimeError("no weights\nhere")'),
+        ),
+    ),
+    (("plan", "net.py:asking", *DEVICE), ("factory is asking", "missing 1 required positional argument: 'width'")),
     (("plan", "net.py:leaving", *DEVICE), ("factory is leaving", "SystemExit: goodbye")),
     (("plan", "net.py:number", *DEVICE), ("factory is number", "nn.Module", "int")),
     (("plan", "net.py:listing", *DEVICE), ("factory is listing", "a tensor or a tuple of tensors")),
@@ -151,6 +169,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     # the command line itself
     (("plan",), ("Missing argument 'MODEL'",)),
     (("fly",), ("No such command 'fly'",)),
+    ((*NET_ON, "--input", ""), ("--input is empty", "1x3x32x32")),
     ((*NET_ON, "--colour"), ("No such option '--colour'",)),
     ((*NET_ON, "--seed", "x"), ("--seed", "'x'")),
 ]
@@ -164,6 +183,41 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     out = () if "--out" in arguments or arguments[0] != "plan" else ("--out", "made")
     assert_one_line(run(*arguments, *out, cwd=folder), *parts)
     assert files(folder) == before
+
+
+@pytest.mark.parametrize("arguments", [("plan", "--inptu", "1x4"), ("plan",), ("fly",)], ids=" ".join)
+def test_a_fault_in_the_line_itself_is_data_too(folder: Path, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments, "--json", cwd=folder)
+    assert result.code == 2
+    told = json.loads(result.out)["error"]
+    assert told["kind"] == "UsageError"
+    assert result.err == f"selvedge: {told['message']}\n"
+
+
+def test_a_misspelt_command_is_corrected_once(folder: Path) -> None:
+    result = run("plann", cwd=folder)
+    assert_one_line(result, "No such command 'plann'")
+    assert result.err.count("Did you mean 'plan'?") == 1
+
+
+def test_a_module_serves_where_a_function_would(folder: Path) -> None:
+    (folder / "ready.py").write_text("from net import Net\n\nready = Net()\n")
+    given = json.loads(run("plan", "ready.py:ready", "--input", "1x4", *DEVICE, "--json", cwd=folder).out)
+    assert (given["model"], given["updated"]) == ("ready", ["head.weight", "head.bias"])
+
+
+def test_an_interrupt_while_the_command_line_is_imported_is_one_line(folder: Path) -> None:
+    early = (
+        "import sys\n"
+        "class Early:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Early())\n"
+        "from selvedge.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", early], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "selvedge: interrupted\n")
 
 
 def test_a_refusal_is_data_too(folder: Path) -> None:
@@ -250,6 +304,18 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
     command = f"{sys.executable} -m selvedge devices --json | head -c 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[", "")
+
+
+@pytest.mark.parametrize("arguments", [("-h",), ("plan", "-h"), ("operators",), ("--version",)], ids=" ".join)
+def test_a_reader_who_never_reads_is_no_error(arguments: tuple[str, ...]) -> None:
+    """Click ends with 1 where its own output meets a closed pipe."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    done = subprocess.run(
+        [sys.executable, "-m", "selvedge", *arguments], stdout=ours, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(ours)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_interrupt_is_one_line_and_leaves_nothing(folder: Path) -> None:

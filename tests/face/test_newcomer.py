@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -86,8 +87,26 @@ def test_a_trial_reads_well(user: Path) -> None:
     assert re.search(r"energy not known", text)
     for row in ("guessing the most frequent class", "the model as it came", "last layer only", "Selvedge, as planned"):
         assert any(part.startswith(row) for part in shown), row
-    assert "next: selvedge train mine.py:table --data flowers.csv:drop=subject --device stm32f746 --out model/" in shown
+    again = "next: selvedge train mine.py:table --data flowers.csv:drop=subject --device stm32f746 --epochs 3"
+    assert f"{again} --out model/" in shown
     assert max(map(len, shown)) <= 120
+
+
+def test_what_comes_next_is_the_same_training(user: Path) -> None:
+    """The line that a trial ends with, given to the shell, trains what the trial has trained."""
+    folders.flowers(user / "my flowers.csv")
+    shutil.copy(user / "mine.py", user / "my own.py")
+    asked = (
+        "my own.py:table", "--data", "my flowers.csv:drop=subject", "--device", "stm32f746", "--epochs", "2", "--batch",
+        "4", "--optimizer", "adam:lr=0.01,betas=0.8/0.99,decoupled=true", "--update", "last:1", "--seed", "3",
+    )  # fmt: skip
+    tried = figures(user, "try", *asked)
+    line = next(line for line in tried["next"] if line.startswith("next: selvedge train"))
+    trained = figures(user, *shlex.split(line.removeprefix("next: selvedge ")))
+    for what in ("optimizer", "schedule", "batch", "update", "arena_bytes"):
+        assert trained["plan"][what] == tried["plan"][what]
+    assert trained["training"]["best"] == tried["training"]["best"]
+    assert trained["test"] == next(row["test"] for row in tried["rows"] if row["name"] == "Selvedge, as planned")
 
 
 def test_a_trial_of_values_and_of_reconstruction(user: Path) -> None:

@@ -17,6 +17,8 @@ import torch
 
 import selvedge as sv
 from selvedge.data import load
+from selvedge.face import job
+from selvedge.face.progress import Work
 from selvedge.learn.metrics import predictions, probabilities
 from tests.data import folders
 
@@ -149,6 +151,43 @@ def test_a_batch_and_an_update_are_found_that_fit(user: Path) -> None:
     assert rows == sorted(rows, key=lambda row: row[0] * row[1], reverse=True)
     assert rows[0] > rows[1]
     assert rows[1] != rows[2]
+
+
+def test_a_training_that_diverges_leaves_the_way_free(user: Path) -> None:
+    """It ends in a later epoch, of which a checkpoint was written: the next rate may begin at once."""
+    folders.flowers(user / "flowers.csv")
+    (user / "value.py").write_text("import torch\ndef value(): return torch.nn.Linear(1, 1)\n")
+    before = {p.name for p in user.iterdir()}
+    line = ("train", "value.py:value", "--data", "flowers.csv:label=width,drop=label+subject", "--loss", "mse", *ON)
+    more = ("--epochs", "40", "--schedule", "constant", "--out", "model")
+    result = run(*line, *more, "--optimizer", "sgd:lr=2", cwd=user)
+    assert result.code == 2
+    found = re.fullmatch(r"selvedge: loss is \w+ in epoch (\d+): .*lower the learning rate.*\n", result.err)
+    assert found is not None
+    assert int(found[1]) > 1
+    assert {p.name for p in user.iterdir()} - {"__pycache__"} == before
+    assert run(*line, *more, "--optimizer", "sgd:lr=0.01", cwd=user).code == 0
+
+
+def test_what_never_fits_is_refused_by_its_smallest_batch(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without having planned the batches between, each of which would look for a change of its own."""
+    folders.digits(user / "digits", 4)
+    monkeypatch.chdir(user)
+    with Work() as work:
+        prepared = job.prepare("mine.py:digits", "digits", None, None, 0, work)
+    asked: list[int] = []
+    plan = job.make_plan
+
+    def counting(*given: Any, **options: Any) -> sv.Plan:
+        asked.append(options["batch"])
+        return plan(*given, **options)
+
+    monkeypatch.setattr(job, "make_plan", counting)
+    board = sv.Device(name="board", ram="1KiB", flash="1MiB")
+    with pytest.raises(sv.DoesNotFit) as refusal:
+        job.planned(prepared, job.Terms(board, None, sv.SGD(0.01), "constant", "auto", "frozen", None, 1))
+    assert asked == [8, 1]
+    assert refusal.value.have == 1024
 
 
 # Interrupts

@@ -84,6 +84,22 @@ def test_the_table_fits_and_gives_every_reason(spec: str) -> None:
     assert plan.to_dict()["choices"] == [{"what": c.what, "why": c.why} for c in plan.why]
 
 
+@pytest.mark.parametrize(("device", "columns"), [("nrf52832", 7), ("bare", 6)])
+def test_the_programs_stand_in_columns(device: str, columns: int) -> None:
+    """Energy where the device has figures for it, apart from the time and without powers of ten; else no column."""
+    bare = sv.Device(name="bare", ram="64KiB", flash="1MiB", throughput={"float32": 1e7}, bandwidth={"ram": 1e8})
+    model = torch.nn.Sequential(torch.nn.Linear(5, 24), torch.nn.GELU(), torch.nn.Linear(24, 3))
+    made = sv.plan(model, torch.zeros(1, 5), device=bare if device == "bare" else device)
+    lines = str(made).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("program"))
+    rows = [re.split(r" {2,}", line) for line in lines[at : at + 4]]
+    assert [len(row) for row in rows] == [columns] * 4
+    assert rows[0][5:] == ["time", "energy"][: columns - 5]
+    for row in rows[1:]:
+        assert re.fullmatch(r"[\d.]+ [mµn]?s", row[5])
+        assert all(re.fullmatch(r"[\d.]+ [mµn]?J \([\d.]+-[\d.]+\)", cell) for cell in row[6:])
+
+
 def test_a_plan_draws_itself_in_a_notebook() -> None:
     plan = planned()
     shown = plan._repr_html_()

@@ -38,7 +38,7 @@ def survey_python(spec: Spec) -> Source:
         except (Exception, SystemExit) as error:
             if isinstance(error, InvalidInput):
                 raise
-            raise InvalidInput("loader", spec.function, f"it failed with {told(error)}") from error
+            raise InvalidInput("loader", spec.function, f"it failed with {told(error, spec.path)}") from error
     return _survey(spec, arrays)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,9 @@ def read(path: Path, features: Features | None, shape: tuple[int, ...]) -> Array
     features: of the artifact's manifest. Raises ``InvalidInput`` for a file of another kind than the model learnt
     from, or one that cannot be read.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # False for a name that no file system has
         raise InvalidInput(
-            "input", str(path), "it is a folder: name files" if path.is_dir() else "there is no such file"
+            "input", str(path), "it is a folder: name files" if os.path.isdir(path) else "there is no such file"
         )
     suffix = path.suffix.lower()
     if suffix in ARRAYS:

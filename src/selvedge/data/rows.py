@@ -46,7 +46,9 @@ def read_table(path: Path, spec: Spec, label: str | None = None, columns: tuple[
             if not header or not any(header):
                 raise InvalidInput("--data", str(path), "it is empty: give rows below a line of column names")
             return _read(path, spec, label, columns, [h.strip() for h in header], lines)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise InvalidInput("--data", str(path), "it is no text in UTF-8: save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise InvalidInput("--data", str(path), f"it cannot be read as CSV ({error})") from None
 
 

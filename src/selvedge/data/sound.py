@@ -39,7 +39,9 @@ def survey(spec: Spec) -> Source:
         features = described(spec, shape, rate, samples)
         memory.require(spec, len(found.paths) * math.prod(shape) * 4, f"{len(found.paths)} sounds")
         x = np.stack([raw(read_wav(path)[1], features) for path in found.paths])
-        cut = int((np.array(lengths) > features.samples).sum())
+        # Whole hops only: the last frame ends up to one before the end of a sound that is not cut.
+        spare = features.hop - 1 if isinstance(features, LogMel) else 0
+        cut = int((np.array(lengths) > features.samples + spare).sum())
         what = f"{features.frames} x {features.bands} log-mel bands" if isinstance(features, LogMel) else "the raw wave"
         note = f"{what} of {features.samples / rate:.3g} s at {rate} Hz" + (
             f"; {cut} longer sounds are cut" if cut else ""

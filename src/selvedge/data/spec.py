@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def parse(text: str) -> Spec:
     """Raises ``InvalidInput`` for an unknown key, a key given twice, and a path that is not there."""
     head, colon, tail = text.rpartition(":")
     options: dict[str, str] = {}
-    if colon and _OPTIONS.fullmatch(tail) and not Path(text).exists():
+    if colon and _OPTIONS.fullmatch(tail) and not os.path.exists(text):
         for pair in tail.split(","):
             key, _, value = pair.partition("=")
             if key not in KEYS:

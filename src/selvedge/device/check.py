@@ -7,9 +7,9 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from selvedge.device.device import Device
+from selvedge.device.figures import LANE_BYTES
 from selvedge.errors import InvalidInput
 
-LANE_BYTES = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1}
 PIPES = 2  # vector units of one core
 SLOWEST, FASTEST = 1e4, 1e13  # bytes a second that some memory moves
 
@@ -147,4 +147,6 @@ def figures(device: Device) -> list[tuple[str, object]]:
 
 
 def _unsourced(device: Device) -> list[tuple[str, object]]:
-    return [(name, value) for name, value in figures(device) if device.basis(name) is None]
+    """Without the alignment where it is what follows from the vectors, whoever has written it."""
+    implied = ("alignment", max(device.vector_bytes, 8))
+    return [one for one in figures(device) if one != implied and device.basis(one[0]) is None]

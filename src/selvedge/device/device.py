@@ -9,6 +9,7 @@ from typing import Any
 
 from selvedge.device import profile, reading
 from selvedge.device.figures import (
+    LANE_BYTES,
     LEVELS,
     Delegate,
     Energy,
@@ -100,7 +101,7 @@ class Device:
         fields["clock_hz"] = None if clock_hz is None else reading.positive("clock_hz", clock_hz)
         fields["vector_bytes"] = reading.vector("vector_bytes", vector_bytes)
         fields["alignment"] = max(vector_bytes, 8) if alignment is None else reading.power("alignment", alignment)
-        fields["throughput"] = reading.rates("throughput", throughput)
+        fields["throughput"] = reading.rates("throughput", throughput, tuple(LANE_BYTES))
         fields["bandwidth"] = reading.rates("bandwidth", bandwidth, LEVELS)
         fields["overhead_s"] = reading.positive("overhead_s", overhead_s, zero=True)
         fields["energy"] = reading.energy(energy)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
+# Bytes of an element, by the dtypes that rates are given for.
+LANE_BYTES = {"float64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int16": 2, "int8": 1, "uint8": 1}
 # "storage" is read, "storage_write" is written: flash and cards write slower than they read.
 LEVELS = ("cache", "ram", "flash", "storage", "storage_write")
 KINDS = ("published", "estimate", "measured")

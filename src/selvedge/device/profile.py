@@ -42,5 +42,7 @@ def _parse(name: str, path: Path) -> dict[str, Any]:
     except OSError as error:
         fix = f"give the path of a readable .toml profile ({error.strerror})"
         raise InvalidInput("device", name, fix) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InvalidInput("device", name, "it is no text in UTF-8, which TOML is: save it so") from None
+    except tomllib.TOMLDecodeError as error:
         raise InvalidInput("device", name, f"mend the TOML: {error}") from None

@@ -11,6 +11,7 @@ from selvedge.device.figures import (
     BAND,
     COUNTS,
     KINDS,
+    LANE_BYTES,
     LEVELS,
     Delegate,
     Energy,
@@ -95,7 +96,7 @@ def energy(value: Energy | Mapping[str, Any] | None) -> Energy | None:
     given = table("energy", value, ("static_w", "mac_j", "byte_j", "band"))
     return Energy(
         positive("energy.static_w", given.get("static_w", 0.0), zero=True),
-        rates("energy.mac_j", given.get("mac_j", {})),
+        rates("energy.mac_j", given.get("mac_j", {}), tuple(LANE_BYTES)),
         rates("energy.byte_j", given.get("byte_j", {}), LEVELS),
         positive("energy.band", given.get("band", BAND), zero=True),
     )

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..capture.source import of_error
 from ..data import Dataset
+from ..errors import InvalidInput
 
 SAMPLES, BATCH = 512, 32
 
@@ -18,6 +20,7 @@ def calibrate(model: nn.Module, data: Dataset) -> int:
 
     A plan freezes these statistics. At their initial 0 and 1 a network without norms would be trained, and badly. The
     average over the batches is cumulative (PyTorch's ``momentum=None``). ``model`` is changed, and back in eval mode.
+    Raises ``InvalidInput`` where it does not take the samples.
     """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     fresh = [m for m in norms if m.num_batches_tracked is not None and int(m.num_batches_tracked) == 0]
@@ -38,10 +41,21 @@ def calibrate(model: nn.Module, data: Dataset) -> int:
                 x = np.asarray(data.x[batch])
                 if data.preprocess is not None and x.dtype == np.uint8:
                     x = data.preprocess(x)
-                model(torch.from_numpy(np.ascontiguousarray(x, np.float32)))
+                _see(model, torch.from_numpy(np.ascontiguousarray(x, np.float32)), data.name)
     finally:
         model.eval()
         torch.set_num_threads(threads)
         for norm, momentum in before:
             norm.momentum = momentum
     return len(some)
+
+
+def _see(model: nn.Module, x: torch.Tensor, name: str) -> None:
+    """One forward pass in training mode."""
+    try:
+        model(x)
+    except Exception as error:
+        where = of_error(error)
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        fix = f"the model does not take them: forward() fails{f' at {where}' if where else ''} with: {why}"
+        raise InvalidInput("samples", f"{list(x.shape[1:])} of {name}", fix) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from .commands import options
 from .held import held
 
 SEEDS = 1 << 63  # what torch takes
+_TWICE = re.compile(r"(Did you mean [^?]*\?) \1")  # newer click says what typer has said already
 
 app = typer.Typer(
     add_completion=True,
@@ -155,7 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = _say("interrupted", 130)
     except click.ClickException as error:
-        text = error.format_message()
+        text = _TWICE.sub(r"\1", one_line(error.format_message()))
+        if text and "--json" in given:
+            told = {"kind": "UsageError", "message": text}
+            typer.echo(json.dumps({"error": told}, indent=1))
         code = _say(text, 2) if text else 2  # without one, typer has shown the help
     except SelvedgeError as error:
         if debug:
@@ -167,6 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         code = _say(_missing(error), 2)
+    except SystemExit as error:  # click's own way out of a closed pipe
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _drop_output()
+        code = 0
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         _drop_output()
         code = 0

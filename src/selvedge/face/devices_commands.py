@@ -47,7 +47,10 @@ def show(
     name: Annotated[str, typer.Argument(help="A profile's name, its .toml path, or this-machine.")],
     as_json: Json = False,
 ) -> None:
-    """Show one device with the source of every figure."""
+    """Show one device with the source of every figure.
+
+    NAME is a profile's name, its .toml path, or this-machine.
+    """
     from . import devices as shown
 
     before = bool(context.parent and context.parent.params.get("as_json"))
@@ -59,7 +62,10 @@ def validate(
     file: Annotated[Path, typer.Argument(help="Your profile, a .toml file.")],
     as_json: Json = False,
 ) -> None:
-    """Every problem of your own profile, a line each (exit code 2), or what is hard to believe in it."""
+    """Every problem of your own profile, a line each (exit code 2), or what is hard to believe in it.
+
+    FILE is your profile, a .toml file.
+    """
     from . import devices_validate
 
     lines, refused = devices_validate.report(file, as_json)

@@ -14,11 +14,14 @@ from rich.progress import Progress
 
 from ..artifact import files
 from ..device import Device
+from ..device.sizes import format_bytes
 from ..device.writing import to_toml
 from ..errors import InvalidInput
 from ..make import calibrate, calibrate_run
 from ..make.calibrate_program import Timeable
 from ..make.calibrate_report import Report
+
+LEAST = 16 << 20  # bytes of RAM, with less of which no device runs this program itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,18 @@ def run(wish: Wish, quiet: bool) -> Result:
     if wish.layers is not None and wish.layers < 4:
         raise InvalidInput("--layers", wish.layers, "give at least 4")
     device = Device.load(wish.device)
+    if not chosen and device.ram < LEAST:
+        ways = "give --emit DIR and flash what it writes, then --serial PORT"
+        fix = f"with {format_bytes(device.ram)} of RAM it is not the machine this runs on: {ways}"
+        raise InvalidInput("--device", wish.device, fix)
+    out = wish.out or Path(f"{calibrate.profile_name(device, wish.name)}.toml")
+    if wish.emit is None and out.suffix != ".toml":
+        raise InvalidInput("--out", str(out), "name a .toml file")
     name = calibrate.profile_name(device, wish.name)
     timed = calibrate.prepared(device, wish.layers)
     kernels = sum(timed.program.kernels)
     if wish.emit is not None:
         return Result(calibrate.emit(timed, wish.emit), None, len(timed.layers), kernels)
-    out = wish.out or Path(f"{name}.toml")
-    if out.suffix != ".toml":
-        raise InvalidInput("--out", str(out), "name a .toml file")
     with _bar(quiet) as bar:
         report = _report(wish, timed.program, timed.arrangement.lanes, timed.arrangement.dtype, device, bar)
         models = []

@@ -83,24 +83,28 @@ def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: in
 
 def planned(job: Job, terms: Terms) -> Plan:
     """The plan of ``job``: with the batch that is asked for, else the largest with which the update is full, else the
-    one that learns most. Raises ``SelvedgeError``: where nothing fits, the refusal of the smallest batch."""
-    own = int(job.example.shape[0])
+    one that learns most. Raises ``SelvedgeError``: where nothing fits, the refusal of the smallest batch, without
+    having planned those between: a smaller batch never needs more."""
+    own, samples = int(job.example.shape[0]), len(job.data.split["train"])
+    if terms.batch is not None and terms.batch > samples:
+        raise InvalidInput("--batch", terms.batch, f"{job.data.name} has {samples} training samples: give at most that")
     open_ = [terms.batch] if terms.batch is not None else [own] if own > 1 or _fixed(job) else list(BATCHES)
     found: Plan | None = None
-    refusal: DoesNotFit | None = None
+    least: Plan | None = None
     for batch in open_:
         try:
-            made = _plan(job, terms, batch)
-        except DoesNotFit as error:
-            refusal = error
+            made = least if least is not None and batch == open_[-1] else _plan(job, terms, batch)
+        except DoesNotFit:
+            if batch == open_[-1]:
+                raise
+            if least is None:
+                least = _plan(job, terms, open_[-1])
             continue
         if terms.update != "auto" or made.update == "full":
             return made
         if found is None or _learns(made) > _learns(found):
             found = made
-    if found is None:
-        assert refusal is not None
-        raise refusal
+    assert found is not None
     return found
 
 
@@ -163,13 +167,14 @@ def _outputs(model: nn.Module | ExportedProgram, example: torch.Tensor) -> tuple
 
 
 def _require_classes(data: Dataset, loss: str, outputs: Sequence[int], name: str) -> None:
-    """Raise ``InvalidInput`` where the model tells fewer classes apart than the data has, or other values."""
+    """Raise ``InvalidInput`` where the model tells other classes or values apart than the data has."""
     if not outputs or data.y is None:
         return
-    if loss == "cross_entropy" and len(outputs) > 1 and outputs[1] < len(data.labels):
+    if loss == "cross_entropy" and len(outputs) > 1 and outputs[1] != len(data.labels):
         have = len(data.labels)
         fix = f"{data.name} has {have}: make the last layer {have} wide, or give the factory a parameter classes"
-        raise InvalidInput("model", name, f"it tells {outputs[1]} classes apart, {fix}")
+        told = f"{outputs[1]} class{'' if outputs[1] == 1 else 'es'}"
+        raise InvalidInput("model", name, f"it tells {told} apart, {fix}")
     if loss in ("mse", "bce_with_logits") and math.prod(outputs[1:]) != math.prod(data.y.shape[1:]):
         fix = f"make the last layer {math.prod(data.y.shape[1:])} wide"
         raise InvalidInput(

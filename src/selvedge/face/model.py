@@ -50,7 +50,7 @@ def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> 
     if colon and path.endswith(".py"):
         return _from_file(Path(path), factory, shape, seed, data)
     if not spec.startswith("zoo:") and not spec.endswith(".pt2"):
-        raise InvalidInput("model", spec, HOW)
+        raise InvalidInput("model", spec, _how(spec))
     if shape is not None:
         raise InvalidInput("--input", shape, "leave it out: only a factory in a .py file takes it")
     return (
@@ -58,6 +58,15 @@ def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> 
         if spec.startswith("zoo:")
         else _exported(Path(spec))
     )
+
+
+def _how(spec: str) -> str:
+    """What to give instead of ``spec``, which is no name of a model."""
+    if spec.endswith(".py"):
+        return f"name the function that returns the model too, as {spec}:make"
+    if spec.endswith((".pt", ".pth", ".ckpt", ".safetensors")):
+        return "weights alone are no model: load them in a factory, file.py:factory, that returns the model"
+    return HOW
 
 
 def _from_zoo(spec: str, seed: int) -> NamedModel:
@@ -93,9 +102,9 @@ def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Kno
     with importing_beside(path):
         factory_of = function(path, factory, "model file", "factory")
         try:
-            made = factory_of(**_arguments(factory_of, data))
+            made = factory_of if isinstance(factory_of, nn.Module) else factory_of(**_arguments(factory_of, data))
         except (Exception, SystemExit) as error:
-            raise InvalidInput("factory", factory, f"it failed with {told(error)}") from error
+            raise InvalidInput("factory", factory, f"it failed with {told(error, path)}") from error
     model, example = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):
         fix = "it must return an nn.Module, or a pair of module and example"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..errors import InvalidInput
@@ -31,6 +31,18 @@ def parse(text: str) -> Optimizer:
         given[key] = _value(key, known[key], value)
     made: Optimizer = kind(**{"lr": rate, **given})
     return made
+
+
+def spelt(optimizer: Optimizer) -> str:
+    """What :func:`parse` reads as ``optimizer``."""
+    name = next(n for n, (kind, _) in KINDS.items() if type(optimizer) is kind)
+    given = []
+    for field in fields(cast(Any, optimizer)):
+        value = getattr(optimizer, field.name)
+        if value != field.default:
+            text = "/".join(map(repr, value)) if isinstance(value, tuple) else str(value).lower()
+            given.append(f"{field.name}={text}")
+    return f"{name}:{','.join(given)}"
 
 
 def _value(key: str, kind: str, text: str) -> Any:

@@ -29,6 +29,13 @@ def writable(field: str, path: Path) -> None:
     _beside(field, Path(os.path.realpath(path)))
 
 
+def page(path: Path) -> None:
+    """Raise ``InvalidInput`` where ``--plot`` names no page, or a place that cannot be written."""
+    if path.suffix not in (".html", ".htm") and not path.is_dir() and "\0" not in str(path):
+        raise InvalidInput("--plot", path, "it is a page with pictures: end it in .html")
+    writable("--plot", path)
+
+
 def writable_folder(field: str, path: Path) -> None:
     """The same for an artifact's folder."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def predict(artifact: Path, inputs: Sequence[Path], top: int) -> list[Prediction
     """Raises ``SelvedgeError`` before anything is predicted where an input cannot be read."""
     if top < 1:
         raise InvalidInput("--top", top, "give a whole number >= 1")
-    if not (artifact / "manifest.json").is_file():
+    if not os.path.isfile(artifact / "manifest.json"):  # False for a name that no file system has
         raise InvalidInput("artifact", str(artifact), "it holds no manifest.json: name a folder that train has written")
     with working("loading") as work:
         session = load(artifact)

@@ -36,8 +36,9 @@ def reference(
     job: Job, optimizer: Optimizer, how: str, epochs: int, batch: int, seed: int, kind: str,
     at: Callable[[int, str], None] = lambda done, says: None,
 ) -> Reference | None:  # fmt: skip
-    """None for an exported program, which cannot be trained. kind: the loss's class name."""
-    if not isinstance(job.model, nn.Module):
+    """None for an exported program, which cannot be trained, and for an optimiser that PyTorch does not have.
+    kind: the loss's class name."""
+    if not isinstance(job.model, nn.Module) or type(optimizer) not in OPTIMIZERS:
         return None
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the native code has one
@@ -58,7 +59,7 @@ def _trained(
     batch = min(batch, len(train))
     batches = len(train) // batch
     rates = schedule(how, optimizer.lr, epochs * batches)
-    updates = _optimizer(optimizer, model)
+    updates = OPTIMIZERS[type(optimizer)](optimizer, [p for p in model.parameters() if p.requires_grad])
     found: list[Score] = []
     times: list[float] = []
     best: dict[str, torch.Tensor] = {}
@@ -79,8 +80,9 @@ def _trained(
             loss = _loss(kind, _output(model, x, data.preprocess), x, y, data.preprocess)
             updates.zero_grad()
             loss.backward()
-            if isinstance(optimizer, SGD | Adam | RMSProp) and optimizer.clip_value is not None:
-                nn.utils.clip_grad_value_(model.parameters(), optimizer.clip_value)
+            bound = getattr(optimizer, "clip_value", None)
+            if bound is not None:
+                nn.utils.clip_grad_value_(model.parameters(), bound)
             updates.step()
             times.append(time.perf_counter() - start)
         score = scored(kind, predicted, validation, data.preprocess)
@@ -125,12 +127,22 @@ def _loss(
     return F.mse_loss(output, target) if kind == "MSE" else F.binary_cross_entropy_with_logits(output, target)
 
 
-def _optimizer(of: Optimizer, model: nn.Module) -> torch.optim.Optimizer:
-    chosen = [p for p in model.parameters() if p.requires_grad]
-    if isinstance(of, SGD):
-        return torch.optim.SGD(chosen, of.lr, of.momentum, of.dampening, of.weight_decay, nesterov=of.nesterov)
-    if isinstance(of, Adam):
-        kind = torch.optim.AdamW if of.decoupled else torch.optim.Adam
-        return kind(chosen, of.lr, of.betas, of.eps, of.weight_decay)
-    assert isinstance(of, RMSProp)
+def _sgd(of: SGD, chosen: list[nn.Parameter]) -> torch.optim.Optimizer:
+    return torch.optim.SGD(chosen, of.lr, of.momentum, of.dampening, of.weight_decay, nesterov=of.nesterov)
+
+
+def _adam(of: Adam, chosen: list[nn.Parameter]) -> torch.optim.Optimizer:
+    kind = torch.optim.AdamW if of.decoupled else torch.optim.Adam
+    return kind(chosen, of.lr, of.betas, of.eps, of.weight_decay)
+
+
+def _rmsprop(of: RMSProp, chosen: list[nn.Parameter]) -> torch.optim.Optimizer:
     return torch.optim.RMSprop(chosen, of.lr, of.alpha, of.eps, of.weight_decay, of.momentum)
+
+
+# What PyTorch's own training is set up with; an optimiser that is not here has no such row beside it.
+OPTIMIZERS: dict[type, Callable[[Any, list[nn.Parameter]], torch.optim.Optimizer]] = {
+    SGD: _sgd,
+    Adam: _adam,
+    RMSProp: _rmsprop,
+}

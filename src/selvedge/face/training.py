@@ -12,16 +12,17 @@ import numpy as np
 
 from .. import draw
 from ..artifact import files
-from ..capture.optimizer import Optimizer
+from ..capture.optimizer import SGD, Optimizer
 from ..data import Dataset
 from ..device import Device
 from ..device.sizes import format_bytes
 from ..errors import InvalidInput
 from ..learn.metrics import Score, score
-from ..learn.train import Fitted, Progress, fit
+from ..learn.train import Diverged, Fitted, Progress, fit
 from ..make.compile import HostSession, emit
 from ..make.compile import compile as compile_plan
 from ..make.plan import Plan
+from . import place
 from .figures import score as said
 from .figures import seconds
 from .held import held
@@ -30,28 +31,30 @@ from .job import Job, Terms, planned, prepare
 from .place import writable, writable_folder
 from .progress import Work
 
+OPTIMIZER = SGD(lr=0.01, momentum=0.9)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the command line asks for."""
+    """What the command line asks for; the defaults are those of ``try`` and ``train``."""
 
     model: str
     data: str
     device: str
-    budget: str | None
-    epochs: int
-    batch: int | None
-    optimizer: Optimizer
-    schedule: str
-    update: str
-    norms: str
-    loss: str | None
-    shape: str | None
-    patience: int | None
-    out: Path | None
-    resume: bool
-    seed: int
-    plot: Path | None
+    budget: str | None = None
+    epochs: int = 10
+    batch: int | None = None
+    optimizer: Optimizer = OPTIMIZER
+    schedule: str = "cosine"
+    update: str = "auto"
+    norms: str = "frozen"
+    loss: str | None = None
+    shape: str | None = None
+    patience: int | None = None
+    out: Path | None = None
+    resume: bool = False
+    seed: int = 0
+    plot: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,11 @@ class Trained:
             f"{format_bytes(plan.budget.ram)}, batch {self.to_dict()['batch']}",
         ]
         if best is not None:
+            done = len(fitted.history)
             early = ", ended early: no better epoch" if fitted.ended == "early" else ""
             lines.append(
-                f"{len(fitted.history)} epochs, best {best.number}: validation {said(best.accuracy, best.loss)}, "
-                f"test {said(self.test.accuracy, self.test.loss)}; "
+                f"{done} epoch{'' if done == 1 else 's'}, best {best.number}: "
+                f"validation {said(best.accuracy, best.loss)}, test {said(self.test.accuracy, self.test.loss)}; "
                 f"guessing reaches {said(fitted.dummy.accuracy, fitted.dummy.loss)}{early}"
             )
         lines.append(
@@ -111,7 +115,7 @@ def train(order: Order, debug: bool) -> Trained:
     if order.epochs < 1:
         raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
     if order.plot is not None:
-        writable("--plot", order.plot)
+        place.page(order.plot)
     if order.out is not None:
         writable_folder("--out", order.out)
     device = Device.load(order.device)
@@ -190,19 +194,23 @@ def _fit(session: HostSession, job: Job, order: Order, path: Path, work: Work) -
     train_part = job.data.part("train")
     validation = job.data.part("validation") if len(job.data.split["validation"]) else train_part
     work.part("training", max(1, len(train_part) // session.manifest.batch) * order.epochs)
-    with stopping() as stop:
-        fitted = fit(
-            session,
-            train_part,
-            epochs=order.epochs,
-            validation=validation,
-            seed=order.seed,
-            patience=order.patience,
-            checkpoint=path,
-            resume=order.resume,
-            on_progress=lambda now: report(work, now),
-            stop=stop,
-        )
+    try:
+        with stopping() as stop:
+            fitted = fit(
+                session,
+                train_part,
+                epochs=order.epochs,
+                validation=validation,
+                seed=order.seed,
+                patience=order.patience,
+                checkpoint=path,
+                resume=order.resume,
+                on_progress=lambda now: report(work, now),
+                stop=stop,
+            )
+    except Diverged:
+        path.unlink(missing_ok=True)  # going on from it would end the same way; the line with another rate begins anew
+        raise
     if fitted.ended == "interrupted":
         done = f"after {len(fitted.history)} of {order.epochs} epochs"
         raise Interrupted(f"interrupted {done}; kept in {path}: the same line with --resume goes on")
@@ -212,6 +220,7 @@ def _fit(session: HostSession, job: Job, order: Order, path: Path, work: Work) -
 def _checkpoint(out: Path, resume: bool) -> Path:
     """Beside the folder, which is written whole at the end."""
     path = out.parent / f"{out.name}.checkpoint.npz"
+    writable("checkpoint", path)
     if resume and not path.exists():
         raise InvalidInput("--resume", str(path), "there is no such checkpoint: leave --resume out to begin")
     if path.exists() and not resume:

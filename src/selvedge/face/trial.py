@@ -19,12 +19,14 @@ from ..make.compile import HostSession, emit, measured
 from ..make.compile import compile as compile_plan
 from ..make.measure import Measured
 from ..make.plan import Plan
+from . import optimizer as optimizers
+from . import place
 from .figures import joules, seconds
 from .figures import score as said
 from .held import held
 from .interrupt import Interrupted, stopping
 from .job import Job, Terms, planned, prepare
-from .place import writable, writable_folder
+from .place import writable_folder
 from .progress import Work
 from .reference import Reference, reference
 from .training import Order, report, write_state
@@ -116,8 +118,7 @@ class Trial:
             told.append("PyTorch without a limit is ahead: more --epochs, --optimizer adam:lr=0.001, weights that were")
             told.append("trained before, or a device with more RAM may close the gap")
         if order.out is None:
-            line = f"{order.model} --data {shlex.quote(order.data)} --device {order.device}"
-            told.append(f"next: selvedge train {line} --out model/")
+            told.append(f"next: selvedge train {_again(order)} --out model/")
             told.append("      keeps what is learnt; selvedge predict model/ FILE... then says what new files are")
         else:
             told.append(f"next: selvedge predict {order.out} FILE... says what new files are")
@@ -129,12 +130,27 @@ class Trial:
         return len(_test(self.data))
 
 
+ASKED = ("budget", "epochs", "batch", "optimizer", "schedule", "update", "norms", "loss", "shape", "seed")
+
+
+def _again(order: Order) -> str:
+    """What trains the same with ``selvedge train``: model, data, device, and what was asked for beside them."""
+    words = [order.model, "--data", order.data, "--device", order.device]
+    usual = Order(order.model, order.data, order.device)
+    for name in ASKED:
+        value = getattr(order, name)
+        if value != getattr(usual, name):
+            text = optimizers.spelt(order.optimizer) if name == "optimizer" else str(value)
+            words += ["--input" if name == "shape" else f"--{name}", text]
+    return shlex.join(words)
+
+
 def attempt(order: Order, debug: bool) -> Trial:
     """Raises ``SelvedgeError``."""
     if order.epochs < 1:
         raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
     if order.plot is not None:
-        writable("--plot", order.plot)
+        place.page(order.plot)
     if order.out is not None:
         writable_folder("--out", order.out)
     device = Device.load(order.device)

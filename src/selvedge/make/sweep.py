@@ -21,6 +21,7 @@ from .attempts import Attempts, Terms, learnt, learnt_share
 from .change import trained_layers
 from .limits import fits
 from .plan import Plan, attempt
+from .surface import notebook, table
 from .wish import wished
 
 ROOMS = (0.85, 0.7, 0.55, 0.4)  # of the plain transient bytes: what is planned with values made again
@@ -78,13 +79,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """``points`` in the order of their RAM; ``asked``: how many there would be without a limit of time."""
+    """``points`` in the order of their RAM; ``asked``: how many there can be at most; ``complete``: nothing ended it
+    before the last of them. ``measured``: contribution is, else it is the share of the parameters."""
 
     name: str
     device: Device
     budget: Budget
     points: tuple[Point, ...]
     asked: int
+    complete: bool
     measured: bool
     seconds: float
 
@@ -101,14 +104,17 @@ class Sweep:
             "budget_ram_bytes": self.budget.ram,
             "contribution": "measured" if self.measured else "parameters",
             "asked": self.asked,
+            "complete": self.complete,
             "seconds_to_sweep": self.seconds,
             "points": [p.to_dict() for p in self.points],
         }
 
     def __str__(self) -> str:
-        from .surface import table
-
         return table(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the pictures and the table."""
+        return notebook(self)
 
 
 def sweep(
@@ -161,7 +167,7 @@ def sweep(
     most = len(asked) * (1 + len(rooms))
     walk = _walk(attempts, asked, sorted(rooms, reverse=True))
     points: list[Point] = []
-    longest = 0.0
+    longest, complete = 0.0, False
     while not stop():
         begun = time.perf_counter()
         if seconds is not None and points and begun - start + longest > seconds:
@@ -170,6 +176,7 @@ def sweep(
         if tell is not None:
             tell(at, most, f"update {terms.update}, batch {terms.batch}")
         if at == most:
+            complete = True
             break
         longest = max(longest, time.perf_counter() - begun)
         if plan is not None:
@@ -180,6 +187,7 @@ def sweep(
         wish.budget,
         tuple(sorted(_marked(points), key=lambda p: (p.arena_bytes, -p.contribution))),
         most,
+        complete,
         contribution is not None,
         time.perf_counter() - start,
     )

@@ -24,7 +24,7 @@ def table(plan: Plan) -> str:
     step = a.programs["step"]
     lines = _wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", "")
     lines += ["", *(f"{name:<8}{figure:<28}{note}" for name, figure, note in figures(plan)), ""]
-    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)) for row in programs(plan)]
+    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)).rstrip() for row in _known(plan)]
     total = sum(a.slots[n].bytes for n in plan.updated)
     whole = sum(s.bytes for s in a.slots.values() if s.kind == "parameter")
     share = 100 * total / whole if whole else 0.0
@@ -35,7 +35,15 @@ def table(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-FORMS = ("<10", ">8", ">14", ">13", ">13", ">11", "")
+FORMS = ("<10", ">8", ">14", ">13", ">13", ">11", ">20")
+
+
+def _known(plan: Plan) -> list[tuple[str, ...]]:
+    """The programs' rows; without their last column where no energy is known."""
+    head, *rows = programs(plan)
+    if any(row[-1] != "-" for row in rows):
+        return [head, *rows]
+    return [(*row[:-1], "") for row in (head, *rows)]
 
 
 def figures(plan: Plan) -> list[tuple[str, str, str]]:
@@ -81,8 +89,13 @@ def _banded(joules: float, energy: Energy | None) -> str:
     if energy is None or not energy.band:
         return engineering(joules, "J")
     factor, prefix = _prefix(joules)
-    low, high = (f"{x / factor:.2g}" for x in (energy.low(joules), energy.high(joules)))
-    return f"{joules / factor:.2g} {prefix}J ({low}-{high})"
+    figure, low, high = (_two(x / factor) for x in (joules, energy.low(joules), energy.high(joules)))
+    return f"{figure} {prefix}J ({low}-{high})"
+
+
+def _two(value: float) -> str:
+    """Two digits, and no power of ten: 700 rather than 7e+02."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _wrap(text: str, indent: str = "  ") -> list[str]:

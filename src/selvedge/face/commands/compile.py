@@ -29,7 +29,10 @@ def command(
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Plan, then compile: an artifact for the device, and a shared library of the same step for this machine."""
+    """Plan, then compile: an artifact for the device, and a shared library of the same step for this machine.
+
+    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
+    """
     from ...artifact import files
     from ...errors import InvalidInput
     from ...make.compile import TARGETS, bundled, emit

@@ -18,15 +18,18 @@ def command(
     plot: options.Plot = None,
     as_json: options.Json = False,
 ) -> None:
-    """Look into MODEL: layers, parameters, shapes, MACs, what can be trained, and what is missing, with its line."""
+    """Look into MODEL: layers, parameters, shapes, MACs, what can be trained, and what is missing, with its line.
+
+    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
+    """
     from .. import model as models
+    from .. import place
     from ..held import held
     from ..inspection import inspect
-    from ..place import writable
     from ..progress import Work
 
     if plot is not None:
-        writable("--plot", plot)
+        place.page(plot)
     with Work() as work, held(bool(context.find_root().params["debug"])):
         work.part("capturing")
         named = models.load(model, shape, seed)

@@ -17,7 +17,10 @@ def command(
     top: Annotated[int, typer.Option(help="Classes to show, the most probable first.")] = 1,
     as_json: options.Json = False,
 ) -> None:
-    """What a trained artifact says of files: labels and probabilities. Needs no torch."""
+    """What a trained artifact says of files: labels and probabilities. Needs no torch.
+
+    ARTIFACT is a folder that compile, train or plan --out has written; INPUTS are images, .wav, .csv, .npy or .npz.
+    """
     from ..predicting import predict, table
 
     found = predict(artifact, inputs, top)

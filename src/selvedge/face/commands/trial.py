@@ -30,7 +30,10 @@ def command(
     plot: options.Plot = None,
     as_json: options.Json = False,
 ) -> None:
-    """Your own model and data in one go: read, split, planned for the device, trained, and set beside baselines."""
+    """Your own model and data in one go: read, split, planned for the device, trained, and set beside baselines.
+
+    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
+    """
     from .. import optimizer as optimizers
     from ..training import Order
     from ..trial import attempt
