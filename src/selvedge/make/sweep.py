@@ -24,7 +24,7 @@ from .plan import Plan, attempt
 from .surface import notebook, table
 from .wish import wished
 
-ROOMS = (0.85, 0.7, 0.55, 0.4)  # of the plain transient bytes: what is planned with values made again
+ROOMS = (0.8, 0.6, 0.4, 0.2)  # between the least that any order can do with and the plain arena
 EQUAL = 1e-9  # a relative difference in time or energy that is none
 Tell = Callable[[int, int, str], None]
 
@@ -134,8 +134,9 @@ def sweep(
     """Plan ``model`` in many ways, and say which of them are worth having.
 
     updates: by default "full", "bias" and "last:K" for every K. batches, optimizers: by default those of ``options``.
-    rooms: besides plain, each is planned into these shares of its plain transient bytes, values being made again as
-    ``trade`` of ``options`` allows, for as long as that succeeds. contribution: state name -> score >= 0, as measured;
+    rooms: besides plain, each is planned into fewer bytes, values being made again as ``trade`` of ``options`` allows,
+    for as long as that succeeds: these shares of the way from what no sequence can do without (0) to the plain arena
+    (1). contribution: state name -> score >= 0, as measured;
     by default every parameter counts the same. options: further arguments of :func:`selvedge.plan`; its budget marks
     which points fit.
 
@@ -204,9 +205,8 @@ def _walk(
         draft = attempts.draft(whole)
         if plain is not None and draft is not None and whole.trade.recompute:
             for j, share in enumerate(rooms):
-                room = plain.persistent_bytes + int(share * plain.transient_bytes)
-                if room < draft.draft.least:
-                    break
+                least = draft.draft.least
+                room = least + int(share * (plain.arena_bytes - least))
                 made = attempts.plan(whole, room)
                 kept = made is not None and made.arena_bytes <= room
                 yield at + 1 + j, whole, made if kept else None

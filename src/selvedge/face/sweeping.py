@@ -1,0 +1,77 @@
+"""``selvedge plan NET --sweep``: the surface as a table, figures or a page; Ctrl-C shows what there is by then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..artifact import files
+from ..capture.optimizer import Optimizer
+from ..errors import InvalidInput
+from ..make import surface
+from ..make.sweep import Sweep
+from ..make.sweep import sweep as make_sweep
+from . import optimizer as optimizers
+from .interrupt import Interrupted, stopping
+from .model import NamedModel
+from .progress import Work
+
+
+def batches(text: str | None) -> list[int] | None:
+    """Read "1,4,8". Raises ``InvalidInput``."""
+    if text is None:
+        return None
+    sizes = [part.strip() for part in text.split(",")]
+    if not all(s.isdecimal() and len(s) < 10 and int(s) for s in sizes):
+        raise InvalidInput("--batches", text or "empty", "give whole numbers >= 1, as 1,4,8")
+    return list(dict.fromkeys(map(int, sizes)))
+
+
+def several(text: str | None) -> list[Optimizer] | None:
+    """Read "sgd; adam:lr=0.001". Raises ``InvalidInput``."""
+    return None if text is None else [optimizers.parse(part.strip()) for part in text.split(";")]
+
+
+def run(
+    named: NamedModel,
+    options: Mapping[str, Any],
+    sizes: list[int] | None,
+    rules: list[Optimizer] | None,
+    seconds: float,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Sweep and show it. options: arguments of ``sv.plan``. Raises ``SelvedgeError``, and :class:`Interrupted` behind
+    what was planned."""
+    if not seconds > 0:
+        raise InvalidInput("--seconds", seconds, "give a number > 0")
+    with stopping() as stop, Work(silent=as_json) as work:
+        work.part("sweeping")
+
+        def tell(done: int, most: int, says: str) -> None:
+            if not done:
+                work.part("sweeping", most)
+            work.at(done, says)
+
+        found = make_sweep(
+            named.model, named.example, batches=sizes, optimizers=rules, seconds=seconds, tell=tell, stop=stop, **options
+        )
+        interrupted = stop()
+    _show(found, plot, as_json)
+    if interrupted:
+        raise Interrupted(f"interrupted: {len(found.points)} plans were made")
+
+
+def _show(found: Sweep, plot: Path | None, as_json: bool) -> None:
+    if plot is not None:
+        files.write(plot, (surface.page(found) if plot.suffix == ".html" else surface.picture(found)).encode())
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=1))
+        return
+    typer.echo(str(found))
+    if plot is not None:
+        typer.echo(f"\ndrawn in {plot}")
