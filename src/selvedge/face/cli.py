@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 import typer
@@ -81,7 +81,7 @@ def plan(
     sweep: Annotated[bool, typer.Option("--sweep", help="Plan it in many ways; show those worth having.")] = False,
     batches: Annotated[str | None, typer.Option(help="Of a sweep, as 1,4,8.")] = None,
     optimizers: Annotated[str | None, typer.Option(help='Of a sweep, as "sgd; adam:lr=0.001".')] = None,
-    seconds: Annotated[float, typer.Option(help="That a sweep may take; a longer one is finer.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="That a sweep may take; a longer one is finer.")] = 50.0,
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
 ) -> None:
     """Plan what a device can learn: memory proven, time predicted, every choice explained.
@@ -99,7 +99,7 @@ def plan(
 
     if plot is not None:
         plots.check(plot)
-    given = {
+    given: dict[str, Any] = {
         "device": device,
         "budget": budget,
         "optimizer": optimizer_words.parse(optimizer),
@@ -110,9 +110,10 @@ def plan(
     }
     sizes, rules = sweeping.batches(batches), sweeping.several(optimizers)
     if sweep and (out is not None or update != "full"):
-        raise InvalidInput("--sweep", "on", "it plans every update and writes no artifact: leave out --update and --out")
+        raise InvalidInput("--sweep", "on", "it plans all updates and writes no artifact: leave out --update and --out")
     if not sweep and (sizes or rules):
-        raise InvalidInput("--batches" if sizes else "--optimizers", sizes or optimizers, "they are of a --sweep: add it")
+        field = "--batches" if sizes else "--optimizers"
+        raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
     with held(bool(context.find_root().params["debug"])):
         named = models.load(model, shape, seed)
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss

@@ -57,9 +57,8 @@ def run(
                 work.part("sweeping", most)
             work.at(done, says)
 
-        found = make_sweep(
-            named.model, named.example, batches=sizes, optimizers=rules, seconds=seconds, tell=tell, stop=stop, **options
-        )
+        more = {"batches": sizes, "optimizers": rules, "seconds": seconds, "tell": tell, "stop": stop}
+        found = make_sweep(named.model, named.example, **more, **options)
         interrupted = stop()
     _show(found, plot, as_json)
     if interrupted:

@@ -26,8 +26,8 @@ def table(sweep: Sweep) -> str:
 
 
 def rows(sweep: Sweep) -> list[tuple[str, ...]]:
-    """A head, and a row for each point that no other beats."""
-    return [HEAD, *(_row(p) for p in sweep.best)]
+    """A head, and a row for each point that no other beats; those that read the same are one."""
+    return [HEAD, *dict.fromkeys(_row(p) for p in sweep.best)]
 
 
 def title(sweep: Sweep) -> str:

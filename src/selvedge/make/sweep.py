@@ -165,54 +165,86 @@ def sweep(
         for b in batches or (own.batch,)
         for o in optimizers or (own.optimizer,)
     ]
-    most = len(asked) * (1 + len(rooms))
-    walk = _walk(attempts, asked, sorted(rooms, reverse=True))
+    tasks = _tasks(asked, sorted(rooms, reverse=True) if own.trade.recompute else [])
+    walk = _Walk(attempts)
     points: list[Point] = []
-    longest, complete = 0.0, False
-    while not stop():
-        begun = time.perf_counter()
-        if seconds is not None and points and begun - start + longest > seconds:
-            break
-        at, terms, plan = next(walk, (most, own, None))
+    complete = True
+    for done, task in enumerate(tasks):
+        if stop() or (seconds is not None and points and time.perf_counter() - start + walk.longest(task) > seconds):
+            complete = False
+            if stop():
+                break
+            continue  # one of the other kind may still be quick enough
         if tell is not None:
-            tell(at, most, f"update {terms.update}, batch {terms.batch}")
-        if at == most:
-            complete = True
-            break
-        longest = max(longest, time.perf_counter() - begun)
+            tell(done, len(tasks), f"update {task.terms.update}, batch {task.terms.batch}")
+        plan = walk.planned(task)
         if plan is not None:
-            points.append(_point(plan, terms, own, wish.budget, contribution))
+            points.append(_point(plan, task, own, wish.budget, contribution))
     return Sweep(
         wish.name,
         wish.device,
         wish.budget,
         tuple(sorted(_marked(points), key=lambda p: (p.arena_bytes, -p.contribution))),
-        most,
+        len(tasks),
         complete,
         contribution is not None,
         time.perf_counter() - start,
     )
 
 
-def _walk(
-    attempts: Attempts, asked: Sequence[Terms], rooms: Sequence[float]
-) -> Iterator[tuple[int, Terms, Plan | None]]:
-    """(place among all that could be planned, terms, their plan or None), each planned when it is asked for."""
-    for i, whole in enumerate(asked):
-        at, terms = i * (1 + len(rooms)), replace(whole, trade=Trade(recompute=False))
-        plain = attempts.plan(terms)
-        yield at, terms, plain
-        draft = attempts.draft(whole)
-        if plain is not None and draft is not None and whole.trade.recompute:
-            for j, share in enumerate(rooms):
-                least = draft.draft.least
-                room = least + int(share * (plain.arena_bytes - least))
-                made = attempts.plan(whole, room)
-                kept = made is not None and made.arena_bytes <= room
-                yield at + 1 + j, whole, made if kept else None
-                if not kept:
-                    break  # a smaller room is harder still
-        attempts.forget(whole)
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A plan to make. share: of the way from what no sequence can do without to the plain arena; None: plain."""
+
+    terms: Terms
+    share: float | None
+
+
+def _tasks(asked: Sequence[Terms], rooms: Sequence[float]) -> list[_Task]:
+    """From coarse to fine: what is plain comes soon, and the smaller rooms of what comes first well before its end."""
+    ranked = [(float(i), _Task(terms, None)) for i, terms in enumerate(asked)]
+    ranked += [(3.5 + 4 * i + 3 * j, _Task(t, share)) for i, t in enumerate(asked) for j, share in enumerate(rooms)]
+    return [task for _, task in sorted(ranked, key=lambda r: r[0])]
+
+
+class _Walk:
+    """Makes the plans of tasks, keeping what later ones need."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self._plain: dict[Terms, tuple[int, int]] = {}  # (least, plain) bytes where smaller rooms may be had
+        self._longest = {True: 0.0, False: 0.0}
+
+    def longest(self, task: _Task) -> float:
+        """Seconds of the longest of its kind so far."""
+        return self._longest[task.share is None] or self._longest[True]
+
+    def planned(self, task: _Task) -> Plan | None:
+        """None where the model cannot be had so, or not in so few bytes."""
+        begun = time.perf_counter()
+        made = self._whole(task.terms) if task.share is None else self._smaller(task.terms, task.share)
+        took = time.perf_counter() - begun
+        self._longest[task.share is None] = max(took, self._longest[task.share is None])
+        return made
+
+    def _whole(self, terms: Terms) -> Plan | None:
+        plain = replace(terms, trade=Trade(recompute=False))
+        made, found = self._attempts.plan(plain), self._attempts.draft(plain)
+        if made is not None and found is not None:
+            self._plain[terms] = (found.draft.least, made.arena_bytes)
+        return made
+
+    def _smaller(self, terms: Terms, share: float) -> Plan | None:
+        if terms not in self._plain:
+            return None
+        least, plain = self._plain[terms]
+        room = least + int(share * (plain - least))
+        made = self._attempts.plan(terms, room)
+        if made is not None and made.arena_bytes <= room:
+            return made
+        del self._plain[terms]  # a smaller room is harder still
+        self._attempts.forget(terms)
+        return None
 
 
 def _updates(captured: Captured) -> list[str]:
@@ -245,14 +277,14 @@ def _require_scores(contribution: Mapping[str, float], captured: Captured) -> No
         raise InvalidInput("contribution", "0 in all", "give a score > 0")
 
 
-def _point(
-    plan: Plan, terms: Terms, own: Terms, budget: Budget, contribution: Mapping[str, float] | None
-) -> Point:
+def _point(plan: Plan, task: _Task, own: Terms, budget: Budget, contribution: Mapping[str, float] | None) -> Point:
     programs, memory = plan.arrangement.programs, plan.arrangement.memory
     step = programs["step"]
-    apply = terms.apply(own)
-    if plan.budget.ram != budget.ram:
-        apply["budget"] = plan.budget
+    terms = task.terms
+    if task.share is None:
+        apply = replace(terms, trade=Trade(recompute=False)).apply(own)
+    else:
+        apply = {**terms.apply(own), "budget": plan.budget}
     return Point(
         terms.update,
         terms.batch,
