@@ -28,9 +28,7 @@ KINDS = ("trade", "page", "batch", "optimizer", "norms", "update")
 SMALLER = frozenset(("trade", "page", "batch"))  # these make activations smaller: what is kept in flash is as large
 
 
-def changes(
-    wish: Wish, refused: Plan, attempt: Attempt, captured: Captured
-) -> tuple[str | None, tuple[Change, ...]]:
+def changes(wish: Wish, refused: Plan, attempt: Attempt, captured: Captured) -> tuple[str | None, tuple[Change, ...]]:
     """(the first change in words, up to three changes after which ``wish`` fits).
 
     Single changes first, then two together, and so on, none that holds another within it. Where nothing fits, the words

@@ -33,7 +33,7 @@ Tell = Callable[[int, int, str], None]
 class Point:
     """One plan. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels that run a second time.
     seconds and joules are of a step, None where the device has no figures. ``contribution``: the share (0 to 1) of the
-    parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget. ``best``: of its batch and
+    parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget, and ``apply`` may be asked for. ``best``: of its batch and
     optimiser, no other point is as good in all four and better in one."""
 
     update: str
@@ -297,12 +297,12 @@ def _point(plan: Plan, task: _Task, own: Terms, budget: Budget, contribution: Ma
         step.joules,
         learnt(plan),
         learnt_share(plan, contribution),
-        fits(replace(plan, budget=budget)),
+        fits(replace(plan, budget=budget)) and (task.share is None or plan.budget.ram <= budget.ram),
     )
 
 
 def _named(optimizer: Optimizer) -> str:
-    """"SGD", or "SGD with momentum"; what has state says which where there is more than one kind."""
+    """ "SGD", or "SGD with momentum"; what has state says which where there is more than one kind."""
     name = type(optimizer).__name__
     return f"{name} with momentum" if name != "Adam" and "momentum" in optimizer.slots else name
 
