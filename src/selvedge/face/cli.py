@@ -95,6 +95,7 @@ def plan(
     from . import optimizer as optimizer_words
     from . import plot as plots
     from . import sweeping
+    from .progress import Work
     from .source import source
 
     if plot is not None:
@@ -114,19 +115,21 @@ def plan(
     if not sweep and (sizes or rules):
         field = "--batches" if sizes else "--optimizers"
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
-    with held(bool(context.find_root().params["debug"])):
+    with Work(silent=as_json or not sweep) as work, held(bool(context.find_root().params["debug"])):
         named = models.load(model, shape, seed)
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
         if sweep:
-            sweeping.run(named, given, sizes, rules, seconds, plot, as_json)
-            return
-        made = make_plan(named.model, named.example, update=update, **given)
-        if out is not None:
-            emit(made, "c", out)
-        if plot is not None:
-            plots.write(made, plot)
-    if as_json:
+            swept = sweeping.run(named, given, sizes, rules, seconds, work)
+        else:
+            made = make_plan(named.model, named.example, update=update, **given)
+            if out is not None:
+                emit(made, "c", out)
+            if plot is not None:
+                plots.write(made, plot)
+    if sweep:
+        sweeping.show(*swept, plot, as_json)
+    elif as_json:
         typer.echo(json.dumps(made.to_dict(), indent=1))
     else:
         typer.echo(str(made))

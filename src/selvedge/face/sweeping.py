@@ -42,14 +42,13 @@ def run(
     sizes: list[int] | None,
     rules: list[Optimizer] | None,
     seconds: float,
-    plot: Path | None,
-    as_json: bool,
-) -> None:
-    """Sweep and show it. options: arguments of ``sv.plan``. Raises ``SelvedgeError``, and :class:`Interrupted` behind
-    what was planned."""
+    work: Work,
+) -> tuple[Sweep, bool]:
+    """(what was planned, whether Ctrl-C ended it); ``work`` shows how far it is. options: arguments of
+    ``sv.plan``. Raises ``SelvedgeError``."""
     if not seconds > 0:
         raise InvalidInput("--seconds", seconds, "give a number > 0")
-    with stopping() as stop, Work(silent=as_json) as work:
+    with stopping() as stop:
         work.part("sweeping")
 
         def tell(done: int, most: int, says: str) -> None:
@@ -59,18 +58,16 @@ def run(
 
         more = {"batches": sizes, "optimizers": rules, "seconds": seconds, "tell": tell, "stop": stop}
         found = make_sweep(named.model, named.example, **more, **options)
-        interrupted = stop()
-    _show(found, plot, as_json)
-    if interrupted:
-        raise Interrupted(f"interrupted: {len(found.points)} plans were made")
+        return found, stop()
 
 
-def _show(found: Sweep, plot: Path | None, as_json: bool) -> None:
+def show(found: Sweep, interrupted: bool, plot: Path | None, as_json: bool) -> None:
+    """Print it, and draw it in ``plot``. Raises :class:`Interrupted` behind that, where it was."""
     if plot is not None:
         files.write(plot, (surface.page(found) if plot.suffix == ".html" else surface.picture(found)).encode())
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1))
-        return
-    typer.echo(str(found))
-    if plot is not None:
-        typer.echo(f"\ndrawn in {plot}")
+    else:
+        typer.echo(str(found) + (f"\n\ndrawn in {plot}" if plot is not None else ""))
+    if interrupted:
+        raise Interrupted(f"interrupted: {len(found.points)} plans were made")
