@@ -34,12 +34,12 @@ class Change:
 
     @property
     def price(self) -> str:
-        """What is given up, in words."""
-        parts = [f"{self.gives_up:.1%} of what learns"] if self.gives_up else []
+        """What it costs, in words: less of either is a gain."""
+        parts = [f"{self.gives_up:.1%} of what was to learn does not"] if self.gives_up else []
         for factor, of in ((self.time_factor, "time"), (self.energy_factor, "energy")):
             if factor is not None and not 0.995 <= factor < 1.005:
                 parts.append(f"{factor:.2f} x the {of} a sample")
-        return ", ".join(parts) or "nothing that is priced"
+        return ", ".join(parts) or "none that is predicted"
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
@@ -69,7 +69,7 @@ class Changes(tuple[Change, ...]):
             return "no change that was tried fits"
         lines = []
         for change in self:
-            lines += [f"{change.arena_bytes:>11,} B  {change.text}", f"{'':13}  gives up: {change.price}"]
+            lines += [f"{change.arena_bytes:>11,} B  {change.text}", f"{'':13}  price: {change.price}"]
         return "\n".join(lines)
 
     def to_dict(self) -> list[dict[str, Any]]:

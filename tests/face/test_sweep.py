@@ -52,14 +52,14 @@ def test_a_sweep_is_a_table_a_page_and_data(folder: Path) -> None:
     assert page.count("<figure") == 3  # contribution, time, energy
     data = run(*ON, "--sweep", "--json", "--plot", "s.svg", cwd=folder)
     found = json.loads(data.out)
-    assert found["complete"] and found["device"] == "nrf52832"
+    assert (found["complete"], found["device"]) == (True, "nrf52832")
     assert {p["update"] for p in found["points"]} == {"full", "bias", "last:1", "last:2", "last:3"}
     assert (folder / "s.svg").read_text().startswith("<svg")
 
 
 def test_an_interrupted_sweep_shows_what_there_is(folder: Path) -> None:
-    command = start("plan", "net.py:deep", "--device", "stm32h743", "--sweep", "--seconds", "600", "--plot", "part.html",
-                    cwd=folder)  # fmt: skip
+    options = ("--device", "stm32h743", "--sweep", "--seconds", "600", "--plot", "part.html")
+    command = start("plan", "net.py:deep", *options, cwd=folder)
     deadline = time.monotonic() + 100
     while not (folder / "traced").exists() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -18,7 +18,8 @@ from tests.models import RandomModel, random_models
 EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "10"))
 DEVICE = sv.Device(
     name="board", ram="16MiB", flash="16MiB", storage={"size": "64MiB", "endurance": 10_000},
-    throughput={"float32": 1e8}, bandwidth={"ram": 1e8, "storage": 1e6, "storage_write": 1e5}, energy={"static_w": 0.01},
+    throughput={"float32": 1e8}, bandwidth={"ram": 1e8, "storage": 1e6, "storage_write": 1e5},
+    energy={"static_w": 0.01},
 )  # fmt: skip
 OPTIMIZERS = (sv.SGD(lr=0.1), sv.SGD(lr=0.1, momentum=0.9), sv.Adam(lr=1e-3), sv.RMSProp(lr=1e-3))
 
@@ -66,7 +67,9 @@ def test_every_proposed_change_fits_when_applied(given: tuple[RandomModel, dict[
         figures = made.to_dict()
         assert (figures["batch"], figures["learnt_parameters"]) == (change.batch, change.learns_parameters)
         assert (figures["seconds_per_step"], figures["joules_per_step"]) == (change.seconds, change.joules)
-        assert change.seconds is not None and change.time_factor is not None and 0 <= change.gives_up < 1
+        assert change.seconds is not None
+        assert change.time_factor is not None
+        assert 0 <= change.gives_up < 1
     if refused.changes:
         assert refused.changes[0].text == refused.cheapest_change
         assert refused.cheapest_change in str(refused)
@@ -117,4 +120,5 @@ def test_more_time_is_proposed_where_recomputing_makes_it_fit() -> None:
     assert first.text == "recomputing in up to 4 x the time"
     assert set(first.apply) == {"trade"}
     assert (first.gives_up, first.learns_parameters) == (0.0, sum(p.numel() for p in net.parameters()))
-    assert first.time_factor is not None and 1 < first.time_factor <= 4
+    assert first.time_factor is not None
+    assert 1 < first.time_factor <= 4

@@ -87,12 +87,14 @@ def test_time_without_figures_is_not_shown(net: nn.Module) -> None:
 def test_it_stops_when_it_is_told_and_in_time(net: nn.Module) -> None:
     told: list[tuple[int, int, str]] = []
     found = sv.sweep(net, EXAMPLE, device=DEVICE, tell=lambda *at: told.append(at), stop=lambda: len(told) == 3)
-    assert len(told) == 3 and not found.complete and 1 <= len(found.points) <= 3
+    assert len(told) == 3
+    assert not found.complete
+    assert 1 <= len(found.points) <= 3
     assert told[0][2] == "update full, batch 2"
     assert "finer sweep" in str(found)
     short = sv.sweep(net, EXAMPLE, device=DEVICE, seconds=1e-9)
-    assert len(short.points) == 1 and not short.complete
-    assert short.points[0].update == "full"
+    assert [p.update for p in short.points] == ["full"]
+    assert not short.complete
 
 
 def test_a_measured_contribution_takes_the_place_of_numbers(net: nn.Module) -> None:

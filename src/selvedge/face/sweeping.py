@@ -56,7 +56,9 @@ def run(
                 work.part("sweeping", most)
             work.at(done, says)
 
-        more = {"batches": sizes, "optimizers": rules, "seconds": seconds, "tell": tell, "stop": stop}
+        more: dict[str, Any] = {
+            "batches": sizes, "optimizers": rules, "seconds": seconds, "tell": tell, "stop": stop,
+        }  # fmt: skip
         found = make_sweep(named.model, named.example, **more, **options)
         return found, stop()
 
