@@ -23,7 +23,9 @@ from selvedge.artifact import files
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "proofs.json"
-ROAD = ("artifact", "capture", "choose", "device", "emitting", "ir", "make", "planning", "run", "errors.py")
+ROAD = (
+    "artifact", "capture", "choose", "device", "emitting", "ir", "make", "planning", "run", "changes.py", "errors.py"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ def _native() -> dict[str, Any]:
     return _pytest("tests/make/test_random_models_native.py", 300)
 
 
+def _changes() -> dict[str, Any]:
+    return _pytest("tests/make/test_change.py::test_every_proposed_change_fits_when_applied", 300)
+
+
 def _zoo() -> dict[str, Any]:
     return _pytest("tests/make/test_gradients.py", 1)
 
@@ -152,6 +158,7 @@ PROOFS: Mapping[str, Proof] = {
     "random models, native": Proof(
         _native, (*_SRC, "native", "tests/models.py", "tests/oracle.py", "tests/make/test_random_models_native.py")
     ),
+    "changes that a refusal proposes": Proof(_changes, (*_SRC, "tests/models.py", "tests/make/test_change.py")),
     "zoo gradients, and twenty steps in double": Proof(
         _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")
     ),

@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from .artifact.toolchain import NoCompiler
     from .capture.loss import MSE, BCEWithLogits, CrossEntropy, Reconstruction
     from .capture.optimizer import SGD, Adam, RMSProp
+    from .changes import Change
     from .choose import Contribution
     from .device import Budget, Device
+    from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
     from .learn.train import fit
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
+    from .make.daily import steps_per_day
     from .make.plan import Plan, plan
+    from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
@@ -49,6 +53,9 @@ _HOME = {
     "Adam": "capture.optimizer",
     "RMSProp": "capture.optimizer",
     "SGD": "capture.optimizer",
+    "Change": "changes",
+    "Battery": "device.power",
+    "Solar": "device.power",
     "Contribution": "choose",
     "Budget": "device",
     "Device": "device",
@@ -61,9 +68,12 @@ _HOME = {
     "compile": "make.compile",
     "emit": "make.compile",
     "measured": "make.compile",
+    "steps_per_day": "make.daily",
     "contribution": "make.contribute",
     "Plan": "make.plan",
     "plan": "make.plan",
+    "Sweep": "make.sweep",
+    "sweep": "make.sweep",
     "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
@@ -76,8 +86,10 @@ __all__ = [
     "SGD",
     "Adam",
     "BCEWithLogits",
+    "Battery",
     "Budget",
     "BuildFailed",
+    "Change",
     "Constant",
     "Contribution",
     "Cosine",
@@ -96,7 +108,9 @@ __all__ = [
     "Replay",
     "SelvedgeError",
     "Session",
+    "Solar",
     "Step",
+    "Sweep",
     "Trade",
     "__version__",
     "compile",
@@ -106,6 +120,8 @@ __all__ = [
     "load",
     "measured",
     "plan",
+    "steps_per_day",
+    "sweep",
 ]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from os import PathLike
+
+from .changes import Change, Changes
 
 
 class SelvedgeError(ValueError):
@@ -34,11 +37,18 @@ class NotSupported(SelvedgeError):
 
 
 class DoesNotFit(SelvedgeError):
-    """``resource`` (say "RAM") needs ``need`` bytes and has ``have``; ``cheapest_change`` would make it fit."""
+    """``resource`` (say "RAM") needs ``need`` bytes and has ``have``.
 
-    def __init__(self, resource: str, need: int, have: int, cheapest_change: str | None = None) -> None:
-        super().__init__(resource, need, have, cheapest_change)
+    ``changes``: up to three ways that were planned and fit, the one that gives up least first. ``cheapest_change``: the
+    first's text; where there is none, what the least that was tried needs, or None.
+    """
+
+    def __init__(
+        self, resource: str, need: int, have: int, cheapest_change: str | None = None, changes: Iterable[Change] = ()
+    ) -> None:
+        super().__init__(resource, need, have, cheapest_change, tuple(changes))
         self.resource, self.need, self.have, self.cheapest_change = resource, need, have, cheapest_change
+        self.changes = Changes(self.args[4])
 
     def __str__(self) -> str:
         change = f"; cheapest change: {self.cheapest_change}" if self.cheapest_change else ""

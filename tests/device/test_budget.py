@@ -14,6 +14,8 @@ def test_a_budget_is_read_from_text() -> None:
     assert Budget.parse(" ram = 1MiB , latency = 20ms , energy = 1.5 mJ ") == Budget(2**20, None, 0.02, 0.0015)
     assert Budget.parse("ram=1kB,latency=0.25").latency_s == 0.25
     assert Budget.parse("ram=1kB,energy=30uJ").energy_j == pytest.approx(30e-6)
+    assert Budget.parse("ram=1kB,energy-day=120J") == Budget(1000, energy_day_j=120)
+    assert str(Budget.parse("ram=1KiB,energy-day=120J")) == "1 KiB RAM, 120 J a day"
 
 
 def test_a_budget_of_a_device_leaves_out_what_stack_and_runtime_keep() -> None:
@@ -54,6 +56,7 @@ def test_a_budget_above_the_device_is_refused_with_what_it_leaves() -> None:
         ("ram=64KiB,latency=0s", "> 0"),
         ("ram=64KiB,energy=1s", "20mJ"),
         ("ram=64KiB,energy=-1J", "-1J"),
+        ("ram=64KiB,energy-day=0J", "energy_day_j"),
     ],
 )
 def test_a_bad_budget_is_refused_in_one_line(text: str, told: str) -> None:

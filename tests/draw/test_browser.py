@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import selvedge as sv
 from selvedge import draw
 from selvedge.draw.lives import lives
-from selvedge.make import show
+from selvedge.make import show, surface
 
 from .browser import WIDTHS, chromium, opened
 from .plans import BOARD, PLANS, planned
@@ -193,10 +195,60 @@ def test_a_page_of_everything_fits(browser: Any, tmp_path: Path, width: int) -> 
         assert page.read(CLIPPED.replace("!e.closest('svg')", "!e.closest('svg, .wide')")) == []  # a table scrolls
 
 
-def test_the_standalone_pictures_open_alone(browser: Any, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def swept() -> sv.Sweep:
+    rates = {"throughput": {"float32": 1e8}, "bandwidth": {"ram": 1e8}, "energy": {"static_w": 0.01}}
+    board = sv.Device(name="board", ram="24KiB", flash="1MiB", **rates)
+    layers = [m for _ in range(3) for m in (nn.Conv2d(2, 2, 3, padding=1), nn.Tanh())]
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 4))
+    return sv.sweep(
+        net, torch.zeros(1, 2, 12, 12), device=board, batches=[1, 2], optimizers=[sv.SGD(0.1), sv.Adam(0.1)]
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_sweeps_page_names_every_point(browser: Any, tmp_path: Path, swept: sv.Sweep, width: int) -> None:
+    file = tmp_path / "sweep.html"
+    file.write_text(surface.page(swept), encoding="utf-8")
+    with opened(browser, file, width) as page:
+        assert page.read("document.documentElement.scrollWidth <= innerWidth")
+        assert page.read(SMALLEST) >= 11
+        assert page.read(CLIPPED.replace("!e.closest('svg')", "!e.closest('svg, .wide')")) == []
+        assert page.read("document.querySelectorAll('.sv-plot').length") == 3
+        assert page.read("document.querySelector('.sv-plot').querySelectorAll('rect').length") == len(swept.points)
+        left, top, right, bottom = page.read(FRAME)
+        at = np.array(page.read(BOXES.replace("rect.buffer", "rect.point")))
+        first = at[: len(swept.points), :4]
+        assert (first[:, :2] >= [left - 0.5, top - 0.5]).all()
+        assert (first[:, 2:] <= [right + 0.5, bottom + 0.5]).all()
+        assert (first[:, 2:] - first[:, :2]).min() >= 3  # a pointer can hit it
+        page.page.locator(".sv-plot svg").first.focus()
+        seen = set()
+        for _ in range(len(swept.points)):
+            page.page.keyboard.press("ArrowRight")
+            seen.add(page.page.locator("output").first.inner_text())
+        for p in swept.points:
+            assert any(s.startswith(f"{p.name}: {p.arena_bytes:,} B of RAM") for s in seen), p.name
+
+
+def test_pointing_at_a_point_of_a_sweep_names_it(browser: Any, tmp_path: Path, swept: sv.Sweep) -> None:
+    file = tmp_path / "sweep.html"
+    file.write_text(surface.page(swept), encoding="utf-8")
+    with opened(browser, file, 1280) as page:
+        page.read("document.querySelector('.sv-plot').scrollIntoView({block: 'center'})")
+        # The one that is drawn last lies on top of all others.
+        x, y, says = page.read("""[...document.querySelector('.sv-plot').querySelectorAll('rect')].slice(-1)
+            .map(r => [r.getBoundingClientRect(), r.querySelector('title').textContent])
+            .map(([b, t]) => [b.left + b.width / 2, b.top + b.height / 2, t])[0]""")
+        page.page.mouse.move(x, y)
+        assert page.page.locator("output").first.inner_text() == says
+
+
+def test_the_standalone_pictures_open_alone(browser: Any, tmp_path: Path, swept: sv.Sweep) -> None:
     """As an image in another page, which is how a README shows them: decoded, and as large as it says."""
     plan = planned("mobilenet_v2")
-    made = {"memory": show.picture(plan), "costs": draw.costs(plan.arrangement, device=BOARD, svg=True)}
+    costs = draw.costs(plan.arrangement, device=BOARD, svg=True)
+    made = {"memory": show.picture(plan), "costs": costs, "sweep": surface.picture(swept)}
     for name, text in made.items():
         (tmp_path / f"{name}.svg").write_text(text, encoding="utf-8")
         with opened(browser, tmp_path / f"{name}.svg", 1280) as page:

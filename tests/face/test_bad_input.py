@@ -229,7 +229,7 @@ def test_a_refusal_is_data_too(folder: Path) -> None:
     result = run(*NET_ON, "--budget", "ram=16B", "--json", cwd=folder)
     error = json.loads(result.out)["error"]
     assert result.code == 2
-    assert set(error) == {"kind", "message", "resource", "need", "have", "cheapest_change"}
+    assert set(error) == {"kind", "message", "resource", "need", "have", "cheapest_change", "changes"}
     assert (error["kind"], error["have"]) == ("DoesNotFit", 16)
 
 

@@ -16,9 +16,10 @@ from selvedge.artifact.schedule import Constant
 from selvedge.emitting.c import Bundle, Description, bundle
 from selvedge.ir.graph import Graph, Spec, Value
 from selvedge.make.measure import inputs
-from selvedge.planning.arrange import machine, placed
+from selvedge.planning.arrange import Draft
 from selvedge.planning.kernel import Lowered
 from selvedge.planning.lower import lower
+from selvedge.planning.program import machine
 from selvedge.planning.schedule import Arrangement
 from selvedge.planning.stream import stream
 from selvedge.run.build import build
@@ -126,7 +127,7 @@ def _convolutions(
 
 def arranged(chain: Chain, programs: Mapping[str, Lowered]) -> tuple[Arrangement, Bundle]:
     """The chain as several programs over one state, and its C."""
-    plan = placed(dict.fromkeys(programs, chain.graph), programs, chain.device)
+    plan = Draft(dict.fromkeys(programs, chain.graph), chain.device, programs).arranged()
     rng = np.random.default_rng(0)
     stored = {n: rng.standard_normal(s.shape).astype(s.dtype) for n, s in plan.slots.items()}
     about = Description("model", {}, dict.fromkeys(plan.slots), (), Constant(0.1), None, {})

@@ -4,10 +4,12 @@ from selvedge.device.budget import Budget
 from selvedge.device.cost import Work, joules, seconds
 from selvedge.device.device import Device
 from selvedge.device.figures import Delegate, Energy, FlashSplit, KernelTime, Rates, Source, Toolchain
+from selvedge.device.power import Battery, Solar
 from selvedge.device.profile import devices
 from selvedge.device.sizes import format_bytes, parse_bytes
 
 __all__ = [
+    "Battery",
     "Budget",
     "Delegate",
     "Device",
@@ -15,6 +17,7 @@ __all__ = [
     "FlashSplit",
     "KernelTime",
     "Rates",
+    "Solar",
     "Source",
     "Toolchain",
     "Work",

@@ -1,4 +1,4 @@
-"""A budget: what a plan may use. RAM always; flash, time and energy a step where they are limited."""
+"""A budget: what a plan may use. RAM always; flash, time and energy a step, energy a day where they are limited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from selvedge.errors import InvalidInput
 
 # Key in the text -> the field, and the base unit of its value.
 KEYS = MappingProxyType(
-    {"ram": ("ram", ""), "flash": ("flash", ""), "latency": ("latency_s", "s"), "energy": ("energy_j", "J")}
+    {
+        "ram": ("ram", ""),
+        "flash": ("flash", ""),
+        "latency": ("latency_s", "s"),
+        "energy": ("energy_j", "J"),
+        "energy-day": ("energy_day_j", "J"),
+    }
 )
 PREFIXES = MappingProxyType({"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9})
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)\s*([munµ]?)([sJ]?)")
@@ -21,12 +27,14 @@ _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)\s*([munµ]?)([sJ]?
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bytes of RAM and flash ("48KiB" is read as such), seconds and joules a step. None is no limit."""
+    """Bytes of RAM and flash ("48KiB" is read as such), seconds and joules a step, joules a day (a step may
+    draw no more than that, and a plan says how many steps it affords). None is no limit."""
 
     ram: int
     flash: int | None = None
     latency_s: float | None = None
     energy_j: float | None = None
+    energy_day_j: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -37,7 +45,7 @@ class Budget:
             if value is None and field.name != "ram":
                 continue
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            whole = field.name in ("latency_s", "energy_j") or isinstance(value, int)
+            whole = field.name not in ("ram", "flash") or isinstance(value, int)
             if not (number and whole and math.isfinite(value) and value > 0):
                 kind = "a whole number of bytes" if field.name in ("ram", "flash") else "a finite number"
                 raise InvalidInput(f"budget {field.name}", value, f"give {kind} > 0")
@@ -50,7 +58,8 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str, within: Budget | None = None) -> Budget:
-        """Read "ram=64KiB,flash=512KiB,latency=20ms,energy=1.5mJ"; what is not named comes from ``within``.
+        """Read "ram=64KiB,flash=512KiB,latency=20ms,energy=1.5mJ,energy-day=120J"; what is not named comes from
+        ``within``.
 
         Raises :class:`InvalidInput` for an unknown, repeated or badly written limit, for no RAM at all, and
         for a limit above that of ``within``.
@@ -85,6 +94,8 @@ class Budget:
             parts.append(f"{self.latency_s:g} s a step")
         if self.energy_j is not None:
             parts.append(f"{self.energy_j:g} J a step")
+        if self.energy_day_j is not None:
+            parts.append(f"{self.energy_day_j:g} J a day")
         return ", ".join(parts)
 
 

@@ -6,5 +6,19 @@ from .curves import curves
 from .memory import memory
 from .page import inline, page, section, table, tiles
 from .pixels import pixels
+from .scatter import Dot, scatter
 
-__all__ = ["Line", "costs", "curves", "inline", "memory", "page", "pixels", "section", "table", "tiles"]
+__all__ = [
+    "Dot",
+    "Line",
+    "costs",
+    "curves",
+    "inline",
+    "memory",
+    "page",
+    "pixels",
+    "scatter",
+    "section",
+    "table",
+    "tiles",
+]

@@ -12,13 +12,14 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 import typer
 
 from .. import __version__
-from ..errors import SelvedgeError, one_line
+from ..changes import Changes
+from ..errors import InvalidInput, SelvedgeError, one_line
 from . import commands, devices_commands
 from .commands import options
 from .held import held
@@ -74,6 +75,15 @@ def plan(
     out: Annotated[Path | None, typer.Option(help="Write the artifact (C99, weights, manifest) here.")] = None,
     seed: Annotated[int, typer.Option(min=-SEEDS, max=SEEDS - 1, help="For random weights.")] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw it: FILE.html, or FILE.svg for the memory alone.")] = None,
+    slowdown: Annotated[float, typer.Option(help="Times the plain time that recomputing may take; 1: none.")] = 2.0,
+    page: Annotated[bool, typer.Option("--page", help="Values may be paged to the device's storage.")] = False,
+    battery: Annotated[str | None, typer.Option(help="Steps a day from one, as 1000mAh@3.7V or 3.7Wh.")] = None,
+    life: Annotated[str, typer.Option(help="How long the battery must last, as 365d.")] = "365d",
+    solar: Annotated[str | None, typer.Option(help="Steps a day from cells, as 20cm2,insolation=3.")] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Plan it in many ways; show those worth having.")] = False,
+    batches: Annotated[str | None, typer.Option(help="Of a sweep, as 1,4,8.")] = None,
+    optimizers: Annotated[str | None, typer.Option(help='Of a sweep, as "sgd; adam:lr=0.001".')] = None,
+    seconds: Annotated[float, typer.Option(help="That a sweep may take; a longer one is finer.")] = 50.0,
     as_json: Annotated[bool, typer.Option("--json", help="Figures for machines.")] = False,
 ) -> None:
     """Plan what a device can learn: memory proven, time predicted, every choice explained.
@@ -82,34 +92,48 @@ def plan(
     """
     from ..make.compile import emit
     from ..make.plan import plan as make_plan
+    from ..planning.trade import Trade
     from . import model as models
-    from . import optimizer as optimizers
+    from . import optimizer as optimizer_words
     from . import plot as plots
+    from . import sweeping
+    from .progress import Work
+    from .source import source
 
     if plot is not None:
         plots.check(plot)
-    chosen = optimizers.parse(optimizer)
-    with held(bool(context.find_root().params["debug"])):
+    given: dict[str, Any] = {
+        "device": device,
+        "budget": budget,
+        "optimizer": optimizer_words.parse(optimizer),
+        "norms": norms,
+        "batch": batch,
+        "trade": Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown),
+        "power": source(battery, life, solar),
+    }
+    sizes, rules = sweeping.batches(batches), sweeping.several(optimizers)
+    if sweep and (out is not None or update != "full"):
+        raise InvalidInput("--sweep", "on", "it plans all updates and writes no artifact: leave out --update and --out")
+    if not sweep and (sizes or rules):
+        field = "--batches" if sizes else "--optimizers"
+        raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
+    with Work(silent=as_json or not sweep) as work, held(bool(context.find_root().params["debug"])):
         named = models.load(model, shape, seed)
-        made = make_plan(
-            named.model,
-            named.example,
-            loss=(named.loss or "cross_entropy") if loss is None else loss,
-            device=device,
-            budget=budget,
-            optimizer=chosen,
-            update=update,
-            contribution=contribution,
-            norms=norms,
-            batch=batch,
-            accumulate=accumulate,
-            name=named.name if name is None else name,
-        )
-        if out is not None:
-            emit(made, "c", out)
-        if plot is not None:
-            plots.write(made, plot)
-    if as_json:
+        given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
+        given["name"] = named.name if name is None else name
+        if sweep:
+            swept = sweeping.run(named, given, sizes, rules, seconds, work)
+        else:
+            made = make_plan(
+                named.model, named.example, update=update, contribution=contribution, accumulate=accumulate, **given
+            )
+            if out is not None:
+                emit(made, "c", out)
+            if plot is not None:
+                plots.write(made, plot)
+    if sweep:
+        sweeping.show(*swept, plot, as_json)
+    elif as_json:
         typer.echo(json.dumps(made.to_dict(), indent=1))
     else:
         typer.echo(str(made))
@@ -203,8 +227,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _as_data(error: SelvedgeError) -> dict[str, object]:
     """A refusal for machines: its kind, its line and its fields."""
     own = {k: v for k, v in vars(error).items() if not k.startswith("_")}  # typer hangs its own beside them
-    fields = {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in own.items()}
+    fields = {k: _value(v) for k, v in own.items()}
     return {"error": {"kind": type(error).__name__, "message": str(error), **fields}}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Changes):
+        return value.to_dict()
+    return value if isinstance(value, int | float | str | None) else str(value)
 
 
 def _drop_output() -> None:

@@ -14,11 +14,12 @@ from ..planning.schedule import Choice
 from ..planning.trade import NOTHING
 from .change import trained_layers
 from .limits import excess, fits, overdrawn
+from .wish import Wish
 
 if TYPE_CHECKING:
-    from .plan import Plan, Wish
+    from .plan import Plan
 
-Attempt = Callable[["Wish", Captured], "Plan"]
+Attempt = Callable[[Wish, Captured], "Plan"]
 BESIDE = ("optimizer", "accumulator")  # kinds of state that a parameter brings along when it learns
 NAMED = 6  # tensors named in a line
 _REASONS = {

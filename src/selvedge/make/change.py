@@ -1,72 +1,64 @@
-"""What a refused plan is told: the change that gives up least, found by planning it."""
+"""What a refused plan is told: up to three changes after which it fits, found by planning them, each with its price."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
-from ..capture import Captured, capture, select
+from ..capture import Captured, select
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
-from ..errors import InvalidInput, NotSupported
-from .batch import batched, rows
-from .limits import fits
+from ..changes import Change
+from .attempts import Attempt, Attempts, Terms, learnt
+from .limits import excess, fits
+from .wish import Wish
 
 if TYPE_CHECKING:
-    from .plan import Plan, Wish
+    from .plan import Plan
 
-Attempt = Callable[["Wish", Captured], "Plan"]
+MOST = 3  # changes that are told
+PLANS = 30  # planned at most for one refusal,
+ENOUGH = 20  # and so many where something has been found already
 PROBES = 8  # batches tried on the way to the largest that fits
+SLOWDOWN = 4.0  # at least so many times the plain time may be taken to make values again
+# From what gives up least to what gives up most: the same numbers more slowly; the same gradient in micro-batches; the
+# same with the wear of storage; the optimiser's state in 8 bits; fewer samples behind a gradient; another path of
+# descent; norms that no longer learn; fewer parameters that learn.
+KINDS = ("trade", "accumulate", "page", "state", "batch", "optimizer", "norms", "update")
+NEVER = (frozenset(("accumulate", "batch")), frozenset(("state", "optimizer")))  # both change the same
+# These make activations smaller: what is kept in flash is as large.
+SMALLER = frozenset(("trade", "accumulate", "page", "batch"))
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """What is changed: the batch in micro-batches (the same gradient, for accumulators), the state in 8 bits, a smaller
-    batch, an optimiser without state, fewer updates."""
+def changes(wish: Wish, refused: Plan, attempt: Attempt, captured: Captured) -> tuple[str | None, tuple[Change, ...]]:
+    """(the first change in words, up to three changes after which ``wish`` fits).
 
-    divided: bool = False
-    compact: bool = False
-    smaller: bool = False
-    plainer: bool = False
-    fewer: bool = False
+    Single changes first, then two together, and so on, none that holds another within it. Where nothing fits, the words
+    are the bytes that the least that was tried needs; None where that cannot be said.
 
-
-# From what gives up least to what gives up most.
-WAYS = (
-    Way(divided=True),
-    Way(compact=True),
-    Way(divided=True, compact=True),
-    Way(smaller=True),
-    Way(plainer=True),
-    Way(fewer=True),
-    Way(divided=True, plainer=True),
-    Way(smaller=True, plainer=True),
-    Way(smaller=True, fewer=True),
-    Way(plainer=True, fewer=True),
-    Way(smaller=True, plainer=True, fewer=True),
-)
-
-
-def cheapest_change(wish: Wish, attempt: Attempt, captured: Captured) -> str | None:
-    """What would make ``wish`` fit: the first of :data:`WAYS` that does. If none does, the bytes that the least of them
-    needs; None where that cannot be said.
-
-    attempt: the plan of a wish, whether it fits or not. captured: the model of the wish.
+    refused: the plan of ``wish``, which breaks its budget. attempt: the plan of a wish, whether it fits or not.
+    captured: the model of ``wish``.
     """
-    batch = rows(wish.example)
-    search = _Search(wish, batch, attempt, {batch // wish.accumulate: captured})
+    attempts = Attempts(wish, attempt, captured, PLANS)
+    search = _Search(attempts)
     least = search.least()
     if least is None:
-        return None
+        return None, ()
     plan, terms = least
     if not fits(plan):
-        return _room(plan, search.spell(terms))
-    for way in WAYS:
-        found = search.change(way) if search.applies(way) else None
-        if found is not None:
-            return search.spell(found)
-    return search.spell(terms)
+        return _room(plan, spell(terms, attempts.own)), ()
+    found: dict[frozenset[str], tuple[Terms, Plan]] = {}
+    for kinds in search.ways(refused):
+        if len(found) == MOST or attempts.count >= (ENOUGH if found else PLANS):
+            break
+        if not any(kinds >= other for other in found):
+            made = search.change(kinds)
+            if made is not None:
+                found[kinds] = made
+    told = [_priced(*made, attempts.own, refused) for made in found.values() or [(terms, plan)]]
+    told.sort(key=lambda change: change.gives_up)
+    return told[0].text, tuple(told)
 
 
 def trained_layers(captured: Captured) -> int:
@@ -75,159 +67,205 @@ def trained_layers(captured: Captured) -> int:
     return sum(1 for layer in captured.layers if trainable.intersection(layer.names))
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What may change of a wish."""
-
-    batch: int
-    optimizer: Optimizer
-    update: str
-    accumulate: int = 1
-
-
-@dataclass
 class _Search:
-    wish: Wish
-    batch: int
-    attempt: Attempt
-    captures: dict[int, Captured | None]
+    def __init__(self, attempts: Attempts) -> None:
+        self.attempts, self.wish, self.own = attempts, attempts.wish, attempts.own
+
+    def ways(self, refused: Plan) -> Iterator[frozenset[str]]:
+        """Sets of kinds of change that apply here, the smallest first."""
+        over = excess(refused)
+        flash = over is not None and over[0] == "flash"
+        applies = {
+            "trade": self._slower() != self.own,
+            "page": self.wish.device.storage is not None and not self.own.trade.page,
+            "accumulate": self.own.micro_batch > 1,
+            "state": self._compact != self.own.optimizer,
+            "batch": self.own.batch > self.own.accumulate,
+            "optimizer": bool(self.own.optimizer.slots),
+            "norms": self.own.norms == "frozen" and refused.captured.batch_norms > 0,
+            "update": True,
+        }
+        kinds = [k for k in KINDS if applies[k] and not (flash and k in SMALLER)]
+        for count in range(1, len(kinds) + 1):
+            sets = map(frozenset, combinations(kinds, count))
+            yield from (s for s in sets if not any(s >= never for never in NEVER))
 
     @property
-    def plain(self) -> Optimizer:
-        return SGD(lr=self.wish.optimizer.lr)
+    def _plain(self) -> Optimizer:
+        return SGD(lr=self.own.optimizer.lr)
 
     @property
-    def compact(self) -> Optimizer:
+    def _compact(self) -> Optimizer:
         """The same with its state in 8 bits; itself if it has none, or is of a kind that cannot."""
-        own = self.wish.optimizer
+        own = self.own.optimizer
         if isinstance(own, SGD | Adam | RMSProp) and own.slots and own.state_dtype != "int8":
             return replace(own, state_dtype="int8")
         return own
 
-    def applies(self, way: Way) -> bool:
-        """Whether ``way`` changes all that it says it does."""
-        wish = self.wish
-        return not (
-            ((way.smaller or way.divided) and self.batch == wish.accumulate)
-            or (way.plainer and not wish.optimizer.slots)
-            or (way.compact and self.compact == wish.optimizer)
-        )
-
-    def plan(self, terms: Terms) -> Plan | None:
-        """None if the model cannot be had on these terms."""
-        captured = self.captured(terms.batch // terms.accumulate)
-        if captured is None:
-            return None
-        example = batched(self.wish.example, terms.batch) if terms.batch != self.batch else self.wish.example
-        wish = replace(
-            self.wish, example=example, optimizer=terms.optimizer, update=terms.update, accumulate=terms.accumulate
-        )
-        try:
-            return self.attempt(wish, captured)
-        except (InvalidInput, NotSupported):  # a model without biases, say
-            return None
-
-    def captured(self, batch: int) -> Captured | None:
-        """None if the model has a fixed batch."""
-        if batch not in self.captures:
-            self.captures[batch] = None
-            with suppress(InvalidInput, NotSupported):  # of one sample a variance, say, cannot be had
-                example = batched(self.wish.example, batch)
-                self.captures[batch] = capture(self.wish.model, example, norms=self.wish.norms)
-        return self.captures[batch]
-
-    def fits(self, terms: Terms) -> bool:
-        plan = self.plan(terms)
-        return plan is not None and fits(plan)
+    def _slower(self) -> Terms:
+        trade = self.own.trade
+        slowdown = max(SLOWDOWN, 2 * trade.slowdown) if trade.recompute else max(SLOWDOWN, trade.slowdown)
+        return replace(self.own, trade=replace(trade, recompute=True, slowdown=slowdown))
 
     def least(self) -> tuple[Plan, Terms] | None:
-        """The plan that strains its budget least of those this search can reach, and its terms."""
-        optimizer = self.plain if self.wish.optimizer.slots else self.wish.optimizer
-        found = []
-        for batch in dict.fromkeys((1, self.batch)):
-            for update in dict.fromkeys((self.wish.update, "last:1", "bias")):
-                terms = Terms(batch, optimizer, update, self.wish.accumulate if batch == self.batch else 1)
-                plan = self.plan(terms)
+        """A plan that fits with as much given up as this search can give, and its terms; where there is none, the one
+        that strains its budget least."""
+        optimizer = self._plain if self.own.optimizer.slots else self.own.optimizer
+        for batch in dict.fromkeys((1, self.own.batch)):
+            tried = [
+                replace(
+                    self.own,
+                    batch=batch,
+                    optimizer=optimizer,
+                    update=update,
+                    accumulate=self.own.accumulate if batch == self.own.batch else 1,
+                )
+                for update in dict.fromkeys((self.own.update, "last:1", "bias"))
+            ]
+            for terms in (*tried, *(replace(t, trade=self._slower().trade) for t in tried)):
+                plan = self.attempts.fitting(terms)
                 if plan is not None:
-                    found.append((plan, terms))
+                    return plan, terms
+            found = [(plan, terms) for terms in tried if (plan := self.attempts.plan(terms)) is not None]
             if found:  # a larger batch strains more
-                break
-        return min(found, key=lambda f: (not fits(f[0]), _strain(f[0])), default=None)
+                return min(found, key=lambda f: _strain(f[0]))
+        return None
 
-    def change(self, way: Way) -> Terms | None:
-        """Terms that fit, with the micro-batch, the batch, the update or all at the most that fits."""
-        optimizer = self.plain if way.plainer else self.compact if way.compact else self.wish.optimizer
-        now = Terms(self.batch, optimizer, self.wish.update, self.wish.accumulate)
-        if way.divided:
-            return self._largest_micro_batch(now)
-        if way.fewer:
-            terms = replace(now, batch=1, accumulate=1) if way.smaller else now
-            update = self._update(terms)
-            return None if update is None else replace(terms, update=update)
-        if way.smaller:
-            return self._largest_batch(optimizer)
-        return now if self.fits(now) else None
+    def change(self, kinds: frozenset[str]) -> tuple[Terms, Plan] | None:
+        """Terms that differ in just ``kinds`` and fit, and their plan; the batch or the update at the most that
+        fits."""
+        terms = self._slower() if "trade" in kinds else self.own
+        if "page" in kinds:
+            terms = replace(terms, trade=replace(terms.trade, page=True))
+        if "optimizer" in kinds:
+            terms = replace(terms, optimizer=self._plain)
+        if "state" in kinds:
+            terms = replace(terms, optimizer=self._compact)
+        if "norms" in kinds:
+            terms = replace(terms, norms="folded")
+        if "update" in kinds:
+            if "batch" in kinds:
+                terms = replace(terms, batch=1, accumulate=1)
+            elif "accumulate" in kinds:
+                terms = replace(terms, accumulate=self.own.batch)
+            return self._most_updates(terms)
+        if "accumulate" in kinds:
+            return self._largest_micro_batch(terms)
+        if "batch" in kinds:
+            return self._largest_batch(terms)
+        plan = self.attempts.fitting(terms)
+        return None if plan is None else (terms, plan)
 
-    def _largest_micro_batch(self, terms: Terms) -> Terms | None:
+    def _largest_micro_batch(self, terms: Terms) -> tuple[Terms, Plan] | None:
         """The fewest micro-batches, of those that divide the batch, with which it fits: the arena grows with their
         size."""
-        parts = [n for n in range(terms.accumulate + 1, self.batch + 1) if self.batch % n == 0]
+        parts = [n for n in range(terms.accumulate + 1, self.own.batch + 1) if self.own.batch % n == 0]
+        found: tuple[Terms, Plan] | None = None
         low, high = 0, len(parts)
         while low < high:
             middle = (low + high) // 2
-            fit = self.fits(replace(terms, accumulate=parts[middle]))
-            low, high = (low, middle) if fit else (middle + 1, high)
-        return replace(terms, accumulate=parts[low]) if low < len(parts) else None
+            tried = replace(terms, accumulate=parts[middle])
+            plan = self.attempts.fitting(tried)
+            low, high = (low, middle) if plan else (middle + 1, high)
+            found = (tried, plan) if plan else found
+        return found
 
-    def _largest_batch(self, optimizer: Optimizer) -> Terms | None:
+    def _largest_batch(self, terms: Terms) -> tuple[Terms, Plan] | None:
         """The arena is almost affine in the batch, so that a few probes find the largest that fits."""
-        terms, budget = Terms(1, optimizer, self.wish.update), self.wish.budget
-        first = self.plan(terms)
-        if first is None or not fits(first):
+        terms = replace(terms, batch=1, accumulate=1)
+        first = self.attempts.fitting(terms)
+        if first is None:
             return None
-        low, high, guess = 1, self.batch, 2
+        found = terms, first
+        low, high, guess = 1, self.own.batch, 2
         for _ in range(PROBES):
-            if high - low <= 1:
+            if high - low <= 1 or not self.attempts.left:
                 break
             guess = min(max(guess, low + 1), high - 1)
-            made = self.plan(replace(terms, batch=guess))
+            made = self.attempts.plan(replace(terms, batch=guess))
             if made is None:
                 break
-            slope = max(1.0, (made.arena_bytes - first.arena_bytes) / (guess - 1))
-            low, high = (guess, high) if fits(made) else (low, guess)
-            guess = 1 + int((budget.ram - first.arena_bytes) / slope)
-        return replace(terms, batch=low)
+            slope = max(1.0, (_plain_bytes(made) - _plain_bytes(first)) / (guess - 1))
+            if fits(made):
+                low, found = guess, (replace(terms, batch=guess), made)
+            else:
+                high = guess
+            guess = 1 + int((self.wish.budget.ram - _plain_bytes(first)) / slope)
+        return found
 
-    def _update(self, terms: Terms) -> str | None:
+    def _most_updates(self, terms: Terms) -> tuple[Terms, Plan] | None:
         """The largest "last:K" that fits and is not what is asked for anyway; else "bias"; None if neither fits."""
-        captured = self.captured(terms.batch // terms.accumulate)
+        captured = self.attempts.captured(terms.micro_batch, terms.norms)
         if captured is None:
             return None
-        now = set(select(captured, self.wish.update))
+        now = set(select(captured, terms.update))
         low, high = 0, trained_layers(captured) + 1
+        found: tuple[Terms, Plan] | None = None
         while high - low > 1:
             middle = (low + high) // 2
-            fit = self.fits(replace(terms, update=f"last:{middle}"))
-            low, high = (middle, high) if fit else (low, middle)
-        if low and set(select(captured, f"last:{low}")) != now:
-            return f"last:{low}"
-        return "bias" if self.wish.update != "bias" and self.fits(replace(terms, update="bias")) else None
+            tried = replace(terms, update=f"last:{middle}")
+            plan = self.attempts.fitting(tried)
+            low, high = (middle, high) if plan else (low, middle)
+            found = (tried, plan) if plan else found
+        if found is not None and set(select(captured, found[0].update)) != now:
+            return found
+        tried = replace(terms, update="bias")
+        plan = None if terms.update == "bias" else self.attempts.fitting(tried)
+        return None if plan is None else (tried, plan)
 
-    def spell(self, terms: Terms) -> str:
-        """The changes from the wish to ``terms``; "" if there are none."""
-        parts = []
-        if terms.batch != self.batch:
-            parts.append(f"batch {terms.batch} instead of {self.batch}")
-        if terms.accumulate != self.wish.accumulate:
-            parts.append(f"accumulate {terms.accumulate} instead of {self.wish.accumulate}")
-        if terms.optimizer != self.wish.optimizer and terms.optimizer == self.compact:
-            parts.append(f"state_dtype int8 instead of {self.wish.optimizer.state_dtype}")
-        elif terms.optimizer != self.wish.optimizer:
-            name = type(self.wish.optimizer).__name__
-            parts.append(f"plain SGD instead of {name}" + (" with momentum" if name == "SGD" else ""))
-        if terms.update != self.wish.update:
-            parts.append(f"update {terms.update} instead of {self.wish.update}")
-        return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+def spell(terms: Terms, own: Terms) -> str:
+    """The changes from ``own`` to ``terms`` in words; "" if there are none."""
+    parts = []
+    if terms.batch != own.batch:
+        parts.append(f"batch {terms.batch} instead of {own.batch}")
+    if terms.trade.slowdown != own.trade.slowdown or terms.trade.recompute != own.trade.recompute:
+        before = f" instead of {own.trade.slowdown:g}" if own.trade.recompute else ""
+        parts.append(f"recomputing in up to {terms.trade.slowdown:g} x the time{before}")
+    if terms.trade.page != own.trade.page:
+        parts.append("paging to storage")
+    if terms.accumulate != own.accumulate and terms.batch == own.batch:
+        parts.append(f"accumulate {terms.accumulate} instead of {own.accumulate}")
+    if terms.optimizer != own.optimizer and type(terms.optimizer) is type(own.optimizer) and terms.optimizer.slots:
+        parts.append(f"state_dtype int8 instead of {own.optimizer.state_dtype}")
+    elif terms.optimizer != own.optimizer:
+        name = type(own.optimizer).__name__
+        parts.append(f"plain SGD instead of {name}" + (" with momentum" if name == "SGD" else ""))
+    if terms.norms != own.norms:
+        parts.append(f"norms {terms.norms} instead of {own.norms}")
+    if terms.update != own.update:
+        parts.append(f"update {terms.update} instead of {own.update}")
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def _priced(terms: Terms, plan: Plan, own: Terms, refused: Plan) -> Change:
+    step, before = plan.cost, refused.cost
+    memory = plan.arrangement.memory
+    whole = learnt(refused)
+    samples = terms.batch / own.batch
+    return Change(
+        spell(terms, own),
+        terms.apply(own),
+        memory.arena,
+        memory.flash,
+        terms.batch,
+        step.seconds,
+        step.joules,
+        learnt(plan),
+        max(0.0, 1 - learnt(plan) / whole) if whole else 0.0,
+        _factor(step.seconds, before.seconds, samples),
+        _factor(step.joules, before.joules, samples),
+    )
+
+
+def _factor(now: float | None, before: float | None, samples: float) -> float | None:
+    return now / samples / before if now is not None and before else None
+
+
+def _plain_bytes(plan: Plan) -> int:
+    """The arena with nothing made again or paged: that grows evenly with the batch."""
+    programs = plan.arrangement.programs.values()
+    return plan.persistent_bytes + max(p.saved.plain_bytes if p.saved else p.transient_bytes for p in programs)
 
 
 def _strain(plan: Plan) -> float:

@@ -24,7 +24,11 @@ def excess(plan: Plan) -> tuple[str, int, int] | None:
 def overdrawn(plan: Plan) -> InvalidInput | None:
     """The refusal of a step that takes longer or draws more than the budget allows, or whose cost nobody can say."""
     step, budget = plan.cost, plan.budget
-    limits = (("latency", budget.latency_s, step.seconds, "s"), ("energy", budget.energy_j, step.joules, "J"))
+    limits = (
+        ("latency", budget.latency_s, step.seconds, "s"),
+        ("energy", budget.energy_j, step.joules, "J"),
+        ("energy-day", budget.energy_day_j, step.joules, "J"),
+    )
     for name, most, cost, unit in limits:
         if most is None:
             continue

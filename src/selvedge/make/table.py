@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..device.figures import Energy
 from ..device.sizes import format_bytes
+from . import daily
 from .limits import unlimited
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _known(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def figures(plan: Plan) -> list[tuple[str, str, str]]:
-    """(name, figure, note) of RAM, its bound, and flash."""
+    """(name, figure, note) of RAM, its bound, flash, and what a day's energy affords."""
     memory = plan.arrangement.memory
     code = memory.code // 1024
     return [
@@ -55,6 +56,7 @@ def figures(plan: Plan) -> list[tuple[str, str, str]]:
         ("bound", format_bytes(memory.bound), f"of this order; {format_bytes(memory.any_order)} of any order"),
         ("flash", format_bytes(memory.flash),
          f"{memory.weights:,} B of weights + about {code} KiB of code{unlimited(plan)}"),
+        *daily.figures(plan),
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import inf
 
 import numpy as np
@@ -13,8 +14,9 @@ from ..ir.graph import ITEM_BYTES, Graph, Value
 from .kernel import FLASH, STATE, Lowered
 from .lighten import programs
 from .lower import lower
-from .program import Site, machine
-from .schedule import Arrangement, Choice, Memory, Slot
+from .program import Site, machine, plain_program
+from .saving import least_any
+from .schedule import Arrangement, Choice, Memory, Program, Slot
 from .trade import NOTHING, Trade
 
 
@@ -32,44 +34,70 @@ def arrange(
     room: bytes of RAM for the arena. A program that is too large for it works by rows, makes values again or pages
     them, as ``trade`` allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
     """
-    dtype = _real(graphs)
-    limits = machine(device, dtype)
-    updated = {name for g in graphs.values() for name in g.updates}
-    lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
-    return placed(graphs, lowered, device, choices, room=room, latency=latency, trade=trade)
+    return Draft(graphs, device).arranged(choices, room=room, latency=latency, trade=trade)
 
 
-def placed(
-    graphs: Mapping[str, Graph],
-    lowered: Mapping[str, Lowered],
-    device: Device,
-    choices: Sequence[Choice] = (),
-    *,
-    room: int | None = None,
-    latency: float = inf,
-    trade: Trade = NOTHING,
-) -> Arrangement:
-    """The kernels of every program, as ``lowered`` has them, ordered and placed; the rest as :func:`arrange`."""
-    dtype = _real(graphs)
-    limits = machine(device, dtype)
-    updated = {name for g in graphs.values() for name in g.updates}
-    align = max(device.alignment, ITEM_BYTES[dtype])
-    state = {name: v for g in graphs.values() for name, v in g.state.items()}
-    slots, persistent, weights = _slots(state, updated, align)
-    constants, values, weights = _constants(lowered, weights)
-    site = Site(device, slots, constants, persistent, align, None if room is None else room - persistent, latency)
-    made = programs(graphs, lowered, site, trade)
-    transient = max(p.transient_bytes for p in made.values())
-    memory = Memory(
-        persistent,
-        transient,
-        weights,
-        _code(lowered),
-        persistent + max(p.bound_bytes for p in made.values()),
-        persistent + max(p.any_order_bytes for p in made.values()),
-        max(p.storage_bytes for p in made.values()),
-    )
-    return Arrangement(made, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+class Draft:
+    """What of an arrangement is the same for every room, latency and trade; each part is made when first asked for, so
+    that what cannot fit is known for little."""
+
+    def __init__(
+        self, graphs: Mapping[str, Graph], device: Device, lowered: Mapping[str, Lowered] | None = None
+    ) -> None:
+        """lowered: every program's kernels, where they are not those that :func:`lower` makes."""
+        self.graphs, self.device, self._lowered = graphs, device, lowered
+        self.dtype = _real(graphs)
+        self.limits = machine(device, self.dtype)
+        self.updated = {name for g in graphs.values() for name in g.updates}
+        self.align = max(device.alignment, ITEM_BYTES[self.dtype])
+        state = {name: v for g in graphs.values() for name, v in g.state.items()}
+        self.slots, self.persistent, self._weights = _slots(state, self.updated, self.align)
+
+    @cached_property
+    def lowered(self) -> Mapping[str, Lowered]:
+        """Every program's kernels."""
+        if self._lowered is not None:
+            return self._lowered
+        return {name: lower(g, self.limits, self.updated) for name, g in self.graphs.items()}
+
+    @cached_property
+    def least(self) -> int:
+        """Bytes that no arena for these programs can do without, whatever is made again or paged; by rows, fewer may
+        do."""
+        return self.persistent + max(least_any(low) for low in self.lowered.values())
+
+    @cached_property
+    def plain(self) -> dict[str, Program]:
+        """Every program ordered and placed, with nothing made again or paged."""
+        site = self._site(None, inf)
+        return {name: plain_program(name, self.graphs[name], low, site) for name, low in self.lowered.items()}
+
+    @cached_property
+    def _constants(self) -> tuple[dict[str, Slot], dict[str, np.ndarray], int]:
+        return _constants(self.lowered, self._weights)
+
+    def _site(self, room: int | None, latency: float) -> Site:
+        left = None if room is None else room - self.persistent
+        return Site(self.device, self.slots, self._constants[0], self.persistent, self.align, left, latency)
+
+    def arranged(
+        self, choices: Sequence[Choice] = (), *, room: int | None = None, latency: float = inf, trade: Trade = NOTHING
+    ) -> Arrangement:
+        """The arrangement; the arguments are those of :func:`arrange`."""
+        made = programs(self.plain, self.graphs, self.lowered, self._site(room, latency), trade)
+        constants, values, weights = self._constants
+        memory = Memory(
+            self.persistent,
+            max(p.transient_bytes for p in made.values()),
+            weights,
+            _code(self.lowered),
+            self.persistent + max(p.bound_bytes for p in made.values()),
+            self.persistent + max(p.any_order_bytes for p in made.values()),
+            max(p.storage_bytes for p in made.values()),
+        )
+        return Arrangement(
+            made, self.slots, constants, values, memory, self.align, self.limits.lanes, self.dtype, tuple(choices)
+        )
 
 
 def _real(graphs: Mapping[str, Graph]) -> str:

@@ -12,7 +12,7 @@ from ..ir.graph import Graph
 from .bound import bound_of_any_order
 from .kernel import Kernel, Lowered
 from .ordering import best_order
-from .program import Site, placed_program, plain_program, works
+from .program import Site, placed_program, works
 from .saving import Price, least_any, save
 from .schedule import Program
 from .streaming import streamed
@@ -21,22 +21,26 @@ from .work import PAGES
 
 
 def programs(
-    graphs: Mapping[str, Graph], lowered: Mapping[str, Lowered], site: Site, trade: Trade
+    plain: Mapping[str, Program],
+    graphs: Mapping[str, Graph],
+    lowered: Mapping[str, Lowered],
+    site: Site,
+    trade: Trade,
 ) -> dict[str, Program]:
-    """Every program plain; then those that are too large, the largest first, by rows, with values made again or paged.
-    A program that even so is too large stays as it is, unless ``trade`` asks for the least."""
-    made = {name: plain_program(name, graphs[name], low, site) for name, low in lowered.items()}
+    """Those of ``plain`` that are too large, the largest first, by rows, with values made again or paged. What even so
+    is too large stays as it is, unless ``trade`` asks for the least."""
+    made = dict(plain)
     if not (trade.stream or trade.recompute or trade.page):
         return made
     room = site.room
     for name in sorted(made, key=lambda n: -made[n].transient_bytes):
-        plain, low = made[name], lowered[name]
+        whole, low = made[name], lowered[name]
         if trade.least and room == site.room:
             # The others need only be as small as the largest can be made.
-            made[name] = min(_lighter(plain, graphs[name], low, site, trade, 0), key=_bytes, default=plain)
+            made[name] = min(_lighter(whole, graphs[name], low, site, trade, 0), key=_bytes, default=whole)
             room = made[name].transient_bytes
-        elif room is not None and room < plain.transient_bytes:
-            found = list(_until(room, _lighter(plain, graphs[name], low, site, replace(trade, least=False), room)))
+        elif room is not None and room < whole.transient_bytes:
+            found = list(_until(room, _lighter(whole, graphs[name], low, site, replace(trade, least=False), room)))
             if found and (trade.least or found[-1].transient_bytes <= room):
                 made[name] = min(found, key=_bytes)
     return made

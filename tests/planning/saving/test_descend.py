@@ -20,7 +20,7 @@ from selvedge.planning.trade import Trade
 from .pebbles import cheapest
 from .steps import training_steps
 
-EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "10"))
 WITHIN = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )
@@ -40,7 +40,7 @@ def peak_of(low: Lowered, order: list[int]) -> int:
 
 
 @WITHIN
-@given(training_steps(3, 8))
+@given(training_steps(3, 6))
 def test_a_saved_step_makes_what_the_plain_one_makes(case: tuple[Lowered, dict[int, float]]) -> None:
     low, seconds = case
     start = list(best_order(low).order)
@@ -61,7 +61,7 @@ def test_a_saved_step_makes_what_the_plain_one_makes(case: tuple[Lowered, dict[i
 
 
 @WITHIN
-@given(training_steps(3, 8), st.floats(0.4, 1.0))
+@given(training_steps(3, 6), st.floats(0.4, 1.0))
 def test_the_profile_of_a_sequence_is_the_bound_of_its_program(
     case: tuple[Lowered, dict[int, float]], share: float
 ) -> None:

@@ -107,8 +107,7 @@ def _exact(search: Search, start: Sequence[int], limit: int | None, most: float)
     """The solver's answer, for a program that is small enough."""
     if len(search.low.kernels) > MOST:
         return None
-    once = frozenset(k.id for k in search.low.kernels if search.facts.updates[k.id])
-    return solve(search.facts, start, once, limit=limit, most=most)
+    return solve(search.facts, start, search.once, limit=limit, most=most)
 
 
 def least_any(low: Lowered) -> int:

@@ -16,7 +16,7 @@ from ortools.sat.python import cp_model
 
 from .trace import Facts, profile
 
-MOST = 16  # kernels of a program that is solved exactly
+MOST = 14  # kernels of a program that is solved exactly
 MORE = 6  # runs beyond the sequence that the solver starts from
 WORK = 4.0  # of CP-SAT's deterministic seconds
 SCALE = 100_000  # parts of the dearest kernel: costs as whole numbers
@@ -44,8 +44,8 @@ def solve(
     """The cheapest sequence of at most ``limit`` bytes, or, where that is None, that of the fewest bytes; in at most
     ``most`` seconds either way.
 
-    start: a sequence to begin from; every kernel of the program is in it. once: kernels that run exactly once, namely
-    those that update state. None where the solver finds nothing better than ``start`` within its work, or nothing.
+    start: a sequence to begin from; every kernel of the program is in it. once: kernels that run
+    exactly once. None where the solver finds nothing within its work.
     """
     return _Model(facts, start, once, limit, most).solve(work)
 

@@ -51,11 +51,15 @@ class Search:
     price: Callable[[Kernel], float]
     trade: Trade
     facts: Facts = field(init=False)
+    once: frozenset[int] = frozenset()  # kernels that run exactly once: updates, and what the updates wait for
     makers: dict[int, list[int]] = field(default_factory=dict)  # instance -> kernels that make it, the cheapest first
     stored: dict[int, tuple[int, int]] = field(default_factory=dict)  # instance -> (page out, page in)
 
     def __post_init__(self) -> None:
         self.facts = Facts.of(self.low, self.price, self.time)
+        self.once = frozenset(
+            k.id for k in self.low.kernels if self.facts.updates[k.id] or k.family in ONCE or self.low.gate in k.writes
+        )
         if self.trade.recompute:
             self._makers()
         if self.trade.page:
@@ -66,11 +70,10 @@ class Search:
         low, facts = self.low, self.facts
         instances = {i.id: i for i in low.instances}
         for k in low.kernels:
-            own = [w for w in k.writes if w in facts.size]
-            if len(own) != len(k.writes) or k.family in ONCE:
-                continue  # an update happens once
-            for w in own:
-                options = (derived(k, w, instances), pruned(k, (w,), instances)) if len(own) > 1 else ()
+            if k.id in self.once:
+                continue
+            for w in k.writes:
+                options = (derived(k, w, instances), pruned(k, (w,), instances)) if len(k.writes) > 1 else ()
                 ids = [self._add(option) for option in options if option is not None]
                 self.makers[w] = sorted([*ids, k.id], key=lambda i: (facts.cost[i], i))
 

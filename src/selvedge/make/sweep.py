@@ -1,0 +1,329 @@
+"""The surface of what can be had: memory, time and energy against contribution, over what may be chosen of a plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from ..capture import Captured, select
+from ..capture.optimizer import Optimizer
+from ..device import Budget, Device
+from ..errors import InvalidInput
+from ..planning.trade import NOTHING
+from .attempts import Attempts, Terms, learnt, learnt_share
+from .change import trained_layers
+from .limits import fits
+from .plan import Plan, attempt
+from .surface import notebook, table
+from .wish import wished
+
+ROOMS = (0.8, 0.6, 0.4, 0.2)  # between the least that any order can do with and the plain arena
+EQUAL = 1e-9  # a relative difference in time or energy that is none
+Tell = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One plan. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels that run a second time.
+    seconds and joules are of a step, None where the device has no figures. ``contribution``: the share (0 to 1) of the
+    parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget, and ``apply`` may be asked
+    for. ``best``: of its batch and optimiser, no other point is as good in all four and better in one."""
+
+    update: str
+    batch: int
+    optimizer: str
+    apply: Mapping[str, Any]
+    arena_bytes: int
+    flash_bytes: int
+    again: int
+    seconds: float | None
+    joules: float | None
+    learns_parameters: int
+    contribution: float
+    fits: bool
+    best: bool = False
+
+    @property
+    def name(self) -> str:
+        """What was chosen, in words."""
+        again = f", {self.again} kernels again" if self.again else ""
+        return f"update {self.update}, batch {self.batch}, {self.optimizer}{again}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, for machines."""
+        return {
+            "update": self.update,
+            "batch": self.batch,
+            "optimizer": self.optimizer,
+            "ram": self.apply["budget"].ram if "budget" in self.apply else None,
+            "arena_bytes": self.arena_bytes,
+            "flash_bytes": self.flash_bytes,
+            "kernels_again": self.again,
+            "seconds_per_sample": None if self.seconds is None else self.seconds / self.batch,
+            "joules_per_sample": None if self.joules is None else self.joules / self.batch,
+            "seconds_per_step": self.seconds,
+            "joules_per_step": self.joules,
+            "learns_parameters": self.learns_parameters,
+            "contribution": self.contribution,
+            "fits": self.fits,
+            "best": self.best,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """``points`` in the order of their RAM; ``asked``: how many there can be at most; ``complete``: nothing ended it
+    before the last of them. ``measured``: contribution is, else it is the share of the parameters."""
+
+    name: str
+    device: Device
+    budget: Budget
+    points: tuple[Point, ...]
+    asked: int
+    complete: bool
+    measured: bool
+    seconds: float
+
+    @property
+    def best(self) -> tuple[Point, ...]:
+        """The Pareto surface."""
+        return tuple(p for p in self.points if p.best)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, for machines."""
+        return {
+            "model": self.name,
+            "device": self.device.name,
+            "budget_ram_bytes": self.budget.ram,
+            "contribution": "measured" if self.measured else "parameters",
+            "asked": self.asked,
+            "complete": self.complete,
+            "seconds_to_sweep": self.seconds,
+            "points": [p.to_dict() for p in self.points],
+        }
+
+    def __str__(self) -> str:
+        return table(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the pictures and the table."""
+        return notebook(self)
+
+
+def sweep(
+    model: nn.Module | ExportedProgram,
+    example: torch.Tensor | tuple[torch.Tensor, ...],
+    *,
+    updates: Sequence[str] | None = None,
+    batches: Sequence[int] | None = None,
+    optimizers: Sequence[Optimizer] | None = None,
+    rooms: Sequence[float] = ROOMS,
+    contribution: Mapping[str, float] | None = None,
+    seconds: float | None = None,
+    tell: Tell | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> Sweep:
+    """Plan ``model`` in many ways, and say which of them are worth having.
+
+    updates: by default "full", "bias" and "last:K" for every K. batches, optimizers: by default those of ``options``.
+    rooms: besides plain, each is planned into fewer bytes, values being made again as ``trade`` of ``options`` allows,
+    for as long as that succeeds: these shares of the way from what no sequence can do without (0) to the plain arena
+    (1). contribution: state name -> score >= 0, as measured;
+    by default every parameter counts the same. options: further arguments of :func:`selvedge.plan`; its budget marks
+    which points fit.
+
+    seconds: stop before a plan would end later. The points are planned from coarse to fine, so that what was planned
+    covers the whole surface; each is exact. tell: is called with (points done, points at most, what comes next). stop:
+    is asked before every plan.
+
+    Points of different batches or optimisers are not compared with each other: how well they learn is not known.
+    Raises ``InvalidInput`` and ``NotSupported`` as ``plan`` does.
+    """
+    start = time.perf_counter()
+    wish = wished(model, example, **options)
+    attempts = Attempts(wish, attempt)
+    own = attempts.own
+    captured = attempts.capture(own.batch, own.norms)
+    listed = _updates(captured) if updates is None else _checked(captured, updates)
+    if contribution is not None:
+        _require_scores(contribution, captured)
+    if not all(isinstance(r, int | float) and 0 < r < 1 for r in rooms):
+        raise InvalidInput("rooms", list(rooms), "give shares between 0 and 1, as 0.7")
+    for batch in batches or ():
+        attempts.capture(batch, own.norms)
+    asked = [
+        replace(own, update=u, batch=b, optimizer=o)
+        for u in listed
+        for b in batches or (own.batch,)
+        for o in optimizers or (own.optimizer,)
+    ]
+    tasks = _tasks(asked, sorted(rooms, reverse=True) if own.trade.recompute else [])
+    walk = _Walk(attempts)
+    points: list[Point] = []
+    complete = True
+    for done, task in enumerate(tasks):
+        if stop() or (seconds is not None and points and time.perf_counter() - start + walk.longest(task) > seconds):
+            complete = False
+            if stop():
+                break
+            continue  # one of the other kind may still be quick enough
+        if tell is not None:
+            tell(done, len(tasks), f"update {task.terms.update}, batch {task.terms.batch}")
+        plan = walk.planned(task)
+        if plan is not None:
+            points.append(_point(plan, task, own, wish.budget, contribution))
+    return Sweep(
+        wish.name,
+        wish.device,
+        wish.budget,
+        tuple(sorted(_marked(points), key=lambda p: (p.arena_bytes, -p.contribution))),
+        len(tasks),
+        complete,
+        contribution is not None,
+        time.perf_counter() - start,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A plan to make. share: of the way from what no sequence can do without to the plain arena; None: plain."""
+
+    terms: Terms
+    share: float | None
+
+
+def _tasks(asked: Sequence[Terms], rooms: Sequence[float]) -> list[_Task]:
+    """From coarse to fine: what is plain comes soon, and the smaller rooms of what comes first well before its end."""
+    ranked = [(float(i), _Task(terms, None)) for i, terms in enumerate(asked)]
+    ranked += [(3.5 + 4 * i + 3 * j, _Task(t, share)) for i, t in enumerate(asked) for j, share in enumerate(rooms)]
+    return [task for _, task in sorted(ranked, key=lambda r: r[0])]
+
+
+class _Walk:
+    """Makes the plans of tasks, keeping what later ones need."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self._plain: dict[Terms, tuple[int, int]] = {}  # (least, plain) bytes where smaller rooms may be had
+        self._longest = {True: 0.0, False: 0.0}
+
+    def longest(self, task: _Task) -> float:
+        """Seconds of the longest of its kind so far."""
+        return self._longest[task.share is None] or self._longest[True]
+
+    def planned(self, task: _Task) -> Plan | None:
+        """None where the model cannot be had so, or not in so few bytes."""
+        begun = time.perf_counter()
+        made = self._whole(task.terms) if task.share is None else self._smaller(task.terms, task.share)
+        took = time.perf_counter() - begun
+        self._longest[task.share is None] = max(took, self._longest[task.share is None])
+        return made
+
+    def _whole(self, terms: Terms) -> Plan | None:
+        plain = replace(terms, trade=NOTHING)
+        made, found = self._attempts.plan(plain), self._attempts.draft(plain)
+        if made is not None and found is not None:
+            self._plain[terms] = (found.draft.least, made.arena_bytes)
+        return made
+
+    def _smaller(self, terms: Terms, share: float) -> Plan | None:
+        if terms not in self._plain:
+            return None
+        least, plain = self._plain[terms]
+        room = least + int(share * (plain - least))
+        made = self._attempts.plan(terms, room)
+        if made is not None and made.arena_bytes <= room:
+            return made
+        del self._plain[terms]  # a smaller room is harder still
+        self._attempts.forget(terms)
+        return None
+
+
+def _updates(captured: Captured) -> list[str]:
+    """Everything, the biases, the last layer; then every other number of last layers, intervals halved."""
+    count = trained_layers(captured)
+    found, intervals = ["full", "bias", *(["last:1"] if count > 1 else [])], [(1, count)]
+    for low, high in intervals:
+        if high - low > 1:
+            middle = (low + high) // 2
+            found.append(f"last:{middle}")
+            intervals += [(low, middle), (middle, high)]
+    return found
+
+
+def _checked(captured: Captured, updates: Sequence[str]) -> list[str]:
+    if isinstance(updates, str) or not updates or not all(isinstance(u, str) for u in updates):
+        raise InvalidInput("updates", updates, 'give a list, as ["full", "last:2", "bias"]')
+    for update in updates:
+        select(captured, update)
+    return list(updates)
+
+
+def _require_scores(contribution: Mapping[str, float], captured: Captured) -> None:
+    for name, score in contribution.items():
+        if name not in captured.trainable:
+            raise InvalidInput("contribution", name, "name parameters that have requires_grad")
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score < inf:
+            raise InvalidInput(f"contribution {name}", score, "give a finite number >= 0")
+    if not sum(contribution.values()):
+        raise InvalidInput("contribution", "0 in all", "give a score > 0")
+
+
+def _point(plan: Plan, task: _Task, own: Terms, budget: Budget, contribution: Mapping[str, float] | None) -> Point:
+    programs, memory = plan.arrangement.programs, plan.arrangement.memory
+    step = plan.cost
+    terms = task.terms
+    if task.share is None:
+        apply = replace(terms, trade=NOTHING).apply(own)
+    else:
+        apply = {**terms.apply(own), "budget": plan.budget}
+    return Point(
+        terms.update,
+        terms.batch,
+        _named(terms.optimizer),
+        apply,
+        memory.arena,
+        memory.flash,
+        sum(p.saved.again for p in programs.values() if p.saved),
+        step.seconds,
+        step.joules,
+        learnt(plan),
+        learnt_share(plan, contribution),
+        fits(replace(plan, budget=budget)) and (task.share is None or plan.budget.ram <= budget.ram),
+    )
+
+
+def _named(optimizer: Optimizer) -> str:
+    """ "SGD", or "SGD with momentum"; what has state says which where there is more than one kind."""
+    name = type(optimizer).__name__
+    return f"{name} with momentum" if name != "Adam" and "momentum" in optimizer.slots else name
+
+
+def _marked(points: Sequence[Point]) -> Iterator[Point]:
+    """``points``, those that no other of their batch and optimiser beats marked as best; the first of equals."""
+    for i, p in enumerate(points):
+        alike = [j for j, q in enumerate(points) if (q.batch, q.optimizer) == (p.batch, p.optimizer) and j != i]
+        yield replace(p, best=not any(_beats(points[j], p, first=j < i) for j in alike))
+
+
+def _beats(q: Point, p: Point, first: bool) -> bool:
+    """Is ``q`` nowhere worse than ``p``, and somewhere better, or the same and ``first``?"""
+    signs = [
+        _sign(q.arena_bytes, p.arena_bytes),
+        _sign(q.seconds or 0.0, p.seconds or 0.0),
+        _sign(q.joules or 0.0, p.joules or 0.0),
+        -_sign(q.contribution, p.contribution),
+    ]
+    return max(signs) <= 0 and (min(signs) < 0 or first)
+
+
+def _sign(a: float, b: float) -> int:
+    return 0 if abs(a - b) <= EQUAL * max(abs(a), abs(b)) else 1 if a > b else -1

@@ -1,0 +1,124 @@
+"""Each change that a refusal proposes fits when it is applied, at the price and the bytes that it says."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+
+import selvedge as sv
+from selvedge.make.change import MOST
+from tests.models import RandomModel, random_models
+
+EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "10"))
+DEVICE = sv.Device(
+    name="board", ram="16MiB", flash="16MiB", storage={"size": "64MiB", "endurance": 10_000},
+    throughput={"float32": 1e8}, bandwidth={"ram": 1e8, "storage": 1e6, "storage_write": 1e5},
+    energy={"static_w": 0.01},
+)  # fmt: skip
+OPTIMIZERS = (sv.SGD(lr=0.1), sv.SGD(lr=0.1, momentum=0.9), sv.Adam(lr=1e-3), sv.RMSProp(lr=1e-3))
+
+
+@st.composite
+def asked(draw: Any) -> tuple[RandomModel, dict[str, Any], float]:
+    """A model, how it is planned, and the budget as a share of what that needs."""
+    options = {
+        "batch": draw(st.sampled_from([None, None, 1, 4, 7])),
+        "optimizer": draw(st.sampled_from(OPTIMIZERS)),
+        "update": draw(st.sampled_from(["full", "full", "last:2", "bias", "auto"])),
+        "norms": draw(st.sampled_from(["frozen", "folded"])),
+        "trade": draw(st.sampled_from([None, sv.Trade(recompute=False), sv.Trade(slowdown=1.2)])),
+    }
+    return draw(random_models(most_steps=4)), options, draw(st.floats(0.2, 0.99))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(asked())
+def test_every_proposed_change_fits_when_applied(given: tuple[RandomModel, dict[str, Any], float]) -> None:
+    model, options, share = given
+    options["device"] = DEVICE
+
+    def plan(**more: Any) -> sv.Plan:
+        return sv.plan(model.model, model.x, **{**options, **more})
+
+    try:
+        whole = plan()
+    except (sv.InvalidInput, sv.NotSupported):
+        return  # a model without biases, of a fixed batch, or of fewer layers
+    budget = sv.Budget(ram=max(1, int(share * whole.arena_bytes)))
+    try:
+        made = plan(budget=budget)
+        assert made.arena_bytes <= budget.ram
+        return
+    except sv.DoesNotFit as error:
+        refused = error
+    assert len(refused.changes) <= MOST
+    assert len({change.text for change in refused.changes}) == len(refused.changes)
+    assert [c.gives_up for c in refused.changes] == sorted(c.gives_up for c in refused.changes)
+    for change in refused.changes:
+        made = plan(budget=budget, **change.apply)
+        assert made.arena_bytes == change.arena_bytes <= budget.ram
+        assert made.arrangement.memory.flash == change.flash_bytes
+        figures = made.to_dict()
+        assert (figures["batch"], figures["learnt_parameters"]) == (change.batch, change.learns_parameters)
+        assert (figures["seconds_per_step"], figures["joules_per_step"]) == (change.seconds, change.joules)
+        assert change.seconds is not None
+        assert change.time_factor is not None
+        assert 0 <= change.gives_up < 1
+    if refused.changes:
+        assert refused.changes[0].text == refused.cheapest_change
+        assert refused.cheapest_change in str(refused)
+
+
+@pytest.fixture(scope="module")
+def refused() -> sv.DoesNotFit:
+    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    with pytest.raises(sv.DoesNotFit) as error:
+        sv.plan(model, torch.zeros(64, 64), device="nrf52832", optimizer=sv.Adam(lr=1e-3), budget="ram=50KiB")
+    return error.value
+
+
+def test_changes_are_of_different_kinds_and_priced(refused: sv.DoesNotFit) -> None:
+    kinds = [frozenset(change.apply) for change in refused.changes]
+    assert len(kinds) == MOST
+    assert not any(a < b or (a == b and i != j) for i, a in enumerate(kinds) for j, b in enumerate(kinds))
+    assert {kind for kinds_of in kinds for kind in kinds_of} == {"batch", "optimizer", "update"}
+    for change in refused.changes:
+        assert ("update" in change.apply) == (change.gives_up > 0)
+
+
+def test_changes_are_a_table_data_and_can_be_sent(refused: sv.DoesNotFit) -> None:
+    shown = str(refused.changes).splitlines()
+    assert len(shown) == 2 * len(refused.changes)
+    assert all(change.text in line for change, line in zip(refused.changes, shown[::2], strict=True))
+    again = pickle.loads(pickle.dumps(refused))
+    assert (again.changes, again.cheapest_change, str(again)) == (
+        refused.changes,
+        refused.cheapest_change,
+        str(refused),
+    )
+    data = refused.changes.to_dict()
+    assert [d["text"] for d in data] == [c.text for c in refused.changes]
+    assert str(sv.DoesNotFit("RAM", 2, 1).changes) == "no change that was tried fits"
+
+
+def test_more_time_is_proposed_where_recomputing_makes_it_fit() -> None:
+    """The same numbers at the price of time alone come first."""
+    torch.manual_seed(0)
+    layers = [m for _ in range(8) for m in (torch.nn.Conv2d(4, 4, 3, padding=1), torch.nn.Tanh())]
+    net = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(4 * 144, 2)).eval()
+    options: dict[str, Any] = {"device": DEVICE, "trade": sv.Trade(recompute=False)}
+    ram = int(0.8 * sv.plan(net, torch.zeros(1, 4, 12, 12), **options).arena_bytes)
+    with pytest.raises(sv.DoesNotFit) as error:
+        sv.plan(net, torch.zeros(1, 4, 12, 12), budget=f"ram={ram}", **options)
+    first = error.value.changes[0]
+    assert first.text == "recomputing in up to 4 x the time"
+    assert set(first.apply) == {"trade"}
+    assert (first.gives_up, first.learns_parameters) == (0.0, sum(p.numel() for p in net.parameters()))
+    assert first.time_factor is not None
+    assert 1 < first.time_factor <= 4
