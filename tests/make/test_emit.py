@@ -51,7 +51,7 @@ def test_an_artifact_holds_what_a_session_has_learnt(plan: sv.Plan, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["conv", "selvedge", "SELVEDGE_conv", "stack_probe", "two words", "1st", "", "a" * 65])
 def test_a_name_that_cannot_be_a_file_of_c_is_refused(name: str) -> None:
-    with pytest.raises(sv.InvalidInput, match=f"name is {name}: "):
+    with pytest.raises(sv.InvalidInput, match=f"name is {name or 'empty'}: "):
         sv.plan(nn.Linear(4, 3), torch.zeros(1, 4), device=BOARD, name=name)
 
 

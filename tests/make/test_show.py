@@ -48,7 +48,8 @@ def test_the_reasons_follow_the_choice() -> None:
     assert "norms frozen" in said
     assert "without state" in said["SGD"]
     assert said["RAM 800 KiB"] == "as asked, of board's 1 MiB"
-    tried = reasons(planned(update="auto", budget="ram=300KiB"))
+    plain = sv.Trade(stream=False, recompute=False)
+    tried = reasons(planned(update="auto", budget="ram=300KiB", trade=plain))
     assert "does not fit 300 KiB" in tried["update full"]
     assert "as many last layers as fit" in tried["chosen"]
     assert not any(w.startswith("norms") for w in reasons(sv.plan(nn.Linear(4, 3), torch.zeros(1, 4), device=BOARD)))

@@ -137,6 +137,9 @@ def figures(device: Device) -> list[tuple[str, object]]:
         value = getattr(device.flash_split, f.name)
         if value != (0 if f.default is MISSING else f.default):
             found.append((f"flash_split.{f.name}", value))
+    if device.storage is not None:
+        found.append(("storage.size", device.storage.size))
+        found += [("storage.endurance", device.storage.endurance)] if device.storage.endurance else []
     found += [(f"delegates.{d.name}", d.kind) for d in device.delegates]
     if device.energy is not None:
         found += [("energy.static_w", device.energy.static_w)] if device.energy.static_w else []

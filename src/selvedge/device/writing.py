@@ -25,6 +25,8 @@ def to_toml(device: Device) -> str:
         lines += _table("energy", {"static_w": device.energy.static_w, "band": device.energy.band})
         lines += _table("energy.mac_j", device.energy.mac_j)
         lines += _table("energy.byte_j", device.energy.byte_j)
+    if device.storage is not None:
+        lines += _table("storage", {"size": device.storage.size, "endurance": device.storage.endurance})
     if device.toolchain is not None:
         lines += _table("toolchain", {"compiler": device.toolchain.compiler, "flags": device.toolchain.flags})
     for delegate in device.delegates:

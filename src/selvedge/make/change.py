@@ -126,7 +126,8 @@ class _Search:
                 plan = self.attempts.fitting(terms)
                 if plan is not None:
                     return plan, terms
-            found = [(plan, terms) for terms in tried if (plan := self.attempts.plan(terms)) is not None]
+            fewest = [replace(t, trade=replace(t.trade, least=True)) for t in tried]
+            found = [(plan, terms) for terms in fewest if (plan := self.attempts.plan(terms)) is not None]
             if found:  # a larger batch strains more
                 return min(found, key=lambda f: _strain(f[0]))
         return None

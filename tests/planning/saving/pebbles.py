@@ -9,18 +9,18 @@ from math import inf
 from selvedge.planning.kernel import ARENA, STATE, Kernel, Lowered
 from selvedge.planning.order import pairs_in_place
 
-State = tuple[frozenset[int], frozenset[int]]  # what is in memory; which updates have run
+State = tuple[frozenset[int], frozenset[int]]  # what is in memory; which kernels that run once have run
 
 
 def cheapest(low: Lowered, seconds: Mapping[int, float], limit: int, most: float = inf) -> float:
     """Seconds of the cheapest sequence of at most ``limit`` bytes, inf if there is none of at most ``most``: Dijkstra's
     search over what is in memory. A value may be dropped whenever nothing is to read it soon; every kernel may run
-    again, but those that update state, which run once and in their order."""
+    again, but the one that makes the loss, and those that update state after it."""
     size = {i.id: i.spec.bytes for i in low.instances if i.region == ARENA}
     states = {i.id: i for i in low.instances if i.region == STATE}
     outputs = frozenset(low.outputs.values())
-    once = {k.id: k for k in low.kernels if any(w in states for w in k.writes)}
     gate = next((k.id for k in low.kernels if low.gate in k.writes), None)
+    once = {k.id: k for k in low.kernels if k.id == gate or any(w in states for w in k.writes)}
     start: State = (frozenset(low.inputs.values()), frozenset())
     best: dict[State, float] = {start: 0.0}
     queue: list[tuple[float, int, State]] = [(0.0, 0, start)]
@@ -39,7 +39,7 @@ def cheapest(low: Lowered, seconds: Mapping[int, float], limit: int, most: float
                 continue
             if any(states[r].state in new and states[r].version == 0 for r in k.reads if r in states):
                 continue  # it would read a weight that is new by now
-            if k.id in once and gate is not None and not _ran(low, gate, memory, done):
+            if k.id in once and gate is not None and k.id != gate and gate not in done:
                 continue
             for kept in _subsets(memory - set(k.writes)):
                 if _bytes(k, memory, kept, size) > limit:
@@ -52,11 +52,6 @@ def cheapest(low: Lowered, seconds: Mapping[int, float], limit: int, most: float
                     pushed += 1
                     heappush(queue, (paid, pushed, after))
     return inf
-
-
-def _ran(low: Lowered, gate: int, memory: frozenset[int], done: frozenset[int]) -> bool:
-    """The loss is an output: while it is in memory, or an update has run, it has been made."""
-    return low.gate in memory or bool(done)
 
 
 def _subsets(values: frozenset[int]) -> list[frozenset[int]]:
