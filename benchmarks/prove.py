@@ -119,6 +119,12 @@ def _state() -> dict[str, Any]:
     return prove()
 
 
+def _poet() -> dict[str, Any]:
+    from .prove_poet import prove
+
+    return prove()
+
+
 def _demo() -> dict[str, Any]:
     from .prove_demo import prove
 
@@ -168,6 +174,9 @@ PROOFS: Mapping[str, Proof] = {
     "state in fewer bytes, five seeds": Proof(
         _state,
         (*_SRC, "native", "src/selvedge/face/demo", "benchmarks/optimizer_state.py", "benchmarks/prove_state.py"),
+    ),
+    "POET's case, executed": Proof(
+        _poet, (*_SRC, "native", "benchmarks/memory.py", "benchmarks/poet.py", "benchmarks/prove_poet.py")
     ),
     "demo, five seeds": Proof(
         _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")

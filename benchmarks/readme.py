@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import memory, planning, steps
+from . import large, memory, peer_memory, planning, steps
 from .environment import caption
 
-TABLES = {"memory": memory, "planning": planning, "steps": steps}
+TABLES = {"memory": memory, "peers": peer_memory, "large": large, "planning": planning, "steps": steps}
+ASKED = ("large",)  # minutes each: only by name
 
 
 def rendered(name: str, result: dict[str, Any]) -> str:

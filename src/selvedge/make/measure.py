@@ -28,6 +28,7 @@ GUARD = 4096
 PAINTS = (0xA5, 0x5A)
 POISON = 0xFF
 STACK = 1 << 20
+WORD = 8  # bytes compared at a time: what a kernel left alone is most of a large arena
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,13 @@ class Measured:
 
 @dataclass
 class _Watch:
-    """One arena between guards, and what has been touched in it."""
+    """One arena between guards, and what has been touched in it. before: all of it as it was when the last kernel was
+    done, with what was poisoned since."""
 
     plan: Arrangement
     paint: int
     whole: np.ndarray = field(init=False)
+    before: np.ndarray = field(init=False)
     touched: np.ndarray = field(init=False)
     faults: list[str] = field(default_factory=list)
     live: set[int] = field(default_factory=set)
@@ -56,7 +59,7 @@ class _Watch:
 
     def __post_init__(self) -> None:
         size = self.plan.memory.arena
-        self.whole = aligned(GUARD + size + GUARD)
+        self.whole = aligned(GUARD + -(-size // WORD) * WORD + GUARD)
         self.whole[:] = self.paint
         self.touched = np.zeros(size, bool)
         self.before = self.whole.copy()
@@ -71,9 +74,7 @@ class _Watch:
     def hook(self, program: int, event: int) -> None:
         try:
             p = list(self.plan.programs.values())[program]
-            if event >= 0:
-                self.before = self.whole.copy()
-            else:
+            if event < 0:
                 self._after(p, -1 - event)
         except Exception as error:  # ctypes would swallow it
             self.error = error
@@ -82,16 +83,21 @@ class _Watch:
         compute = p.schedule[event]
         assert isinstance(compute, Compute)
         kernel = p.kernels[compute.kernel]
-        changed = self.whole != self.before
-        allowed = np.zeros_like(changed)
         results = [*kernel.writes, *((kernel.scratch,) if kernel.scratch is not None else ())]
+        part = self._changed()
+        changed = self.whole[part] != self.before[part]
+        stray = changed.copy()
         for i in results:
-            part = self.range(p, i)
-            allowed[GUARD + part.start : GUARD + part.stop] = True
-        if (changed & ~allowed).any():
-            byte = int(np.flatnonzero(changed & ~allowed)[0]) - GUARD
+            own = self.range(p, i)
+            stray[max(0, GUARD + own.start - part.start) : max(0, GUARD + own.stop - part.start)] = False
+        if stray.any():
+            byte = int(np.flatnonzero(stray)[0]) + part.start - GUARD
             self.faults.append(f"{p.name}: {kernel.label} changed byte {byte}, which is not its own")
-        self.touched |= changed[GUARD : GUARD + len(self.touched)]
+        inside = slice(max(part.start, GUARD), min(part.stop, GUARD + len(self.touched)))
+        if inside.start < inside.stop:
+            span = slice(inside.start - GUARD, inside.stop - GUARD)
+            self.touched[span] |= changed[inside.start - part.start : inside.stop - part.start]
+        self.before[part] = self.whole[part]
         self.live.update(results)
         for e in p.schedule[event + 1 :]:
             if not isinstance(e, Free):
@@ -101,12 +107,19 @@ class _Watch:
     def _free(self, p: Program, instance: int) -> None:
         """Poison what no live instance has taken over in place."""
         self.live.discard(instance)
-        mask = np.zeros(len(self.arena), bool)
-        mask[self.range(p, instance)] = True
+        part = self.range(p, instance)
+        gone = np.ones(part.stop - part.start, bool)
         for i in self.live:
             if p.instances[i].region != FLASH:
-                mask[self.range(p, i)] = False
-        self.arena[mask] = POISON
+                other = self.range(p, i)
+                gone[max(0, other.start - part.start) : max(0, other.stop - part.start)] = False
+        self.arena[part][gone] = POISON
+        self.before[GUARD + part.start : GUARD + part.stop] = self.arena[part]
+
+    def _changed(self) -> slice:
+        """From the first word that differs from ``before`` to the last."""
+        words = np.flatnonzero(self.whole.view(np.uint64) != self.before.view(np.uint64))
+        return slice(int(words[0]) * WORD, (int(words[-1]) + 1) * WORD) if len(words) else slice(0, 0)
 
     def start(self, p: Program, values: Mapping[str, np.ndarray]) -> None:
         """Everything but the state painted anew; then the inputs."""
@@ -117,9 +130,10 @@ class _Watch:
             self.arena[part] = np.ascontiguousarray(values[name]).reshape(-1).view(np.uint8)
             self.touched[part] = True
             self.live.add(i)
+        self.before[:] = self.whole
 
     def guards_broken(self) -> bool:
-        outside = np.concatenate([self.whole[:GUARD], self.whole[-GUARD:]])
+        outside = np.concatenate([self.whole[:GUARD], self.whole[GUARD + self.plan.memory.arena :]])
         return bool((outside != self.paint).any())
 
 

@@ -1,0 +1,70 @@
+"""The same training step in the hands of others: what ExecuTorch plans for it, and what PyTorch takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .cells import failed, failure, number
+from .memory import NORMS, PLAIN, kib, planned
+from .peers import Missing, executorch, pytorch, reason, resident
+from .work import MODELS, Work
+
+
+def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[str, Any]]:
+    """A row a model and treatment of norms; plain SGD, everything learns, batch 1.
+
+    Folded, every peer gets the model folded by PyTorch's own fusion: then all do the same arithmetic.
+    """
+    for spec in models:
+        for norms in NORMS:
+            yield row(spec, norms)
+
+
+def row(spec: str, norms: str) -> dict[str, Any]:
+    work = Work(spec, folded=norms == "folded")
+    return {
+        "model": spec,
+        "norms": norms,
+        "selvedge": planned(Work(spec), norms, "full", PLAIN).arena_bytes,
+        "executorch": _cell(lambda: executorch.export(work).arena),
+        "pytorch": _cell(lambda: pytorch.allocated(work)),
+        "resident": _cell(lambda: resident.grown(work.spec, work.batch, work.folded)),
+    }
+
+
+def _cell(measure: Callable[[], Any]) -> Any:
+    """What ``measure`` returns, or the failure in its place."""
+    try:
+        return measure()
+    except Exception as error:
+        return {"failed": reason(error), "missing": isinstance(error, Missing)}
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row for the eye, while the others are made."""
+    return f"{row['model']}, {row['norms']}, B: Selvedge {row['selvedge']:,}, ExecuTorch {number(row['executorch'])}"
+
+
+def slower(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What breaks the table's promise: an arena larger than ExecuTorch's for the same step."""
+    found = [r for r in rows if not failure(r["executorch"])]
+    return [
+        f"{r['model']}, {r['norms']}: more than ExecuTorch's arena" for r in found if r["selvedge"] > r["executorch"]
+    ]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = [
+        "| model | norms | Selvedge, full | ExecuTorch's arena | PyTorch's allocator | PyTorch's process |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for r in rows:
+        grown = r["resident"] if failure(r["resident"]) else r["resident"]["growth"]
+        cells = (failed(cell) if failure(cell) else kib(cell) for cell in (r["executorch"], r["pytorch"], grown))
+        lines.append(f"| `{r['model']}` | {r['norms']} | {kib(r['selvedge'])} | {' | '.join(cells)} |")
+    before = [r["resident"]["before"] for r in rows if not failure(r["resident"])]
+    if before:
+        lines += ["", f"PyTorch's process holds {min(before) / 1e6:.0f} MB before there is a model."]
+    return "\n".join(lines)
