@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 import numpy as np
@@ -10,11 +10,15 @@ import numpy as np
 from ..device.device import Device
 from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
+from .bound import bound_of_any_order
 from .kernel import FLASH, STATE, Lowered
 from .lighten import programs
 from .lower import lower
 from .program import Site, machine
 from .schedule import Arrangement, Choice, Memory, Slot
+from .search import descend
+from .small import made_small
+from .tally import Steps
 from .trade import NOTHING, Trade
 
 
@@ -29,13 +33,17 @@ def arrange(
 ) -> Arrangement:
     """Plan every program of ``graphs`` (name -> graph, sharing state names).
 
-    room: bytes of RAM for the arena. A program that is too large for it works by rows, makes values again or pages
-    them, as ``trade`` allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
+    room: bytes of RAM for the arena. As ``trade`` allows: masks stand for activations where that lowers a program's
+    peak; and a program that is too large keeps codes for them, works by rows, makes values again or pages them, in at
+    most ``latency`` seconds. Where that does not suffice it is as it is without.
     """
     dtype = _real(graphs)
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
-    lowered = {name: lower(g, limits, updated) for name, g in graphs.items()}
+    left = inf if room is None else room - _slots(_state(graphs), updated, _align(device, dtype))[1]
+    enough = -1 if trade.least else left
+    found = {n: _lowered(g, lambda g: lower(g, limits, updated), trade, enough) for n, g in graphs.items()}
+    graphs, lowered = {n: g for n, (g, _) in found.items()}, {n: low for n, (_, low) in found.items()}
     return placed(graphs, lowered, device, choices, room=room, latency=latency, trade=trade)
 
 
@@ -53,9 +61,8 @@ def placed(
     dtype = _real(graphs)
     limits = machine(device, dtype)
     updated = {name for g in graphs.values() for name in g.updates}
-    align = max(device.alignment, ITEM_BYTES[dtype])
-    state = {name: v for g in graphs.values() for name, v in g.state.items()}
-    slots, persistent, weights = _slots(state, updated, align)
+    align = _align(device, dtype)
+    slots, persistent, weights = _slots(_state(graphs), updated, align)
     constants, values, weights = _constants(lowered, weights)
     site = Site(device, slots, constants, persistent, align, None if room is None else room - persistent, latency)
     made = programs(graphs, lowered, site, trade)
@@ -70,6 +77,28 @@ def placed(
         max(p.storage_bytes for p in made.values()),
     )
     return Arrangement(made, slots, constants, values, memory, align, limits.lanes, dtype, tuple(choices))
+
+
+def _lowered(graph: Graph, lower: Callable[[Graph], Lowered], trade: Trade, enough: float) -> tuple[Graph, Lowered]:
+    """``graph`` lowered: with masks where they lower its peak or that is above ``enough``; where it is so even then,
+    with codes if they lower it further. Peaks are those of a short search for an order."""
+    low = lower(graph)
+    small = made_small(graph, codes=False) if trade.masks else graph
+    if small is not graph:
+        other = lower(small)
+        plain = _peak(low)
+        if _peak(other) < plain or plain > enough:
+            graph, low = small, other
+    if not trade.int8_activations or (exact := _peak(low)) <= enough:
+        return graph, low
+    coded = made_small(graph, codes=True)
+    if coded is not graph and _peak(other := lower(coded)) < exact:
+        return coded, other
+    return graph, low
+
+
+def _peak(low: Lowered) -> int:
+    return descend(Steps.of(low), bound_of_any_order(low))[0]
 
 
 def _real(graphs: Mapping[str, Graph]) -> str:
@@ -93,6 +122,14 @@ CODE_BASE, CODE_CALL = 20 * 1024, 130
 
 def _code(lowered: Mapping[str, Lowered]) -> int:
     return CODE_BASE + CODE_CALL * sum(len(low.kernels) for low in lowered.values())
+
+
+def _align(device: Device, dtype: str) -> int:
+    return max(device.alignment, ITEM_BYTES[dtype])
+
+
+def _state(graphs: Mapping[str, Graph]) -> dict[str, Value]:
+    return {name: v for g in graphs.values() for name, v in g.state.items()}
 
 
 def _slots(state: Mapping[str, Value], updated: set[str], align: int) -> tuple[dict[str, Slot], int, int]:

@@ -24,6 +24,7 @@ MAY_ALIAS = {
     "normalize": {(0, 0)},
     "normalize_grad": {(0, 0)},
     "cross_entropy_grad": {(0, 0)},
+    "masked_grad": {(0, 0)},
 }
 PAGES = ("page_out", "page_in")
 MOVES = ("copy", *PAGES)
