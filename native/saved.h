@@ -29,18 +29,6 @@ SV_PACK_MASK(relu, (uint8_t *mask, const real *x, int32_t n), sv_relu_grad(1, v)
 SV_PACK_MASK(hardtanh, (uint8_t *mask, const real *x, int32_t n, real low, real high), sv_hardtanh_grad(1, v, low, high))
 SV_PACK_MASK(clamp, (uint8_t *mask, const real *x, int32_t n, real low, real high), sv_clamp_grad(1, v, low, high))
 
-/* dx (n) = dy (n) where the mask has a one, else 0; dx may alias dy. */
-SV_FN void sv_masked_grad(real *dx, const real *dy, const uint8_t *mask, int32_t n)
-{
-    int32_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        const int32_t bits = mask[i / 8];
-        SV_IVDEP
-        for (int32_t j = 0; j < 8; j++) dx[i + j] = bits & 1 << j ? dy[i + j] : (real)0;
-    }
-    for (; i < n; i++) dx[i] = mask[i / 8] & 1 << i % 8 ? dy[i] : (real)0;
-}
-
 /* x (rows, c) -> codes (rows, c) and scales (c), x about codes * scales: a scale is its channel's largest magnitude /
  * 127, so that an element is off by at most half of that. Codes are 0 where the scale is no use: all zeros, or not
  * finite. */

@@ -186,10 +186,6 @@ def _pack_mask(node: Node, machine: Machine) -> Native:
     return Native("pack_mask", (0,), {"size": node.inputs[0].spec.size, **node.attrs})
 
 
-def _masked_grad(node: Node, machine: Machine) -> Native:
-    return Native("masked_grad", (0, 1), {"size": node.specs[0].size}, inplace=((0, 0),))
-
-
 def _quantize_channels(node: Node, machine: Machine) -> Native:
     shape = node.specs[0].shape
     return Native("quantize_channels", (0,), {"rows": prod(shape[:-1]), "n": shape[-1]})
@@ -261,7 +257,6 @@ TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     "cross_entropy": _cross_entropy,
     "cross_entropy_grad": _cross_entropy_grad,
     "pack_mask": _pack_mask,
-    "masked_grad": _masked_grad,
     "quantize_channels": _quantize_channels,
     "transpose": _transpose,
     "slice": _slice,

@@ -15,7 +15,7 @@ REAL, LABEL, INDEX, CODE, ANY = "real", "int32", "uint8", "int8", "any"
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """``elements`` of one operand; ``kind``: the real type, ``int32``, ``uint8``, ``int8``, or any (the same for the call)."""
+    """``elements`` of one operand; ``kind``: the real type, an integer type, or any (the same for the call)."""
 
     elements: int
     kind: str = REAL
@@ -109,10 +109,6 @@ def _pack_mask(p: Params) -> Extents:
     return (Extent(p["size"]),), (Extent(-(-p["size"] // 8), INDEX),)
 
 
-def _masked_grad(p: Params) -> Extents:
-    return (Extent(p["size"]), Extent(-(-p["size"] // 8), INDEX)), (Extent(p["size"]),)
-
-
 def _quantize_channels(p: Params) -> Extents:
     size = p["rows"] * p["n"]
     return (Extent(size),), (Extent(size, CODE), Extent(p["n"]))
@@ -157,7 +153,6 @@ TABLE: dict[str, Callable[[Params], Extents]] = {
     "normalize": _normalize,
     "normalize_grad": _normalize_grad,
     "pack_mask": _pack_mask,
-    "masked_grad": _masked_grad,
     "quantize_channels": _quantize_channels,
     "transpose": _moved(_shape, _shape),
     "slice": _moved(_shape, lambda p: prod(p["out"])),

@@ -115,8 +115,6 @@ def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
         return p["rows"] * vectors, p["rows"] * single, p["rows"]
     if family.startswith("normalize"):
         return 0, 0, p["a"] * p["g"]
-    if family == "masked_grad":
-        return 0, 0, -(-p["size"] // 8)
     if family == "pack_mask":
         return 0, p["size"], 1
     if family == "concat":

@@ -215,9 +215,6 @@ FAMILIES: dict[str, Row] = {
         ],
     ),
     "pack_mask": Row("saved.h", _pack_mask),
-    "masked_grad": Row(
-        "saved.h", lambda a: [f"sv_masked_grad({a.out}, {a.reads[0]}, {a.reads[1]}, {a.params['size']});"]
-    ),
     "quantize_channels": Row(
         "saved.h",
         lambda a: [

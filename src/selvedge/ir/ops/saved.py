@@ -69,8 +69,8 @@ def _masked_gradient(node: Node, grads: Sequence[Value | None], needed: Sequence
 register(Op("masked_grad", _masked_infer, _masked, _masked_gradient, per_element))
 
 
-# quantize_channels(x) -> (codes, scales): x is about codes * scales, at most half a scale away. A channel is an index of
-# the last axis; its scale is its largest magnitude / 127. A channel that is not finite has codes 0 and such a scale.
+# quantize_channels(x) -> (codes, scales): x is about codes * scales, at most half a scale away. A channel is an index
+# of the last axis; its scale is its largest magnitude / 127. One that is not finite has codes 0 and such a scale.
 
 
 def _quantize_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
