@@ -104,7 +104,7 @@ def test_masks_in_the_zoo_lower_the_peak_and_change_no_bit(spec: str, update: st
 
 
 @pytest.mark.parametrize("spec", ["resnet8", "ds_cnn"])
-def test_codes_change_gradients_by_less_than_a_thousandth(spec: str, record_property: pytest.RecordProperty) -> None:
+def test_codes_change_gradients_by_less_than_a_thousandth(spec: str) -> None:
     model, example, loss = oracle.zoo_model(spec)
     x, y = oracle.batch_of(example, loss, 1, 10)
     plain, coded = (planned(model, example, "full", trade, loss=loss) for trade in (PLAIN, CODES))
@@ -113,7 +113,7 @@ def test_codes_change_gradients_by_less_than_a_thousandth(spec: str, record_prop
     exact, found = (oracle.native_gradients(sv.compile(p), x, y) for p in (plain, coded))
     cosines = {n: float(g @ h / (np.linalg.norm(g) * np.linalg.norm(h)))
                for n, g, h in ((n, exact[n].ravel(), found[n].ravel()) for n in exact)}  # fmt: skip
-    record_property("least cosine", min(cosines.values()))
+    print(f"{spec}: least cosine {min(cosines.values()):.6f}, {plain.transient_bytes} -> {coded.transient_bytes} B")
     assert min(cosines.values()) > 0.999, cosines
     assert_measured_is_predicted(coded)
     assert any(c.what == "int8 activations" and "1/254" in c.why for c in coded.why)
