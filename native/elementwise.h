@@ -11,7 +11,7 @@ SV_INLINE real sv_relu_grad(real dy, real y) { return y <= 0 ? (real)0 : dy; }
 
 SV_INLINE real sv_clamp(real x, real low, real high) { return x < low ? low : (x > high ? high : x); }
 /* clamp passes the gradient at its borders, hardtanh does not (as in PyTorch). */
-SV_INLINE real sv_clamp_grad(real dy, real x, real low, real high) { return x < low || x > high ? (real)0 : dy; }
+SV_INLINE real sv_clamp_grad(real dy, real x, real low, real high) { return x >= low && x <= high ? dy : (real)0; }
 SV_INLINE real sv_hardtanh_grad(real dy, real y, real low, real high) { return y <= low || y >= high ? (real)0 : dy; }
 
 SV_INLINE real sv_hardsigmoid(real x) { return sv_clamp(x + 3, 0, 6) / 6; }

@@ -120,6 +120,49 @@ def bce_logits(rng: Rng) -> Case:
     )
 
 
+def _bits(passes: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Where ``passes`` is true, eight to a byte, the first in the lowest bit."""
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        flags = F.pad(passes(x).flatten().to(torch.uint8), (0, -x.numel() % 8)).reshape(-1, 8)
+        return (flags << torch.arange(8, dtype=torch.uint8)).sum(1).to(torch.uint8)
+
+    return pack
+
+
+def _mask(passes: Callable[..., torch.Tensor], **attrs: Any) -> None:
+    def make(rng: Rng) -> Case:
+        x = rng.integers(-4, 5, _shape(rng)).astype(float)  # many on the borders
+        return Case("pack_mask", (x,), _bits(passes), attrs)
+
+    make.__name__ = f"pack_mask_{attrs['of']}"
+    MAKERS.append(make)
+
+
+_mask(lambda y: y > 0, of="relu")
+_mask(lambda y: (y > -1) & (y < 2), of="hardtanh", min=-1.0, max=2.0)
+_mask(lambda x: (x >= -1) & (x <= 2), of="clamp", min=-1.0, max=2.0)
+
+
+@MAKERS.append
+def masked_grad(rng: Rng) -> Case:
+    dy = rng.normal(size=_shape(rng))
+    passed = rng.random(dy.shape) < 0.5
+    mask = _bits(lambda x: x > 0)(torch.from_numpy(np.asarray(passed, float))).numpy()
+    return Case("masked_grad", (dy, mask), lambda dy, _: dy * torch.from_numpy(np.asarray(passed)))
+
+
+@MAKERS.append
+def quantize_channels(rng: Rng) -> Case:
+    x = rng.normal(0, 3, _shape(rng, 3)) * (rng.random((1, 1, 1)) < 0.9)
+
+    def codes(x: torch.Tensor) -> torch.Tensor:
+        scale = x.abs().amax((0, 1)).clamp(min=1e-30) / 127
+        return torch.round(x / scale).to(torch.int8)
+
+    return Case("quantize_channels", (x,), codes)
+
+
 # Structure
 
 

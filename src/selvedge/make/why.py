@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..device.sizes import format_bytes
 from ..draw.lives import called, peak
+from ..ir.ops.saved import packed
 from ..planning.schedule import STATE, Choice, Program
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def why(plan: Plan) -> tuple[Choice, ...]:
     return (
         *(a.choices or (_update(plan),)),
         *_norms(plan),
+        *_small(a.programs.values()),
         *_streaming(a.programs.values()),
         _batch(plan),
         *_accumulators(plan),
@@ -59,6 +61,34 @@ def _norms(plan: Plan) -> tuple[Choice, ...]:
         return ()
     what = f"{_many(frozen, 'batch norm')} keep their running statistics, as in model.eval(): a batch of 1 can learn"
     return (Choice("norms frozen", what),)
+
+
+def _small(programs: Iterable[Program]) -> tuple[Choice, ...]:
+    """What is saved for the backward in fewer bytes: the numbers that it stands for, and what it takes."""
+    calls = [(p, k) for p in programs for k in p.kernels.values() if k.family in ("pack_mask", "quantize_channels")]
+    masks = [p.instances[k.reads[0]].spec for p, k in calls if k.family == "pack_mask"]
+    coded = [(p, k) for p, k in calls if k.family == "quantize_channels"]
+    found: list[Choice] = []
+    if masks:
+        kept = sum(packed(s.size) for s in masks)
+        found.append(
+            Choice(
+                "masks",
+                f"{_many(len(masks), 'activation')} kept as a bit a number, {kept:,} B in place of "
+                f"{sum(s.bytes for s in masks):,}: where the gradient passes is all that is asked of them later",
+            )
+        )
+    if coded:
+        whole = sum(p.instances[k.reads[0]].spec.bytes for p, k in coded)
+        kept = sum(p.instances[w].spec.bytes for p, k in coded for w in k.writes)
+        found.append(
+            Choice(
+                "int8 activations",
+                f"{_many(len(coded), 'activation')} kept in 8 bits, {kept:,} B in place of {whole:,}: the backward "
+                "reads each number at most 1/254 of its channel's largest magnitude off, which changes gradients",
+            )
+        )
+    return tuple(found)
 
 
 def _streaming(programs: Iterable[Program]) -> tuple[Choice, ...]:

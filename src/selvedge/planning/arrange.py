@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from math import inf
 
@@ -11,12 +11,16 @@ import numpy as np
 from ..device.device import Device
 from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
+from .bound import bound_of_any_order
 from .kernel import FLASH, STATE, Lowered
 from .lighten import programs
 from .lower import lower
 from .program import Site, machine, plain_program
 from .saving import least_any
 from .schedule import Arrangement, Choice, Memory, Program, Slot
+from .search import descend
+from .small import made_small
+from .tally import Steps
 from .trade import NOTHING, Trade
 
 
@@ -31,8 +35,9 @@ def arrange(
 ) -> Arrangement:
     """Plan every program of ``graphs`` (name -> graph, sharing state names).
 
-    room: bytes of RAM for the arena. A program that is too large for it works by rows, makes values again or pages
-    them, as ``trade`` allows, in at most ``latency`` seconds; where that does not suffice it is as it is without.
+    room: bytes of RAM for the arena. As ``trade`` allows: masks stand for activations where that lowers a program's
+    peak; and a program that is too large keeps codes for them, works by rows, makes values again or pages them, in at
+    most ``latency`` seconds. Where that does not suffice it is as it is without.
     """
     return Draft(graphs, device).arranged(choices, room=room, latency=latency, trade=trade)
 
@@ -46,6 +51,7 @@ class Draft:
     ) -> None:
         """lowered: every program's kernels, where they are not those that :func:`lower` makes."""
         self.graphs, self.device, self._lowered = graphs, device, lowered
+        self._smaller: dict[tuple[bool, bool, float], Draft] = {}
         self.dtype = _real(graphs)
         self.limits = machine(device, self.dtype)
         self.updated = {name for g in graphs.values() for name in g.updates}
@@ -58,7 +64,7 @@ class Draft:
         """Every program's kernels."""
         if self._lowered is not None:
             return self._lowered
-        return {name: lower(g, self.limits, self.updated) for name, g in self.graphs.items()}
+        return {name: self._lower(g) for name, g in self.graphs.items()}
 
     @cached_property
     def least(self) -> int:
@@ -80,10 +86,27 @@ class Draft:
         left = None if room is None else room - self.persistent
         return Site(self.device, self.slots, self._constants[0], self.persistent, self.align, left, latency)
 
+    def _small(self, trade: Trade, room: int | None) -> Draft:
+        """The draft with masks and codes where ``trade`` and ``room`` want them; itself where they want none."""
+        enough = -1.0 if trade.least else inf if room is None else room - self.persistent
+        key = trade.masks, trade.int8_activations, enough
+        if key not in self._smaller:
+            low = {n: _lowered(g, self.lowered[n], self._lower, trade, enough) for n, g in self.graphs.items()}
+            same = all(graph is self.graphs[n] for n, (graph, _) in low.items())
+            graphs, lowered = {n: g for n, (g, _) in low.items()}, {n: k for n, (_, k) in low.items()}
+            self._smaller[key] = self if same else Draft(graphs, self.device, lowered)
+        return self._smaller[key]
+
+    def _lower(self, graph: Graph) -> Lowered:
+        return lower(graph, self.limits, self.updated)
+
     def arranged(
         self, choices: Sequence[Choice] = (), *, room: int | None = None, latency: float = inf, trade: Trade = NOTHING
     ) -> Arrangement:
         """The arrangement; the arguments are those of :func:`arrange`."""
+        smaller = self._small(trade, room) if self._lowered is None else self
+        if smaller is not self:
+            return smaller.arranged(choices, room=room, latency=latency, trade=trade)
         made = programs(self.plain, self.graphs, self.lowered, self._site(room, latency), trade)
         constants, values, weights = self._constants
         memory = Memory(
@@ -98,6 +121,30 @@ class Draft:
         return Arrangement(
             made, self.slots, constants, values, memory, self.align, self.limits.lanes, self.dtype, tuple(choices)
         )
+
+
+def _lowered(
+    graph: Graph, low: Lowered, lower: Callable[[Graph], Lowered], trade: Trade, enough: float
+) -> tuple[Graph, Lowered]:
+    """``graph`` and its kernels ``low``, or what stands for them: with masks where they lower its peak or that is above
+    ``enough``; where it is so even then, with codes if they lower it further. Peaks are those of a short search for an
+    order."""
+    small = made_small(graph, codes=False) if trade.masks else graph
+    if small is not graph:
+        other = lower(small)
+        plain = _peak(low)
+        if _peak(other) < plain or plain > enough:
+            graph, low = small, other
+    if not trade.int8_activations or (exact := _peak(low)) <= enough:
+        return graph, low
+    coded = made_small(graph, codes=True)
+    if coded is not graph and _peak(other := lower(coded)) < exact:
+        return coded, other
+    return graph, low
+
+
+def _peak(low: Lowered) -> int:
+    return descend(Steps.of(low), bound_of_any_order(low))[0]
 
 
 def _real(graphs: Mapping[str, Graph]) -> str:

@@ -30,6 +30,8 @@ MOVES = ("copy", *PAGES)
 # Numbers in blocks of SV_BLOCK (native/compact.h), each block with a scale.
 BLOCK, QUANTIZE, DEQUANTIZE = 64, ("quantize", "quantize_square"), ("dequantize", "dequantize_square")
 
+MASKED = "masked_grad"  # its second operand is bits, eight to a byte
+
 
 class BadPlan(RuntimeError):
     """A plan that would read or write the wrong bytes: a fault of the planner, never of the user. ``program`` and
@@ -274,6 +276,12 @@ class _Checker:
                     if a.block != loops.block or a.strides != _dense(loops):
                         self._fail(f"{kernel.label} takes a scale for {a.block} elements, its blocks are not those")
                     reach = -(-reach // a.block)
+                if a.packed != (step.op == MASKED and a is step.args[1]):
+                    self._fail(f"{kernel.label} takes numbers for bits, or bits for numbers")
+                if a.packed:
+                    if a.strides != _dense(loops):
+                        self._fail(f"{kernel.label} does not walk its mask element by element")
+                    reach = -(-reach // 8)
                 if a.raw:
                     tile = kernel.tile
                     if tile is None or reach > tile.unit * tile.units:
@@ -329,7 +337,7 @@ class _Checker:
         for step in kernel.expression.steps:
             for a in step.args:
                 if isinstance(a, Operand) and not a.raw:
-                    walked[a.read] = walked.get(a.read, True) and a.strides == dense and not a.block
+                    walked[a.read] = walked.get(a.read, True) and a.strides == dense and not a.block and not a.packed
         # The scales of a block are written when all of it has been read.
         scaled = {a.read for step in kernel.expression.steps for a in step.args if isinstance(a, Operand) and a.block}
         own = {kernel.reads[r] for r in range(kernel.producer_reads)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 
 from ..ir.graph import Node, Value
 from ..ir.ops.compact import BLOCK
-from .fuse import DEQUANTIZE, root
+from .fuse import DEQUANTIZE, MASKED, root
 from .kernel import Argument, Expression, Literal, Operand, Step, Temp
 
 
@@ -55,6 +56,8 @@ def build(
                 args.append(number)
             elif position and node.op in DEQUANTIZE:
                 args.append(Operand(read(value), row_major(extents), block=BLOCK))
+            elif position and node.op == MASKED:
+                args.append(Operand(read(value), row_major(extents), packed=True))
             elif base == raw:
                 args.append(Operand(-1, row_major(extents), raw=True))
             else:
@@ -88,7 +91,7 @@ def collapse(
     def shrink(argument: Argument) -> Argument:
         if not isinstance(argument, Operand):
             return argument
-        return Operand(argument.read, tuple(argument.strides[g[-1]] for g in groups), argument.raw, argument.block)
+        return replace(argument, strides=tuple(argument.strides[g[-1]] for g in groups))
 
     new_steps = tuple(Step(s.op, tuple(shrink(a) for a in s.args), s.attrs) for s in steps)
     new_borders = tuple(sum(1 for g in groups if g[-1] < b) for b in borders)
@@ -102,5 +105,5 @@ def flat_reads(expression: Expression) -> set[int]:
     for step in expression.steps:
         for a in step.args:
             if isinstance(a, Operand) and not a.raw:
-                uses[a.read] = uses.get(a.read, True) and a.strides == dense and not a.block
+                uses[a.read] = uses.get(a.read, True) and a.strides == dense and not a.block and not a.packed
     return {read for read, flat in uses.items() if flat}

@@ -179,6 +179,18 @@ def _cross_entropy_grad(node: Node, machine: Machine) -> Native:
     return Native("cross_entropy_grad", (0, 1, 2), params, inplace=((0, 0),))
 
 
+# -- saved activations made small ------------------------------------------------------------------------------------
+
+
+def _pack_mask(node: Node, machine: Machine) -> Native:
+    return Native("pack_mask", (0,), {"size": node.inputs[0].spec.size, **node.attrs})
+
+
+def _quantize_channels(node: Node, machine: Machine) -> Native:
+    shape = node.specs[0].shape
+    return Native("quantize_channels", (0,), {"rows": prod(shape[:-1]), "n": shape[-1]})
+
+
 # -- moving data -----------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +256,8 @@ TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     "normalize_grad": _normalize_grad,
     "cross_entropy": _cross_entropy,
     "cross_entropy_grad": _cross_entropy_grad,
+    "pack_mask": _pack_mask,
+    "quantize_channels": _quantize_channels,
     "transpose": _transpose,
     "slice": _slice,
     "unslice": _unslice,

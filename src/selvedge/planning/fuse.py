@@ -14,6 +14,7 @@ REDUCTIONS = ("reduce_sum", "reduce_max")
 # One scale for a block of elements: a loop over these goes by blocks.
 QUANTIZE = ("quantize", "quantize_square")
 DEQUANTIZE = ("dequantize", "dequantize_square")
+MASKED = "masked_grad"  # its second operand is bits, eight to a byte
 TILED = ("conv2d", "conv2d_weight_grad", "matmul")
 
 
@@ -25,7 +26,9 @@ def root(value: Value) -> Value:
 
 
 def is_loop(node: Node) -> bool:
-    return node.op == "broadcast" or is_blocked(node) or (node.op not in LEAVES and TABLE[node.op].elementwise)
+    return (
+        node.op in ("broadcast", MASKED) or is_blocked(node) or (node.op not in LEAVES and TABLE[node.op].elementwise)
+    )
 
 
 def is_blocked(node: Node) -> bool:
@@ -221,7 +224,7 @@ def rides(members: Sequence[Node], made: Value) -> bool:
     for node in members:
         if node.specs[0].size != size or node.specs[0].shape[-1] != columns:
             return False
-        for value in node.inputs[:1] if node.op in DEQUANTIZE else node.inputs:
+        for value in node.inputs[:1] if node.op in (*DEQUANTIZE, MASKED) else node.inputs:
             if value.node in inside:
                 continue
             shape = value.shape

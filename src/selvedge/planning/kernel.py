@@ -53,13 +53,15 @@ class Operand:
     """A read inside an expression: position in the kernel's ``reads`` and the stride in elements per loop axis.
 
     ``raw`` marks the tile that the kernel's producer has just made (it is no read of the kernel). ``block``: one
-    element for so many of the loops', which ``strides`` number (0: one for each).
+    element for so many of the loops', which ``strides`` number (0: one for each). packed: bits, eight to a byte, which
+    ``strides`` number.
     """
 
     read: int
     strides: tuple[int, ...]
     raw: bool = False
     block: int = 0
+    packed: bool = False
 
 
 Argument = Literal | Temp | Operand

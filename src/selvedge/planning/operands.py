@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-REAL, LABEL, INDEX, ANY = "real", "int32", "uint8", "any"
+REAL, LABEL, INDEX, CODE, ANY = "real", "int32", "uint8", "int8", "any"
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """``elements`` of one operand; ``kind``: the real type, ``int32``, ``uint8``, or any (the same for the call)."""
+    """``elements`` of one operand; ``kind``: the real type, an integer type, or any (the same for the call)."""
 
     elements: int
     kind: str = REAL
@@ -105,6 +105,15 @@ def _normalize_grad(p: Params) -> Extents:
     return _reals((x, x, p["a"] * p["g"]), (x,))
 
 
+def _pack_mask(p: Params) -> Extents:
+    return (Extent(p["size"]),), (Extent(-(-p["size"] // 8), INDEX),)
+
+
+def _quantize_channels(p: Params) -> Extents:
+    size = p["rows"] * p["n"]
+    return (Extent(size),), (Extent(size, CODE), Extent(p["n"]))
+
+
 def _moved(source: Callable[[Params], int], target: Callable[[Params], int]) -> Callable[[Params], Extents]:
     return lambda p: ((Extent(source(p), ANY),), (Extent(target(p), ANY),))
 
@@ -143,6 +152,8 @@ TABLE: dict[str, Callable[[Params], Extents]] = {
     "cross_entropy_grad": _cross_entropy_grad,
     "normalize": _normalize,
     "normalize_grad": _normalize_grad,
+    "pack_mask": _pack_mask,
+    "quantize_channels": _quantize_channels,
     "transpose": _moved(_shape, _shape),
     "slice": _moved(_shape, lambda p: prod(p["out"])),
     "unslice": _moved(_shape, lambda p: prod(p["out"])),

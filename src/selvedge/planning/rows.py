@@ -75,6 +75,8 @@ def _operands(kernel: Kernel, images: int, rows: int) -> tuple[Taps | None, ...]
         taps = flat if a.strides == row_major(e.extents) else None
         if a.raw:
             continue
+        if a.packed:  # a row need not begin with a byte
+            return None
         if taps is None and any(a.strides) and not _per_column(e, a, images * rows):
             return None
         if found.setdefault(a.read, taps) != taps:

@@ -14,8 +14,11 @@ OBJECTIVES = ("time", "energy")
 class Trade:
     """What a plan may give for bytes of RAM.
 
+    masks: where the backward asks of an activation only where it passed its gradient, a bit of each number may be kept.
     stream: runs of layers may keep rows of their activations instead of the whole (planning/streaming.py).
     recompute: values may be let go and made again. page: they may be written to the device's storage and read back.
+    int8_activations: activations that only the backward still reads may be kept in 8 bits, with a scale a channel. This
+    alone changes gradients: each such number is off by at most 1/254 of the largest magnitude of its channel.
     slowdown: the most that a program may take, as a multiple of its time without either. objective: what is given up
     least of, "time" or "energy". least: go down to the fewest bytes within ``slowdown``, rather than stop where the
     budget is kept.
@@ -27,9 +30,11 @@ class Trade:
     slowdown: float = 2.0
     objective: str = "time"
     least: bool = False
+    masks: bool = True
+    int8_activations: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("stream", "recompute", "page", "least"):
+        for name in ("stream", "recompute", "page", "least", "masks", "int8_activations"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidInput(f"trade {name}", getattr(self, name), "give True or False")
         if isinstance(self.slowdown, bool) or not isinstance(self.slowdown, int | float):
@@ -40,14 +45,14 @@ class Trade:
             raise InvalidInput("trade objective", self.objective, f"choose one of {', '.join(OBJECTIVES)}")
 
 
-DEFAULT, NOTHING = Trade(), Trade(stream=False, recompute=False)  # the default; and plans as they are
+DEFAULT, NOTHING = Trade(), Trade(stream=False, recompute=False, masks=False)  # the default; plans as they are
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What a program gave for bytes. plain_bytes, plain_seconds, plain_joules: without it. streamed: kernels that work
-    by rows. again: kernels that run a
-    second time, or more often. paged_out, paged_in: bytes written to storage and read back, a run."""
+    by rows. again: kernels that run a second time, or more often. paged_out, paged_in: bytes written to storage and
+    read back, a run."""
 
     plain_bytes: int
     plain_seconds: float | None

@@ -115,6 +115,8 @@ def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
         return p["rows"] * vectors, p["rows"] * single, p["rows"]
     if family.startswith("normalize"):
         return 0, 0, p["a"] * p["g"]
+    if family == "pack_mask":
+        return 0, p["size"], 1
     if family == "concat":
         return 0, 0, p["outer"] * len(p["inner"])
     if family in ("slice", "unslice"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...ir.op import TABLE
 from ...planning.kernel import Kernel
 from .loops import C_TYPES, constant, number
 
@@ -130,6 +131,12 @@ def _concat(a: Arguments) -> list[str]:
     return lines
 
 
+def _pack_mask(a: Arguments) -> list[str]:
+    p = a.params
+    numbers = [number(float(p[field])) for field in TABLE[p["of"]].numbers]
+    return [f"sv_pack_mask_{p['of']}({', '.join([a.writes[0], a.reads[0], str(p['size']), *numbers])});"]
+
+
 FAMILIES: dict[str, Row] = {
     "conv2d": Row(
         "conv.h",
@@ -205,6 +212,13 @@ FAMILIES: dict[str, Row] = {
         "normalize.h",
         lambda a: [
             f"sv_normalize_grad({a.out}, {', '.join(a.reads)}, " + ", ".join(str(a.params[k]) for k in "abgd") + ");"
+        ],
+    ),
+    "pack_mask": Row("saved.h", _pack_mask),
+    "quantize_channels": Row(
+        "saved.h",
+        lambda a: [
+            f"sv_quantize_channels({a.writes[0]}, {a.writes[1]}, {a.reads[0]}, {a.params['rows']}, {a.params['n']});"
         ],
     ),
     "transpose": Row(

@@ -83,6 +83,7 @@ OPS: dict[str, Callable[[Sequence[str], Mapping[str, Any]], str]] = {
     "greater_equal": _truth(">="),
     "equal": _truth("=="),
     "where": lambda args, attrs: f"{args[0]} != 0 ? {args[1]} : {args[2]}",
+    "masked_grad": lambda args, attrs: f"{args[1]} ? {args[0]} : (real)0",
     "square": lambda args, attrs: f"{args[0]} * {args[0]}",
     "reciprocal": lambda args, attrs: f"1 / {args[0]}",
     "rsqrt": lambda args, attrs: f"1 / sv_sqrt({args[0]})",
@@ -147,14 +148,14 @@ def block_loop(expression: Expression, at: Pointers, first: str, last: str) -> l
         if a.raw:
             return f"{at.raw}[{raw}]"
         if a.block:
-            return _load(at, a.read, f"b / {size}")
+            return _load(at, a, f"b / {size}")
         if a.strides == dense:
-            return _load(at, a.read, "i")
+            return _load(at, a, "i")
         terms = [
             f"{_axis(d, n)} * {s}" if s != 1 else _axis(d, n)
             for s, d, n in zip(a.strides, dense, expression.extents, strict=True) if s
         ]  # fmt: skip
-        return _load(at, a.read, " + ".join(terms) or "0")
+        return _load(at, a, " + ".join(terms) or "0")
 
     body, closing, waiting = [], [], []
     for number_, step in enumerate(expression.steps):
@@ -210,11 +211,11 @@ def tile_loop(expression: Expression, at: Pointers, base: str, count: str) -> li
                 if a.raw:
                     args.append(f"{at.raw}[{index['raw']}]")
                 elif a.strides == dense:
-                    args.append(_load(at, a.read, index["flat"]))
+                    args.append(_load(at, a, index["flat"]))
                 elif any(a.strides):
-                    args.append(_load(at, a.read, index["column"]))
+                    args.append(_load(at, a, index["column"]))
                 else:
-                    args.append(_load(at, a.read, "0"))
+                    args.append(_load(at, a, "0"))
             else:
                 args.append(_argument(a))
         body.append(f"const real t{number_} = {_apply(step, args)};")
@@ -313,9 +314,12 @@ def _nest(lines: list[str], body: Sequence[str], depth: int) -> list[str]:
     return [*lines, *body, *["}"] * depth]
 
 
-def _load(at: Pointers, read: int, index: str) -> str:
-    text = f"{at.reads[read]}[{index}]"
-    return text if C_TYPES[at.read_dtypes[read]] == "real" else f"(real){text}"
+def _load(at: Pointers, operand: Operand, index: str) -> str:
+    name = at.reads[operand.read]
+    if operand.packed:
+        return f"({name}[({index}) >> 3] >> (({index}) & 7) & 1)"
+    text = f"{name}[{index}]"
+    return text if C_TYPES[at.read_dtypes[operand.read]] == "real" else f"(real){text}"
 
 
 def _cast(dtype: str, text: str) -> str:
@@ -337,8 +341,6 @@ def _apply(step: Step, args: Sequence[str]) -> str:
 def _steps(steps: Sequence[Step], at: Pointers, names: Sequence[str]) -> list[str]:
     lines = []
     for i, step in enumerate(steps):
-        args = [
-            _load(at, a.read, _index(a.strides, names)) if isinstance(a, Operand) else _argument(a) for a in step.args
-        ]
+        args = [_load(at, a, _index(a.strides, names)) if isinstance(a, Operand) else _argument(a) for a in step.args]
         lines.append(f"const real t{i} = {_apply(step, args)};")
     return lines

@@ -83,7 +83,7 @@ def derived(kernel: Kernel, wanted: int, instances: Mapping[int, Instance]) -> K
             elif isinstance(a, Temp):
                 args.append(Temp(renumbered[a.index]))
             elif isinstance(a, Operand):
-                args.append(Operand(position(kernel.reads[a.read]), a.strides))
+                args.append(replace(a, read=position(kernel.reads[a.read])))
             else:
                 args.append(a)
         renumbered[step] = len(steps)
@@ -126,7 +126,7 @@ def _only(e: Expression, goals: Sequence[tuple[int, int]], kernel: Kernel) -> tu
         if isinstance(a, Temp):
             return Temp(number[a.index])
         if isinstance(a, Operand) and not a.raw:
-            return Operand(at[a.read], a.strides)
+            return replace(a, read=at[a.read])
         return a
 
     steps = tuple(Step(s.op, tuple(map(moved, s.args)), s.attrs) for s in (e.steps[i] for i in sorted(needed)))
