@@ -147,6 +147,10 @@ class Plan:
                     "macs": p.macs,
                     "kernels": len(p.kernels),
                     "seconds": p.seconds,
+                    "streamed_kernels": p.saved.streamed if p.saved else 0,
+                    "kernels_again": p.saved.again if p.saved else 0,
+                    "paged_out_bytes": p.saved.paged_out if p.saved else 0,
+                    "paged_in_bytes": p.saved.paged_in if p.saved else 0,
                 }
                 for n, p in a.programs.items()
             },

@@ -27,6 +27,8 @@ def why(plan: Plan) -> tuple[Choice, ...]:
         *_norms(plan),
         *_small(a.programs.values()),
         *_streaming(a.programs.values()),
+        *_again(plan),
+        *_paging(plan),
         _batch(plan),
         *_accumulators(plan),
         _optimizer(plan),
@@ -106,6 +108,36 @@ def _streaming(programs: Iterable[Program]) -> tuple[Choice, ...]:
             f"{inner} kernels of {most.name} in {_many(len(runs), 'run')} keep rows of their activations, "
             f"{kept:,} B in place of {whole:,}: the arithmetic is the same, rows are moved",
         ),
+    )
+
+
+def _again(plan: Plan) -> tuple[Choice, ...]:
+    """Of every program that makes values again."""
+    told = []
+    for p in plan.arrangement.programs.values():
+        if p.saved is not None and p.saved.again:
+            before = p.saved.plain_seconds
+            times = f", in {p.seconds / before:.2f} x the time" if p.seconds and before else ""
+            told.append(
+                Choice(
+                    f"recompute {p.name}",
+                    f"{_many(p.saved.again, 'kernel')} run again: {p.transient_bytes:,} B in passing instead of "
+                    f"{p.saved.plain_bytes:,}{times}",
+                )
+            )
+    return tuple(told)
+
+
+def _paging(plan: Plan) -> tuple[Choice, ...]:
+    """What a run writes to storage and reads back, of the program that writes most; and how long storage lasts."""
+    paging = [p.saved for p in plan.arrangement.programs.values() if p.saved is not None and p.saved.paged_in]
+    if not paging:
+        return ()
+    most = max(paging, key=lambda s: s.paged_out)
+    runs = plan.device.storage.runs(most.paged_out) if plan.device.storage is not None else None
+    wear = "" if runs is None else f"; its endurance lasts for {runs:.2g} runs"
+    return (
+        Choice("paging", f"{most.paged_out:,} B are written to storage and {most.paged_in:,} B read back a run{wear}"),
     )
 
 

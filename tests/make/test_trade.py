@@ -1,0 +1,159 @@
+"""Fewer bytes for more work, executed: the numbers stay what they were, and the promise of bytes is kept."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+
+import selvedge as sv
+from selvedge.planning.check import check
+from tests import oracle
+from tests.models import RandomModel, random_models
+
+EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "8"))
+PLAIN = sv.Trade(stream=False, recompute=False, masks=False)
+PAGED = sv.Device(
+    name="with a card", ram="1GiB", flash="1GiB", vector_bytes=32, throughput={"float32": 1e9}, overhead_s=1e-6,
+    bandwidth={"ram": 1e9, "storage": 2e8, "storage_write": 1e8}, storage={"size": "1GiB", "endurance": 1000},
+    energy={"static_w": 1.0},
+)  # fmt: skip
+
+
+def learnt(plan: sv.Plan, x: Any, y: Any, steps: int = 2) -> dict[str, Any]:
+    session = sv.compile(plan)
+    losses = [session.step(x, y) for _ in range(steps)]
+    return {"losses": losses, "output": session.predict(x), **session.state_dict()}
+
+
+def assert_same(one: dict[str, Any], other: dict[str, Any], exact: bool) -> None:
+    for name, value in one.items():
+        a, b = np.asarray(value), np.asarray(other[name])
+        if exact:
+            np.testing.assert_array_equal(a, b, err_msg=name)
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def assert_kept(plan: sv.Plan) -> None:
+    check(plan.arrangement)
+    found = sv.measured(plan)
+    assert found.faults == ()
+    assert found.arena == plan.arena_bytes
+    for name, program in plan.arrangement.programs.items():
+        assert found.transient[name] == program.transient_bytes
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(
+    random_models(), st.floats(0.0, 1.0), st.booleans(), st.booleans(), st.sampled_from(["time", "energy"]),
+    st.sampled_from([1.2, 2.0, 8.0]),
+)  # fmt: skip
+def test_random_models_learn_the_same_within_any_budget_that_is_kept(
+    case: RandomModel, share: float, recompute: bool, page: bool, objective: str, slowdown: float
+) -> None:
+    def planned(budget: str | None, trade: sv.Trade) -> sv.Plan:
+        return sv.plan(case.model, case.x, device=PAGED, budget=budget, optimizer=sv.SGD(lr=0.1), trade=trade)
+
+    whole = planned(None, PLAIN)
+    trade = sv.Trade(recompute=recompute, page=page, objective=objective, slowdown=slowdown)
+    least = planned(None, sv.Trade(recompute=recompute, page=page, objective=objective, slowdown=slowdown, least=True))
+    ram = int(least.arena_bytes + share * (whole.arena_bytes - least.arena_bytes))
+    try:
+        made = planned(f"ram={ram}", trade)
+    except sv.DoesNotFit:
+        made = least
+    else:
+        assert made.arena_bytes <= ram
+    y = case.y
+    plain = learnt(whole, case.x, y)
+    for plan in (made, least):
+        assert_kept(plan)
+        assert plan.arena_bytes <= whole.arena_bytes
+        assert_same(plain, learnt(plan, case.x, y), exact=False)
+
+
+@cache
+def zoo(spec: str, norms: str, trade: sv.Trade, device: sv.Device = PAGED) -> sv.Plan:
+    model, example, loss = oracle.zoo_model(spec)
+    return sv.plan(model, example, loss=loss, norms=norms, device=device, optimizer=sv.SGD(lr=0.01), trade=trade)
+
+
+@pytest.mark.parametrize(
+    ("spec", "norms", "share"), [("resnet8", "folded", 0.70), ("resnet8", "frozen", 0.70), ("ds_cnn", "frozen", 0.5)]
+)
+def test_the_zoo_needs_far_fewer_bytes_for_little_more_work(spec: str, norms: str, share: float) -> None:
+    whole, least = zoo(spec, norms, PLAIN), zoo(spec, norms, sv.Trade(slowdown=1.35, least=True))
+    assert least.transient_bytes <= share * whole.transient_bytes
+    step, before = least.arrangement.programs["step"], whole.arrangement.programs["step"]
+    assert step.saved is not None
+    assert step.saved.again > 0
+    assert step.seconds is not None
+    assert before.seconds is not None
+    assert step.seconds <= 1.35 * before.seconds
+    assert_kept(least)
+
+
+def test_what_is_made_again_and_paged_is_the_same_bit_for_bit() -> None:
+    _, example, _ = oracle.zoo_model("resnet8")
+    x, y = example.numpy(), np.array([3], np.int32)
+    plain = learnt(zoo("resnet8", "folded", PLAIN), x, y)
+    for trade in (
+        sv.Trade(stream=False, masks=False, least=True, slowdown=1.5),
+        sv.Trade(stream=False, masks=False, recompute=False, page=True, least=True, slowdown=50.0),
+        sv.Trade(stream=False, masks=False, page=True, least=True, slowdown=50.0, objective="energy"),
+    ):
+        plan = zoo("resnet8", "folded", trade)
+        assert plan.transient_bytes < 0.7 * zoo("resnet8", "folded", PLAIN).transient_bytes
+        assert_kept(plan)
+        assert_same(plain, learnt(plan, x, y), exact=True)
+
+
+def test_a_plan_that_pages_says_its_traffic_and_its_wear() -> None:
+    plan = zoo("resnet8", "folded", sv.Trade(recompute=False, page=True, least=True, slowdown=50.0))
+    saved = plan.arrangement.programs["step"].saved
+    assert saved is not None
+    assert saved.paged_in >= saved.paged_out > 0
+    assert plan.arrangement.memory.storage >= saved.paged_out
+    assert plan.device.storage is not None
+    assert plan.device.storage.runs(saved.paged_out) == 2**30 * 1000 / saved.paged_out
+    said = {c.what: c.why for c in plan.why}
+    assert f"{saved.paged_out:,} B" in said["paging"]
+    assert plan.to_dict()["programs"]["step"]["paged_out_bytes"] == saved.paged_out
+
+
+def test_without_storage_nothing_is_paged() -> None:
+    with pytest.raises(sv.InvalidInput, match=r"trade page is on any, which has no storage: give its profile"):
+        zoo("resnet8", "folded", sv.Trade(page=True), sv.Device(name="any", ram="1GiB", flash="1GiB"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("slowdown", 0.5),
+        ("slowdown", "fast"),
+        ("objective", "money"),
+        ("recompute", 1),
+        ("page", None),
+        ("least", "no"),
+    ],
+)
+def test_a_bad_trade_is_refused(field: str, value: object) -> None:
+    with pytest.raises(sv.InvalidInput, match=f"trade {field} is "):
+        sv.Trade(**{field: value})  # type: ignore[arg-type]
+
+
+def test_the_loss_of_pytorch_comes_out() -> None:
+    model, example, _ = oracle.zoo_model("resnet8")
+    plan = zoo("resnet8", "frozen", sv.Trade(slowdown=1.35, least=True))
+    loss = sv.compile(plan).step(example.numpy(), np.array([3], np.int32))
+    model.eval()
+    with torch.no_grad():
+        assert abs(loss - F.cross_entropy(model(example), torch.tensor([3])).item()) < 1e-4
