@@ -96,8 +96,8 @@ class Saved(nn.Module):
         self.first, self.second = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 3, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.relu6(self.second(torch.relu(self.first(x))))
-        return y.clamp(-1, 2).mean((2, 3))
+        y = self.second(torch.relu(self.first(x)))
+        return (F.relu6(y) + y.clamp(-1, 2) * F.silu(y)).mean((2, 3))  # silu's gradient keeps y, and clamp's reads it
 
 
 @dataclass(frozen=True)
