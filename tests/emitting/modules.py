@@ -88,6 +88,18 @@ class Functions(nn.Module):
         return y + torch.stack([found(0.1 + (x * self.scales[i]).abs()) for i, found in enumerate(self.FOUND)]).sum(0)
 
 
+class Saved(nn.Module):
+    """What is saved as a mask, and as codes, of numbers that do not fill a byte."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.second(torch.relu(self.first(x)))
+        return (F.relu6(y) + y.clamp(-1, 2) * F.silu(y)).mean((2, 3))  # silu's gradient keeps y, and clamp's reads it
+
+
 @dataclass(frozen=True)
 class Case:
     """What ``sv.plan`` is asked for."""
@@ -98,6 +110,7 @@ class Case:
     optimizer: sv.SGD | sv.Adam | sv.RMSProp
     preprocess: sv.Preprocess | None = None
     accumulate: int = 1
+    trade: sv.Trade | None = None
 
     def plan(self, dtype: torch.dtype, vector_bytes: int) -> sv.Plan:
         with torch.random.fork_rng():
@@ -107,7 +120,7 @@ class Case:
         device = sv.Device(name="bench", ram="1GiB", flash="1GiB", vector_bytes=vector_bytes)
         return sv.plan(
             model, example, loss=self.loss, device=device, optimizer=self.optimizer, preprocess=self.preprocess,
-            accumulate=self.accumulate,
+            accumulate=self.accumulate, trade=self.trade,
         )  # fmt: skip
 
 
@@ -124,5 +137,12 @@ CASES = {
     ),
     "functions": Case(
         Functions, (2, 37), "bce_with_logits", sv.RMSProp(lr=0.01, momentum=0.5, state_dtype="bfloat16"), accumulate=2
+    ),
+    "saved": Case(
+        Saved,
+        (2, 3, 9, 9),
+        "mse",
+        sv.SGD(lr=0.01),
+        trade=sv.Trade(stream=False, recompute=False, int8_activations=True, least=True),
     ),
 }

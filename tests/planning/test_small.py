@@ -76,13 +76,13 @@ def test_masks_mean_the_same_bit_for_bit(case: RandomModel, update: str) -> None
         assert found[name].tobytes() == wanted[name].tobytes(), name
 
 
-@settings(max_examples=max(4, EXAMPLES // 5), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=max(3, EXAMPLES // 10), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(random_models(4).filter(gated), st.sampled_from(["bias", "last:2", "full"]))
 def test_masks_learn_the_same_and_what_was_promised_is_measured(case: RandomModel, update: str) -> None:
     made = step_of(case, update)[1]
     assume(made_small(made.step, codes=False) is not made.step)
     plain, masked = (planned(case.model, case.x, update, trade) for trade in (PLAIN, MASKS))
-    assert "masked_grad" in families(masked)
+    assert "pack_mask" in families(masked)
     wanted, found = (oracle.native_gradients(sv.compile(p), case.x, case.y) for p in (plain, masked))
     for name in wanted:
         assert found[name].tobytes() == wanted[name].tobytes(), name
