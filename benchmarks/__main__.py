@@ -20,7 +20,7 @@ from selvedge.errors import SelvedgeError
 from .cells import missing
 from .environment import environment
 from .peers import Failed
-from .readme import ASKED, TABLES, rendered, replaced
+from .readme import TABLES, rendered, replaced
 from .work import Work
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ QUICK = ("ds_cnn", "deep_autoencoder")
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Every table of the README.")
-    parser.add_argument("--only", choices=TABLES, help=f"one of the tables; {', '.join(ASKED)}: only so")
+    parser.add_argument("--only", choices=TABLES, help="one of the tables")
     parser.add_argument("--models", help="of the zoo, with commas between; printed, not written")
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}, few rounds; printed, not written")
     parser.add_argument("--json", action="store_true", help="the figures instead of the tables")
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         Work(spec)  # an unknown model is refused before anything is measured
     wrong: list[str] = []
     results: dict[str, Any] = {}
-    for name in [given.only] if given.only else [name for name in TABLES if name not in ASKED]:
+    for name in [given.only] if given.only else TABLES:
         result = measure(name, {} if models is None else {"models": models}, given.quick)
         results[name] = result
         wrong += TABLES[name].slower(result["rows"]) + missing(result["rows"])

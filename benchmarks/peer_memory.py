@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .cells import failed, failure, number
-from .memory import NORMS, PLAIN, kib, planned
+from .memory import NORMS, kib
 from .peers import Missing, executorch, pytorch, reason, resident
 from .work import MODELS, Work
 
@@ -26,7 +26,6 @@ def row(spec: str, norms: str) -> dict[str, Any]:
     return {
         "model": spec,
         "norms": norms,
-        "selvedge": planned(Work(spec), norms, "full", PLAIN).arena_bytes,
         "executorch": _cell(lambda: executorch.export(work).arena),
         "pytorch": _cell(lambda: pytorch.allocated(work)),
         "resident": _cell(lambda: resident.grown(work.spec, work.batch, work.folded)),
@@ -43,27 +42,26 @@ def _cell(measure: Callable[[], Any]) -> Any:
 
 def line(row: dict[str, Any]) -> str:
     """One row for the eye, while the others are made."""
-    return f"{row['model']}, {row['norms']}, B: Selvedge {row['selvedge']:,}, ExecuTorch {number(row['executorch'])}"
+    return (
+        f"{row['model']}, {row['norms']}, B: ExecuTorch {number(row['executorch'])}, PyTorch {number(row['pytorch'])}"
+    )
 
 
 def slower(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What breaks the table's promise: an arena larger than ExecuTorch's for the same step."""
-    found = [r for r in rows if not failure(r["executorch"])]
-    return [
-        f"{r['model']}, {r['norms']}: more than ExecuTorch's arena" for r in found if r["selvedge"] > r["executorch"]
-    ]
+    """Nothing: a peer that fails says so in its cell."""
+    return []
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
-        "| model | norms | Selvedge, full | ExecuTorch's arena | PyTorch's allocator | PyTorch's process |",
-        "|---|---|---:|---:|---:|---:|",
+        "| model | norms | ExecuTorch's arena | PyTorch's allocator | PyTorch's process |",
+        "|---|---|---:|---:|---:|",
     ]
     for r in rows:
         grown = r["resident"] if failure(r["resident"]) else r["resident"]["growth"]
         cells = (failed(cell) if failure(cell) else kib(cell) for cell in (r["executorch"], r["pytorch"], grown))
-        lines.append(f"| `{r['model']}` | {r['norms']} | {kib(r['selvedge'])} | {' | '.join(cells)} |")
+        lines.append(f"| `{r['model']}` | {r['norms']} | {' | '.join(cells)} |")
     before = [r["resident"]["before"] for r in rows if not failure(r["resident"])]
     if before:
         lines += ["", f"PyTorch's process holds {min(before) / 1e6:.0f} MB before there is a model."]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ import torch
 from torch import nn
 
 import selvedge as sv
+from selvedge.capture import capture
+from selvedge.planning.arrange import arrange
+from selvedge.planning.check import check
 
 from .memory import PLAIN, kib
 from .peers import Failed
@@ -117,30 +121,30 @@ def _rows(net: str, device: sv.Device, shares: Sequence[float]) -> Iterator[dict
     model = NETS[net]().eval()
     x, y = torch.randn(1, 3, 32, 32), torch.tensor([3])
 
-    def planned(trade: sv.Trade, ram: int | None = None) -> tuple[sv.Plan | None, float]:
-        """The plan, None where it does not fit; and the seconds that it took to know."""
-        start = time.perf_counter()
-        budget = None if ram is None else sv.Budget(ram=ram)
-        try:
-            made = sv.plan(model, x, device=device, optimizer=sv.SGD(lr=RATE), budget=budget, trade=trade)
-        except sv.DoesNotFit:
-            made = None
-        return made, time.perf_counter() - start
+    start = time.perf_counter()
+    capture(model, (x,))
+    captured = time.perf_counter() - start
+    plain = sv.plan(model, x, device=device, optimizer=sv.SGD(lr=RATE), trade=PLAIN)
 
-    plain, _ = planned(PLAIN)
-    if plain is None:
-        raise Failed(f"{net}: not even the plain step fits {device.name}")
+    def planned(trade: sv.Trade, room: int) -> tuple[sv.Plan, float]:
+        """The plan, and the seconds from the model to its checked end. What does not fit is left as it is, and no
+        other change is looked for."""
+        start = time.perf_counter()
+        made = arrange(plain.programs.graphs, device, room=plain.persistent_bytes + room, trade=trade)
+        check(made)
+        return replace(plain, arrangement=made), captured + time.perf_counter() - start
+
     learnt = _executed(plain, x.numpy(), y.numpy())["state"]
     about = {"net": net, "device": device.name, "persistent": plain.persistent_bytes, "plain": plain.transient_bytes}
     about |= {"plain_seconds": plain.cost.seconds, "plain_joules": plain.cost.joules}
     least: sv.Plan | None = None
     for share in shares:
         room = int(share * plain.transient_bytes)
-        made, took = planned(TRADE, plain.persistent_bytes + room)
+        made, took = planned(TRADE, room)
         row = {**about, "share": share, "room": room, "seconds_to_plan": round(took, 2)}
-        if made is None:
-            least = least or planned(LEAST)[0]
-            yield {**row, "least": plain.transient_bytes if least is None else least.transient_bytes}
+        if made.transient_bytes > room:
+            least = least or planned(LEAST, 0)[0]
+            yield {**row, "least": least.transient_bytes}
             continue
         found = sv.measured(made)
         if found.faults or found.arena != made.arena_bytes:

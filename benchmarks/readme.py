@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import large, memory, peer_memory, planning, steps
+from . import memory, peer_memory, planning, steps
 from .environment import caption
 
-TABLES = {"memory": memory, "peers": peer_memory, "large": large, "planning": planning, "steps": steps}
-ASKED = ("large",)  # minutes each: only by name
+TABLES = {"memory": memory, "peers": peer_memory, "planning": planning, "steps": steps}
 
 
 def rendered(name: str, result: dict[str, Any]) -> str:
