@@ -85,9 +85,9 @@ NETS: Mapping[str, Callable[[], nn.Module]] = {
 
 def poets_m4() -> sv.Device:
     """POET's Cortex-M4F at 64 MHz with an SD card (its chipsets.py): 1.6283e9 operations in 255.6 s at 3.328 mA and
-    3.3 V; 4.4 MB/s to the card and 4.6 MB/s from it at 100 mA. It gives no rate for RAM and no size: RAM is taken at
-    two bytes a cycle, and without a limit, since POET leaves the parameters out; the card has 8 GB that can be written
-    1,000 times."""
+    3.3 V; 4.4 MB/s to the card and 4.6 MB/s from it at 100 mA. It gives RAM no rate, joules or size: it is taken at two
+    bytes a cycle, at next to no joules, and without a limit, since POET leaves the parameters out; the card has 8 GB
+    that can be written 1,000 times."""
     volts, out, back = 3.3, 4.44e6, 4.61651e6
     return sv.Device(
         name="POET's Cortex-M4F", ram="1GiB", flash=0, clock_hz=64e6, alignment=4,
@@ -96,7 +96,7 @@ def poets_m4() -> sv.Device:
         energy={
             "static_w": 3.328e-3 * volts,
             "band": 0.5,
-            "byte_j": {"ram": 0.0, "storage": 0.1 * volts / back, "storage_write": 0.1 * volts / out},
+            "byte_j": {"ram": 1e-18, "storage": 0.1 * volts / back, "storage_write": 0.1 * volts / out},
         },
         storage={"size": "8GB", "endurance": 1000},
     )  # fmt: skip
