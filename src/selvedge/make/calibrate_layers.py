@@ -176,6 +176,14 @@ def moves(s: _Step, side: int, c: int) -> ir.Value:
     return ir.transpose(joined, (0, 3, 1, 2))
 
 
+def saved(s: _Step, side: int, c: int) -> ir.Value:
+    """What a plan does to activations that it saves small: packed to bits, and to 8 bits a number."""
+    x, kept = s.input("x", 1, side, side, c), s.input("kept", 1, side, side, c)
+    passed = ir.apply("masked_grad", x, ir.apply("pack_mask", kept, of="relu"))
+    scales = ir.Value(ir.apply("quantize_channels", kept).node, 1)
+    return ir.apply("mul", passed, scales)
+
+
 Row = tuple[Callable[..., ir.Value | tuple[ir.Value, ir.Value]], tuple[int | str, ...]]
 
 # (layer, its sizes), from small to large: a device takes what its RAM holds. Every fourth is held out.
@@ -198,6 +206,7 @@ ROWS: tuple[Row, ...] = (
     (chain, (8, 8, "relu")), (chain, (6, 24, "relu")), (chain, (8, 8, "sigmoid")), (chain, (10, 12, "relu")),
     (chain, (8, 8, "silu")), (chain, (4, 32, "hardswish")), (chain, (6, 16, "tanh")), (chain, (8, 12, "silu")),
     (moves, (6, 8)), (moves, (8, 4)), (moves, (4, 16)), (moves, (7, 12)),
+    (saved, (6, 8)), (saved, (8, 12)), (saved, (4, 24)), (saved, (7, 16)),
     (conv, (16, 16, 16, 3)), (conv, (16, 3, 16, 3, 2)), (conv, (12, 24, 40, 1)), (conv, (10, 32, 24, 3)),
     (conv, (16, 32, 64, 1)), (conv, (8, 64, 64, 3)), (conv, (32, 16, 16, 3)), (conv, (16, 32, 48, 3, 2)),
     (conv, (32, 3, 16, 3)), (conv, (8, 64, 128, 1)), (conv, (4, 128, 128, 1)), (conv, (24, 16, 32, 3)),
@@ -224,6 +233,7 @@ ROWS: tuple[Row, ...] = (
     (chain, (16, 32, "relu")), (chain, (32, 16, "relu")), (chain, (24, 144, "relu")), (chain, (16, 24, "sigmoid")),
     (chain, (16, 64, "silu")), (chain, (24, 24, "hardswish")), (chain, (12, 96, "tanh")), (chain, (48, 16, "relu")),
     (moves, (16, 16)), (moves, (32, 8)), (moves, (8, 64)), (moves, (24, 24)),
+    (saved, (16, 16)), (saved, (32, 8)), (saved, (8, 64)), (saved, (24, 24)),
 )  # fmt: skip
 SMALL = next(i for i, (make, sizes) in enumerate(ROWS) if (make, sizes) == (conv, (16, 16, 16, 3)))
 HELD_OUT = 4  # every fourth
