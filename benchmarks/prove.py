@@ -186,11 +186,22 @@ PROOFS: Mapping[str, Proof] = {
     ),
 }
 
+# Written, but not run to the end yet: nothing may quote them. `make prove` leaves them out unless they are named.
+UNPROVEN = frozenset(
+    (
+        "changes that a refusal proposes",
+        "state in fewer bytes, five seeds",
+        "POET's case, executed",
+        "what to update, four transfers",
+    )
+)
+
 
 def stale() -> list[str]:
     """Names of proofs whose committed figures are missing or of other sources."""
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    return [name for name, proof in PROOFS.items() if known.get(name, {}).get("digest") != proof.digest()]
+    wanted = {name: proof for name, proof in PROOFS.items() if name in known or name not in UNPROVEN}
+    return [name for name, proof in wanted.items() if known.get(name, {}).get("digest") != proof.digest()]
 
 
 def main(names: list[str]) -> int:

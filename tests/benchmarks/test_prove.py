@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from benchmarks import prove
@@ -9,6 +10,12 @@ from benchmarks import prove
 
 def test_no_committed_proof_is_stale() -> None:
     assert prove.stale() == [], "run `make prove` and commit benchmarks/results/proofs.json"
+
+
+def test_what_is_not_proven_has_no_figures_and_is_a_proof_by_name() -> None:
+    known = json.loads(prove.RESULTS.read_text())
+    assert prove.PROOFS.keys() >= prove.UNPROVEN
+    assert not prove.UNPROVEN & known.keys(), "it is proven now: take it out of UNPROVEN"
 
 
 def test_comments_do_not_make_a_proof_stale_but_code_does(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_changes_are_of_different_kinds_and_priced(refused: sv.DoesNotFit) -> No
     kinds = [frozenset(change.apply) for change in refused.changes]
     assert len(kinds) == MOST
     assert not any(a < b or (a == b and i != j) for i, a in enumerate(kinds) for j, b in enumerate(kinds))
-    assert {kind for kinds_of in kinds for kind in kinds_of} == {"batch", "optimizer", "update"}
+    assert {kind for kinds_of in kinds for kind in kinds_of} == {"accumulate", "batch", "optimizer"}
     for change in refused.changes:
         assert ("update" in change.apply) == (change.gives_up > 0)
 

@@ -31,14 +31,16 @@ NEVER = (frozenset(("accumulate", "batch")), frozenset(("state", "optimizer"))) 
 SMALLER = frozenset(("trade", "accumulate", "page", "batch"))
 
 
-def changes(wish: Wish, refused: Plan, attempt: Attempt, captured: Captured) -> tuple[str | None, tuple[Change, ...]]:
+def changes(
+    wish: Wish, refused: Plan, attempt: Attempt, captured: Captured, automatic: bool = False
+) -> tuple[str | None, tuple[Change, ...]]:
     """(the first change in words, up to three changes after which ``wish`` fits).
 
     Single changes first, then two together, and so on, none that holds another within it. Where nothing fits, the words
     are the bytes that the least that was tried needs; None where that cannot be said.
 
     refused: the plan of ``wish``, which breaks its budget. attempt: the plan of a wish, whether it fits or not.
-    captured: the model of ``wish``.
+    captured: the model of ``wish``. automatic: the update of ``wish`` was not asked for, but found: a change names it.
     """
     attempts = Attempts(wish, attempt, captured, PLANS)
     search = _Search(attempts)
@@ -56,7 +58,7 @@ def changes(wish: Wish, refused: Plan, attempt: Attempt, captured: Captured) -> 
             made = search.change(kinds)
             if made is not None:
                 found[kinds] = made
-    told = [_priced(*made, attempts.own, refused) for made in found.values() or [(terms, plan)]]
+    told = [_priced(*made, attempts.own, refused, automatic) for made in found.values() or [(terms, plan)]]
     told.sort(key=lambda change: change.gives_up)
     return told[0].text, tuple(told)
 
@@ -239,14 +241,14 @@ def spell(terms: Terms, own: Terms) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
-def _priced(terms: Terms, plan: Plan, own: Terms, refused: Plan) -> Change:
+def _priced(terms: Terms, plan: Plan, own: Terms, refused: Plan, automatic: bool) -> Change:
     step, before = plan.cost, refused.cost
     memory = plan.arrangement.memory
     whole = learnt(refused)
     samples = terms.batch / own.batch
     return Change(
         spell(terms, own),
-        terms.apply(own),
+        {**terms.apply(own), **({"update": terms.update, "contribution": None} if automatic else {})},
         memory.arena,
         memory.flash,
         terms.batch,

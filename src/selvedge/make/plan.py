@@ -230,20 +230,21 @@ def plan(
 def _plan(wish: Wish) -> Plan:
     start = time.perf_counter()
     captured = wish.captured()
-    if wish.update == "auto":
+    found = wish.update == "auto"
+    if found:
         wish, made = automatic(wish, captured, attempt)
     else:
         made = attempt(wish, captured)
-    _require_kept(made, wish, captured)
+    _require_kept(made, wish, captured, found)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 
 
-def _require_kept(made: Plan, wish: Wish, captured: Captured) -> None:
-    """Raise the refusal of a plan that breaks its budget."""
+def _require_kept(made: Plan, wish: Wish, captured: Captured, found: bool) -> None:
+    """Raise the refusal of a plan that breaks its budget. found: its update was not asked for, but "auto"."""
     over = excess(made)
     if over is not None:
-        raise DoesNotFit(*over, *changes(wish, made, attempt, captured))
+        raise DoesNotFit(*over, *changes(wish, made, attempt, captured, found))
     late = overdrawn(made)
     if late is not None:
         raise late
