@@ -130,7 +130,7 @@ def test_a_folder_of_tables_has_groups_by_name(tmp_path: Path) -> None:
         ("a,b,label\n1,2,x\n1,2,\n", "row 3 column label is empty"),
         ("a,b,label\n1,2,x\n1,3,x\n1,4,x\n1,4,x\n", "at least two"),
         ("time,label\n1,x\n2,y\n", "no column is left"),
-        ("a\x00,b,label\n\xff", "cannot be read|no rows|is empty"),
+        ("a\x00,b,label\n\xff", "save it as CSV in UTF-8"),
     ],
 )
 def test_what_is_wrong_in_a_table_is_named(tmp_path: Path, text: str, says: str) -> None:
