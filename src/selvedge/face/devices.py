@@ -38,6 +38,9 @@ def one(name: str, as_json: bool) -> str:
     lines += [f"  flash          {k.replace('_', ' ')}: {format_bytes(v)}, not the plan's" for k, v in split.items()]
     lines += [f"  throughput     {k}: {v:.3g} MAC/s" for k, v in d.throughput.items()]
     lines += [f"  bandwidth      {k}: {v:.3g} B/s" for k, v in d.bandwidth.items()]
+    if d.storage is not None:
+        worn = f", {d.storage.endurance:,} writes of each byte" if d.storage.endurance else ""
+        lines.append(f"  storage        {format_bytes(d.storage.size)} to page to{worn}")
     if d.times:
         lines.append(f"  time table     measured, {len(d.times)} kernel families")
     lines.append(f"  energy         {_energy(d)}")
@@ -66,6 +69,7 @@ def plain(d: Device) -> dict[str, object]:
     for key in ("throughput", "bandwidth", "ram_elsewhere"):
         data[key] = dict(data[key])
     data["flash_split"] = asdict(d.flash_split)
+    data["storage"] = None if d.storage is None else asdict(d.storage)
     data["toolchain"] = None if d.toolchain is None else asdict(d.toolchain)
     data["sources"] = [asdict(s) for s in d.sources]
     data["times"] = [{"family": t.family, "dtype": t.dtype, **t.seconds} for t in d.times]
