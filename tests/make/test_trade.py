@@ -18,7 +18,7 @@ from selvedge.planning.check import check
 from tests import oracle
 from tests.models import RandomModel, random_models
 
-EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "4"))
 PLAIN = sv.Trade(stream=False, recompute=False, masks=False)
 PAGED = sv.Device(
     name="with a card", ram="1GiB", flash="1GiB", vector_bytes=32, throughput={"float32": 1e9}, overhead_s=1e-6,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -54,6 +55,7 @@ class Library:
             self._context.hook = self._hook
         self._file = storage
         if storage is not None:
+            weakref.finalize(self, storage.close)
             self._descriptor = ctypes.c_int(storage.fileno())
             calls = (getattr(self._dll, f"selvedge_file_{way}") for way in ("read", "write"))
             self._storage = _Storage(
