@@ -129,6 +129,7 @@ def test_several_changes_are_told_together(net: nn.Module) -> None:
     adam = sv.Adam(lr=1e-3)
     assert_change_fits(net, 64, plan(net, 2).arena_bytes, "batch", "int8", optimizer=adam)
     assert_change_fits(net, 16, plan(net, update="last:1").arena_bytes, "accumulate", "update")
+    assert_change_fits(net, 1, plan(net, update="last:1").arena_bytes, "update", optimizer=adam)
     assert_change_fits(net, 16, plan(net, update="last:1").arena_bytes, "batch", "update", optimizer=adam)
 
 
