@@ -30,7 +30,9 @@ def reasons(plan: sv.Plan) -> dict[str, str]:
 def test_every_choice_has_its_reason() -> None:
     plan = planned(update="last:2", norms="folded", optimizer=sv.SGD(lr=0.1, momentum=0.9), batch=3)
     said = reasons(plan)
-    assert [w.split()[0] for w in said] == ["update", "norms", "batch", "SGD", "RAM", "order", "places", "peak"]
+    assert [w.split()[0] for w in said] == [
+        *("update", "norms", "masks", "batch", "SGD", "RAM", "order", "places", "peak"),
+    ]
     frozen = [s for s in plan.arrangement.slots.values() if s.kind == "parameter" and s.region == "flash"]
     assert f"the other {len(frozen)} parameters" in said["update last:2"]
     assert f"{len(plan.captured.folds)} batch norms" in said["norms folded"]
