@@ -74,7 +74,8 @@ class Manifest:
     aliases: shared state, other name -> name in ``state``. folds: the batch norms that were folded, and so how to come
     back to the PyTorch names. accumulate: micro-batches of one update; where they are more than 1, there are programs
     accumulate and apply, and no step. steps: updates made before, the place in the schedule. features: how a file
-    becomes an input. storage_bytes: what the programs page out lies in so many bytes of storage. files: name ->
+    becomes an input. parts: parameter -> (axis in PyTorch's layout, count): of that one only the first so many input
+    channels learn. storage_bytes: what the programs page out lies in so many bytes of storage. files: name ->
     SHA-256.
     """
 
@@ -103,6 +104,7 @@ class Manifest:
     features: Features | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     storage_bytes: int = 0
+    parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -164,6 +166,7 @@ class Manifest:
                     "schedule": schedule_from_dict(data["schedule"]),
                     "preprocess": Preprocess.from_dict(data["preprocess"]) if data["preprocess"] else None,
                     "features": feature_kinds.from_dict(data["features"]) if data.get("features") else None,
+                    "parts": {str(n): sizes("parts", v) for n, v in data.get("parts", {}).items()},
                     "files": {str(n): str(h) for n, h in data["files"].items()},
                 }
             )

@@ -140,6 +140,12 @@ def _names(m: Manifest) -> None:
     if m.accumulate > 1 and (count is None or count.shape or (count.region, count.dtype) != ("state", m.dtype)):
         raise ValueError(f"there is no {COUNT}, which counts the micro-batches")
     _known("updated", m.updated, m.state)
+    _known("parts", m.parts, m.updated)
+    for name, part in m.parts.items():
+        layout = m.state[name].layout
+        face = layout.face if layout else m.state[name].shape
+        if len(part) != 2 or part[0] not in range(len(face)) or not 0 < part[1] < face[part[0]]:
+            raise ValueError(f"the part of {name} is {part}: it must be an axis of {face} and some of its channels")
     face = _face(m.programs["predict"].outputs["output"])
     label = m.backward.inputs.get("y")
     classes = face[1] if label is not None and label.dtype == "int32" and len(face) > 1 else 0

@@ -17,6 +17,7 @@ from .clip import also_finite, clipped, norm_of
 from .compact import Slot, slot
 from .loss import Loss
 from .optimizer import Optimizer
+from .part import Part, part_of_gradient
 
 SHARED = "optimizer"
 ROUNDS = "rounds"  # updates made, modulo 2^24: what makes the rounding of one differ from that of the next
@@ -33,6 +34,7 @@ class Programs:
     accumulate: x.., y -> loss, output.., new accumulators, and apply: lr -> new state, empty accumulators.
     Where gradients are clipped by their norm, it is the result "norm" of the program that makes new parameters.
     optimizer_state: name -> initial array, as stored, accumulators included. updated: the parameters that learn.
+    parts: of those that learn in part, which.
     layouts: input or output name -> how it is stored, "y" included. ``lr`` is 0-d; ``y`` is absent when the target
     is the input.
     """
@@ -43,6 +45,17 @@ class Programs:
     optimizer_state: Mapping[str, np.ndarray]
     updated: tuple[str, ...]
     layouts: Mapping[str, Layout]
+    parts: Mapping[str, Part]
+
+    @property
+    def learns(self) -> tuple[str, ...]:
+        """``updated`` as it is printed, with the parts: "9.weight[:12 of 48]"."""
+        return tuple(self.parts[n].label(n) if n in self.parts else n for n in self.updated)
+
+    def learnt(self, name: str) -> ir.Spec:
+        """What learns of parameter ``name``: its spec, or its part's."""
+        spec = self.backward.state[name].spec
+        return self.parts[name].spec(spec) if name in self.parts else spec
 
     @property
     def graphs(self) -> dict[str, ir.Graph]:
@@ -66,9 +79,14 @@ class Programs:
 
 
 def programs(
-    captured: Captured, loss: Loss, optimizer: Optimizer, update: Sequence[str], accumulate: int = 1
+    captured: Captured,
+    loss: Loss,
+    optimizer: Optimizer,
+    update: Sequence[str] | Mapping[str, Part | None],
+    accumulate: int = 1,
 ) -> Programs:
-    """``update``: state names, as :func:`select` resolves them. accumulate: micro-batches that one update takes.
+    """``update``: state names, as :func:`select` resolves them, each with the part of it that learns where that is not
+    all of it. accumulate: micro-batches that one update takes.
 
     A parameter that does not influence the loss is left alone, as PyTorch does. Raises ``InvalidInput`` when none
     does, or when the loss does not suit the output.
@@ -86,12 +104,14 @@ def programs(
         target = inputs["y"] = ir.input_leaf("y", spec, layout=layouts["y"])
     value = loss.of(output, layout, target)
     evaluate = ir.Graph(inputs, graph.state, {"loss": value, **graph.outputs})
-    learning = _Learning(evaluate, value, optimizer, update).programs(accumulate)
+    chosen = dict(update) if isinstance(update, Mapping) else dict.fromkeys(update)
+    learning = _Learning(evaluate, value, optimizer, chosen).programs(accumulate)
     leaves = {name: leaf for made in learning.values() for name, leaf in made.state.items()}
     initial = {n: np.zeros(v.shape, v.dtype) for n, v in leaves.items() if v.node.attrs["kind"] in ADDED}
     updated = tuple(dict.fromkeys(n for made in learning.values() for n in made.updates if n not in initial))
     finished = {name: _finished(made) for name, made in learning.items()}
-    return Programs(_finished(graph), _finished(evaluate), finished, initial, updated, layouts)
+    parts = {n: part for n in updated if (part := chosen[n]) is not None}
+    return Programs(_finished(graph), _finished(evaluate), finished, initial, updated, layouts, parts)
 
 
 def _finished(graph: ir.Graph) -> ir.Graph:
@@ -124,7 +144,9 @@ def _counted(rounds: ir.Value) -> ir.Value:
 class _Learning:
     """What ``evaluate`` becomes when the parameters in ``update`` that its loss depends on learn."""
 
-    def __init__(self, evaluate: ir.Graph, loss: ir.Value, optimizer: Optimizer, update: Sequence[str]) -> None:
+    def __init__(
+        self, evaluate: ir.Graph, loss: ir.Value, optimizer: Optimizer, update: Mapping[str, Part | None]
+    ) -> None:
         self.evaluate, self.loss, self.optimizer, self.update = evaluate, loss, optimizer, update
         self.taken = set(evaluate.state)
         self.lr = ir.input_leaf("lr", ir.Spec((), loss.dtype))
@@ -157,7 +179,8 @@ class _Learning:
         found = gradients(loss, weights.values())
         if not found:
             raise InvalidInput("update", ", ".join(self.update), "none of these influences the loss")
-        return {name: found[weight] for name, weight in weights.items() if weight in found}
+        whole = {name: found[weight] for name, weight in weights.items() if weight in found}
+        return {name: g if (part := self.update[name]) is None else part_of_gradient(g, part) for name, g in whole.items()}
 
     def _updated(self, found: Mapping[str, ir.Value], loss: ir.Value | None) -> tuple[dict[str, ir.Value], ...]:
         """(state, outputs) of the update by the gradients ``found``. loss: what they were made of in this program."""
@@ -175,10 +198,13 @@ class _Learning:
             new[ROUNDS] = _counted(rounds)
         shared = {**new, **{f"{suffix}.old": value for suffix, value in old.items()}}
         for name, gradient in found.items():
-            weight = state[name] = self.evaluate.state[name]
+            whole, part = self.evaluate.state[name], self.update[name]
+            state[name] = whole
+            weight = whole if part is None else ir.apply("part", whole, axis=part.axis, count=part.count)
             slots = {suffix: self._slot(name, suffix, weight) for suffix in optimizer.slots}
             values = {suffix: kept.value for suffix, kept in slots.items()}
-            outputs[name], changed = optimizer.update(weight, gradient, self.lr, values, shared)
+            moved, changed = optimizer.update(weight, gradient, self.lr, values, shared)
+            outputs[name] = moved if part is None else ir.apply("with_part", moved, whole, axis=part.axis)
             for suffix, value in changed.items():
                 outputs.update(slots[suffix].replaced(value, rounds))
                 state.update(slots[suffix].leaves)
@@ -187,8 +213,10 @@ class _Learning:
         return state, outputs
 
     def _layout(self, name: str) -> Layout:
+        """That of what learns of parameter ``name``, and so of its state."""
         layout: Layout = self.evaluate.state[name].node.attrs["layout"]
-        return layout
+        part = self.update[name]
+        return layout if part is None else part.layout(layout)
 
     def _slot(self, name: str, suffix: str, weight: ir.Value) -> Slot:
         def leaf(part: str, spec: ir.Spec) -> ir.Value:

@@ -150,7 +150,7 @@ def schedule(name: str, rate: float, steps: int) -> Schedule:
 
 
 def _learns(plan: Plan) -> int:
-    return sum(plan.arrangement.slots[n].bytes for n in plan.updated)
+    return sum(plan.programs.learnt(n).bytes for n in plan.programs.updated)
 
 
 def _fixed(job: Job) -> bool:

@@ -133,7 +133,7 @@ class Attempts:
 
 def learnt(plan: Plan) -> int:
     """Parameters that learn."""
-    return sum(plan.captured.state[n].size for n in plan.updated)
+    return sum(plan.programs.learnt(n).size for n in plan.programs.updated)
 
 
 def learnt_share(plan: Plan, contribution: Mapping[str, float] | None = None) -> float:
@@ -141,4 +141,5 @@ def learnt_share(plan: Plan, contribution: Mapping[str, float] | None = None) ->
     state, trainable = plan.captured.state, plan.captured.trainable
     scores = contribution or {n: float(state[n].size) for n in trainable}
     whole = sum(scores.values())
-    return sum(scores.get(n, 0.0) for n in plan.updated) / whole if whole else 0.0
+    learns = sum(scores.get(n, 0.0) * plan.programs.learnt(n).size / state[n].size for n in plan.programs.updated)
+    return learns / whole if whole else 0.0

@@ -50,11 +50,11 @@ def _contributing(wish: Wish, captured: Captured, attempt: Attempt, measured: Co
     wish = replace(wish, trade=NOTHING)
     whole = attempt(replace(wish, update="full"), captured)
     step, slots = whole.programs.step, whole.arrangement.slots
-    learns = set(whole.updated)
-    reads = saved(step, whole.updated)
+    learns = set(whole.programs.updated)
+    reads = saved(step, whole.programs.updated)
     kept = {
         n: slots[n].bytes + sum(s.bytes for name, s in slots.items() if name.startswith(f"{n}.") and s.kind in BESIDE)
-        for n in whole.updated
+        for n in whole.programs.updated
     }
     candidates = [
         Candidate(t.name, t.score, kept[t.name], reads[t.name], {"always": True, "never": False}.get(t.choice))

@@ -201,7 +201,7 @@ class _Search:
         captured = self.attempts.captured(terms.micro_batch, terms.norms)
         if captured is None:
             return None
-        now = set(select(captured, terms.update))
+        now = select(captured, terms.update)
         low, high = 0, trained_layers(captured) + 1
         found: tuple[Terms, Plan] | None = None
         while high - low > 1:
@@ -210,7 +210,7 @@ class _Search:
             plan = self.attempts.fitting(tried)
             low, high = (middle, high) if plan else (low, middle)
             found = (tried, plan) if plan else found
-        if found is not None and set(select(captured, found[0].update)) != now:
+        if found is not None and select(captured, found[0].update) != now:
             return found
         tried = replace(terms, update="bias")
         plan = None if terms.update == "bias" else self.attempts.fitting(tried)

@@ -83,6 +83,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             accumulate=plan.accumulate,
             steps=learnt.steps if isinstance(learnt, Session) else 0,
             features=plan.features,
+            parts={n: part.face(captured.layout(n)) for n, part in plan.programs.parts.items()},
             provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},
         ),
     )

@@ -41,7 +41,8 @@ from .wish import Drafted, Wish, drafted, wished
 class Plan:
     """A training step that fits a device: which calls, at which bytes, at what cost, and why.
 
-    ``arrangement`` holds every kernel and offset; ``updated`` are the PyTorch names that learn. ``print(plan)`` shows
+    ``arrangement`` holds every kernel and offset; ``updated`` are the PyTorch names that learn, with the part
+    where that is not all of one ("9.weight[:12 of 48]"). ``print(plan)`` shows
     the table; :func:`selvedge.compile` makes it run here, :func:`selvedge.emit` makes C of it.
     """
 
@@ -115,7 +116,7 @@ class Plan:
             "update": self.update,
             "updated": list(self.updated),
             "optimizer_bytes_per_parameter": state_bytes_per_parameter(self),
-            "learnt_parameters": sum(self.captured.state[n].size for n in self.updated),
+            "learnt_parameters": sum(self.programs.learnt(n).size for n in self.programs.updated),
             "parameters": sum(prod(s.shape) for s in a.slots.values() if s.kind == "parameter"),
             "arena_bytes": memory.arena,
             "persistent_bytes": memory.persistent,
@@ -204,7 +205,8 @@ def plan(
     device: a :class:`Device`, a profile's name or path; by default this machine, measured.
     budget: limits below the device's own, as "ram=48KiB".
     optimizer: ``SGD``, ``Adam`` or ``RMSProp``; by default ``SGD(lr=0.01)``. schedule: by default its constant rate.
-    update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"), or "auto": everything if that fits, else
+    update: "full", "last:K", "bias", names and globs ("head.*,conv1.weight"; "conv2.weight[:25%]" or "[:16]"
+        for the first input channels of a weight), or "auto": everything if that fits, else
         the most last layers that do, else the biases.
     trade: what may be given for bytes where a program is too large for the budget: by default values are made again,
         in at most twice the time. See :class:`Trade`.
@@ -257,6 +259,6 @@ def attempt(wish: Wish, captured: Captured, known: Drafted | None = None) -> Pla
     arrangement = made.draft.arranged(room=wish.budget.ram, latency=latency, trade=wish.trade)
     return Plan(
         wish.name, captured, made.programs, arrangement, wish.device, wish.budget, wish.loss, wish.optimizer,
-        wish.schedule, wish.update, made.programs.updated, wish.labels, wish.preprocess, 0.0, wish.features,
+        wish.schedule, wish.update, made.programs.learns, wish.labels, wish.preprocess, 0.0, wish.features,
         power=wish.power, accumulate=wish.accumulate,
     )  # fmt: skip

@@ -25,7 +25,7 @@ def table(plan: Plan) -> str:
     lines = _wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", "")
     lines += ["", *(f"{name:<8}{figure:<28}{note}" for name, figure, note in figures(plan)), ""]
     lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)).rstrip() for row in _known(plan)]
-    total = sum(a.slots[n].bytes for n in plan.updated)
+    total = sum(plan.programs.learnt(n).bytes for n in plan.programs.updated)
     whole = sum(s.bytes for s in a.slots.values() if s.kind == "parameter")
     share = 100 * total / whole if whole else 0.0
     lines += ["", f"learns {len(plan.updated)} arrays, {total:,} of {whole:,} B of parameters ({share:.0f} %):"]

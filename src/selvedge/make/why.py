@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import prod
 from typing import TYPE_CHECKING
 
 from ..device.sizes import format_bytes
@@ -41,13 +40,16 @@ def why(plan: Plan) -> tuple[Choice, ...]:
 
 
 def _update(plan: Plan) -> Choice:
+    parts = plan.programs.parts
+    cut = "".join(f"; of {p.label(n)} the rest stays as it is, in RAM" for n, p in list(parts.items())[:NAMED])
+    cut += f", and so of {len(parts) - NAMED} more" if len(parts) > NAMED else ""
     frozen = [s for s in plan.arrangement.slots.values() if s.kind == "parameter" and s.region != STATE]
     if not frozen:
-        return Choice(f"update {plan.update}", "as asked; every parameter learns, in RAM")
+        return Choice(f"update {plan.update}", f"as asked; every parameter learns, in RAM{cut}")
     size = sum(s.bytes for s in frozen)
     return Choice(
         f"update {plan.update}",
-        f"as asked; the other {len(frozen)} parameters ({format_bytes(size)}) are read from flash and take no RAM",
+        f"as asked; the other {len(frozen)} parameters ({format_bytes(size)}) are read from flash and take no RAM{cut}",
     )
 
 
@@ -162,7 +164,7 @@ def _bytes(plan: Plan, kind: str) -> int:
 
 def state_bytes_per_parameter(plan: Plan) -> float:
     """Bytes of the optimiser's state for one number that learns."""
-    return _bytes(plan, "optimizer") / sum(prod(plan.arrangement.slots[n].shape) for n in plan.updated)
+    return _bytes(plan, "optimizer") / sum(plan.programs.learnt(n).size for n in plan.programs.updated)
 
 
 def _clipping(plan: Plan) -> tuple[Choice, ...]:
@@ -171,7 +173,7 @@ def _clipping(plan: Plan) -> tuple[Choice, ...]:
         return ()
     if plan.accumulate > 1:
         return (Choice(f"clip_norm {most:g}", "the norm is of the accumulators, which stay anyway: no further bytes"),)
-    size = sum(plan.arrangement.slots[n].bytes for n in plan.updated)
+    size = sum(plan.programs.learnt(n).bytes for n in plan.programs.updated)
     what = f"no update before the norm of all gradients is known: their {size:,} B live together until then"
     return (Choice(f"clip_norm {most:g}", what),)
 

@@ -9,7 +9,7 @@ from math import prod
 from ..ir.graph import Node, Value
 from ..ir.ops.compact import BLOCK
 from .fuse import DEQUANTIZE, MASKED, root
-from .kernel import Argument, Expression, Literal, Operand, Step, Temp
+from .kernel import Argument, Expression, Into, Literal, Operand, Step, Temp
 
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
@@ -17,10 +17,12 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
-def broadcast_strides(shape: Sequence[int], extents: Sequence[int]) -> tuple[int, ...]:
-    """Strides with which an array of ``shape`` is read over loops of ``extents`` (0 where it is repeated)."""
+def broadcast_strides(value: Value, extents: Sequence[int]) -> tuple[int, ...]:
+    """Strides with which ``value`` is read over loops of ``extents`` (0 where it is repeated): a part of a state in the
+    strides of the whole."""
+    shape = value.shape
     lead = len(extents) - len(shape)
-    own = row_major(shape)
+    own = row_major(value.node.inputs[0].shape if value.node.op == "part" else shape)
     return (0,) * lead + tuple(0 if n == 1 else s for n, s in zip(shape, own, strict=True))
 
 
@@ -61,7 +63,7 @@ def build(
             elif base == raw:
                 args.append(Operand(-1, row_major(extents), raw=True))
             else:
-                args.append(Operand(read(value), broadcast_strides(value.shape, extents)))
+                args.append(Operand(read(value), broadcast_strides(value, extents)))
         op = "identity" if node.op == "broadcast" else node.op
         attrs = () if op == "identity" else tuple(sorted(node.attrs.items()))
         made[Value(node)] = len(steps)
@@ -70,32 +72,35 @@ def build(
 
 
 def collapse(
-    extents: Sequence[int], steps: Sequence[Step], borders: Sequence[int] = ()
-) -> tuple[tuple[int, ...], tuple[Step, ...], tuple[int, ...]]:
+    extents: Sequence[int], steps: Sequence[Step], borders: Sequence[int] = (), into: Into = ()
+) -> tuple[tuple[int, ...], tuple[Step, ...], tuple[int, ...], Into]:
     """Merge neighbouring loop axes that every operand walks as one, and drop axes of one element.
 
-    ``borders``: axis positions that must not be merged across; the third result is where they lie afterwards.
+    ``borders``: axis positions that must not be merged across; the third result is where they lie afterwards. into: the
+    results that are parts, as an :class:`Expression` has them, and likewise.
     """
-    operands = [a for s in steps for a in s.args if isinstance(a, Operand)]
+    walks = [a.strides for s in steps for a in s.args if isinstance(a, Operand)] + [strides for _, strides in into]
     groups: list[list[int]] = []
     for axis, extent in enumerate(extents):
         if extent == 1:
             continue
         if groups and not any(groups[-1][-1] < b <= axis for b in borders):
             last = groups[-1][-1]
-            if all(o.strides[last] == o.strides[axis] * extent for o in operands):
+            if all(strides[last] == strides[axis] * extent for strides in walks):
                 groups[-1].append(axis)
                 continue
         groups.append([axis])
 
+    def kept(strides: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(strides[g[-1]] for g in groups)
+
     def shrink(argument: Argument) -> Argument:
-        if not isinstance(argument, Operand):
-            return argument
-        return replace(argument, strides=tuple(argument.strides[g[-1]] for g in groups))
+        return replace(argument, strides=kept(argument.strides)) if isinstance(argument, Operand) else argument
 
     new_steps = tuple(Step(s.op, tuple(shrink(a) for a in s.args), s.attrs) for s in steps)
     new_borders = tuple(sum(1 for g in groups if g[-1] < b) for b in borders)
-    return tuple(prod(extents[i] for i in g) for g in groups), new_steps, new_borders
+    new_into = tuple((write, kept(strides)) for write, strides in into)
+    return tuple(prod(extents[i] for i in g) for g in groups), new_steps, new_borders, new_into
 
 
 def flat_reads(expression: Expression) -> set[int]:

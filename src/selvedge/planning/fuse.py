@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from heapq import heapify, heappop, heappush
+from math import prod
 
 from ..ir.graph import LEAVES, Graph, Node, Value, topological
 from ..ir.op import TABLE
 
-VIEWS = ("reshape",)
+# No kernels: a part is read where the whole lies, and written back there.
+VIEWS = ("reshape", "part", "with_part")
 REDUCTIONS = ("reduce_sum", "reduce_max")
 # Their output appears in contiguous tiles, so a following loop can run on each tile while it is in the cache.
 # One scale for a block of elements: a loop over these goes by blocks.
@@ -19,10 +21,15 @@ TILED = ("conv2d", "conv2d_weight_grad", "matmul")
 
 
 def root(value: Value) -> Value:
-    """The value whose bytes ``value`` shows: views cost nothing."""
+    """The value whose bytes ``value`` shows: views cost nothing. Of a state with a new part, the part."""
     while value.node.op in VIEWS:
         value = value.node.inputs[0]
     return value
+
+
+def in_rows(value: Value) -> bool:
+    """Is ``value`` a part of a state that does not lie in one piece?"""
+    return value.node.op == "part" and prod(value.shape[: value.node.attrs["axis"]]) > 1
 
 
 def is_loop(node: Node) -> bool:
@@ -230,7 +237,7 @@ def rides(members: Sequence[Node], made: Value) -> bool:
             shape = value.shape
             flat = value.spec.size == size
             per_column = shape[-1:] == (columns,) and value.spec.size == columns
-            if not (flat or per_column or value.spec.size == 1):
+            if in_rows(value) or not (flat or per_column or value.spec.size == 1):
                 return False
             if root(value) == made and not flat:
                 return False

@@ -76,13 +76,17 @@ class Step:
     attrs: tuple[tuple[str, Any], ...] = ()
 
 
+Into = tuple[tuple[int, tuple[int, ...]], ...]  # (position in the kernel's writes, its stride per loop axis)
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A fused chain of elementwise operations over loops of ``extents`` (row-major, collapsed).
 
     results: pairs of (position in the kernel's ``writes``, index of the step that makes it). scales: the same, of the
     scales of the steps that quantise, whose codes are in ``results``. block: the loops go by blocks of so many elements
-    (0: they do not).
+    (0: they do not). into: the results that are a part of a state, written where the whole lies, with the strides of the
+    whole; every other result is dense.
     """
 
     extents: tuple[int, ...]
@@ -90,6 +94,7 @@ class Expression:
     results: tuple[tuple[int, int], ...]
     scales: tuple[tuple[int, int], ...] = ()
     block: int = 0
+    into: Into = ()
 
 
 @dataclass(frozen=True, slots=True)

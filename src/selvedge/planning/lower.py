@@ -12,10 +12,10 @@ from ..ir.graph import ITEM_BYTES, Graph, Node, Spec, Value
 from ..ir.op import TABLE as OPS
 from ..ir.ops.compact import BLOCK
 from .accumulate import accumulate
-from .expression import build, collapse, flat_reads
+from .expression import build, collapse, flat_reads, row_major
 from .families import Machine, Native, lower_node
 from .fuse import DEQUANTIZE, QUANTIZE, REDUCTIONS, Groups, fuse, is_blocked, is_loop, root
-from .kernel import ARENA, FLASH, STATE, Expression, Instance, Kernel, Lowered, Reduction, Tile
+from .kernel import ARENA, FLASH, STATE, Expression, Instance, Kernel, Lowered, Operand, Reduction, Step, Tile
 
 
 def lower(graph: Graph, machine: Machine, persistent: Collection[str]) -> Lowered:
@@ -99,14 +99,20 @@ class _Lowering:
         Every other update is made in the arena and copied at the end.
         """
         chosen: dict[Value, str] = {}
+        results = {root(v) for v in self.graph.results.values()}
         for name, new in self.graph.updates.items():
             made, old = root(new), self.graph.state[name]
-            if made in chosen or made.node not in groups.head or made.spec.bytes != old.spec.bytes:
+            size = new.node.inputs[0].spec.bytes if new.node.op == "with_part" else old.spec.bytes
+            if made in chosen or made.node not in groups.head or made.spec.bytes != size:
                 continue
             if groups.gate is not None and made.node not in groups.gated:
                 continue  # the gate reads it
             head = groups.find(made.node)
             members = groups.members[head]
+            if new.node.op == "with_part":
+                elsewhere = made in results or not self.readers.get(made, set()) <= set(members)
+                if elsewhere or not is_loop(made.node):
+                    continue  # a part that lies among the whole is not read as an array of its own
             own_reads = [(node, value) for node in members for value in node.inputs if root(value) == old]
             loops_only = all(
                 is_loop(node)
@@ -149,19 +155,9 @@ class _Lowering:
             old = self.graph.state[name]
             if root(new) == old:
                 continue
-            target = self._new(name, old.spec, STATE, name, version=1)
-            self.kernels.append(
-                Kernel(
-                    len(self.kernels),
-                    "copy",
-                    (self._read(new),),
-                    (target,),
-                    {"bytes": old.spec.bytes},
-                    producer_reads=1,
-                    label=f"copy {name}",
-                )
-            )
-            updates[name] = target
+            target = updates[name] = self._new(name, old.spec, STATE, name, version=1)
+            own = (len(self.kernels), (self._read(new),), (target,), f"copy {name}")
+            self.kernels.append(_copy_part(new, *own) if new.node.op == "with_part" else _copy(old.spec.bytes, *own))
         return updates
 
     # -- kernels ------------------------------------------------------------------------------------------------
@@ -214,11 +210,12 @@ class _Lowering:
         elif loops:
             extents = loops[-1].specs[0].shape
             steps, made = build(loops, extents, read, raw)
-            extents, steps2, _ = collapse(extents, steps)
+            into = tuple((position[v], self._strides(in_place[v])) for v in written if self._is_part(in_place.get(v)))
+            extents, steps2, _, into = collapse(extents, steps, into=into)
             results = tuple((position[v], made[v]) for v in written if v in made)
             scales = tuple((position[v], made[Value(v.node)]) for v in written if v.index and v.node.op in QUANTIZE)
             block = BLOCK if any(map(is_blocked, loops)) else 0
-            expression = Expression(extents, steps2, results, scales, block)
+            expression = Expression(extents, steps2, results, scales, block, into)
         if native and loops:
             assert expression is not None
             tile = self._tile(native, staged, calls[0].specs[0].dtype, expression.block)
@@ -249,9 +246,18 @@ class _Lowering:
     def _make(self, value: Value, in_place: dict[Value, str]) -> None:
         name = in_place.get(value)
         if name is not None:
-            self.home[value] = self._new(name, value.spec, STATE, name, version=1)
+            spec = self.graph.state[name].spec if self._is_part(name) else value.spec
+            self.home[value] = self._new(name, spec, STATE, name, version=1)
         else:
             self.home[value] = self._new(f"{value.node.op}.{len(self.instances)}", value.spec)
+
+    def _is_part(self, name: str | None) -> bool:
+        """Does state ``name`` get a new part?"""
+        return name is not None and self.graph.updates[name].node.op == "with_part"
+
+    def _strides(self, name: str) -> tuple[int, ...]:
+        """With which a part of state ``name`` is written."""
+        return row_major(self.graph.state[name].shape)
 
     def _worth_staging(self, loops: list[Node], raw: Value, in_place: dict[Value, str]) -> bool:
         """A result may take the place of an operand only if the tile is made elsewhere first."""
@@ -279,7 +285,7 @@ class _Lowering:
             identity = Node("identity", (source,), (source.spec,))
             steps, made = build([identity], extents, read, None)
             step = 0
-        extents, steps2, (first, last) = collapse(extents, steps, borders)
+        extents, steps2, (first, last), _ = collapse(extents, steps, borders)
         kind = "sum" if node.op == "reduce_sum" else "max"
         split = (first, last - first, len(extents) - last)
         return Expression(extents, steps2, ()), Reduction(kind, step, split)
@@ -344,6 +350,19 @@ class _Lowering:
                     raise RuntimeError(f"the kernel that makes the gate updates {name}")
                 after[writer].add(maker[gate])
         return {k: frozenset(v) for k, v in after.items()}
+
+
+def _copy(size: int, number: int, reads: tuple[int, ...], writes: tuple[int, ...], label: str) -> Kernel:
+    return Kernel(number, "copy", reads, writes, {"bytes": size}, producer_reads=1, label=label)
+
+
+def _copy_part(new: Value, number: int, reads: tuple[int, ...], writes: tuple[int, ...], label: str) -> Kernel:
+    """Of a part to where it lies among the whole."""
+    part, whole = new.node.inputs
+    steps = [Step("identity", (Operand(0, row_major(part.shape)),))]
+    extents, made, _, into = collapse(part.shape, steps, into=((0, row_major(whole.shape)),))
+    expression = Expression(extents, made, ((0, 0),), into=into)
+    return Kernel(number, "loop", reads, writes, expression=expression, label=label)
 
 
 def _fit(units: int, unit_bytes: int, limit: int, multiple: int) -> int:

@@ -50,7 +50,7 @@ def names(program: Program) -> dict[int, str]:
                 raise Contradiction(kernel.writes[0], f"{kernel.label} reads storage that was not written there")
             found[kernel.writes[0]] = back
         else:
-            found.update(_results(kernel, found))
+            found.update(_results(kernel, found, program))
         for w in kernel.writes:
             of = program.instances[w].of
             if of is not None and found.get(of) != found[w]:
@@ -62,7 +62,7 @@ def _place(kernel: Kernel) -> tuple[int, int]:
     return kernel.params["at"], kernel.params["at"] + kernel.params["bytes"]
 
 
-def _results(kernel: Kernel, found: dict[int, str]) -> dict[int, str]:
+def _results(kernel: Kernel, found: dict[int, str], program: Program) -> dict[int, str]:
     own = [found.get(r, "") for r in kernel.reads[: kernel.producer_reads]]
     raw = _digest(kernel.family, sorted(kernel.params.items()), own)
     if kernel.expression is None:
@@ -77,7 +77,8 @@ def _results(kernel: Kernel, found: dict[int, str]) -> dict[int, str]:
         if isinstance(a, Temp):
             return made[a.index]
         value = raw if a.raw else found.get(kernel.reads[a.read], "")
-        return value if a.strides == dense else _digest(value, a.strides, e.extents)
+        whole = a.raw or a.block or a.packed or _elements(program, kernel.reads[a.read]) == prod(e.extents)
+        return value if a.strides == dense and whole else _digest(value, a.strides, e.extents)
 
     for step in e.steps:
         made.append(_digest(step.op, step.attrs, [name(a) for a in step.args]))
@@ -85,7 +86,14 @@ def _results(kernel: Kernel, found: dict[int, str]) -> dict[int, str]:
         r = kernel.reduction
         return {kernel.writes[0]: _digest("reduce", r.kind, r.split, e.extents, made[r.step])}
     named = {kernel.writes[write]: made[step] for write, step in e.results}
+    for write, strides in e.into:  # a new part of what the state held before
+        w = kernel.writes[write]
+        named[w] = _digest("part", program.instances[w].state, strides, e.extents, named[w])
     return {w: named.get(w, raw if n == 0 else _digest(raw, n)) for n, w in enumerate(kernel.writes)}
+
+
+def _elements(program: Program, i: int) -> int:
+    return prod(program.instances[i].spec.shape)
 
 
 def _digest(*parts: Any) -> str:

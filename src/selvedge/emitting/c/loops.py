@@ -131,31 +131,33 @@ def loop(expression: Expression, at: Pointers) -> list[str]:
     depth = len(expression.extents)
     lines = _open(expression.extents, "i")
     body = _steps(expression.steps, at, [f"i{d}" for d in range(depth)])
-    flat = _index(_dense(expression.extents), [f"i{d}" for d in range(depth)])
+    dense, into = _dense(expression.extents), dict(expression.into)
     for write, step in expression.results:
-        body.append(f"{at.writes[write]}[{flat}] = {_cast(at.write_dtypes[write], f't{step}')};")
+        where = _index(into.get(write, dense), [f"i{d}" for d in range(depth)])
+        body.append(f"{at.writes[write]}[{where}] = {_cast(at.write_dtypes[write], f't{step}')};")
     return _nest(lines, body, depth)
 
 
 def block_loop(expression: Expression, at: Pointers, first: str, last: str) -> list[str]:
     """The elements ``first`` to ``last``, of the raw tile from its own first, by blocks: what is quantised waits on the
     stack until the largest of its block is known."""
-    size, dense = expression.block, _dense(expression.extents)
+    size, dense, into = expression.block, _dense(expression.extents), dict(expression.into)
     scales = {step: write for write, step in expression.scales}
     raw = "i" if first == "0" else f"i - {first}"
+
+    def index(strides: tuple[int, ...]) -> str:
+        if strides == dense:
+            return "i"
+        terms = [
+            f"{_axis(d, n)} * {s}" if s != 1 else _axis(d, n)
+            for s, d, n in zip(strides, dense, expression.extents, strict=True) if s
+        ]  # fmt: skip
+        return " + ".join(terms) or "0"
 
     def load(a: Operand) -> str:
         if a.raw:
             return f"{at.raw}[{raw}]"
-        if a.block:
-            return _load(at, a, f"b / {size}")
-        if a.strides == dense:
-            return _load(at, a, "i")
-        terms = [
-            f"{_axis(d, n)} * {s}" if s != 1 else _axis(d, n)
-            for s, d, n in zip(a.strides, dense, expression.extents, strict=True) if s
-        ]  # fmt: skip
-        return _load(at, a, " + ".join(terms) or "0")
+        return _load(at, a, f"b / {size}" if a.block else index(a.strides))
 
     body, closing, waiting = [], [], []
     for number_, step in enumerate(expression.steps):
@@ -170,7 +172,7 @@ def block_loop(expression: Expression, at: Pointers, first: str, last: str) -> l
             body.append(f"const real t{number_} = {_apply(step, args)};")
     for write, made in expression.results:
         if made not in scales:
-            body.append(f"{at.writes[write]}[i] = {_cast(at.write_dtypes[write], f't{made}')};")
+            body.append(f"{at.writes[write]}[{index(into.get(write, dense))}] = {_cast(at.write_dtypes[write], f't{made}')};")
     head = [
         f"for (int32_t b = {first}; b < {last}; b += {size}) {{",
         f"const int32_t e = sv_min_int(b + {size}, {last});",
@@ -187,6 +189,7 @@ def tile_loop(expression: Expression, at: Pointers, base: str, count: str) -> li
     """The expression over ``count`` elements from element ``base`` on: pointers are to whole arrays, the raw tile's to
     its own first element. A second loop axis is the columns of a row."""
     assert not expression.block
+    assert all(strides == _dense(expression.extents) for _, strides in expression.into), "a part in one piece"
     columns = expression.extents[-1] if len(expression.extents) > 1 else 0
     two = any(
         isinstance(a, Operand) and a.strides != _dense(expression.extents) and any(a.strides)

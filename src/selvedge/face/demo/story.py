@@ -71,7 +71,7 @@ def _tell(seed: int, display: Display) -> Outcome:
         raise SelvedgeError(f"the checking build found a fault: {real.faults[0]}")
     display.say(f"compiled; painted memory shows {real.arena:,} B of arena, {max(real.stack.values()):,} B of stack")
 
-    torch_bytes = job.bytes_in_pytorch(plan.updated)
+    torch_bytes = job.bytes_in_pytorch(plan.programs.updated)
 
     def show(point: Point, step_s: float) -> None:
         display.progress(

@@ -31,6 +31,8 @@ def pruned(kernel: Kernel, keep: Collection[int], instances: Mapping[int, Instan
         writes = (like[0], *(w for w in writes if w != like[0]))
     expression, reads = _only(kernel.expression, [(made[w], i) for i, w in enumerate(writes)], kernel)
     position = {w: i for i, w in enumerate(writes)}
+    into = ((kernel.writes[w], strides) for w, strides in kernel.expression.into)
+    expression = replace(expression, into=tuple((position[w], strides) for w, strides in into if w in position))
     at = {r: i for i, r in enumerate(reads)}
     fixed = kernel.producer_reads
     inplace = tuple(
@@ -104,8 +106,11 @@ def derived(kernel: Kernel, wanted: int, instances: Mapping[int, Instance]) -> K
 
 
 def _held(makes: dict[int, int], step: int, goal: int, kernel: Kernel, instances: Mapping[int, Instance]) -> bool:
-    """Is the value of ``step`` another result of the kernel, in memory as exactly as in a register? A mask is not."""
-    return step in makes and step != goal and instances[kernel.writes[makes[step]]].spec.is_float
+    """Is the value of ``step`` another result of the kernel, in memory as exactly as in a register? A mask is not, and
+    of a part the loops read the whole."""
+    if step not in makes or step == goal or (kernel.expression and makes[step] in dict(kernel.expression.into)):
+        return False
+    return instances[kernel.writes[makes[step]]].spec.is_float
 
 
 def _only(e: Expression, goals: Sequence[tuple[int, int]], kernel: Kernel) -> tuple[Expression, tuple[int, ...]]:
