@@ -212,6 +212,29 @@ def unslice(rng: Rng) -> Case:
 
 
 @MAKERS.append
+def part(rng: Rng) -> Case:
+    x = torch.from_numpy(rng.normal(size=_shape(rng, 3)))
+    axis = int(rng.integers(0, 3))
+    count = int(rng.integers(1, x.shape[axis] + 1))
+    # Nothing is differentiated through a part: it is what learns.
+    return Case("part", (x.numpy(),), lambda x: x.detach().narrow(axis, 0, count), {"axis": axis, "count": count})
+
+
+@MAKERS.append
+def with_part(rng: Rng) -> Case:
+    old = rng.normal(size=_shape(rng, 3))
+    axis = int(rng.integers(0, 3))
+    new = rng.normal(size=(*old.shape[:axis], int(rng.integers(1, old.shape[axis] + 1)), *old.shape[axis + 1 :]))
+
+    def place(new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
+        whole = old.detach().clone()
+        whole.narrow(axis, 0, new.shape[axis]).copy_(new.detach())
+        return whole
+
+    return Case("with_part", (new, old), place, {"axis": axis})
+
+
+@MAKERS.append
 def pad(rng: Rng) -> Case:
     before, after = (tuple(int(n) for n in rng.integers(0, 3, 2)) for _ in range(2))
     widths = (before[1], after[1], before[0], after[0])

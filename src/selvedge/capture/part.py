@@ -1,7 +1,7 @@
 """Which part of a weight learns: its first input channels, and how their gradient alone is made.
 
-Lin et al., "On-Device Training Under 256KB Memory" (arXiv:2206.15472), section 3.2: of a layer that learns in part, only
-those channels of its input are saved, and gradient and optimiser state have the part's shape.
+Lin et al., "On-Device Training Under 256KB Memory" (arXiv:2206.15472), sparse update: of a layer that learns in part,
+only those channels of its input are saved, and gradient and optimiser state have the part's shape.
 """
 
 from __future__ import annotations

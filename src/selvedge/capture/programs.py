@@ -180,7 +180,9 @@ class _Learning:
         if not found:
             raise InvalidInput("update", ", ".join(self.update), "none of these influences the loss")
         whole = {name: found[weight] for name, weight in weights.items() if weight in found}
-        return {name: g if (part := self.update[name]) is None else part_of_gradient(g, part) for name, g in whole.items()}
+        return {
+            name: g if (part := self.update[name]) is None else part_of_gradient(g, part) for name, g in whole.items()
+        }
 
     def _updated(self, found: Mapping[str, ir.Value], loss: ir.Value | None) -> tuple[dict[str, ir.Value], ...]:
         """(state, outputs) of the update by the gradients ``found``. loss: what they were made of in this program."""

@@ -12,24 +12,29 @@ VIEWS = ("reshape",)
 def saved(step: ir.Graph, names: Iterable[str]) -> dict[str, Mapping[str, int]]:
     """Name -> {key of a forward value: its bytes}, read off the graph of a step that updates all of ``names``.
 
-    A value counts if it depends on an input; a view is what it views. Lowering may
-    save less (a sign instead of a value): what this is for is an estimate.
+    A value counts if it depends on an input; a view is what it views, and the slice of one, for a weight that learns in
+    part, is all that is kept of it. Lowering may save less (a sign instead of a value): this is for an estimate.
     """
     order = {node: i for i, node in enumerate(step.nodes())}
     forward = _ancestors([step.outputs["loss"]])
     computed: set[ir.Node] = set()
     for node in order:
-        if node in forward and (node.op == "input" or any(v.node in computed for v in node.inputs)):
+        early = node in forward or _sliced(node, forward)
+        if early and (node.op == "input" or any(v.node in computed for v in node.inputs)):
             computed.add(node)
     made: dict[str, Mapping[str, int]] = {}
     for name in names:
         found: dict[str, int] = {}
         for node in _ancestors([step.outputs[name]]) - forward:
-            for value in map(_viewed, node.inputs):
+            for value in () if _sliced(node, forward) else map(_viewed, node.inputs):
                 if value.node in computed:
                     found[f"{order[value.node]}.{value.index}"] = value.spec.bytes
         made[name] = found
     return made
+
+
+def _sliced(node: ir.Node, forward: set[ir.Node]) -> bool:
+    return node.op == "slice" and _viewed(node.inputs[0]).node in forward
 
 
 def _viewed(value: ir.Value) -> ir.Value:

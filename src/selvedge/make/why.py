@@ -40,9 +40,9 @@ def why(plan: Plan) -> tuple[Choice, ...]:
 
 
 def _update(plan: Plan) -> Choice:
-    parts = plan.programs.parts
-    cut = "".join(f"; of {p.label(n)} the rest stays as it is, in RAM" for n, p in list(parts.items())[:NAMED])
-    cut += f", and so of {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+    parts = [part.label(n) for n, part in plan.programs.parts.items()]
+    named = ", ".join(parts[:NAMED]) + (f" and {len(parts) - NAMED} more" if len(parts) > NAMED else "")
+    cut = f"; the rest of {named} is frozen where it lies, in RAM" if parts else ""
     frozen = [s for s in plan.arrangement.slots.values() if s.kind == "parameter" and s.region != STATE]
     if not frozen:
         return Choice(f"update {plan.update}", f"as asked; every parameter learns, in RAM{cut}")

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from .check_part import BadPart, check_parts
 from .check_stream import BadStream, check_stream
 from .kernel import ARENA, FLASH, STATE, Expression, Kernel, Operand
 from .meaning import Contradiction, names
@@ -295,38 +296,17 @@ class _Checker:
             kept = prod(loops.extents[:first]) * prod(loops.extents[first + middle :])
             self._extent(kernel, kernel.writes[0], Extent(kept))
         self._blocks(kernel, loops)
-        self._parts(kernel, loops)
+        try:
+            for old in check_parts(kernel, loops, self.p.instances):
+                self._intact(old, f"whose rest stays when {kernel.label} writes a part")
+        except BadPart as fault:
+            self._fail(f"{kernel.label} {fault} ({self._name(fault.instance)})")
         into = dict(loops.into)
         for write, _ in loops.results:
             if write in into:
                 continue
             spec = self.specs[kernel.writes[write]]
             self._extent(kernel, kernel.writes[write], Extent(elements, REAL if spec.is_float else spec.dtype))
-
-    def _parts(self, kernel: Kernel, loops: Expression) -> None:
-        """A result with strides of its own is a part of a state: new numbers, each once, among those that stay, which
-        still are what they were."""
-        quantised = {i for i, step in enumerate(loops.steps) if step.op in QUANTIZE}
-        for write, strides in loops.into:
-            i = kernel.writes[write]
-            instance = self.p.instances.get(i)
-            if instance is None or instance.region != STATE or instance.state is None:
-                self._fail(f"{kernel.label} writes a part of {self._name(i)}, which is no state")
-                return
-            if kernel.reduction is not None or [s in quantised for w, s in loops.results if w == write] != [False]:
-                self._fail(f"{kernel.label} makes the part of {self._name(i)} otherwise than number by number")
-            least = 1
-            for stride, extent in reversed(list(zip(strides, loops.extents, strict=True))):
-                if stride < least:
-                    self._fail(f"{kernel.label} writes numbers of {self._name(i)} twice")
-                least = stride * extent
-            reach = 1 + sum(s * (n - 1) for s, n in zip(strides, loops.extents, strict=True))
-            if reach * np.dtype(instance.spec.dtype).itemsize > self.sizes[i] or not instance.spec.is_float:
-                self._fail(f"{kernel.label} writes behind {self._name(i)}")
-            old = [o for o in self.p.instances.values() if o.state == instance.state and o.version == 0]
-            if not old:
-                self._fail(f"{kernel.label} writes a part of {self._name(i)}, whose old value is not there")
-            self._intact(old[0].id, f"which stays beside the part that {kernel.label} writes")
 
     def _blocks(self, kernel: Kernel, loops: Expression) -> None:
         """Each step that quantises has codes and scales, and no block lies in two tiles."""

@@ -85,8 +85,8 @@ class Expression:
 
     results: pairs of (position in the kernel's ``writes``, index of the step that makes it). scales: the same, of the
     scales of the steps that quantise, whose codes are in ``results``. block: the loops go by blocks of so many elements
-    (0: they do not). into: the results that are a part of a state, written where the whole lies, with the strides of the
-    whole; every other result is dense.
+    (0: they do not). into: the results that are a part of a state, written where the whole lies and with its strides;
+    every other result is dense.
     """
 
     extents: tuple[int, ...]

@@ -43,6 +43,8 @@ class _Rewrite:
         self.coded: set[Use] = set()
         # What the gradients' norm is made of is the backward.
         forward = set(topological(v.node for name, v in graph.results.items() if name != "norm"))
+        # A part of an activation, for a weight that learns in part, is taken when the activation is made.
+        forward.update(n for n in self.nodes if n.op == "slice" and root(n.inputs[0]).node in forward)
         wanted = {root(v) for v in graph.outputs.values()}
         late: dict[Value, list[Use]] = {}
         for node in self.nodes:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import prod
 
 from ..device.cost import Work
+from ..ir.graph import ITEM_BYTES
 from .kernel import FLASH, Instance, Kernel
 from .stream import traffic
 
@@ -46,13 +47,24 @@ def work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: s
 def bytes_moved(kernel: Kernel, instances: Mapping[int, Instance]) -> int:
     """Bytes that ``kernel`` reads and writes: of a streamed one, what its inner kernels do and twice each row moved."""
     known = {**instances, **{w.value.id: w.value for w in kernel.windows}}
-    touched = sum(known[i].spec.bytes for k in kernel.inner or (kernel,) for i in (*k.reads, *k.writes))
-    return touched + (2 * traffic(kernel, known)[1] if kernel.inner else 0)
+    return sum(_touched(k, known) for k in kernel.inner or (kernel,)) + (
+        2 * traffic(kernel, known)[1] if kernel.inner else 0
+    )
+
+
+def _touched(kernel: Kernel, known: Mapping[int, Instance]) -> int:
+    """Bytes of all operands and results; of a state that gets a new part, what is read and written of it."""
+    whole, e = sum(known[i].spec.bytes for i in (*kernel.reads, *kernel.writes)), kernel.expression
+    for write, _ in () if e is None else e.into:
+        new = known[kernel.writes[write]]
+        rest = new.spec.bytes - prod(e.extents) * ITEM_BYTES[new.spec.dtype]
+        whole -= rest * (1 + sum(known[r].state == new.state for r in kernel.reads))
+    return whole
 
 
 def _work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: str, flash: bool) -> Work:
     touched = [instances[i] for i in (*kernel.reads, *kernel.writes)]
-    moved = sum(i.spec.bytes for i in touched)
+    moved = _touched(kernel, instances)
     frozen = sum(instances[i].spec.bytes for i in kernel.reads if instances[i].region == FLASH) if flash else 0
     dtype = next((i.spec.dtype for i in reversed(touched) if i.spec.is_float), "float32")
     macs, single, line = _producer(kernel, lanes)

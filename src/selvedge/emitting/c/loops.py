@@ -172,7 +172,9 @@ def block_loop(expression: Expression, at: Pointers, first: str, last: str) -> l
             body.append(f"const real t{number_} = {_apply(step, args)};")
     for write, made in expression.results:
         if made not in scales:
-            body.append(f"{at.writes[write]}[{index(into.get(write, dense))}] = {_cast(at.write_dtypes[write], f't{made}')};")
+            body.append(
+                f"{at.writes[write]}[{index(into.get(write, dense))}] = {_cast(at.write_dtypes[write], f't{made}')};"
+            )
     head = [
         f"for (int32_t b = {first}; b < {last}; b += {size}) {{",
         f"const int32_t e = sv_min_int(b + {size}, {last});",
