@@ -101,6 +101,10 @@ def _native() -> dict[str, Any]:
     return _pytest("tests/make/test_random_models_native.py", 300)
 
 
+def _parts() -> dict[str, Any]:
+    return _pytest("tests/make/test_parts.py::test_parts_of_random_models_learn_as_in_pytorch_within_their_arena", 100)
+
+
 def _changes() -> dict[str, Any]:
     return _pytest("tests/make/test_change.py::test_every_proposed_change_fits_when_applied", 300)
 
@@ -164,6 +168,9 @@ PROOFS: Mapping[str, Proof] = {
     "random models, native": Proof(
         _native, (*_SRC, "native", "tests/models.py", "tests/oracle.py", "tests/make/test_random_models_native.py")
     ),
+    "parts of random models, native": Proof(
+        _parts, (*_SRC, "native", "tests/models.py", "tests/oracle.py", "tests/make/test_parts.py")
+    ),
     "changes that a refusal proposes": Proof(_changes, (*_SRC, "tests/models.py", "tests/make/test_change.py")),
     "zoo gradients, and twenty steps in double": Proof(
         _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")
@@ -191,6 +198,7 @@ UNPROVEN = frozenset(
     (
         "operators on PyTorch's own samples",
         "random models, native",
+        "parts of random models, native",
         "zoo gradients, and twenty steps in double",
         "bytes of accumulation, clipping and state",
         "demo, five seeds",

@@ -56,6 +56,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "random models, interpreter": "tests/capture/test_random_models.py",
         "operators on PyTorch's own samples": "tests/capture/test_operator_database.py",
         "random models, native": "tests/make/test_random_models_native.py",
+        "parts of random models, native": "tests/make/test_parts.py",
         "changes that a refusal proposes": "tests/make/test_change.py",
         "zoo gradients, and twenty steps in double": "tests/make/test_gradients.py",
         "bytes of accumulation, clipping and state": "tests/make/test_optimizer_bytes.py",
