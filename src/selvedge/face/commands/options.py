@@ -26,7 +26,12 @@ Device = Annotated[
 ]
 Budget = Annotated[str | None, typer.Option("--budget", help="Limits, as ram=48KiB,flash=256KiB.")]
 Update = Annotated[
-    str, typer.Option("--update", help="full, auto, last:K, bias, or names.", autocompletion=completion.updates)
+    str,
+    typer.Option(
+        "--update",
+        help="full, auto, last:K, bias, or names; NAME[:25%] or NAME[:16] for input channels.",
+        autocompletion=completion.updates,
+    ),
 ]
 Contribution = Annotated[
     Path | None,
