@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from torch import nn
 
 import selvedge as sv
+from selvedge.choose import FRACTIONS
 from selvedge.choose.measure import Alone, allocation, batches, first_order, fisher, shares
 from selvedge.learn.metrics import Arrays, score
 
@@ -88,9 +91,13 @@ def test_an_allocation_sums_to_the_loss_that_is_lost(net: nn.Module, data: tuple
     assert sum(v.sum() for v in found.values()) == pytest.approx(lost, rel=0.05)
 
 
-def test_the_best_channels_come_first() -> None:
-    assert shares(np.array([[1.0], [0.0], [3.0], [0.0], [0.0], [0.0], [0.0], [0.0]])) == (0.75, 1.0, 1.0)
-    assert shares(np.ones((1, 9))) == shares(np.zeros(8)) == ()
+def test_shares_are_of_the_first_input_channels() -> None:
+    each = np.array([[1.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 4.0]])
+    assert shares(each, 1) == (0.125, 0.125, 0.5)
+    assert shares(each.T, 0) == (0.125, 0.125, 0.5)
+    assert shares(np.ones((9, 1)), 1) == shares(np.zeros((2, 8)), 1) == ()
+    assert shares(np.array([[2.0, -1.0, 0.0]]), 1) == (1.0, 1.0, 1.0)  # what the rest would lose is not to be had
+    assert shares(np.array([[-1.0, 2.0, 0.0]]), 1) == (0.0, 0.0, 1.0)
 
 
 def test_it_is_kept_after_each_tensor_and_goes_on(
@@ -120,14 +127,26 @@ def test_auto_takes_what_contributes_most_of_what_fits(
     net: nn.Module, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     found = sv.contribution(net, data, steps=20, file=tmp_path / "c.toml")
-    scores = {t.name: t.score for t in found.tensors}
+    worth = {t.name: t.score for t in found.tensors}
+    cuts = {t.name: dict(zip(FRACTIONS, t.shares, strict=False)) for t in found.tensors}
+
+    def gain(made: sv.Plan) -> float:
+        """Of what learns; of a part, the share of the fraction that it is."""
+        programs = made.programs
+        total = 0.0
+        for n in programs.updated:
+            part = programs.parts.get(n)
+            counts = {} if part is None else {ceil(f * part.of): share for f, share in cuts[n].items()}
+            total += worth[n] * (1.0 if part is None else counts[part.count])
+        return total
+
     example = torch.zeros(1, 1, 8, 8)
     full, least = (sv.plan(net, example, update=u).arena_bytes for u in ("full", "6.bias"))
     gained, sets = [], set()
     for ram in range(least, full + 1, max(1, (full - least) // 5)):
         made = sv.plan(net, example, update="auto", contribution=tmp_path / "c.toml", budget=f"ram={ram}")
         assert made.arena_bytes <= ram
-        gained.append(sum(scores[n] for n in made.updated))
+        gained.append(gain(made))
         sets.add(made.updated)
         said = {c.what: c.why for c in made.why}
         assert f"{len(made.updated)} of 8 tensors" in said["chosen"]
@@ -136,8 +155,9 @@ def test_auto_takes_what_contributes_most_of_what_fits(
             other = sv.plan(net, example, update="auto", budget=f"ram={ram}")
         except sv.DoesNotFit:
             continue
-        assert gained[-1] >= sum(scores[n] for n in other.updated) - 1e-5
-    assert gained == sorted(gained)
+        assert gained[-1] >= gain(other) - 1e-5 * sum(worth.values())
+    assert all(b >= a - 1e-5 * sum(worth.values()) for a, b in pairwise(gained))
+    assert any("[:" in name for names in sets for name in names)
     assert len(sets) > 2
     real = sv.measured(made)
     assert (real.arena, real.faults) == (made.arena_bytes, ())

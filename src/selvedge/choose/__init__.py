@@ -1,7 +1,7 @@
 """What to update: how much each tensor contributes, and the set that contributes most under a budget."""
 
 from .contribution import CHOICES, FRACTIONS, METHODS, Contribution, Tensor
-from .saved import saved
+from .saved import inputs, saved
 from .search import Candidate, Cost, Found, search
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Cost",
     "Found",
     "Tensor",
+    "inputs",
     "saved",
     "search",
 ]

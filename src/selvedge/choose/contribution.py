@@ -15,13 +15,13 @@ from ..errors import InvalidInput
 
 METHODS = ("allocation", "loss_decrease", "fisher", "first_order")
 CHOICES = ("open", "always", "never")
-FRACTIONS = (0.125, 0.25, 0.5)  # of a tensor's output channels, the best first
+FRACTIONS = (0.125, 0.25, 0.5)  # of a weight's input channels, from the first on
 LIMIT = 1 << 26  # bytes: no file of ours is larger
 _HEAD = """\
 # What each tensor contributes when it learns, the greatest first: sv.plan(..., update="auto", contribution=THIS FILE).
 # You may edit score, and choice: "open" leaves it to the planner, "always" and "never" do not.
 # score: {unit}.
-# shares: the part of the score that the best 1/8, 1/4 and 1/2 of the output channels hold.
+# shares: how much of the score the first 1/8, 1/4 and 1/2 of a weight's input channels hold; those may learn alone.
 """
 _UNITS = {
     "allocation": "the tensor's part in the loss that held-out samples lose while all tensors learn together",
@@ -35,7 +35,7 @@ _UNITS = {
 class Tensor:
     """``bytes``: of the parameter alone. ``score`` >= 0 in the method's unit.
 
-    shares: how much of the score the best 1/8, 1/4 and 1/2 of the output channels hold; () for a tensor without any.
+    shares: how much of the score the first 1/8, 1/4 and 1/2 of the input channels hold; () for a tensor without any.
     """
 
     name: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -139,16 +140,15 @@ def first_order(gradients: Session, samples: Samples) -> dict[str, Array]:
     return {n: _face(gradients, n, squared) for n, squared in found.items()}
 
 
-def shares(each: Array) -> tuple[float, ...]:
-    """The part of the whole that the best 1/8, 1/4 and 1/2 of the first axis (output channels) hold, to four digits; ()
-    where there is one channel, or nothing to share."""
-    if each.ndim == 0 or len(each) < 2:
+def shares(each: Array, axis: int) -> tuple[float, ...]:
+    """How much of the whole the first 1/8, 1/4 and 1/2 of ``axis`` (input channels; rounded up) hold, to four digits,
+    at most 1; () where there is one channel, or nothing to share."""
+    channels = np.moveaxis(each, axis, 0).reshape(each.shape[axis], -1).sum(1)
+    total = channels.sum()
+    if len(channels) < 2 or total <= 0:
         return ()
-    rows = np.sort(np.maximum(0, each.reshape(len(each), -1).sum(1)))[::-1]
-    total = rows.sum()
-    if total <= 0:
-        return ()
-    return tuple(round(float(rows[: max(1, round(f * len(rows)))].sum() / total), 4) for f in FRACTIONS)
+    held = [float(channels[: ceil(f * len(channels))].sum() / total) for f in FRACTIONS]
+    return tuple(round(min(1.0, max(0.0, share)), 4) for share in held)
 
 
 def batches(count: int, steps: int, size: int, seed: int) -> Array:

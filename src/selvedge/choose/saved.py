@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from .. import ir
 
 VIEWS = ("reshape",)
+PRODUCTS = ("conv2d_weight_grad", "matmul")
 
 
 def saved(step: ir.Graph, names: Iterable[str]) -> dict[str, Mapping[str, int]]:
@@ -15,13 +16,7 @@ def saved(step: ir.Graph, names: Iterable[str]) -> dict[str, Mapping[str, int]]:
     A value counts if it depends on an input; a view is what it views, and the slice of one, for a weight that learns in
     part, is all that is kept of it. Lowering may save less (a sign instead of a value): this is for an estimate.
     """
-    order = {node: i for i, node in enumerate(step.nodes())}
-    forward = _ancestors([step.outputs["loss"]])
-    computed: set[ir.Node] = set()
-    for node in order:
-        early = node in forward or _sliced(node, forward)
-        if early and (node.op == "input" or any(v.node in computed for v in node.inputs)):
-            computed.add(node)
+    order, forward, computed = _computed(step)
     made: dict[str, Mapping[str, int]] = {}
     for name in names:
         found: dict[str, int] = {}
@@ -31,6 +26,34 @@ def saved(step: ir.Graph, names: Iterable[str]) -> dict[str, Mapping[str, int]]:
                     found[f"{order[value.node]}.{value.index}"] = value.spec.bytes
         made[name] = found
     return made
+
+
+def inputs(step: ir.Graph, names: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Name -> those keys of :func:`saved` that are its layer's inputs: all that is read by channels of its own."""
+    order, forward, computed = _computed(step)
+    made = {}
+    for name in names:
+        spec = step.state[name].spec
+        made[name] = frozenset(
+            f"{order[value.node]}.{value.index}"
+            for node in _ancestors([step.outputs[name]]) - forward
+            if node.op in PRODUCTS and node.specs[0] == spec
+            for value in map(_viewed, node.inputs)
+            if value.node in computed
+        )
+    return made
+
+
+def _computed(step: ir.Graph) -> tuple[dict[ir.Node, int], set[ir.Node], set[ir.Node]]:
+    """The place of every node, the nodes of the forward pass, and what of them depends on an input."""
+    order = {node: i for i, node in enumerate(step.nodes())}
+    forward = _ancestors([step.outputs["loss"]])
+    computed: set[ir.Node] = set()
+    for node in order:
+        early = node in forward or _sliced(node, forward)
+        if early and (node.op == "input" or any(v.node in computed for v in node.inputs)):
+            computed.add(node)
+    return order, forward, computed
 
 
 def _sliced(node: ir.Node, forward: set[ir.Node]) -> bool:

@@ -1,7 +1,7 @@
 """The set of tensors that contributes most under a budget, with the planner in the loop.
 
 What a set costs is its plan: what is saved for the deepest tensor serves the others too, and the peak is a maximum.
-So the knapsack proposes and the planner disposes, in two parts. First, saved activations are estimated as additive
+So the knapsack proposes and the planner disposes, in two phases. First, saved activations are estimated as additive
 beyond what the planner says of each tensor alone - which fixes the depth of the backward pass - and each plan's error
 moves the capacity, until a good set is known to fit. Then the estimate is dropped: what remains are facts, namely that
 a set's transient bytes (seconds, joules) are at least those of any of its subsets that was planned. The best set under
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from .knapsack import Estimate, Item, Room, solve
 
-ESTIMATES, FACTS = 8, 12  # plans at most in each part, beside one a tensor
+ESTIMATES, FACTS = 8, 12  # plans at most in each phase, beside one a tensor and one of its smallest part
 SCALE = 10**6  # scores are parts of so many
 
 
@@ -36,13 +36,16 @@ Planner = Callable[[frozenset[str]], "Cost | None"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``score``: its contribution, in any unit. The rest: see :class:`Item`."""
+    """``score``: its contribution, in any unit; that of a part is at most the whole's. The rest: see :class:`Item`."""
 
     name: str
     score: float
     bytes: int
     saved: Mapping[str, int]
     fixed: bool | None = None
+    of: str = ""
+    channels: int = 0
+    copied: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,13 @@ class _Search:
             return self.known[names]
         cost = self.known[names] = self.planner(names)
         if cost is None:  # it has no plan: nothing in it influences the loss
-            self.rooms.append(Room(names, -1))
+            self.rooms.append(Room(names, -1, more=True))
             return None
-        self.rooms.append(Room(names, self.ram - cost.transient if cost.fits or cost.ample else -1))
+        ample = cost.fits or cost.ample
+        self.rooms.append(Room(names, self.ram - cost.transient if ample else -1))
+        copied = sum(item.copied for item in self.items if item.name in names)
+        if ample and copied:
+            self.rooms.append(Room(names, self.ram - cost.transient + copied, more=True))
         if cost.fits and self.score(names) > self.top and self.allowed(names):
             self.best = names
         return cost
@@ -88,6 +95,11 @@ class _Search:
         return sum(item.score for item in self.items if item.name in names)
 
     @property
+    def wholes(self) -> frozenset[str]:
+        """All tensors that may learn."""
+        return frozenset(item.name for item in self.items if not item.channels)
+
+    @property
     def top(self) -> int:
         return -1 if self.best is None else self.score(self.best)
 
@@ -96,8 +108,10 @@ class _Search:
 
     def estimated(self) -> None:
         """Improve ``best`` by sets whose saved bytes are estimated; the error of each plan moves the capacity."""
-        alone = {item.name: cost for item in self.items if (cost := self.known[frozenset((item.name,))]) is not None}
+        alone = {n: cost for item in self.items if (cost := self.known.get(frozenset((n := item.name,)))) is not None}
         rest = {name: cost.transient - self.saved(frozenset((name,))) for name, cost in alone.items()}
+        # A part that was not planned alone is taken for its whole, but for what it saves.
+        rest.update({i.name: rest[i.tensor] for i in self.items if i.name not in rest and i.tensor in rest})
         error = 0
         for _ in range(ESTIMATES):
             estimates = [Estimate(name, self.ram - rest[name] - error) for name in rest]
@@ -117,7 +131,7 @@ class _Search:
 
     def facts(self) -> int:
         """Plan what the facts allow until nothing better is left, or the plans are used up; the bound."""
-        bound = sum(item.score for item in self.items)
+        bound = self.score(self.wholes)
         for _ in range(FACTS):
             found = solve(self.items, self.rooms, above=self.top)
             if found is None:
@@ -138,25 +152,34 @@ class _Search:
         return frozenset(kept)
 
 
+def _smallest(items: Sequence[Item], tensor: str) -> Item:
+    """The part of ``tensor`` that costs least; the whole where it has none."""
+    return min((i for i in items if i.tensor == tensor), key=lambda i: (not i.channels, i.channels))
+
+
 def search(candidates: Sequence[Candidate], ram: int, planner: Planner) -> Found | None:
     """The set of the greatest summed score that ``planner`` says fits; None where none was found.
 
     What contributes nothing is left out, unless it is fixed. planner: the cost of a set of names, None where the set
     has no plan. Deterministic.
     """
-    total = sum(c.score for c in candidates if c.fixed is not False)
+    total = sum(c.score for c in candidates if c.fixed is not False and not c.channels)
     if total <= 0:
         return None
-    scored = [Item(c.name, round(SCALE * c.score / total), c.bytes, c.saved, c.fixed) for c in candidates]
+    scored = [
+        Item(c.name, round(SCALE * c.score / total), c.bytes, c.saved, c.fixed, c.of, c.channels, c.copied)
+        for c in candidates
+    ]
     items = [item for item in scored if item.fixed or (item.fixed is None and item.score)]
     work = _Search(items, ram, planner)
-    work.cost(frozenset(item.name for item in items))
+    work.cost(work.wholes)
     if work.best is None:
         for item in items:
-            work.cost(frozenset((item.name,)))
+            if item.name in work.wholes or item is _smallest(items, item.tensor):
+                work.cost(frozenset((item.name,)))
         work.estimated()
     bound = work.facts()
     if work.best is None:
         return None
-    whole = sum(item.score for item in items)
+    whole = work.score(work.wholes)
     return Found(work.best, work.top / whole, bound / whole, len(work.known))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING
 
 from ..capture import Captured
-from ..choose import Candidate, Contribution, Cost, Found, saved, search
+from ..capture.part import channels
+from ..choose import FRACTIONS, Candidate, Contribution, Cost, Found, inputs, saved, search
 from ..device.sizes import format_bytes
 from ..errors import InvalidInput
 from ..planning.schedule import Choice
@@ -49,18 +51,7 @@ def _contributing(wish: Wish, captured: Captured, attempt: Attempt, measured: Co
     # What it saves by rows or by making again would hide what each tensor costs, and every plan would take longer.
     wish = replace(wish, trade=NOTHING)
     whole = attempt(replace(wish, update="full"), captured)
-    step, slots = whole.programs.step, whole.arrangement.slots
-    learns = set(whole.programs.updated)
-    reads = saved(step, whole.programs.updated)
-    kept = {
-        n: slots[n].bytes + sum(s.bytes for name, s in slots.items() if name.startswith(f"{n}.") and s.kind in BESIDE)
-        for n in whole.programs.updated
-    }
-    candidates = [
-        Candidate(t.name, t.score, kept[t.name], reads[t.name], {"always": True, "never": False}.get(t.choice))
-        for t in measured.tensors
-        if t.name in learns
-    ]
+    candidates = _candidates(whole, captured, measured)
     plans: dict[frozenset[str], Plan] = {}
 
     def cost(names: frozenset[str]) -> Cost | None:
@@ -78,15 +69,43 @@ def _contributing(wish: Wish, captured: Captured, attempt: Attempt, measured: Co
     if found is None:
         return None
     made = plans[found.names]
-    lines = _reasons(made, found, measured)
+    lines = _reasons(made, found, measured, {c.name: c for c in candidates})
     return replace(made, arrangement=replace(made.arrangement, choices=lines))
+
+
+def _candidates(whole: Plan, captured: Captured, measured: Contribution) -> list[Candidate]:
+    """Every tensor of ``whole``, the plan of all, and of those that are open the parts whose share was measured."""
+    step, slots, learns = whole.programs.step, whole.arrangement.slots, whole.programs.updated
+    reads, own = saved(step, learns), inputs(step, learns)
+    cut = channels(captured.graph, learns)
+    made: list[Candidate] = []
+    for t in measured.tensors:
+        if t.name not in reads:
+            continue
+        fixed = {"always": True, "never": False}.get(t.choice)
+        beside = sum(s.bytes for name, s in slots.items() if name.startswith(f"{t.name}.") and s.kind in BESIDE)
+        size, read, part = slots[t.name].bytes, reads[t.name], cut[t.name]
+        made.append(Candidate(t.name, t.score, size + beside, read, fixed))
+        if isinstance(part, str) or fixed is not None:
+            continue
+        counts = {ceil(f * part.of): share for f, share in zip(FRACTIONS, t.shares, strict=False)}
+        for count, share in counts.items():
+            if count == part.of:
+                continue
+            # A part keeps its channels of the layer's input; all else is kept as for the whole.
+            cuts = {f"{k}[:{count}]": b * count // part.of for k, b in read.items() if k in own[t.name]}
+            kept = {k: b for k, b in read.items() if k not in own[t.name]} | cuts
+            name, state = f"{t.name}[:{count}]", beside * count // part.of
+            made.append(Candidate(name, share * t.score, size + state, kept, None, t.name, count, sum(cuts.values())))
+    return made
 
 
 def spelt(names: frozenset[str], captured: Captured) -> str:
     """``names`` as an update: "full" where they are all that can learn."""
     if names >= set(captured.trainable):
         return "full"
-    return ",".join(n for n in captured.state if n in names)
+    place = {n: i for i, n in enumerate(captured.state)}
+    return ",".join(sorted(names, key=lambda n: place[n] if n in place else place[n.rpartition("[:")[0]]))
 
 
 def require(measured: Contribution, captured: Captured) -> None:
@@ -106,11 +125,13 @@ def require(measured: Contribution, captured: Captured) -> None:
         raise InvalidInput("contribution", f"of {len(measured.tensors)} tensors of {len(sizes)}", fix)
 
 
-def _reasons(made: Plan, found: Found, measured: Contribution) -> tuple[Choice, ...]:
-    scores = {t.name: t.score for t in measured.tensors}
-    names = sorted(found.names, key=lambda n: (-scores[n], n))
+def _reasons(
+    made: Plan, found: Found, measured: Contribution, candidates: Mapping[str, Candidate]
+) -> tuple[Choice, ...]:
+    names = sorted(found.names, key=lambda n: (-candidates[n].score, n))
+    taken = {candidates[n].of or n for n in found.names}
     named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-    left = [t.name for t in measured.ranked() if t.name not in found.names and t.score > 0]
+    left = [t.name for t in measured.ranked() if t.name not in taken and t.score > 0]
     best = (
         "no set that fits has more (proven)"
         if found.proven
@@ -119,7 +140,7 @@ def _reasons(made: Plan, found: Found, measured: Contribution) -> tuple[Choice, 
     return (
         Choice(
             "chosen",
-            f"{len(names)} of {len(scores)} tensors with {100 * found.share:.1f} % of the contribution "
+            f"{len(names)} of {len(measured.tensors)} tensors with {100 * found.share:.1f} % of the contribution "
             f"({measured.method}): {named}",
         ),
         Choice("best", f"{best}; {found.plans} sets were planned, this one needs {format_bytes(made.arena_bytes)}"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 
 from ..capture.loss import Loss
 from ..capture.optimizer import SGD, Adam, Optimizer
+from ..capture.part import channels
 from ..choose import METHODS, Contribution, Tensor
 from ..choose.measure import allocation, batches, first_order, fisher, loss_decrease, shares
 from ..data import Dataset
@@ -127,18 +128,23 @@ def contribution(
             except NotFinite:
                 fix = f"the whole model diverges at that rate: give a lower one, as {chosen.lr / 10:.2g}"
                 raise InvalidInput("optimizer lr", chosen.lr, fix) from None
-        made = replace(made, tensors=(*made.tensors, *(_tensor(n, full, found) for n in left)))
+        made = replace(made, tensors=(*made.tensors, *_tensors(left, full, found)))
         if path is not None:
             made.save(path)
     return made
 
 
-def _tensor(name: str, full: Plan, found: dict[str, np.ndarray]) -> Tensor:
+def _tensors(names: Sequence[str], full: Plan, found: dict[str, np.ndarray]) -> Iterator[Tensor]:
     """A tensor that the loss does not depend on contributes nothing."""
-    size = full.captured.state[name].nbytes
-    if name not in found:
-        return Tensor(name, size, 0.0)
-    return Tensor(name, size, max(0.0, float(found[name].sum())), "open", shares(found[name]))
+    captured = full.captured
+    cut = channels(captured.graph, names)
+    for name in names:
+        each, part, size = found.get(name), cut[name], captured.state[name].nbytes
+        if each is None:
+            yield Tensor(name, size, 0.0)
+            continue
+        held = () if isinstance(part, str) else shares(each, part.face(captured.layout(name))[0])
+        yield Tensor(name, size, max(0.0, float(each.sum())), "open", held)
 
 
 class _Some:

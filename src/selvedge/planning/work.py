@@ -55,7 +55,9 @@ def bytes_moved(kernel: Kernel, instances: Mapping[int, Instance]) -> int:
 def _touched(kernel: Kernel, known: Mapping[int, Instance]) -> int:
     """Bytes of all operands and results; of a state that gets a new part, what is read and written of it."""
     whole, e = sum(known[i].spec.bytes for i in (*kernel.reads, *kernel.writes)), kernel.expression
-    for write, _ in () if e is None else e.into:
+    if e is None:
+        return whole
+    for write, _ in e.into:
         new = known[kernel.writes[write]]
         rest = new.spec.bytes - prod(e.extents) * ITEM_BYTES[new.spec.dtype]
         whole -= rest * (1 + sum(known[r].state == new.state for r in kernel.reads))
