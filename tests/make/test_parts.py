@@ -19,6 +19,7 @@ from torch import nn
 
 import selvedge as sv
 from selvedge.errors import InvalidInput
+from selvedge.make import show
 from tests import oracle
 from tests.models import RandomModel, Reference, disagreements, random_models, reference
 
@@ -163,6 +164,8 @@ def test_a_plan_says_its_parts() -> None:
     assert figures["learnt_parameters"] == 72 + 32 + 288 + 10 + 5
     assert figures["optimizer_bytes_per_parameter"] == 4.0
     assert "5 arrays learn" in repr(plan)
+    assert "2.weight (parameter): 512 B at" in (page := show.page(plan))
+    assert "always; 128 B of it learn" in page
     whole = planned(sv.SGD(0.1, 0.9), update="2.weight[:100%]")
     assert whole.updated == ("2.weight",)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 
 from ..planning.kernel import Kernel
-from ..planning.schedule import ARENA, STATE, Compute, Program, Slot
+from ..planning.schedule import ARENA, STATE, Arrangement, Compute, Program, Slot
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 
@@ -125,6 +126,19 @@ def phases(program: Program) -> dict[int, str]:
 
 def _updates(program: Program, kernel: Kernel) -> bool:
     return any(program.instances[w].region == STATE for w in kernel.writes)
+
+
+def parts(plan: Arrangement) -> dict[str, int]:
+    """State of which some program updates only a part -> the bytes of that part."""
+    found: dict[str, int] = {}
+    for p in plan.programs.values():
+        for kernel in p.kernels.values():
+            if kernel.expression is None:
+                continue
+            for write, _ in kernel.expression.into:
+                new = p.instances[kernel.writes[write]]
+                found[str(new.state)] = prod(kernel.expression.extents) * new.spec.bytes // new.spec.size
+    return found
 
 
 def layer(program: Program, kernel: Kernel, slots: Mapping[str, Slot]) -> str | None:

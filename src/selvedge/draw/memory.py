@@ -8,7 +8,7 @@ from ..device.sizes import format_bytes
 from ..planning.schedule import STATE, Arrangement, Program, Slot
 from .chart import Box, Chart, Key, Level, Mark, Tick
 from .fragment import figure
-from .lives import Life, Peak, called, live_bytes, lives, peak
+from .lives import Life, Peak, called, live_bytes, lives, parts, peak
 from .standalone import standalone
 from .ticks import byte_ticks, in_unit, ticks
 
@@ -44,7 +44,8 @@ def timeline(a: Arrangement, p: Program, budget: int | None) -> Chart:
     def across(position: int) -> float:
         return (position + 1) / (count + 2)
 
-    boxes = [_slot(s.name, s.offset, s.bytes, s.kind, up, i) for i, s in enumerate(_persistent(a))]
+    cut = parts(a)
+    boxes = [_slot(s, cut.get(s.name), up, i) for i, s in enumerate(_persistent(a))]
     names = [called(p, p.kernels[k], a.slots) for k in p.order()]
     boxes += [_buffer(names, life, across, up) for life in found]
     live = live_bytes(p, found)
@@ -110,10 +111,12 @@ def _persistent(a: Arrangement) -> list[Slot]:
     return sorted((s for s in a.slots.values() if s.region == STATE), key=lambda s: s.offset)
 
 
-def _slot(name: str, offset: int, size: int, kind: str, up: Callable[[int], float], i: int) -> Box:
-    says = f"{name} ({kind}): {size:,} B at {offset:,}, always"
-    data = {"name": name, "bytes": str(size), "offset": str(offset)}
-    return Box(0.0, 1.0, up(offset), up(offset + size), "e", "slot", says, i % 3, data)
+def _slot(s: Slot, part: int | None, up: Callable[[int], float], i: int) -> Box:
+    """part: bytes that learn, where those are not all."""
+    learns = "" if part is None else f"; {part:,} B of it learn"
+    says = f"{s.name} ({s.kind}): {s.bytes:,} B at {s.offset:,}, always{learns}"
+    data = {"name": s.name, "bytes": str(s.bytes), "offset": str(s.offset)}
+    return Box(0.0, 1.0, up(s.offset), up(s.offset + s.bytes), "e", "slot", says, i % 3, data)
 
 
 def _buffer(names: Sequence[str], life: Life, across: Callable[[int], float], up: Callable[[int], float]) -> Box:
