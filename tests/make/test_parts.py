@@ -219,7 +219,6 @@ def test_a_quarter_saves_and_keeps_fewer_bytes_on_mobilenet_v2() -> None:
     assert part.arena_bytes < whole.arena_bytes
     assert part.cost.macs < whole.cost.macs
     assert part.cost.bytes_moved < whole.cost.bytes_moved
-    assert_measured(part)
 
 
 FREE = sv.Trade(stream=False, recompute=False, masks=False)
