@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from .kernel import Lowered
 from .order import Liveness, liveness, pairs_in_place
@@ -108,7 +109,7 @@ def place(
             mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
             at = sequence.index(mover)
             sequence.insert(rng.randrange(at + 1), sequence.pop(at))
-            tried, reached = _fit(sequence, found, bars, aligns)
+            tried, reached = _fit(sequence, found, bars, aligns, top)
             if reached <= top:
                 offsets, top, order = tried, reached, sequence
             if top < best:
@@ -153,8 +154,10 @@ def _fit(
     found: Sequence[Buffer],
     bars: Sequence[Sequence[tuple[int, int, int]]],
     align: Sequence[int],
+    most: float = inf,
 ) -> tuple[list[int], int]:
-    """Each buffer in turn into the smallest hole among the placed buffers that are live with it."""
+    """Each buffer in turn into the smallest hole among the placed buffers that are live with it, and the top reached;
+    given up where that is above ``most``."""
     offsets = [-1] * len(found)
     top = 0
     for i in sequence:
@@ -173,4 +176,6 @@ def _fit(
         offsets[i] = at
         if at + need > top:
             top = at + need
+            if top > most:
+                break
     return offsets, top
