@@ -72,7 +72,8 @@ def _lighter(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trad
     if rows is not low:
         ordered = best_order(rows)
         if trade.least or bound_of_order(rows, ordered.order) <= room:
-            yield _saved(plain, placed_program(plain.name, graph, rows, ordered.order, ordered.floor, site))
+            made = placed_program(plain.name, graph, rows, ordered.order, ordered.floor, site)
+            yield _saved(plain, rows, made)
     if not (trade.recompute or trade.page):
         return
     ways = [low] if rows is low else [low, rows]
@@ -94,18 +95,18 @@ def _again(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade,
         program = placed_program(plain.name, graph, *found, bound_of_any_order(found[0]), site)
         storage = site.device.storage
         if program.storage_bytes <= min(STORED, storage.size if storage is not None else 0):
-            yield _saved(plain, program)
+            yield _saved(plain, low, program)
         gap = program.transient_bytes - room
         if gap <= 0 or program.bound_bytes > aim or trade.least:
             return
         aim -= gap
 
 
-def _saved(plain: Program, program: Program) -> Program:
-    """``program`` with what it gave."""
+def _saved(plain: Program, low: Lowered, program: Program) -> Program:
+    """``program``, a sequence of the kernels of ``low``, with what it gave."""
     kernels = [program.kernels[k] for k in program.order()]
     paged = {way: sum(k.params["bytes"] for k in kernels if k.family == way) for way in PAGES}
-    again = sum(any(program.instances[w].of is not None for w in k.writes) and k.family not in PAGES for k in kernels)
+    again = sum(k.family not in PAGES for k in kernels) - len(low.kernels)
     rows = sum(len(k.inner) for k in kernels)
     gave = (plain.transient_bytes, plain.seconds, plain.joules, rows, again, paged["page_out"], paged["page_in"])
     return replace(program, saved=Saved(*gave))
