@@ -109,6 +109,14 @@ def _changes() -> dict[str, Any]:
     return _pytest("tests/make/test_change.py::test_every_proposed_change_fits_when_applied", 300)
 
 
+def _saved() -> dict[str, Any]:
+    return _pytest("tests/make/test_trade.py", 300)
+
+
+def _small_steps() -> dict[str, Any]:
+    return _pytest("tests/planning/saving/test_descend.py", 300)
+
+
 def _zoo() -> dict[str, Any]:
     return _pytest("tests/make/test_gradients.py", 1)
 
@@ -172,6 +180,13 @@ PROOFS: Mapping[str, Proof] = {
         _parts, (*_SRC, "native", "tests/models.py", "tests/oracle.py", "tests/make/test_parts.py")
     ),
     "changes that a refusal proposes": Proof(_changes, (*_SRC, "tests/models.py", "tests/make/test_change.py")),
+    "random models in fewer bytes": Proof(
+        _saved, (*_SRC, "native", "tests/models.py", "tests/oracle.py", "tests/make/test_trade.py")
+    ),
+    "small steps against an exhaustive search": Proof(
+        _small_steps,
+        ("src/selvedge/ir", "src/selvedge/planning", "tests/planning/saving"),
+    ),
     "zoo gradients, and twenty steps in double": Proof(
         _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")
     ),
@@ -203,6 +218,8 @@ UNPROVEN = frozenset(
         "bytes of accumulation, clipping and state",
         "demo, five seeds",
         "changes that a refusal proposes",
+        "random models in fewer bytes",
+        "small steps against an exhaustive search",
         "state in fewer bytes, five seeds",
         "POET's case, executed",
         "what to update, four transfers",

@@ -24,15 +24,14 @@ mel = np.log(np.abs(np.fft.rfft(frames)) ** 2 @ np.minimum(rise[:, :-1], 1 - ris
 x, y = np.float32((mel - mel.mean(1, keepdims=True)) / 3)[:, None], np.int32([n.split("/")[-1][0] for n in raw])
 own = np.array([f"_{speaker}_" in name for name in raw])
 own.any() or sys.exit(f"{speaker}: no such speaker; give george, jackson, lucas, nicolas, theo or yweweler")
-torch.manual_seed(0)
+_, sgd = torch.manual_seed(0), sv.SGD(0.01, 0.9, clip_norm=1)  # few words at a time may shake the deep layers
 adam = torch.optim.Adam((model := make(classes=10)).parameters(), lr=3e-3)
 for batch in np.random.default_rng(0).choice(np.flatnonzero(~own), (800, 32)):
     adam.zero_grad()
-    output = model(torch.tensor(np.roll(x[batch], batch[0] % 9 - 4, 2)))
-    torch.nn.functional.cross_entropy(output, torch.tensor(y[batch]).long()).backward()
+    moved, target = torch.tensor(np.roll(x[batch], batch[0] % 9 - 4, 2)), torch.tensor(y[batch]).long()
+    torch.nn.functional.cross_entropy(model(moved), target).backward()
     adam.step()
-sgd = sv.SGD(0.01, 0.9, clip_norm=1.0)  # as many layers as fit learn; a few words at a time may shake the deep ones
-plan = sv.plan(model.eval(), torch.zeros(5, 1, 32, 20), device="stm32f746", optimizer=sgd, update="auto")
+plan = sv.plan(model.eval(), torch.tensor(x[:5]), device="stm32f746", optimizer=sgd, update="auto")
 for seed in range(3):
     session, rng = sv.compile(plan), np.random.default_rng(seed)
     few = np.array([rng.choice(np.flatnonzero(own & (y == digit)), 5, replace=False) for digit in range(10)])

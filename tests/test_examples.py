@@ -111,6 +111,21 @@ def test_an_autoencoder_finds_more_windows_when_it_learns(tmp_path: Path) -> Non
     assert online > max(frozen, value)
 
 
+def test_one_step_in_ever_fewer_bytes_keeps_its_bits(tmp_path: Path) -> None:
+    printed_lines = printed("tight_budget", tmp_path).splitlines()
+    kept = [line for line in printed_lines if "in passing" in line]
+    sizes = [int(re.search(r"([\d,]+) B in passing", line)[1].replace(",", "")) for line in kept]
+    again = [int(found[1]) if (found := re.search(r"(\d+) again", line)) else 0 for line in kept]
+    times = [float(re.search(r"x ([\d.]+)", line)[1]) for line in kept]
+    assert len(kept) == 4
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert again == sorted(set(again))  # what runs twice is counted, though its two runs make different results
+    assert times == sorted(times)
+    assert re.search(r"[1-9][\d,]* B paged", kept[-1])
+    assert any(line.startswith("40%: RAM does not fit") and "cheapest change" in line for line in printed_lines)
+    assert printed_lines[-1] == "the same bits: True"
+
+
 @pytest.mark.parametrize("example", NEEDS)
 def test_absent_data_is_one_line(example: str, tmp_path: Path) -> None:
     done = run(example, tmp_path, data=tmp_path)

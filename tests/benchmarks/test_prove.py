@@ -58,6 +58,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "random models, native": "tests/make/test_random_models_native.py",
         "parts of random models, native": "tests/make/test_parts.py",
         "changes that a refusal proposes": "tests/make/test_change.py",
+        "random models in fewer bytes": "tests/make/test_trade.py",
         "zoo gradients, and twenty steps in double": "tests/make/test_gradients.py",
         "bytes of accumulation, clipping and state": "tests/make/test_optimizer_bytes.py",
         "state in fewer bytes, five seeds": "benchmarks/prove_state.py",
@@ -65,7 +66,8 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "demo, five seeds": "benchmarks/prove_demo.py",
         "what to update, four transfers": "benchmarks/prove_auto.py",
     }
-    assert tests.keys() == prove.PROOFS.keys()
-    for name, test in tests.items():
+    folders = {"small steps against an exhaustive search": "tests/planning/saving"}
+    assert (tests | folders).keys() == prove.PROOFS.keys()
+    for name, test in (tests | folders).items():
         assert test in prove.PROOFS[name].sources
         assert all((prove.ROOT / source).exists() for source in prove.PROOFS[name].sources)

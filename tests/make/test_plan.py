@@ -131,6 +131,9 @@ def test_several_changes_are_told_together(net: nn.Module) -> None:
     assert_change_fits(net, 16, plan(net, update="last:1").arena_bytes, "accumulate", "update")
     assert_change_fits(net, 1, plan(net, update="last:1").arena_bytes, "update", optimizer=adam)
     assert_change_fits(net, 16, plan(net, update="last:1").arena_bytes, "batch", "update", optimizer=adam)
+    least = plan(net, update="last:1", trade=sv.Trade(least=True)).arena_bytes
+    assert_change_fits(net, 1, least, "plain SGD", "update", optimizer=adam)
+    assert_change_fits(net, 16, least, "batch", "plain SGD", "update", optimizer=adam)
 
 
 def test_where_nothing_fits_the_least_need_is_told(net: nn.Module) -> None:
@@ -141,6 +144,8 @@ def test_where_nothing_fits_the_least_need_is_told(net: nn.Module) -> None:
     ram = int(found[1].replace(",", ""))
     batch, options = applied(found[2], 8, {"optimizer": sv.Adam(lr=1e-3)})
     assert plan(net, batch, budget=f"ram={ram}", **options).arena_bytes <= ram
+    with pytest.raises(sv.DoesNotFit):
+        plan(net, batch, budget=f"ram={ram - 1}", **options)
     assert plan(net, batch, trade=sv.Trade(least=True), **options).arena_bytes == ram
 
 

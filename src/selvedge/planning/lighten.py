@@ -9,11 +9,11 @@ from math import inf
 from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..ir.graph import Graph
-from .bound import bound_of_any_order
+from .bound import bound_of_any_order, bound_of_order
 from .kernel import Kernel, Lowered
 from .ordering import best_order
 from .program import Site, placed_program, works
-from .saving import Price, least_any, save
+from .saving import Price, least_any, least_results, save
 from .schedule import Program
 from .streaming import streamed
 from .trade import Saved, Trade
@@ -39,10 +39,11 @@ def programs(
             # The others need only be as small as the largest can be made.
             made[name] = min(_lighter(whole, graphs[name], low, site, trade, 0), key=_bytes, default=whole)
             room = made[name].transient_bytes
-        elif room is not None and room < whole.transient_bytes:
-            found = list(_until(room, _lighter(whole, graphs[name], low, site, replace(trade, least=False), room)))
-            if found and (trade.least or found[-1].transient_bytes <= room):
-                made[name] = min(found, key=_bytes)
+        elif room is not None and room < whole.transient_bytes and (trade.least or least_results(low) <= room):
+            found = _until(room, _lighter(whole, graphs[name], low, site, trade, room))
+            best = min((whole, *found), key=_bytes)
+            if trade.least or best.transient_bytes <= room:
+                made[name] = best
     return made
 
 
@@ -65,16 +66,20 @@ PLACES = 4  # times that a program is made smaller because its buffers left gaps
 
 def _lighter(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int) -> Iterator[Program]:
     """Programs that do the same as ``plain`` in fewer bytes, what gives up least first: by rows; with values made again
-    or paged; with both."""
+    or paged; with both. room: bytes to come down to, 0 for the least. Only where ``trade`` asks for the least is what
+    stays above it worth its places."""
     rows = streamed(low, room) if trade.stream else low
     if rows is not low:
-        yield _saved(plain, _at(plain.name, graph, rows, site))
+        ordered = best_order(rows)
+        if trade.least or bound_of_order(rows, ordered.order) <= room:
+            made = placed_program(plain.name, graph, rows, ordered.order, ordered.floor, site)
+            yield _saved(plain, rows, made)
     if not (trade.recompute or trade.page):
         return
     ways = [low] if rows is low else [low, rows]
     for way in ways:
         if trade.least or least_any(way) <= room:
-            yield from _again(plain, graph, way, site, trade, room)
+            yield from _again(plain, graph, way, site, replace(trade, least=trade.least and not room), room)
 
 
 def _again(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int) -> Iterator[Program]:
@@ -90,23 +95,18 @@ def _again(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade,
         program = placed_program(plain.name, graph, *found, bound_of_any_order(found[0]), site)
         storage = site.device.storage
         if program.storage_bytes <= min(STORED, storage.size if storage is not None else 0):
-            yield _saved(plain, program)
+            yield _saved(plain, low, program)
         gap = program.transient_bytes - room
         if gap <= 0 or program.bound_bytes > aim or trade.least:
             return
         aim -= gap
 
 
-def _at(name: str, graph: Graph, low: Lowered, site: Site) -> Program:
-    ordered = best_order(low)
-    return placed_program(name, graph, low, ordered.order, ordered.floor, site)
-
-
-def _saved(plain: Program, program: Program) -> Program:
-    """``program`` with what it gave."""
+def _saved(plain: Program, low: Lowered, program: Program) -> Program:
+    """``program``, a sequence of the kernels of ``low``, with what it gave."""
     kernels = [program.kernels[k] for k in program.order()]
     paged = {way: sum(k.params["bytes"] for k in kernels if k.family == way) for way in PAGES}
-    again = sum(any(program.instances[w].of is not None for w in k.writes) and k.family not in PAGES for k in kernels)
+    again = sum(k.family not in PAGES for k in kernels) - len(low.kernels)
     rows = sum(len(k.inner) for k in kernels)
     gave = (plain.transient_bytes, plain.seconds, plain.joules, rows, again, paged["page_out"], paged["page_in"])
     return replace(program, saved=Saved(*gave))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from .kernel import Lowered
 from .order import Liveness, liveness, pairs_in_place
@@ -75,9 +76,7 @@ def place(
     gets less.
     """
     aligns = aligned(found, align, item)
-    neighbours = _neighbours(found)
-    at_instance = {i: b for b, buffer in enumerate(found) for i in buffer.instances}
-    over = {(i, at_instance[b.over[0]]): b.over[1] for i, b in enumerate(found) if b.over is not None}
+    bars = _bars(found)
     index = range(len(found))
     length = [b.stop - b.start + 1 for b in found]
     first = [
@@ -89,16 +88,16 @@ def place(
     ]
     fitted: list[tuple[list[int], int, list[int]]] = []
     for sequence in first:
-        fitted.append((*_fit(sequence, found, neighbours, aligns, over), sequence))
+        fitted.append((*_fit(sequence, found, bars, aligns), sequence))
         if fitted[-1][1] <= bound:
             break
     best_offsets, best, best_order = min(fitted, key=lambda f: f[1])
     rng = random.Random(seed)
     if tries is None:
-        pairs = sum(map(len, neighbours))
+        pairs = sum(map(len, bars))
         tries = min(100 + 200_000 // (1 + len(found)), WORK // (1 + pairs))
     # Buffers that may lie over others make deep valleys: then begin again from other orders, the last first.
-    starts = [(best_offsets, best, best_order), *(fitted[:2:-1] if over else ())]
+    starts = [(best_offsets, best, best_order), *(fitted[:2:-1] if any(b.over for b in found) else ())]
     for start in starts:
         offsets, top, order = start
         for _ in range(tries if len(found) > 1 else 0):
@@ -110,7 +109,7 @@ def place(
             mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
             at = sequence.index(mover)
             sequence.insert(rng.randrange(at + 1), sequence.pop(at))
-            tried, reached = _fit(sequence, found, neighbours, aligns, over)
+            tried, reached = _fit(sequence, found, bars, aligns, top)
             if reached <= top:
                 offsets, top, order = tried, reached, sequence
             if top < best:
@@ -136,22 +135,34 @@ def _neighbours(found: Sequence[Buffer]) -> list[list[int]]:
     return neighbours
 
 
+def _bars(found: Sequence[Buffer]) -> list[list[tuple[int, int, int]]]:
+    """For each buffer those that are live together with it: (which, low, high). It must end before the other's offset +
+    low, or begin at its offset + high or behind it."""
+    at_instance = {i: b for b, buffer in enumerate(found) for i in buffer.instances}
+    over = {(i, at_instance[b.over[0]]): b.over[1] for i, b in enumerate(found) if b.over is not None}
+
+    def bar(i: int, j: int) -> tuple[int, int, int]:
+        if (i, j) in over:
+            return j, found[i].bytes - over[i, j], found[j].bytes
+        return j, 0, over.get((j, i), found[j].bytes)
+
+    return [[bar(i, j) for j in near] for i, near in enumerate(_neighbours(found))]
+
+
 def _fit(
     sequence: Sequence[int],
     found: Sequence[Buffer],
-    neighbours: Sequence[Sequence[int]],
+    bars: Sequence[Sequence[tuple[int, int, int]]],
     align: Sequence[int],
-    over: Mapping[tuple[int, int], int],
+    most: float = inf,
 ) -> tuple[list[int], int]:
-    """Each buffer in turn into the smallest hole among the placed buffers that are live with it. over: (buffer, the one
-    it may lie over) -> the bytes that it must begin before it."""
+    """Each buffer in turn into the smallest hole among the placed buffers that are live with it, and the top reached;
+    given up where that is above ``most``."""
     offsets = [-1] * len(found)
     top = 0
     for i in sequence:
         need, step = found[i].bytes, align[i]
-        taken = [(offsets[j], offsets[j] + found[j].bytes) for j in neighbours[i] if offsets[j] >= 0]
-        if over:
-            taken = [_bar(i, j, offsets[j], found, over) for j in neighbours[i] if offsets[j] >= 0]
+        taken = [(o + low, o + high) for j, low, high in bars[i] if (o := offsets[j]) >= 0]
         taken.sort()
         end, best_gap, best_at = 0, -1, -1
         for low, high in taken:
@@ -165,14 +176,6 @@ def _fit(
         offsets[i] = at
         if at + need > top:
             top = at + need
+            if top > most:
+                break
     return offsets, top
-
-
-def _bar(i: int, j: int, offset: int, found: Sequence[Buffer], over: Mapping[tuple[int, int], int]) -> tuple[int, int]:
-    """Where buffer ``i`` may not lie for buffer ``j`` at ``offset``: it must end before the first number, or begin at
-    the second or behind it."""
-    if (i, j) in over:
-        return offset - over[i, j] + found[i].bytes, offset + found[j].bytes
-    if (j, i) in over:
-        return offset, offset + over[j, i]
-    return offset, offset + found[j].bytes

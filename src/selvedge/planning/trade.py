@@ -51,7 +51,7 @@ DEFAULT, NOTHING = Trade(), Trade(stream=False, recompute=False, masks=False)  #
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What a program gave for bytes. plain_bytes, plain_seconds, plain_joules: without it. streamed: kernels that work
-    by rows. again: kernels that run a second time, or more often. paged_out, paged_in: bytes written to storage and
+    by rows. again: runs of kernels beyond the first. paged_out, paged_in: bytes written to storage and
     read back, a run."""
 
     plain_bytes: int
