@@ -134,6 +134,14 @@ def ops(graph: ir.Graph) -> list[str]:
     return [n.op for n in graph.nodes()]
 
 
+def test_of_a_part_only_the_channels_keep_their_numbers() -> None:
+    """What the rest of the first ReLU's result is for, a bit a number does; the part itself may be codes."""
+    part = "0.weight,2.weight[:25%]"
+    found, coded = ops(small(chain(), part)), small(chain(), part, codes=True)
+    assert [found.count(op) for op in ("pack_mask", "relu_grad", "slice")] == [2, 0, 1]
+    assert [n.inputs[0].node.op for n in coded.nodes() if n.op == "quantize_channels"] == ["slice"]
+
+
 def test_what_a_weight_gradient_reads_keeps_its_numbers() -> None:
     """The first ReLU's result is read by the second convolution's weight gradient, the second's by nothing later."""
     full, bias = ops(small(chain(), "full")), ops(small(chain(), "bias"))
