@@ -203,8 +203,8 @@ class Session(Calls):
             return {n: self._read(e) for n, e in self.manifest.state.items() if not e.of_model}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Replace the model's state; all of it or, on any error, none. Optimiser state is kept; what is accumulated too,
-        unless storage has torn it.
+        """Replace the model's state; all of it or, on any error, none. Optimiser state is kept; what is accumulated
+        too, unless storage has torn it.
 
         Raises :class:`InvalidInput` naming the first entry that is missing, extra, mis-shaped or not finite.
         """
