@@ -122,7 +122,7 @@ def plan(
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
         if sweep:
-            swept = sweeping.run(named, given, sizes, rules, seconds, work)
+            swept = sweeping.run(named, {**given, "accumulate": accumulate}, sizes, rules, contribution, seconds, work)
         else:
             made = make_plan(
                 named.model, named.example, update=update, contribution=contribution, accumulate=accumulate, **given
