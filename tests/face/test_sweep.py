@@ -125,6 +125,7 @@ def test_the_changes_of_a_refusal_are_data(folder: Path) -> None:
         (("--battery", "1000mAh"), "battery is 1000mAh: write it as 1000mAh@3.7V"),
         (("--battery", "1Wh", "--life", "soon"), "life is soon"),
         (("--battery", "1Wh", "--solar", "1cm2"), "--solar is 1cm2: give either"),
+        (("--life", "30d"), "--life is 30d: it is a battery's"),
         (("--slowdown", "0.5"), "trade slowdown is 0.5"),
         (("--page",), "trade page is on nrf52832, which has no storage"),
     ],
