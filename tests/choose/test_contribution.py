@@ -46,6 +46,7 @@ def test_a_person_may_edit_it(tmp_path: Path) -> None:
     [
         ("score = 1.5", "score = -1", "head.weight score is -1"),
         ("score = 1.5", "score = nan", "head.weight score is nan"),
+        ("score = 1.5", f"score = 1{'0' * 400}", "head.weight score is 1000"),
         ("score = 1.5", "", "head.weight score is None"),
         ("bytes = 40", 'bytes = "40"', "head.weight bytes is 40: give a whole number"),
         ('choice = "open"', 'choice = "maybe"', "choice is maybe: give one of open, always, never"),
@@ -55,6 +56,7 @@ def test_a_person_may_edit_it(tmp_path: Path) -> None:
         ("total = 3", "total = true", "measure it anew"),
         ("shares = [0.5000, 0.7500, 1.0000]", "shares = [1]", "shares is"),
         ("[[tensor]]", "[[tensor", "cannot be read"),
+        ("[[tensor]]", "a = " + "[" * 50_000, "cannot be read"),
     ],
 )
 def test_what_is_wrong_in_it_is_one_line(tmp_path: Path, old: str, new: str, said: str) -> None:

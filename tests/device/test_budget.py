@@ -53,10 +53,11 @@ def test_a_budget_above_the_device_is_refused_with_what_it_leaves() -> None:
         ("ram=64KiB,latency=fast", "20ms"),
         ("ram=64KiB,latency=20mJ", "20ms"),
         ("ram=64KiB,latency=20m", "20ms"),
-        ("ram=64KiB,latency=0s", "> 0"),
+        ("ram=64KiB,latency=0s", "budget latency is 0s: give a finite number > 0"),
+        ("ram=64KiB,energy-day=1e400J", "budget energy-day is 1e400J: give"),
         ("ram=64KiB,energy=1s", "20mJ"),
         ("ram=64KiB,energy=-1J", "-1J"),
-        ("ram=64KiB,energy-day=0J", "energy_day_j"),
+        ("ram=64KiB,energy-day=0J", "budget energy-day is 0J"),
     ],
 )
 def test_a_bad_budget_is_refused_in_one_line(text: str, told: str) -> None:

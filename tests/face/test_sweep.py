@@ -83,6 +83,22 @@ def test_what_a_battery_and_a_cell_afford(folder: Path) -> None:
     assert data["power"] == "20 cm2 of solar cells at 3 kWh a m2 and day"
 
 
+def test_a_sweep_accumulates_and_reads_what_was_measured(folder: Path) -> None:
+    tensors = "".join(
+        f'[[tensor]]\nname = "{name}"\nbytes = 4\nscore = {score}\n'
+        for name, score in (("0.weight", 1.0), ("7.bias", 3.0))
+    )
+    (folder / "c.toml").write_text(f'method = "fisher"\nof = "net"\ntotal = 8\n{tensors}')
+    asked = ("--batch", "4", "--accumulate", "2", "--contribution", "c.toml", "--slowdown", "1", "--json")
+    found = json.loads(run(*ON, "--sweep", *asked, cwd=folder).out)
+    assert found["contribution"] == "measured"
+    assert {p["update"]: p["contribution"] for p in found["points"]}["bias"] == 0.75
+    whole = json.loads(run(*ON, *asked[:4], "--slowdown", "1", "--json", cwd=folder).out)
+    full = next(p for p in found["points"] if p["update"] == "full")
+    assert full["batch"] == whole["batch"] == 4
+    assert full["arena_bytes"] >= whole["arena_bytes"] > whole["persistent_bytes"] > 4 * 2 * whole["learnt_parameters"]
+
+
 def test_the_changes_of_a_refusal_are_data(folder: Path) -> None:
     refused = run(*ON, "--budget", "ram=3KiB", "--optimizer", "adam", "--batch", "4", "--json", cwd=folder)
     error = json.loads(refused.out)["error"]
@@ -104,9 +120,12 @@ def test_the_changes_of_a_refusal_are_data(folder: Path) -> None:
         (("--sweep", "--batches", "0"), "--batches is 0: give whole numbers"),
         (("--sweep", "--optimizers", "adam;"), "--optimizer is empty"),
         (("--sweep", "--seconds", "0"), "--seconds is 0.0"),
+        (("--sweep", "--accumulate", "2"), "accumulate is 2: the batch of 1 must be a multiple"),
+        (("--sweep", "--contribution", "no.toml"), "contribution is no.toml: it cannot be read"),
         (("--battery", "1000mAh"), "battery is 1000mAh: write it as 1000mAh@3.7V"),
         (("--battery", "1Wh", "--life", "soon"), "life is soon"),
         (("--battery", "1Wh", "--solar", "1cm2"), "--solar is 1cm2: give either"),
+        (("--life", "30d"), "--life is 30d: it is a battery's"),
         (("--slowdown", "0.5"), "trade slowdown is 0.5"),
         (("--page",), "trade page is on nrf52832, which has no storage"),
     ],

@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, given, settings
 
 import selvedge as sv
 from selvedge.make.change import MOST
+from selvedge.make.plan import attempt
+from selvedge.make.wish import drafted, wished
+from selvedge.planning import lighten
 from tests.models import RandomModel, random_models
 
 EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "10"))
@@ -122,3 +125,27 @@ def test_more_time_is_proposed_where_recomputing_makes_it_fit() -> None:
     assert (first.gives_up, first.learns_parameters) == (0.0, sum(p.numel() for p in net.parameters()))
     assert first.time_factor is not None
     assert 1 < first.time_factor <= 4
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(random_models(most_steps=3), st.sampled_from(["full", "last:1"]))
+def test_no_plan_needs_fewer_bytes_than_the_floor_that_refuses_it_unplanned(model: RandomModel, update: str) -> None:
+    trade = sv.Trade(page=True, least=True, slowdown=1e6)
+    wish = wished(model.model, model.x, device=DEVICE, update=update, trade=trade)
+    captured = wish.captured()
+    draft = drafted(wish, captured).draft
+    assert attempt(wish, captured).arena_bytes >= draft.floor > draft.persistent
+
+
+def test_what_is_hopeless_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An input that alone is larger than the RAM: no value that is made again could help."""
+    layers = [layer for _ in range(4) for layer in (torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.Tanh())]
+    model = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(3 * 256, 3))
+
+    def never(*given: object) -> None:
+        raise AssertionError(f"searched for {given}")
+
+    monkeypatch.setattr(lighten, "save", never)
+    with pytest.raises(sv.DoesNotFit, match="B of RAM with batch 1 instead of 2, plain SGD") as refused:
+        sv.plan(model, torch.zeros(2, 3, 16, 16), device=DEVICE, budget="ram=3000", optimizer=sv.Adam(lr=1e-3))
+    assert refused.value.changes == ()

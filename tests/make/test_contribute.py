@@ -190,6 +190,10 @@ def test_settings_that_cannot_be_are_one_line(net: nn.Module, data: tuple[np.nda
     ):
         with pytest.raises(sv.InvalidInput, match=said):
             sv.contribution(net, data, **given)
+    for field, value in (("seed", -1), ("seed", None), ("seed", 0.5), ("file", 3), ("file", b"a"), ("stop", None)):
+        with pytest.raises(sv.InvalidInput, match=f"^{field} is ") as error:
+            sv.contribution(net, data, **{"method": "fisher", field: value})  # type: ignore[arg-type]
+        assert "\n" not in str(error.value)
     with pytest.raises(sv.InvalidInput, match="at least 4"):
         sv.contribution(net, (data[0][:3], data[1][:3]))
     other = sv.contribution(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), data, method="fisher", samples=4)

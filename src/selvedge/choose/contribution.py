@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifact import files
+from ..artifact.number import finite
 from ..errors import InvalidInput
 
 METHODS = ("allocation", "loss_decrease", "fisher", "first_order")
@@ -94,7 +94,7 @@ class Contribution:
             with Path(path).open("rb") as file:
                 text = file.read(LIMIT).decode()
             given = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # a path that is none, bytes that are no text, no TOML
             said = error.strerror if isinstance(error, OSError) else str(error)
             raise InvalidInput("contribution", str(path), f"it cannot be read ({said}): measure it anew") from None
         method, of, total = given.get("method"), given.get("of"), given.get("total", -1)
@@ -143,4 +143,5 @@ def _tensor(entry: object) -> Tensor:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    number = finite(value)
+    return number is not None and number >= 0

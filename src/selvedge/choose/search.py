@@ -6,7 +6,8 @@ beyond what the planner says of each tensor alone - which fixes the depth of the
 moves the capacity, until a good set is known to fit. Then the estimate is dropped: what remains are facts, namely that
 a set's transient bytes (seconds, joules) are at least those of any of its subsets that was planned. The best set under
 the facts is planned; if it does not fit, that is one more fact (Benders' cuts: Hooker and Ottosson, 2003). Where the
-best set under the facts is no better than the one that fits, that one is optimal, and more RAM never gives less.
+best set under the facts is no better than the one that fits, that one is optimal; of two
+budgets where it is so, more RAM never gives less. Elsewhere the best set under the facts is only a bound.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
+from selvedge.artifact.number import finite
 from selvedge.device.device import Device
 from selvedge.device.sizes import format_bytes, parse_bytes
 from selvedge.errors import InvalidInput
@@ -44,9 +45,9 @@ class Budget:
                 object.__setattr__(self, field.name, value)
             if value is None and field.name != "ram":
                 continue
-            number = isinstance(value, int | float) and not isinstance(value, bool)
+            number = finite(value)
             whole = field.name not in ("ram", "flash") or isinstance(value, int)
-            if not (number and whole and math.isfinite(value) and value > 0):
+            if number is None or not whole or number <= 0:
                 kind = "a whole number of bytes" if field.name in ("ram", "flash") else "a finite number"
                 raise InvalidInput(f"budget {field.name}", value, f"give {kind} > 0")
 
@@ -104,4 +105,7 @@ def _amount(key: str, text: str, unit: str) -> float:
     match = _AMOUNT.fullmatch(text)
     if match is None or match[3] not in (unit, "") or (match[2] and not match[3]):
         raise InvalidInput(f"budget {key}", text, f"write a number with its unit, as 20m{unit} or 0.02{unit}")
-    return float(match[1]) * PREFIXES[match[2]]
+    amount = float(match[1]) * PREFIXES[match[2]]
+    if not 0 < amount < math.inf:
+        raise InvalidInput(f"budget {key}", text, "give a finite number > 0")
+    return amount

@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import expm1, isfinite, log1p
+from math import expm1, log1p
 from types import MappingProxyType
 
+from selvedge.artifact.number import finite
 from selvedge.errors import InvalidInput
 
 DAY = 86_400.0  # seconds
@@ -62,7 +63,7 @@ class Battery:
             joules = float(energy[1]) * _JOULES[energy[2]]
         else:
             raise InvalidInput("battery", first or "empty", "write it as 1000mAh@3.7V or 3.7Wh")
-        time = _TIME.fullmatch(life.strip())
+        time = _TIME.fullmatch(_text("life", life).strip())
         if time is None:
             raise InvalidInput("life", life or "empty", "write it as 365d, 52w, 1y or 24h")
         return cls(joules, float(time[1]) * _DAYS[time[2]], **given)
@@ -138,7 +139,7 @@ def runs(joules_a_day: float, joules: float, seconds: float | None, band: float)
 
 
 def _parts(field: str, text: str, known: tuple[str, ...]) -> tuple[str, dict[str, float]]:
-    first, *rest = (part.strip() for part in text.split(","))
+    first, *rest = (part.strip() for part in _text(field, text).split(","))
     given: dict[str, float] = {}
     for part in rest:
         key, equals, value = (piece.strip() for piece in part.partition("="))
@@ -149,6 +150,12 @@ def _parts(field: str, text: str, known: tuple[str, ...]) -> tuple[str, dict[str
         except ValueError:
             raise InvalidInput(f"{field} {key}", value or "empty", "give a number") from None
     return first, given
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(field, f"of type {type(value).__name__}", "give text")
+    return value
 
 
 def _within(owner: str, value: object, **most: float | None) -> None:
@@ -162,6 +169,7 @@ def _within(owner: str, value: object, **most: float | None) -> None:
 
 
 def _number(field: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    number = finite(value)
+    if number is None:
         raise InvalidInput(field, value, "give a finite number")
-    return float(value)
+    return number

@@ -78,7 +78,7 @@ def plan(
     slowdown: Annotated[float, typer.Option(help="Times the plain time that recomputing may take; 1: none.")] = 2.0,
     page: Annotated[bool, typer.Option("--page", help="Values may be paged to the device's storage.")] = False,
     battery: Annotated[str | None, typer.Option(help="Steps a day from one, as 1000mAh@3.7V or 3.7Wh.")] = None,
-    life: Annotated[str, typer.Option(help="How long the battery must last, as 365d.")] = "365d",
+    life: Annotated[str | None, typer.Option(help="How long the battery must last (365d).")] = None,
     solar: Annotated[str | None, typer.Option(help="Steps a day from cells, as 20cm2,insolation=3.")] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Plan it in many ways; show those worth having.")] = False,
     batches: Annotated[str | None, typer.Option(help="Of a sweep, as 1,4,8.")] = None,
@@ -122,7 +122,7 @@ def plan(
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
         if sweep:
-            swept = sweeping.run(named, given, sizes, rules, seconds, work)
+            swept = sweeping.run(named, {**given, "accumulate": accumulate}, sizes, rules, contribution, seconds, work)
         else:
             made = make_plan(
                 named.model, named.example, update=update, contribution=contribution, accumulate=accumulate, **given

@@ -11,6 +11,7 @@ import typer
 
 from ..artifact import files
 from ..capture.optimizer import Optimizer
+from ..choose import Contribution
 from ..errors import InvalidInput
 from ..make import surface
 from ..make.sweep import Sweep
@@ -41,13 +42,16 @@ def run(
     options: Mapping[str, Any],
     sizes: list[int] | None,
     rules: list[Optimizer] | None,
+    contribution: Path | None,
     seconds: float,
     work: Work,
 ) -> tuple[Sweep, bool]:
     """(what was planned, whether Ctrl-C ended it); ``work`` shows how far it is. options: arguments of
-    ``sv.plan``. Raises ``SelvedgeError``."""
+    ``sv.plan``. contribution: what ``selvedge contribute`` has written. Raises ``SelvedgeError``."""
     if not seconds > 0:
         raise InvalidInput("--seconds", seconds, "give a number > 0")
+    told = None if contribution is None else Contribution.load(contribution)
+    scores = None if told is None else {t.name: max(0.0, t.score) for t in told.tensors}
     with stopping() as stop:
         work.part("sweeping")
 
@@ -58,6 +62,7 @@ def run(
 
         more: dict[str, Any] = {
             "batches": sizes, "optimizers": rules, "seconds": seconds, "tell": tell, "stop": stop,
+            "contribution": scores,
         }  # fmt: skip
         found = make_sweep(named.model, named.example, **more, **options)
         return found, stop()

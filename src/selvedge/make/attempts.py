@@ -109,12 +109,17 @@ class Attempts:
             self._plans[terms, room] = self._attempt(wish, captured, found)
         return self._plans[terms, room]
 
+    def hopeless(self, terms: Terms) -> bool:
+        """Whether no trade can bring ``terms`` into the budget's RAM; also where the model cannot be had on them."""
+        found, ram = self.draft(terms), self.wish.budget.ram
+        return found is None or found.draft.persistent > ram or found.draft.floor > ram
+
     def fitting(self, terms: Terms) -> Plan | None:
-        """The plan if it fits. What learns, and then any kernel's own operands, are bounds that refuse it before it is
-        ordered and placed."""
+        """The plan if it fits. What learns with the inputs, and then any kernel's own operands, are bounds that refuse
+        it before it is ordered and placed."""
         ram = self.wish.budget.ram
         found = self.draft(terms)
-        if found is None or found.draft.persistent > ram or not self.left:
+        if found is None or self.hopeless(terms) or not self.left:
             return None
         if not terms.trade.stream and found.draft.least > ram:  # by rows, fewer bytes than a kernel's own may do
             return None

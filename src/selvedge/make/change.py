@@ -128,8 +128,10 @@ class _Search:
                 plan = self.attempts.fitting(terms)
                 if plan is not None:
                     return plan, terms
-            fewest = [replace(t, trade=replace(t.trade, least=True)) for t in tried]
-            found = [(plan, terms) for terms in fewest if (plan := self.attempts.plan(terms)) is not None]
+            trade = replace(self.own.trade, least=True)
+            if all(map(self.attempts.hopeless, tried)):  # a number to tell, found quickly: nothing fits
+                trade = replace(trade, recompute=False, page=False)
+            found = [(plan, t) for t in tried if (plan := self.attempts.plan(replace(t, trade=trade))) is not None]
             if found:  # a larger batch strains more
                 return min(found, key=lambda f: _strain(f[0]))
         return None

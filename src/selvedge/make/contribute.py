@@ -73,6 +73,14 @@ def contribution(
     for field, value in (("steps", steps), ("samples", samples), ("batch", batch)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise InvalidInput(field, value, "give a whole number >= 1")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 1 << 63:
+        raise InvalidInput("seed", seed, "give a whole number >= 0")
+    if not isinstance(file, str | Path | None) or "\0" in str(file):
+        raise InvalidInput("file", f"of type {type(file).__name__}", "give the path of a file, as contribution.toml")
+    if not callable(on_progress) or not callable(stop):
+        raise InvalidInput(
+            "stop" if callable(on_progress) else "on_progress", "no function", "give one, or leave it out"
+        )
     train, held_out = _parts(data, validation)
     chosen = optimizer or Adam(lr=1e-3)
     x, _ = train.take(np.arange(1))

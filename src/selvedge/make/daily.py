@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..artifact.number import finite
 from ..device.power import Battery, Runs, Solar, runs
 from ..errors import InvalidInput
+from ..planning.schedule import Arrangement
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -31,9 +33,11 @@ def steps_per_day(plan: Plan, source: Battery | Solar | float) -> Daily:
     Joules a day over joules a call, but never more calls than a day has time for; ``low`` and ``high`` follow from the
     error band of the device's energy figures. Raises ``InvalidInput`` where the device has none.
     """
-    if isinstance(source, bool) or not isinstance(source, Battery | Solar | int | float):
-        raise InvalidInput("source", f"of type {type(source).__name__}", "give an sv.Battery, an sv.Solar or joules")
-    joules = source.joules_a_day if isinstance(source, Battery | Solar) else float(source)
+    if not isinstance(getattr(plan, "arrangement", None), Arrangement):
+        raise InvalidInput("plan", f"of type {type(plan).__name__}", "give what selvedge.plan(...) returned")
+    joules = source.joules_a_day if isinstance(source, Battery | Solar) else finite(source)
+    if joules is None:
+        raise InvalidInput("source", source, "give an sv.Battery, an sv.Solar or joules")
     if not 0 < joules < float("inf"):
         raise InvalidInput("source", source, "give joules a day > 0")
     energy = plan.device.energy

@@ -13,11 +13,12 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..capture import Captured, select
-from ..capture.optimizer import Optimizer
+from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..device import Budget, Device
 from ..errors import InvalidInput
 from ..planning.trade import NOTHING
 from .attempts import Attempts, Terms, learnt, learnt_share
+from .batch import divided
 from .change import trained_layers
 from .limits import fits
 from .plan import Plan, attempt
@@ -148,17 +149,19 @@ def sweep(
     Raises ``InvalidInput`` and ``NotSupported`` as ``plan`` does.
     """
     start = time.perf_counter()
+    _require_given(batches, optimizers, rooms, contribution, seconds, tell, stop)
     wish = wished(model, example, **options)
     attempts = Attempts(wish, attempt)
     own = attempts.own
-    captured = attempts.capture(own.batch, own.norms)
+    divided(wish.example, own.accumulate)  # refuses a batch that is no multiple
+    captured = attempts.capture(own.micro_batch, own.norms)
     listed = _updates(captured) if updates is None else _checked(captured, updates)
     if contribution is not None:
         _require_scores(contribution, captured)
-    if not all(isinstance(r, int | float) and 0 < r < 1 for r in rooms):
-        raise InvalidInput("rooms", list(rooms), "give shares between 0 and 1, as 0.7")
     for batch in batches or ():
-        attempts.capture(batch, own.norms)
+        if batch % own.accumulate:
+            raise InvalidInput("batches", batch, f"each is {own.accumulate} micro-batches: give multiples of that")
+        attempts.capture(batch // own.accumulate, own.norms)
     asked = [
         replace(own, update=u, batch=b, optimizer=o)
         for u in listed
@@ -190,6 +193,39 @@ def sweep(
         contribution is not None,
         time.perf_counter() - start,
     )
+
+
+def _require_given(
+    batches: object,
+    optimizers: object,
+    rooms: object,
+    contribution: object,
+    seconds: object,
+    tell: object,
+    stop: object,
+) -> None:
+    """Raise ``InvalidInput`` for an argument of the wrong kind."""
+    rules = (SGD, Adam, RMSProp)
+    for field, values, good, fix in (
+        ("batches", batches, lambda v: type(v) is int and v >= 1, "give whole numbers >= 1, as [1, 8]"),
+        (
+            "optimizers",
+            optimizers,
+            lambda v: isinstance(v, rules),
+            "give a list, as [sv.SGD(lr=0.1), sv.Adam(lr=1e-3)]",
+        ),
+        ("rooms", rooms, lambda v: isinstance(v, int | float) and 0 < v < 1, "give shares between 0 and 1, as [0.7]"),
+    ):
+        if values is None and field != "rooms":
+            continue
+        if not isinstance(values, list | tuple) or not all(map(good, values)):
+            raise InvalidInput(field, values, fix)
+    if contribution is not None and not isinstance(contribution, Mapping):
+        raise InvalidInput("contribution", f"of type {type(contribution).__name__}", "give a score for each state name")
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0):
+        raise InvalidInput("seconds", seconds, "give a number >= 0, or None for as long as it takes")
+    if not callable(stop) or not (tell is None or callable(tell)):
+        raise InvalidInput("stop" if not callable(stop) else "tell", "no function", "give a function, or leave it out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +296,7 @@ def _updates(captured: Captured) -> list[str]:
 
 
 def _checked(captured: Captured, updates: Sequence[str]) -> list[str]:
-    if isinstance(updates, str) or not updates or not all(isinstance(u, str) for u in updates):
+    if not isinstance(updates, list | tuple) or not updates or not all(isinstance(u, str) for u in updates):
         raise InvalidInput("updates", updates, 'give a list, as ["full", "last:2", "bias"]')
     for update in updates:
         select(captured, update)

@@ -13,7 +13,7 @@ from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
 from .bound import bound_of_any_order
 from .kernel import FLASH, STATE, Lowered
-from .lighten import programs
+from .lighten import ends, programs
 from .lower import lower
 from .program import Site, machine, plain_program
 from .saving import least_any
@@ -71,6 +71,12 @@ class Draft:
         """Bytes that no arena for these programs can do without, whatever is made again or paged; by rows, fewer may
         do."""
         return self.persistent + max(least_any(low) for low in self.lowered.values())
+
+    @cached_property
+    def floor(self) -> int:
+        """Bytes that no arena for these programs can do without, by rows either: all inputs of a program lie there when
+        it begins, and all its outputs when it ends."""
+        return self.persistent + max(ends(low) for low in self.lowered.values())
 
     @cached_property
     def plain(self) -> dict[str, Program]:

@@ -10,10 +10,10 @@ from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..ir.graph import Graph
 from .bound import bound_of_any_order, bound_of_order
-from .kernel import Kernel, Lowered
+from .kernel import ARENA, Kernel, Lowered
 from .ordering import best_order
 from .program import Site, placed_program, works
-from .saving import Price, least_any, least_results, save
+from .saving import Price, least_any, save
 from .schedule import Program
 from .streaming import streamed
 from .trade import Saved, Trade
@@ -39,12 +39,18 @@ def programs(
             # The others need only be as small as the largest can be made.
             made[name] = min(_lighter(whole, graphs[name], low, site, trade, 0), key=_bytes, default=whole)
             room = made[name].transient_bytes
-        elif room is not None and room < whole.transient_bytes and (trade.least or least_results(low) <= room):
+        elif room is not None and room < whole.transient_bytes and (trade.least or ends(low) <= room):
             found = _until(room, _lighter(whole, graphs[name], low, site, trade, room))
             best = min((whole, *found), key=_bytes)
             if trade.least or best.transient_bytes <= room:
                 made[name] = best
     return made
+
+
+def ends(low: Lowered) -> int:
+    """Bytes that ``low`` needs before its first kernel, for its inputs, or behind its last, for its outputs."""
+    size = {i.id: i.spec.bytes for i in low.instances if i.region == ARENA}
+    return max(sum(size.get(i, 0) for i in set(of.values())) for of in (low.inputs, low.outputs))
 
 
 def _bytes(program: Program) -> int:

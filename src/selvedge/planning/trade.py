@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 
+from ..artifact.number import finite
 from ..errors import InvalidInput
 
 OBJECTIVES = ("time", "energy")
@@ -37,9 +37,8 @@ class Trade:
         for name in ("stream", "recompute", "page", "least", "masks", "int8_activations"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidInput(f"trade {name}", getattr(self, name), "give True or False")
-        if isinstance(self.slowdown, bool) or not isinstance(self.slowdown, int | float):
-            raise InvalidInput("trade slowdown", self.slowdown, "give a number, as 1.35")
-        if not (isfinite(self.slowdown) and self.slowdown >= 1):
+        slowdown = finite(self.slowdown)
+        if slowdown is None or slowdown < 1:
             raise InvalidInput("trade slowdown", self.slowdown, "give a multiple of the plain time, 1 or more")
         if self.objective not in OBJECTIVES:
             raise InvalidInput("trade objective", self.objective, f"choose one of {', '.join(OBJECTIVES)}")

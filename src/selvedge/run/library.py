@@ -82,6 +82,11 @@ class Library:
         if self._file is not None:
             self._attach(self.address, ctypes.addressof(self._storage))
 
+    @property
+    def torn(self) -> bool:
+        """Whether storage failed in the middle of an update, and nothing has been restored since."""
+        return self._file is not None and bool(self._context.torn)
+
     def restored(self) -> None:
         """A good state is back in the arena: after a torn update, programs run again."""
         if self._file is not None:

@@ -13,7 +13,7 @@ from ..artifact.arrays import finite, numbers, state_dict
 from ..artifact.folding import folded, unfold
 from ..artifact.manifest import Manifest, StateEntry
 from ..artifact.sound import COUNT
-from ..errors import InvalidInput, SelvedgeError
+from ..errors import InvalidInput
 from .calls import Calls, NotFinite
 from .given import divided, mapping
 
@@ -157,7 +157,7 @@ class Session(Calls):
             try:
                 losses = [self._accumulate(part) for part in given]
                 self._apply(rate)
-            except SelvedgeError:
+            except BaseException:  # Ctrl-C between two micro-batches too
                 self._discard()
                 raise
         return float(np.mean(losses))
@@ -203,7 +203,8 @@ class Session(Calls):
             return {n: self._read(e) for n, e in self.manifest.state.items() if not e.of_model}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Replace the model's state; all of it or, on any error, none. Optimiser state is kept.
+        """Replace the model's state; all of it or, on any error, none. Optimiser state is kept; what is accumulated
+        too, unless storage has torn it.
 
         Raises :class:`InvalidInput` naming the first entry that is missing, extra, mis-shaped or not finite.
         """
@@ -216,6 +217,8 @@ class Session(Calls):
                 if entry.of_model:
                     self._store(entry, arrays[name])
             self._extra.update(extra)
+            if self._library.torn:
+                self._discard()
             self._library.restored()
 
     def load_optimizer_state_dict(self, state: Mapping[str, Any], steps: int = 0) -> None:

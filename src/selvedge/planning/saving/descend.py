@@ -114,13 +114,8 @@ def least_any(low: Lowered) -> int:
     """Bytes that no sequence of the kernels of ``low`` can do without, whatever it makes again or pages: one kernel's
     operands, results and scratch, less what it may write in place; and the results of the program, all at once."""
     size = {i.id: i.spec.bytes for i in low.instances if i.region == ARENA}
+    outputs = sum(size.get(i, 0) for i in set(low.outputs.values()))
     kernels = (
         sum(size.get(i, 0) for i in k.touches) - shared_bytes(k, size.keys() & set(k.reads), size) for k in low.kernels
     )
-    return max([least_results(low), *kernels])
-
-
-def least_results(low: Lowered) -> int:
-    """Bytes of the results of the program, which are there all at once at its end, whatever it does on the way."""
-    wanted = set(low.outputs.values())
-    return sum(i.spec.bytes for i in low.instances if i.region == ARENA and i.id in wanted)
+    return max([outputs, *kernels])
