@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from dataclasses import replace
+from itertools import combinations, permutations
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from selvedge.planning.bound import bound_of_any_order, bound_of_order
 from selvedge.planning.lower import lower
-from selvedge.planning.place import Buffer, aligned, buffers, place
+from selvedge.planning.place import Buffer, aligned, buffers, overlays, place
 from selvedge.planning.placement import best_places
 from selvedge.planning.search import lowest_peak
 from selvedge.planning.solve_place import solve_place
@@ -78,6 +79,44 @@ def test_the_best_places_are_the_best(found: list[Buffer], align: int) -> None:
     made = best_places(found, align, 4, live(found))
     assert made.top == lowest_top(found, align, 4) == made.bound
     assert_apart(found, made.offsets, made.top)
+
+
+@st.composite
+def some_over(draw: st.DrawFn) -> list[Buffer]:
+    """Up to six buffers, some of which may lie over one that ends where they start."""
+    found = draw(few())
+    for n, b in enumerate(found):
+        ending = [a for a in found[:n] if a.stop == b.start]
+        if ending and draw(st.booleans()):
+            under = draw(st.sampled_from(ending))
+            found[n] = replace(b, over=(under.instances[0], draw(st.integers(0, b.bytes))))
+    return found
+
+
+def lowest_top_over(found: list[Buffer], align: int, item: int) -> int:
+    """Of every order from the lowest up, each as low as those below it let it lie."""
+    steps, over = aligned(found, align, item), overlays(found)
+    best = sum(b.bytes + align for b in found)
+    for order in permutations(range(len(found))):
+        laid: dict[int, int] = {}
+        for i in order:
+            met = [j for j in laid if found[i].start <= found[j].stop and found[j].start <= found[i].stop]
+            at = max((laid[j] + over.get((j, i), found[j].bytes) for j in met), default=0)
+            laid[i] = -(-at // steps[i]) * steps[i]
+        best = min(best, max(laid[i] + found[i].bytes for i in laid))
+    return best
+
+
+@settings(max_examples=100, deadline=None)
+@given(some_over(), st.sampled_from([4, 16, 64]))
+def test_buffers_that_may_lie_over_others_lie_as_low_as_any(found: list[Buffer], align: int) -> None:
+    made, over = best_places(found, align, 4, 0), overlays(found)
+    assert made.top == made.bound == lowest_top_over(found, align, 4)
+    at = [made.offsets[b.instances[0]] for b in found]
+    assert all(o % step == 0 for o, step in zip(at, aligned(found, align, 4), strict=True))
+    for i, j in combinations(range(len(found)), 2):
+        if found[i].start <= found[j].stop and found[j].start <= found[i].stop:
+            assert any(at[a] + over.get((a, b), found[a].bytes) <= at[b] for a, b in ((i, j), (j, i)))
 
 
 @settings(max_examples=60, deadline=None)

@@ -122,6 +122,12 @@ def aligned(found: Sequence[Buffer], align: int, item: int) -> list[int]:
     return [max(align, item) if b.bytes % align == 0 else item for b in found]
 
 
+def overlays(found: Sequence[Buffer]) -> dict[tuple[int, int], int]:
+    """(a buffer, the one that it may lie over) -> the bytes that it must then begin before it."""
+    at_instance = {i: b for b, buffer in enumerate(found) for i in buffer.instances}
+    return {(i, at_instance[b.over[0]]): b.over[1] for i, b in enumerate(found) if b.over is not None}
+
+
 def _neighbours(found: Sequence[Buffer]) -> list[list[int]]:
     """The buffers that are live together with each: a sweep over time."""
     neighbours: list[list[int]] = [[] for _ in found]
@@ -138,8 +144,7 @@ def _neighbours(found: Sequence[Buffer]) -> list[list[int]]:
 def _bars(found: Sequence[Buffer]) -> list[list[tuple[int, int, int]]]:
     """For each buffer those that are live together with it: (which, low, high). It must end before the other's offset +
     low, or begin at its offset + high or behind it."""
-    at_instance = {i: b for b, buffer in enumerate(found) for i in buffer.instances}
-    over = {(i, at_instance[b.over[0]]): b.over[1] for i, b in enumerate(found) if b.over is not None}
+    over = overlays(found)
 
     def bar(i: int, j: int) -> tuple[int, int, int]:
         if (i, j) in over:

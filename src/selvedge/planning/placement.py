@@ -13,19 +13,18 @@ WORK = 40_000_000  # numbers that stacking looks at: a second or two
 
 def best_places(found: Sequence[Buffer], align: int, item: int, bound: int) -> Placement:
     """Offsets of the lowest top found; ``align``, ``item`` and ``bound`` as :func:`place` takes them. Each means is
-    tried only where those before it missed the bound; where buffers may lie over others, only best fit knows how."""
-    if any(b.over is not None for b in found):
-        offsets, top = place(found, align, item, bound)
-        return Placement(offsets, top, min(bound, top))
+    tried only where those before it missed the bound; stacking does not know of buffers that lie over others, and the
+    solver is quick with them: the bound of an order is seldom what their places can reach."""
+    rows = any(b.over is not None for b in found)
     offsets, top = place(found, align, item, bound, tries=0)
     best = Placement(offsets, top, min(bound, top))
     if not best.proven:
-        best = _stacked(found, align, item, best)
+        best = solve_place(found, align, item, best.offsets, best.bound) if rows else _stacked(found, align, item, best)
     if not best.proven:
         offsets, top = place(found, align, item, best.bound)
         if top < best.top:
             best = Placement(offsets, top, best.bound)
-    if not best.proven:
+    if not best.proven and not rows:
         best = solve_place(found, align, item, best.offsets, best.bound)
     return best
 
