@@ -85,6 +85,7 @@ def _figures(plan: sv.Plan, found: sv.Measured) -> dict[str, Any]:
         "transient": memory.transient,
         "bound": memory.bound - memory.persistent,
         "bound_any_order": memory.any_order - memory.persistent,
+        "proven": all(p.placed_bound_bytes >= p.transient_bytes for p in plan.arrangement.programs.values()),
         "stack": found.stack["step"],
         "seconds": plan.cost.seconds,
         "saved": None if saved is None else asdict(saved),
@@ -99,13 +100,14 @@ def line(row: dict[str, Any]) -> str:
 
 
 def slower(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What breaks the table's promise: bytes that were not planned, or more than 2 % above the bound of their order."""
+    """What breaks the table's promise: bytes that were not planned, or more than 2 % above the bound of their order
+    where better places are not proven to be impossible."""
     wrong = []
     for r in rows:
         for name, found in _variants(r):
             if not failure(found) and found["planned"] != found["measured"]:
                 wrong.append(f"{r['model']}, {r['norms']}, {name}: not as planned")
-            if not failure(found) and found["transient"] > 1.02 * found["bound"]:
+            if not failure(found) and found["transient"] > 1.02 * found["bound"] and not found["proven"]:
                 wrong.append(f"{r['model']}, {r['norms']}, {name}: more than 2 % above the bound of its order")
     return wrong
 

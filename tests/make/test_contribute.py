@@ -180,6 +180,8 @@ def test_a_persons_choice_is_kept(net: nn.Module, data: tuple[np.ndarray, np.nda
     made = sv.plan(net, torch.zeros(1, 1, 8, 8), update="auto", contribution=str(tmp_path / "c.toml"))
     assert "3.weight" not in made.updated
     assert "0.bias" in made.updated
+    two = sv.plan(net, torch.zeros(2, 1, 8, 8), update="auto", accumulate=2, contribution=str(tmp_path / "c.toml"))
+    assert two.updated == made.updated
 
 
 def test_settings_that_cannot_be_are_one_line(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:

@@ -20,7 +20,7 @@ def saved(step: ir.Graph, names: Iterable[str]) -> dict[str, Mapping[str, int]]:
     made: dict[str, Mapping[str, int]] = {}
     for name in names:
         found: dict[str, int] = {}
-        for node in _ancestors([step.outputs[name]]) - forward:
+        for node in _ancestors([_learnt(step, name)]) - forward:
             for value in () if _sliced(node, forward) else map(_viewed, node.inputs):
                 if value.node in computed:
                     found[f"{order[value.node]}.{value.index}"] = value.spec.bytes
@@ -36,12 +36,17 @@ def inputs(step: ir.Graph, names: Iterable[str]) -> dict[str, frozenset[str]]:
         spec = step.state[name].spec
         made[name] = frozenset(
             f"{order[value.node]}.{value.index}"
-            for node in _ancestors([step.outputs[name]]) - forward
+            for node in _ancestors([_learnt(step, name)]) - forward
             if node.op in PRODUCTS and node.specs[0] == spec
             for value in map(_viewed, node.inputs)
             if value.node in computed
         )
     return made
+
+
+def _learnt(step: ir.Graph, name: str) -> ir.Value:
+    """The new value of ``name``, or where ``step`` accumulates that of its accumulator."""
+    return step.outputs[name] if name in step.outputs else step.outputs[f"{name}.accumulator"]
 
 
 def _computed(step: ir.Graph) -> tuple[dict[ir.Node, int], set[ir.Node], set[ir.Node]]:

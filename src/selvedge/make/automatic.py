@@ -75,7 +75,7 @@ def _contributing(wish: Wish, captured: Captured, attempt: Attempt, measured: Co
 
 def _candidates(whole: Plan, captured: Captured, measured: Contribution) -> list[Candidate]:
     """Every tensor of ``whole``, the plan of all, and of those that are open the parts whose share was measured."""
-    step, slots, learns = whole.programs.step, whole.arrangement.slots, whole.programs.updated
+    step, slots, learns = whole.programs.backward, whole.arrangement.slots, whole.programs.updated
     reads, own = saved(step, learns), inputs(step, learns)
     cut = channels(captured.graph, learns)
     made: list[Candidate] = []
