@@ -3,6 +3,7 @@
 Every network is an ordinary ``nn.Module`` written from its paper, NCHW at its face, returning logits.
 """
 
-from selvedge.zoo.registry import Entry, Option, entry, make, names
+from selvedge.zoo.entry import Entry, Option
+from selvedge.zoo.registry import entry, make, names
 
 __all__ = ["Entry", "Option", "entry", "make", "names"]
