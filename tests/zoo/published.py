@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import nn
 
@@ -17,6 +19,13 @@ def made(spec: str) -> tuple[nn.Module, torch.Tensor]:
 
 def parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
+
+
+@cache
+def figures(spec: str) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates of one pass of the example."""
+    module, example = made(spec)
+    return parameters(module), macs(module, example)
 
 
 def macs(module: nn.Module, example: torch.Tensor) -> int:

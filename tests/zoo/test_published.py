@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.zoo.published import macs, made, parameters
+from tests.zoo.published import figures, macs, made, parameters
 
 
 # torchvision 0.27, "Models and pre-trained weights": meta["num_params"], and meta["_ops"], 1e9 multiply-accumulates
@@ -27,9 +27,9 @@ from tests.zoo.published import macs, made, parameters
     ],
 )
 def test_torchvisions_figures(name: str, count: int, giga: float) -> None:
-    module, example = made(name)
-    assert parameters(module) == count
-    assert round(macs(module, example) / 1e9, 3) == giga
+    parameters, macs = figures(name)
+    assert parameters == count
+    assert round(macs / 1e9, 3) == giga
 
 
 # Howard et al., arXiv:1704.04861, tables 6 and 7: millions of multiply-adds and of parameters.
@@ -46,10 +46,9 @@ def test_torchvisions_figures(name: str, count: int, giga: float) -> None:
     ],
 )
 def test_mobilenet_v1_has_the_papers_figures(options: str, mega: int, millions: float) -> None:
-    module, example = made(f"mobilenet_v1?{options}")
-    assert round(parameters(module) / 1e6, 1) == millions
-    ours = macs(module, example) / 1e6
-    assert mega in (round(ours), int(ours))  # one row, 290.7, is truncated
+    parameters, macs = figures(f"mobilenet_v1?{options}")
+    assert round(parameters / 1e6, 1) == millions
+    assert mega in (round(macs / 1e6), int(macs / 1e6))  # one row, 290.7, is truncated
 
 
 def test_mobilenet_v1_has_the_parameters_of_keras_applications() -> None:
@@ -64,9 +63,9 @@ def test_mobilenet_v1_has_the_parameters_of_keras_applications() -> None:
     ("size", "millions", "mega"), [(0, 4.7, 407), (1, 5.4, 631), (2, 6.1, 899), (3, 8.2, 1440), (4, 13.0, 2640)]
 )
 def test_efficientnet_lite_has_the_published_figures(size: int, millions: float, mega: int) -> None:
-    module, example = made(f"efficientnet_lite{size}")
-    assert round(parameters(module) / 1e6, 1) == millions
-    assert 0.94 < macs(module, example) / 1e6 / mega < 0.97
+    parameters, macs = figures(f"efficientnet_lite{size}")
+    assert round(parameters / 1e6, 1) == millions
+    assert 0.94 < macs / 1e6 / mega < 0.97
 
 
 # mit-han-lab/mcunet, README.md, "Model List": MACs and parameters of the float networks.
@@ -79,9 +78,9 @@ def test_efficientnet_lite_has_the_published_figures(size: int, millions: float,
     ],
 )
 def test_mcunets_figures(spec: str, mega: float, millions: float) -> None:
-    module, example = made(spec)
-    assert round(macs(module, example) / 1e6, 1) == mega
-    assert round(parameters(module) / 1e6, 2) == millions
+    parameters, macs = figures(spec)
+    assert round(macs / 1e6, 1) == mega
+    assert round(parameters / 1e6, 2) == millions
 
 
 def test_the_motion_network_has_the_papers_layers() -> None:

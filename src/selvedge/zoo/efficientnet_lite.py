@@ -51,13 +51,9 @@ class EfficientNetLite(nn.Module):
             for block in range(repeats):
                 stride = first_stride if block == 0 else 1
                 if i == 0:
-                    stage.append(
-                        DepthwiseSeparable(channels, outputs, kernel, stride, norm, eps=eps, padding=padding)
-                    )  # fmt: skip
+                    stage.append(DepthwiseSeparable(channels, outputs, kernel, stride, norm, eps=eps, padding=padding))
                 else:
-                    stage.append(
-                        InvertedResidual(channels, outputs, 6, kernel, stride, norm, eps=eps, padding=padding)
-                    )  # fmt: skip
+                    stage.append(InvertedResidual(channels, outputs, 6, kernel, stride, norm, eps=eps, padding=padding))
                 channels = outputs
             stages.append(nn.Sequential(*stage))
         self.blocks = nn.Sequential(*stages)

@@ -35,9 +35,7 @@ SIZES = {"large": (LARGE, 1280), "small": (SMALL, 1024)}
 
 
 def _unit(inputs: int, outputs: int, kernel: int, norm: str, stride: int = 1, groups: int = 1) -> tuple[nn.Module, ...]:
-    return normalised(
-        inputs, outputs, kernel, norm, stride=stride, groups=groups, eps=EPS, momentum=MOMENTUM
-    )  # fmt: skip
+    return normalised(inputs, outputs, kernel, norm, stride=stride, groups=groups, eps=EPS, momentum=MOMENTUM)
 
 
 class InvertedResidual(nn.Module):
@@ -84,9 +82,7 @@ class MobileNetV3(nn.Module):
         features: list[nn.Module] = [nn.Sequential(*_unit(3, channels, 3, norm, 2), nn.Hardswish())]
         for kernel, full_expanded, full_outputs, squeezes, activation, stride in body:
             expanded, outputs = make_divisible(full_expanded * width), make_divisible(full_outputs * width)
-            features.append(
-                InvertedResidual(channels, expanded, outputs, kernel, stride, squeezes, activation, norm)
-            )  # fmt: skip
+            features.append(InvertedResidual(channels, expanded, outputs, kernel, stride, squeezes, activation, norm))
             channels = outputs
         features.append(nn.Sequential(*_unit(channels, 6 * channels, 1, norm), nn.Hardswish()))
         self.features = nn.Sequential(*features)
