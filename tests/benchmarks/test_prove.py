@@ -58,6 +58,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "random models, native": "tests/make/test_random_models_native.py",
         "changes that a refusal proposes": "tests/make/test_change.py",
         "zoo gradients, and twenty steps in double": "tests/make/test_gradients.py",
+        "the zoo's networks at full width": "tests/zoo/test_gradients.py",
         "bytes of accumulation, clipping and state": "tests/make/test_optimizer_bytes.py",
         "state in fewer bytes, five seeds": "benchmarks/prove_state.py",
         "POET's case, executed": "benchmarks/prove_poet.py",

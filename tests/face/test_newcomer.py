@@ -186,7 +186,7 @@ def test_inspect_draws(user: Path) -> None:
 # zoo
 
 
-# All of them take minutes to plan: they are listed in full in `make prove`.
+# All of them take minutes to plan: SELVEDGE_FULL=1 lists them all.
 LISTED = () if os.environ.get("SELVEDGE_FULL") == "1" else ("ds_cnn", "har_fcn?width=0.25&length=64", "keyword_gru")
 
 

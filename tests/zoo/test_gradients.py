@@ -1,4 +1,4 @@
-"""Gradients of the convolutional networks are autograd's, at batch 1 and 4.
+"""Gradients of the convolutional networks are autograd's, at batch 1 and 4, and their bytes the predicted ones.
 
 In CI narrow networks on small images are interpreted: the operators, the order of the layers and the names are those
 of the full ones. ``SELVEDGE_FULL=1`` takes every network at its full width, in native code, which takes minutes each.
@@ -15,6 +15,7 @@ import selvedge as sv
 from selvedge.capture import capture
 from tests import oracle
 from tests.capture.parity import parameter_gradients
+from tests.make.test_memory import assert_measured_is_predicted
 from tests.models import disagreements, reference
 from tests.zoo.published import macs
 
@@ -82,6 +83,12 @@ def test_native_gradients_are_autograds(spec: str, batch: int) -> None:
                 raise
         else:
             return
+
+
+@pytest.mark.parametrize("spec", COMPILED)
+def test_measured_is_predicted(spec: str) -> None:
+    model, example, loss = oracle.zoo_model(spec)
+    assert_measured_is_predicted(sv.plan(model, example, loss=loss, device=oracle.WIDE))
 
 
 @pytest.mark.parametrize(

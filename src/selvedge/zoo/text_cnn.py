@@ -2,8 +2,7 @@
 
 Source: Kim, *Convolutional Neural Networks for Sentence Classification*, arXiv:1408.5882, section 2: windows of 3, 4
 and 5 words, the maximum over time of each feature, dropout 0.5. Made for devices: 32 channels of embedding and 32
-features a window where the paper has 300 and 100. The maximum makes padding harmless where a mean would be thinned by
-it.
+features a window where the paper has 300 and 100. By the maximum it does not matter how much padding follows a text.
 """
 
 from __future__ import annotations
