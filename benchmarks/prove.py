@@ -121,6 +121,10 @@ def _zoo() -> dict[str, Any]:
     return _pytest("tests/make/test_gradients.py", 1)
 
 
+def _zoo_at_full_width() -> dict[str, Any]:
+    return _pytest("tests/zoo/test_gradients.py", 1)
+
+
 def _bytes() -> dict[str, Any]:
     return _pytest("tests/make/test_optimizer_bytes.py", 40)
 
@@ -190,6 +194,10 @@ PROOFS: Mapping[str, Proof] = {
     "zoo gradients, and twenty steps in double": Proof(
         _zoo, (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/make/test_gradients.py")
     ),
+    "the zoo's networks at full width": Proof(
+        _zoo_at_full_width,
+        (*_SRC, "native", "src/selvedge/zoo", "tests/oracle.py", "tests/models.py", "tests/zoo/test_gradients.py"),
+    ),
     "bytes of accumulation, clipping and state": Proof(
         _bytes, (*_SRC, "native", "tests/oracle.py", "tests/make/test_memory.py", "tests/make/test_optimizer_bytes.py")
     ),
@@ -215,6 +223,7 @@ UNPROVEN = frozenset(
         "random models, native",
         "parts of random models, native",
         "zoo gradients, and twenty steps in double",
+        "the zoo's networks at full width",
         "bytes of accumulation, clipping and state",
         "demo, five seeds",
         "changes that a refusal proposes",

@@ -214,6 +214,8 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("inspect", "mine.py:narrow", "--plot", "digits"), ("--plot is digits",)),
     (("inspect", "mine.py:narrow", "--plot", "a.svg"), ("--plot is a.svg", "end it in .html")),
     (("try", "mine.py:digits", "--data", "digits", *ON, "--plot", "a.svg"), ("--plot is a.svg", "end it in .html")),
+    (("zoo", "resnet9"), ("model is resnet9", "resnet8")),
+    (("zoo", "ds_cnn", "resnet8?depth=2"), ("resnet8 option is depth", "classes")),
     (("zoo", "--norms", "live"), ("--norms is live", "frozen, folded")),
 ]
 

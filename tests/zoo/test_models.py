@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from selvedge import zoo
+from selvedge.zoo.channels import make_divisible
 from selvedge.zoo.convolution import SameConv2d, same_padding
-from selvedge.zoo.mobilenet_v2 import make_divisible
 
 
 def parameters(module: nn.Module) -> int:
@@ -48,11 +48,6 @@ def test_mobilenet_v1_at_full_width_has_the_parameters_of_keras_applications() -
     assert parameters(module) - biases == 4_231_976
 
 
-def test_mobilenet_v2_has_the_parameters_of_torchvision() -> None:
-    module, _, _ = zoo.make("mobilenet_v2")
-    assert parameters(module) == 3_504_872
-
-
 # tensorflow/models, research/slim/nets/mobilenet/README.md: millions of parameters, batch norm's not counted.
 @pytest.mark.parametrize(
     ("width", "millions"), [(0.35, 1.66), (0.5, 1.95), (0.75, 2.61), (1.0, 3.47), (1.3, 5.34), (1.4, 6.06)]
@@ -61,28 +56,6 @@ def test_mobilenet_v2_widths_have_the_published_parameters(width: float, million
     module, _, _ = zoo.make(f"mobilenet_v2?width={width}")
     norms = sum(parameters(m) for m in module.modules() if isinstance(m, nn.BatchNorm2d))
     assert (parameters(module) - norms) / 1e6 == pytest.approx(millions, abs=0.005)
-
-
-def test_mobilenet_v2_has_the_state_names_of_torchvision() -> None:
-    state = zoo.make("mobilenet_v2")[0].state_dict()
-    # 52 convolutions, each with five entries of its batch norm, and the classifier's two.
-    assert len(state) == 52 * 6 + 2
-    shapes = {
-        "features.0.0.weight": (32, 3, 3, 3),
-        "features.0.1.running_mean": (32,),
-        "features.1.conv.0.0.weight": (32, 1, 3, 3),
-        "features.1.conv.1.weight": (16, 32, 1, 1),
-        "features.1.conv.2.bias": (16,),
-        "features.2.conv.0.0.weight": (96, 16, 1, 1),
-        "features.2.conv.1.0.weight": (96, 1, 3, 3),
-        "features.2.conv.2.weight": (24, 96, 1, 1),
-        "features.2.conv.3.num_batches_tracked": (),
-        "features.17.conv.2.weight": (320, 960, 1, 1),
-        "features.18.0.weight": (1280, 320, 1, 1),
-        "classifier.1.weight": (1000, 1280),
-        "classifier.1.bias": (1000,),
-    }
-    assert {name: tuple(state[name].shape) for name in shapes} == shapes
 
 
 def test_resnet8_has_the_state_names_of_the_mlcommons_port() -> None:
@@ -97,23 +70,40 @@ def test_resnet8_has_the_state_names_of_the_mlcommons_port() -> None:
     assert "first_stack.residual.weight" not in state
 
 
-@pytest.mark.parametrize("name", zoo.names())
-@pytest.mark.parametrize("norm", ["batch", "none"])
+def small(name: str, **options: str) -> str:
+    """The model's spec, at a small resolution where it takes one, with those of the options that it has."""
+    asked = {"resolution": "32", **options}
+    given = "&".join(f"{k}={v}" for k, v in asked.items() if k in zoo.entry(name).options)
+    return f"{name}?{given}" if given else name
+
+
+@pytest.mark.parametrize(
+    ("name", "norm"),
+    [
+        (name, norm)
+        for name in zoo.names()
+        for norm in ("batch", "none")
+        if norm == "batch" or "norm" in zoo.entry(name).options
+    ],
+)
 def test_every_model_maps_a_batch_and_passes_gradients_to_every_parameter(name: str, norm: str) -> None:
-    module, example, loss = zoo.make(f"{name}?norm={norm}")
-    module.eval()
     row = zoo.entry(name)
-    assert example.shape == (1, *row.input_shape)
+    module, example, loss = zoo.make(small(name, norm=norm))
+    module.eval()
     assert loss == row.loss
-    batch = torch.randn(2, *row.input_shape, generator=torch.Generator().manual_seed(1))
+    assert len(example.shape) == len(row.input_shape) + 1
+    batch = example.repeat(2, *(1,) * len(row.input_shape))
+    if example.is_floating_point():
+        batch = torch.randn(batch.shape, generator=torch.Generator().manual_seed(1))
     out = module(batch)
-    assert out.shape == (2, row.classes if row.classes is not None else row.input_shape[0])
+    assert out.shape[:2] == (2, row.classes if row.classes is not None else row.input_shape[0])
     assert torch.isfinite(out).all()
     (out**2).mean().backward()
     for parameter in module.parameters():
         assert parameter.grad is not None
         assert torch.isfinite(parameter.grad).all()
-    assert any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in module.modules()) == (norm == "batch")
+    normed = any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in module.modules())
+    assert normed == (norm == "batch" and "norm" in row.options)
 
 
 def test_norms_are_those_of_the_references() -> None:

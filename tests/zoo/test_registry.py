@@ -10,7 +10,13 @@ from selvedge.errors import InvalidInput
 
 
 def test_the_names_are_those_of_the_zoo() -> None:
-    assert zoo.names() == ("deep_autoencoder", "ds_cnn", "mobilenet_v1_025", "mobilenet_v2", "resnet8")
+    lite = tuple(f"efficientnet_lite{size}" for size in range(5))
+    shufflenet = tuple(f"shufflenet_v2_x{size}" for size in ("0_5", "1_0", "1_5", "2_0"))
+    assert zoo.names() == (
+        "audio_m5", "char_gru", "deep_autoencoder", "ds_cnn", "efficientnet_b0", *lite, "har_fcn", "keyword_gru",
+        "keyword_lstm", "mbv2_w035", "mcunet_5fps", "mobilenet_v1", "mobilenet_v1_025", "mobilenet_v2",
+        "mobilenet_v3_large", "mobilenet_v3_small", "proxyless_w03", "resnet18", "resnet8", *shufflenet, "text_cnn",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -22,7 +28,8 @@ def test_a_row_says_what_it_builds(name: str) -> None:
     assert set(row.defaults) == set(row.options)
     module, example, loss = zoo.make(name)
     assert module.training
-    assert example.dtype == torch.float32
+    assert example.shape == (1, *row.input_shape)
+    assert example.dtype == (torch.int32 if row.tokens else torch.float32)
     assert loss == row.loss
 
 
@@ -32,6 +39,31 @@ def test_options_reach_the_model_and_its_example() -> None:
     assert loss == "cross_entropy"
     assert module.state_dict()["features.0.0.weight"].shape == (16, 3, 3, 3)
     assert module.eval()(example).shape == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        ("har_fcn?channels=3&length=50", (1, 3, 50)),
+        ("audio_m5?length=16000", (1, 1, 16000)),
+        ("keyword_gru?length=49", (1, 49, 10)),
+        ("efficientnet_lite4", (1, 3, 300, 300)),
+        ("mcunet_5fps?resolution=96", (1, 3, 96, 96)),
+    ],
+)
+def test_an_example_has_the_shape_that_options_say_and_the_model_takes_it(spec: str, shape: tuple[int, ...]) -> None:
+    with torch.device("meta"):
+        module, example, _ = zoo.make(spec)
+    assert example.shape == shape
+    assert module(example).shape == (1, zoo.entry(spec.partition("?")[0]).classes)
+
+
+def test_the_shortest_sound_and_the_shortest_text_are_taken() -> None:
+    for spec in ("audio_m5?length=6848", "text_cnn?length=5"):
+        module, example, _ = zoo.make(spec)
+        assert torch.isfinite(module.eval()(example)).all()
+    with pytest.raises(InvalidInput, match="from 6848"):
+        zoo.make("audio_m5?length=6847")
 
 
 def test_a_seed_gives_the_same_model_and_example_again() -> None:
@@ -61,6 +93,8 @@ def test_making_a_model_leaves_the_global_random_state_alone() -> None:
         ("mobilenet_v2?width=inf", ["width", "inf"]),
         ("mobilenet_v2?resolution=96.5", ["resolution", "96.5", "int"]),
         ("mobilenet_v2?dropout=1.5", ["dropout", "1.5", "to 1"]),
+        ("shufflenet_v2_x1_0?width=2", ["width", "resolution", "classes"]),
+        ("har_fcn?channels=0", ["channels", "0", "from 1"]),
         ("resnet8?classes=1", ["classes", "1", "from 2"]),
         ("resnet8?norm=layer", ["norm", "layer", "batch, none"]),
         ("resnet8?norm", ["NAME?key=value"]),

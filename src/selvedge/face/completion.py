@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 # The zoo's own list needs torch; a test keeps this one equal to it.
-ZOO = ("deep_autoencoder", "ds_cnn", "mobilenet_v1_025", "mobilenet_v2", "resnet8")
+ZOO = (
+    "audio_m5", "char_gru", "deep_autoencoder", "ds_cnn", "efficientnet_b0", "efficientnet_lite0",
+    "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite3", "efficientnet_lite4", "har_fcn", "keyword_gru",
+    "keyword_lstm", "mbv2_w035", "mcunet_5fps", "mobilenet_v1", "mobilenet_v1_025", "mobilenet_v2",
+    "mobilenet_v3_large", "mobilenet_v3_small", "proxyless_w03", "resnet18", "resnet8", "shufflenet_v2_x0_5",
+    "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0", "text_cnn",
+)  # fmt: skip
 UPDATES = ("auto", "full", "bias", "last:1", "last:2", "last:3")
 OPTIMIZERS = ("sgd:lr=", "adam:lr=", "rmsprop:lr=")
 LOSSES = ("cross_entropy", "mse", "bce_with_logits", "reconstruction")

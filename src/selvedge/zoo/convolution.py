@@ -47,15 +47,21 @@ def convolution(
     return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
 
 
-def normalisation(norm: str, channels: int) -> nn.Module:
-    """Keras' batch norm over [N,C,H,W], or nothing. Nothing keeps its place, so that names do not shift."""
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01) if norm == "batch" else nn.Identity()
+def normalisation(norm: str, channels: int, axes: int = 2) -> nn.Module:
+    """Keras' batch norm over [N,C,H,W], or [N,C,T] with one of ``axes``, or nothing.
+
+    Nothing keeps its place, so that names do not shift.
+    """
+    if norm == "none":
+        return nn.Identity()
+    kind = nn.BatchNorm2d if axes == 2 else nn.BatchNorm1d
+    return kind(channels, eps=1e-3, momentum=0.01)
 
 
 def initialise(module: nn.Module) -> None:
     """He-normal weights over the fan-in and zero biases (He et al., arXiv:1502.01852, eq. 10), in place."""
     for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.Linear):
+        if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
