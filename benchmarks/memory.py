@@ -24,6 +24,7 @@ VARIANTS: Mapping[str, tuple[str, sv.Trade | None]] = {  # what learns, and what
     "sparse_least": ("last:3", LEAST),
     "auto": ("auto", None),  # in half the arena of full, with the trade that a plan has by default
 }
+TIMED = ("full", "full_least")
 
 
 def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[str, Any]]:
@@ -34,11 +35,12 @@ def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[st
 
 
 def row(spec: str, norms: str, rounds: int = 21) -> dict[str, Any]:
-    """Every variant planned, and measured beside that; then full and full_least timed, with nothing else running."""
+    """Every variant planned, and built and measured beside that; then full and full_least timed, with nothing else
+    running."""
     work = Work(spec)
     found: dict[str, Any] = {}
-    sessions = {}
-    with ThreadPoolExecutor(1) as beside:
+    building: dict[str, Future[sv.Session]] = {}
+    with ThreadPoolExecutor(2) as beside:  # compilers, most of the time
         measured: dict[str, tuple[sv.Plan, Future[sv.Measured]]] = {}
         for name, (update, trade) in VARIANTS.items():
             half = measured["full"][0].arena_bytes // 2 if update == "auto" else None
@@ -48,10 +50,11 @@ def row(spec: str, norms: str, rounds: int = 21) -> dict[str, Any]:
                 found[name] = {"failed": reason(error), "missing": False}
                 continue
             measured[name] = (plan, beside.submit(sv.measured, plan))
+            if name in TIMED:
+                building[name] = beside.submit(sv.compile, plan)
         for name, (plan, measuring) in measured.items():
             found[name] = _figures(plan, measuring.result())
-        for name in ("full", "full_least"):
-            sessions[name] = sv.compile(measured[name][0])
+    sessions = {name: built.result() for name, built in building.items()}
     x, y = work.x.numpy(), None if work.y is None else work.y.numpy()
     times = interleaved({n: lambda s=s: s.step(x, y) for n, s in sessions.items()}, rounds)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .cells import failed, failure, number
@@ -23,12 +24,16 @@ def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[st
 
 def row(spec: str, norms: str) -> dict[str, Any]:
     work = Work(spec, folded=norms == "folded")
+    with ThreadPoolExecutor(1) as beside:
+        grown = beside.submit(lambda: resident.grown(work.spec, work.batch, work.folded))  # a process of its own
+        arena = _cell(lambda: executorch.export(work).arena)
+        resident_cell = _cell(grown.result)
     return {
         "model": spec,
         "norms": norms,
-        "executorch": _cell(lambda: executorch.export(work).arena),
+        "executorch": arena,
         "pytorch": _cell(lambda: pytorch.allocated(work)),
-        "resident": _cell(lambda: resident.grown(work.spec, work.batch, work.folded)),
+        "resident": resident_cell,
     }
 
 

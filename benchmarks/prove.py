@@ -141,6 +141,12 @@ def _poet() -> dict[str, Any]:
     return prove()
 
 
+def _lighter() -> dict[str, Any]:
+    from .prove_lighter import prove
+
+    return prove()
+
+
 def _demo() -> dict[str, Any]:
     from .prove_demo import prove
 
@@ -208,6 +214,9 @@ PROOFS: Mapping[str, Proof] = {
     "POET's case, executed": Proof(
         _poet, (*_SRC, "native", "benchmarks/memory.py", "benchmarks/poet.py", "benchmarks/prove_poet.py")
     ),
+    "a step in half the bytes": Proof(
+        _lighter, (*_SRC, "native", "src/selvedge/zoo", "benchmarks/memory.py", "benchmarks/prove_lighter.py")
+    ),
     "demo, five seeds": Proof(
         _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")
     ),
@@ -231,6 +240,7 @@ UNPROVEN = frozenset(
         "small steps against an exhaustive search",
         "state in fewer bytes, five seeds",
         "POET's case, executed",
+        "a step in half the bytes",
         "what to update, four transfers",
     )
 )

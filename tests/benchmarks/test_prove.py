@@ -64,6 +64,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "bytes of accumulation, clipping and state": "tests/make/test_optimizer_bytes.py",
         "state in fewer bytes, five seeds": "benchmarks/prove_state.py",
         "POET's case, executed": "benchmarks/prove_poet.py",
+        "a step in half the bytes": "benchmarks/prove_lighter.py",
         "demo, five seeds": "benchmarks/prove_demo.py",
         "what to update, four transfers": "benchmarks/prove_auto.py",
     }
