@@ -129,6 +129,22 @@ def test_a_plan_that_pages_says_its_traffic_and_its_wear() -> None:
     assert plan.to_dict()["programs"]["step"]["paged_out_bytes"] == saved.paged_out
 
 
+class _Averaged(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def test_the_least_is_no_more_than_the_plain_plan_where_masks_do_not_pay() -> None:
+    """Thirty-six numbers after a ReLU: their bits lie beside them when the step is at its peak."""
+    body = (torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2), torch.nn.ReLU(), _Averaged())
+    net = torch.nn.Sequential(*body, torch.nn.Linear(2, 4), torch.nn.Linear(4, 3)).eval()
+
+    def arena(trade: sv.Trade) -> int:
+        return sv.plan(net, torch.zeros(2, 1, 3, 3), device=PAGED, trade=trade).arena_bytes
+
+    assert arena(sv.Trade(recompute=False, least=True)) <= arena(PLAIN)
+
+
 def test_without_storage_nothing_is_paged() -> None:
     with pytest.raises(sv.InvalidInput, match=r"trade page is on any, which has no storage: give its profile"):
         zoo("resnet8", "folded", sv.Trade(page=True), sv.Device(name="any", ram="1GiB", flash="1GiB"))

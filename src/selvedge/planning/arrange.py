@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import inf
 
@@ -112,7 +113,12 @@ class Draft:
         """The arrangement; the arguments are those of :func:`arrange`."""
         smaller = self._small(trade, room) if self._lowered is None else self
         if smaller is not self:
-            return smaller.arranged(choices, room=room, latency=latency, trade=trade)
+            small = smaller.arranged(choices, room=room, latency=latency, trade=trade)
+            # A mask lives as long as what it stands for, and beside it for a while: not every peak is lower with one.
+            if not trade.least or small.memory.transient <= max(p.transient_bytes for p in self.plain.values()):
+                return small
+            exact = replace(trade, masks=False, int8_activations=False)
+            return self.arranged(choices, room=room, latency=latency, trade=exact)
         made = programs(self.plain, self.graphs, self.lowered, self._site(room, latency), trade)
         constants, values, weights = self._constants
         memory = Memory(
