@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,7 +152,7 @@ def test_auto_takes_what_contributes_most_of_what_fits(
         sets.add(made.updated)
         said = {c.what: c.why for c in made.why}
         assert f"{len(made.updated)} of 8 tensors" in said["chosen"]
-        assert "no set that fits has more (proven)" in said["best"]
+        assert "no set that fits without a trade has more (proven)" in said["best"]
         try:
             other = sv.plan(net, example, update="auto", budget=f"ram={ram}")
         except sv.DoesNotFit:
@@ -182,6 +184,52 @@ def test_a_persons_choice_is_kept(net: nn.Module, data: tuple[np.ndarray, np.nda
     assert "0.bias" in made.updated
     two = sv.plan(net, torch.zeros(2, 1, 8, 8), update="auto", accumulate=2, contribution=str(tmp_path / "c.toml"))
     assert two.updated == made.updated
+
+
+def _choices(found: sv.Contribution, path: Path, **choices: str) -> Path:
+    """The file of ``found`` as a person edits it: state name (with _ for .) -> choice."""
+    tensors = tuple(replace(t, choice=choices.get(t.name.replace(".", "_"), t.choice)) for t in found.tensors)
+    replace(found, tensors=tensors).save(path)
+    return path
+
+
+def test_a_choice_is_obeyed_or_refused_but_never_passed_over(
+    net: nn.Module, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    found, example = sv.contribution(net, data, method="fisher", samples=8), torch.zeros(1, 1, 8, 8)
+    plain = sv.Trade(stream=False, recompute=False, masks=False)
+    whole = sv.plan(net, example, update="full", trade=plain).arena_bytes
+    last = sv.plan(net, example, update="6.bias", trade=plain).arena_bytes
+    always = _choices(found, tmp_path / "always.toml", **{"0_weight": "always", "3_weight": "always"})
+    with pytest.raises(sv.DoesNotFit):
+        sv.plan(net, example, update="auto", contribution=always, budget=f"ram={last}", trade=plain)
+    some = {t.name.replace(".", "_"): "never" for t in found.tensors if t.name not in ("6.bias", "6.weight")}
+    never = _choices(found, tmp_path / "never.toml", **some)
+    made = sv.plan(net, example, update="auto", contribution=never, budget=f"ram={whole}")
+    assert {name.partition("[")[0] for name in made.updated} <= {"6.bias", "6.weight"}
+    nothing = _choices(found, tmp_path / "no.toml", **{t.name.replace(".", "_"): "never" for t in found.tensors})
+    with pytest.raises(sv.InvalidInput, match='without a tensor that may learn: set the choice of one to "open"'):
+        sv.plan(net, example, update="auto", contribution=nothing)
+
+
+def test_what_a_trade_saves_lets_more_learn(
+    net: nn.Module, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    found, example = sv.contribution(net, data, method="fisher", samples=8), torch.zeros(1, 1, 8, 8)
+    found.save(tmp_path / "c.toml")
+    plain = sv.Trade(stream=False, recompute=False, masks=False)
+    full, light = (
+        sv.plan(net, example, update="full", trade=t).arena_bytes for t in (plain, sv.Trade(least=True, slowdown=4))
+    )
+    assert light < full
+    ask: dict[str, Any] = {"update": "auto", "contribution": tmp_path / "c.toml", "budget": f"ram={full - 1}"}
+    without = sv.plan(net, example, trade=plain, **ask)
+    made = sv.plan(net, example, trade=sv.Trade(slowdown=4), **ask)
+    assert made.arena_bytes < full
+    learns = [{name.partition("[")[0] for name in p.updated} for p in (without, made)]
+    assert learns[0] < learns[1]
+    said = {c.what: c.why for c in made.why}
+    assert said["beside it"].endswith("fits with what the trade saves")
 
 
 def test_settings_that_cannot_be_are_one_line(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:

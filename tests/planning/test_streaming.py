@@ -56,8 +56,8 @@ def test_a_sparse_step_streams_its_frozen_part_and_learns_the_same() -> None:
     measured = sv.measured(streamed)
     assert measured.faults == ()
     assert measured.arena == streamed.arena_bytes
-    assert any(c.what == "streaming" for c in streamed.why)
-    assert not any(c.what == "streaming" for c in whole.why)
+    assert any(c.what.startswith("streaming") for c in streamed.why)
+    assert not any(c.what.startswith("streaming") for c in whole.why)
     step = streamed.arrangement.programs["step"]
     assert step.transient_bytes <= 1.02 * step.bound_bytes
     assert step.macs == whole.arrangement.programs["step"].macs

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Attempt = Callable[[Wish, Captured], "Plan"]
 BESIDE = ("optimizer", "accumulator")  # kinds of state that a parameter brings along when it learns
 NAMED = 6  # tensors named in a line
+TRIED = 4  # tensors that are tried with what the trade saves, beyond what fits without
 _REASONS = {
     "full": "everything fits",
     "last": "as many last layers as fit",
@@ -33,44 +34,84 @@ _REASONS = {
 
 def automatic(wish: Wish, captured: Captured, attempt: Attempt) -> tuple[Wish, Plan]:
     """The plan, and the wish with the update that it makes: the one that contributes most where that was measured;
-    else the first that fits of everything, as many last layers as fit, and the biases. Where nothing fits, the last
-    layer's plan, which does not either."""
-    if wish.contribution is not None:
-        found = _contributing(wish, captured, attempt, wish.contribution)
-        if found is not None:
-            return replace(wish, update=found.update), found
-    return _first(wish, captured, attempt)
+    else the first that fits of everything, as many last layers as fit, and the biases. Where nothing fits, a plan of
+    the least that may learn, which does not either."""
+    if wish.contribution is None:
+        return _first(wish, captured, attempt)
+    found = _contributing(wish, captured, attempt, wish.contribution)
+    return replace(wish, update=found.update), found
 
 
 # -- by contribution ----------------------------------------------------------------------------------------------
 
 
-def _contributing(wish: Wish, captured: Captured, attempt: Attempt, measured: Contribution) -> Plan | None:
-    """None where no tensor that contributes fits."""
+def _contributing(wish: Wish, captured: Captured, attempt: Attempt, measured: Contribution) -> Plan:
+    """Of the sets that fit without a trade the one that contributes most; then what fits beside it with one."""
     require(measured, captured)
     # What it saves by rows or by making again would hide what each tensor costs, and every plan would take longer.
-    wish = replace(wish, trade=NOTHING)
-    whole = attempt(replace(wish, update="full"), captured)
-    candidates = _candidates(whole, captured, measured)
+    plain = replace(wish, trade=NOTHING)
+    whole = attempt(replace(plain, update="full"), captured)
+    candidates = {c.name: c for c in _candidates(whole, captured, measured)}
     plans: dict[frozenset[str], Plan] = {}
 
-    def cost(names: frozenset[str]) -> Cost | None:
+    def made(names: frozenset[str], wish: Wish) -> Plan | None:
         try:
-            made = attempt(replace(wish, update=spelt(names, captured)), captured)
-        except InvalidInput:
+            return attempt(replace(wish, update=spelt(names, captured)), captured)
+        except InvalidInput:  # nothing in it influences the loss
             return None
-        memory = made.arrangement.memory
-        if fits(made):
-            plans[names] = made
-        over = excess(replace(made, budget=replace(made.budget, ram=max(memory.arena, made.budget.ram))))
-        return Cost(fits(made), memory.persistent, memory.transient, over is None and overdrawn(made) is None)
 
-    found = search(candidates, wish.budget.ram, cost)
-    if found is None:
+    def cost(names: frozenset[str]) -> Cost | None:
+        plan = made(names, plain)
+        if plan is None:
+            return None
+        memory = plan.arrangement.memory
+        if fits(plan):
+            plans[names] = plan
+        over = excess(replace(plan, budget=replace(plan.budget, ram=max(memory.arena, plan.budget.ram))))
+        return Cost(fits(plan), memory.persistent, memory.transient, over is None and overdrawn(plan) is None)
+
+    found = search(list(candidates.values()), wish.budget.ram, cost)
+    taken, plan = (found.names, plans[found.names]) if found is not None else _least(candidates, wish, made)
+    more = _more(taken, candidates, wish, made) if fits(plan) else None
+    lines = _reasons(taken, plan, found, measured, candidates, more)
+    plan = more[1] if more is not None else plan
+    return replace(plan, arrangement=replace(plan.arrangement, choices=lines))
+
+
+Made = Callable[[frozenset[str], Wish], "Plan | None"]
+
+
+def _least(candidates: Mapping[str, Candidate], wish: Wish, made: Made) -> tuple[frozenset[str], Plan]:
+    """Where nothing fits without the trade: what must learn, or the best tensor that fits with it; where none does,
+    the first that was tried. Raises ``InvalidInput`` where nothing may learn."""
+    always = frozenset(n for n, c in candidates.items() if c.fixed)
+    alone = sorted((c for c in candidates.values() if c.fixed is None and not c.of), key=lambda c: (-c.score, c.name))
+    first: tuple[frozenset[str], Plan] | None = None
+    for names in [always] if always else [frozenset((c.name,)) for c in alone[:TRIED]]:
+        plan = made(names, wish)
+        if plan is not None and fits(plan):
+            return names, plan
+        first = first or (None if plan is None else (names, plan))
+    if first is None:
+        raise InvalidInput("contribution", "without a tensor that may learn", 'set the choice of one to "open"')
+    return first
+
+
+def _more(
+    taken: frozenset[str], candidates: Mapping[str, Candidate], wish: Wish, made: Made
+) -> tuple[frozenset[str], Plan] | None:
+    """``taken`` and what fits beside it where the trade saves bytes, the best first; None where nothing does."""
+    if not (wish.trade.stream or wish.trade.recompute or wish.trade.page or wish.trade.masks):
         return None
-    made = plans[found.names]
-    lines = _reasons(made, found, measured, {c.name: c for c in candidates})
-    return replace(made, arrangement=replace(made.arrangement, choices=lines))
+    tensors = {candidates[n].of or n for n in taken}
+    left = [c for c in candidates.values() if c.fixed is None and c.score > 0 and not c.of and c.name not in tensors]
+    found: tuple[frozenset[str], Plan] | None = None
+    for c in sorted(left, key=lambda c: (-c.score, c.name))[:TRIED]:
+        names = (found[0] if found is not None else taken) | {c.name}
+        plan = made(names, wish)
+        if plan is not None and fits(plan):
+            found = names, plan
+    return found
 
 
 def _candidates(whole: Plan, captured: Captured, measured: Contribution) -> list[Candidate]:
@@ -126,26 +167,40 @@ def require(measured: Contribution, captured: Captured) -> None:
 
 
 def _reasons(
-    made: Plan, found: Found, measured: Contribution, candidates: Mapping[str, Candidate]
-) -> tuple[Choice, ...]:
-    names = sorted(found.names, key=lambda n: (-candidates[n].score, n))
-    taken = {candidates[n].of or n for n in found.names}
-    named = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-    left = [t.name for t in measured.ranked() if t.name not in taken and t.score > 0]
-    best = (
-        "no set that fits has more (proven)"
-        if found.proven
-        else f"a bound that every set obeys is {100 * found.bound:.1f} %"
-    )
-    return (
+    taken: frozenset[str], plan: Plan, found: Found | None, measured: Contribution,
+    candidates: Mapping[str, Candidate], more: tuple[frozenset[str], Plan] | None,
+) -> tuple[Choice, ...]:  # fmt: skip
+    whole = sum(c.score for c in candidates.values() if c.fixed is not False and not c.of)
+    final = taken if more is None else more[0]
+    names = sorted(final, key=lambda n: (-candidates[n].score, n))
+    tensors = {candidates[n].of or n for n in names}
+    left = [t.name for t in measured.ranked() if t.name not in tensors and t.score > 0]
+    share = 100 * sum(candidates[n].score for n in names) / whole if whole else 0.0
+    lines = [
         Choice(
             "chosen",
-            f"{len(names)} of {len(measured.tensors)} tensors with {100 * found.share:.1f} % of the contribution "
-            f"({measured.method}): {named}",
-        ),
-        Choice("best", f"{best}; {found.plans} sets were planned, this one needs {format_bytes(made.arena_bytes)}"),
-        *([Choice("left out", f"{left[0]} is the greatest that does not learn")] if left else []),
-    )
+            f"{len(names)} of {len(measured.tensors)} tensors with {share:.1f} % of the contribution "
+            f"({measured.method}): {_named(names)}",
+        )
+    ]
+    if found is None:
+        lines.append(Choice("best", "nothing that may learn fits without a trade: rows, values made again, masks"))
+    else:
+        best = (
+            "no set that fits without a trade has more (proven)"
+            if found.proven
+            else f"a bound that every set without a trade obeys is {100 * found.bound:.1f} %"
+        )
+        size = format_bytes(plan.arena_bytes)
+        lines.append(Choice("best", f"{best}; {found.plans} sets were planned, the best needs {size}"))
+    if more is not None:
+        beside = sorted(more[0] - taken, key=lambda n: (-candidates[n].score, n))
+        lines.append(Choice("beside it", f"{_named(beside)}: fits with what the trade saves"))
+    return (*lines, *([Choice("left out", f"{left[0]} is the greatest that does not learn")] if left else []))
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 # -- without measurements -----------------------------------------------------------------------------------------

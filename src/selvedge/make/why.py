@@ -96,21 +96,21 @@ def _small(programs: Iterable[Program]) -> tuple[Choice, ...]:
 
 
 def _streaming(programs: Iterable[Program]) -> tuple[Choice, ...]:
-    """The program whose activations would take most, were they whole."""
-    most = max(programs, key=lambda p: sum(w.value.spec.bytes for k in p.kernels.values() for w in k.windows))
-    runs = [k for k in most.kernels.values() if k.inner]
-    if not runs:
-        return ()
-    whole = sum(w.value.spec.bytes for k in runs for w in k.windows)
-    kept = sum(k.params["scratch"] for k in runs)
-    inner = sum(len(k.inner) for k in runs)
-    return (
-        Choice(
-            "streaming",
-            f"{inner} kernels of {most.name} in {_many(len(runs), 'run')} keep rows of their activations, "
-            f"{kept:,} B in place of {whole:,}: the arithmetic is the same, rows are moved",
-        ),
-    )
+    """Of every program that works by rows."""
+    told = []
+    for p in programs:
+        runs = [k for k in p.kernels.values() if k.inner]
+        if runs and p.saved is not None:
+            inner = sum(len(k.inner) for k in runs)
+            told.append(
+                Choice(
+                    f"streaming {p.name}",
+                    f"{_many(inner, 'kernel')} in {_many(len(runs), 'run')} keep rows of their activations: "
+                    f"{p.transient_bytes:,} B in passing instead of {p.saved.plain_bytes:,}; the arithmetic is the "
+                    "same, rows are moved",
+                )
+            )
+    return tuple(told)
 
 
 def _again(plan: Plan) -> tuple[Choice, ...]:
