@@ -184,7 +184,7 @@ def _reasons(
         )
     ]
     if found is None:
-        lines.append(Choice("best", "nothing that may learn fits without a trade: rows, values made again, masks"))
+        lines.append(Choice("best", "no set that contributes was found to fit without a trade"))
     else:
         best = (
             "no set that fits without a trade has more (proven)"
