@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..device.device import Device
 from ..errors import NotSupported
 from ..ir.graph import ITEM_BYTES, Graph, Value
 from .bound import bound_of_any_order
+from .channels import Cut, cuts
 from .kernel import FLASH, STATE, Lowered
 from .lighten import ends, programs
 from .lower import lower
@@ -48,10 +49,18 @@ class Draft:
     that what cannot fit is known for little."""
 
     def __init__(
-        self, graphs: Mapping[str, Graph], device: Device, lowered: Mapping[str, Lowered] | None = None
+        self,
+        graphs: Mapping[str, Graph],
+        device: Device,
+        lowered: Mapping[str, Lowered] | None = None,
+        smaller: Callable[[Graph], Graph] = lambda graph: graph,
+        exact: Mapping[str, Graph] | None = None,
     ) -> None:
-        """lowered: every program's kernels, where they are not those that :func:`lower` makes."""
+        """lowered: every program's kernels, where they are not those that :func:`lower` makes. exact: the graphs with
+        all activations in full, where ``graphs`` are those as ``smaller`` makes them."""
         self.graphs, self.device, self._lowered = graphs, device, lowered
+        self._exact, self._smaller_graph = exact or graphs, smaller
+        self._cuts: dict[str, list[tuple[Cut, Lowered]]] = {}
         self._smaller: dict[tuple[bool, bool, float], Draft] = {}
         self.dtype = _real(graphs)
         self.limits = machine(device, self.dtype)
@@ -101,8 +110,19 @@ class Draft:
             low = {n: _lowered(g, self.lowered[n], self._lower, trade, enough) for n, g in self.graphs.items()}
             same = all(graph is self.graphs[n] for n, (graph, _) in low.items())
             graphs, lowered = {n: g for n, (g, _) in low.items()}, {n: k for n, (_, k) in low.items()}
-            self._smaller[key] = self if same else Draft(graphs, self.device, lowered)
+            codes = trade.int8_activations and any(_has_codes(g) for g in graphs.values())
+            made = Draft(graphs, self.device, lowered, partial(made_small, codes=codes), self.graphs)
+            self._smaller[key] = self if same else made
         return self._smaller[key]
+
+    def _by_channels(self, name: str) -> Iterator[tuple[Cut, Lowered]]:
+        """Program ``name`` by channels, in more and more of its places."""
+        if name not in self._cuts:
+            self._cuts[name] = []
+            for cut in cuts(self._exact[name]):
+                small = replace(cut, graph=self._smaller_graph(cut.graph))
+                self._cuts[name].append((small, self._lower(small.graph)))
+        yield from self._cuts[name]
 
     def _lower(self, graph: Graph) -> Lowered:
         return lower(graph, self.limits, self.updated)
@@ -119,13 +139,13 @@ class Draft:
                 return small
             exact = replace(trade, masks=False, int8_activations=False)
             return self.arranged(choices, room=room, latency=latency, trade=exact)
-        made = programs(self.plain, self.graphs, self.lowered, self._site(room, latency), trade)
+        made = programs(self.plain, self.graphs, self.lowered, self._site(room, latency), trade, self._by_channels)
         constants, values, weights = self._constants
         memory = Memory(
             self.persistent,
             max(p.transient_bytes for p in made.values()),
             weights,
-            _code(self.lowered),
+            _code(made.values()),
             self.persistent + max(p.bound_bytes for p in made.values()),
             self.persistent + max(p.any_order_bytes for p in made.values()),
             max(p.storage_bytes for p in made.values()),
@@ -155,6 +175,10 @@ def _lowered(
     return graph, low
 
 
+def _has_codes(graph: Graph) -> bool:
+    return any(node.op == "quantize_channels" for node in graph.nodes())
+
+
 def _peak(low: Lowered) -> int:
     return descend(Steps.of(low), bound_of_any_order(low))[0]
 
@@ -178,8 +202,9 @@ def _real(graphs: Mapping[str, Graph]) -> str:
 CODE_BASE, CODE_CALL = 20 * 1024, 130
 
 
-def _code(lowered: Mapping[str, Lowered]) -> int:
-    return CODE_BASE + CODE_CALL * sum(len(low.kernels) for low in lowered.values())
+def _code(programs: Iterable[Program]) -> int:
+    calls = (max(1, len(k.inner)) for p in programs for k in p.kernels.values())
+    return CODE_BASE + CODE_CALL * sum(calls)
 
 
 def _slots(state: Mapping[str, Value], updated: set[str], align: int) -> tuple[dict[str, Slot], int, int]:
@@ -218,6 +243,8 @@ def _constants(lowered: Mapping[str, Lowered], weights: int) -> tuple[dict[str, 
         for i in low.instances:
             if i.region == FLASH and i.state is None:
                 name = f"{program}.{i.label}"
+                if name in slots:
+                    continue  # two that are equal
                 weights = -(-weights // 8) * 8
                 slots[name] = Slot(name, FLASH, weights, i.spec.bytes, i.spec.dtype, i.spec.shape, "constant", weights)
                 values[name] = low.constants[i.id]

@@ -11,6 +11,7 @@ from .tally import Steps, Tally
 def greedy(lowered: Lowered, steps: Steps | None = None) -> tuple[int, tuple[int, ...]]:
     """(peak, kernel ids) of the best of several greedy schedules. ``steps``: of ``lowered``, if they are known."""
     steps = steps or Steps.of(lowered)
+    shrinks = _shrinks(steps)
     # Kernels are numbered in their natural order, that of the graph.
     strategies: list[Callable[[Tally, int], tuple[int, ...]]] = [
         # frees most, then natural order: updates run as soon as they may
@@ -20,9 +21,20 @@ def greedy(lowered: Lowered, steps: Steps | None = None) -> tuple[int, tuple[int
         # natural order, but whatever frees memory first
         lambda t, k: (0 if t.after[k] <= 0 else 1, k),
         lambda t, k: (k,),
+        # natural order, but what makes little of much at once too: of a gradient in pieces, say, its sums
+        lambda t, k: (0 if t.after[k] <= 0 or shrinks[k] else 1, k),
     ]
     found = [_schedule(steps, s) for s in strategies]
     return min(found, key=lambda f: f[0])
+
+
+def _shrinks(steps: Steps) -> list[bool]:
+    """For each kernel: is what it makes, with its scratch, at most an eighth of one of its operands?"""
+    size, found = steps.live.size, []
+    for kernel, reads in zip(steps.lowered.kernels, steps.reads, strict=True):
+        made = sum(size.get(i, 0) for i in (*kernel.writes, kernel.scratch))
+        found.append(8 * made <= max((size[r] for r in reads), default=0))
+    return found
 
 
 def _schedule(steps: Steps, priority: Callable[[Tally, int], tuple[int, ...]]) -> tuple[int, tuple[int, ...]]:

@@ -1,8 +1,8 @@
-"""Programs that are too large for their room made to fit: by rows, with values made again, or paged."""
+"""Programs that are too large for their room made to fit: by rows, by channels, with values made again, or paged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -10,14 +10,19 @@ from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..ir.graph import Graph
 from .bound import bound_of_any_order, bound_of_order
+from .channels import Cut
 from .kernel import ARENA, Kernel, Lowered
 from .ordering import best_order
 from .program import Site, placed_program, works
 from .saving import Price, least_any, save
 from .schedule import Program
+from .search import lowest_peak
 from .streaming import streamed
 from .trade import Saved, Trade
 from .work import PAGES
+
+
+Cuts = Callable[[str], Iterator[tuple[Cut, Lowered]]]  # ways of a program by channels
 
 
 def programs(
@@ -26,9 +31,10 @@ def programs(
     lowered: Mapping[str, Lowered],
     site: Site,
     trade: Trade,
+    cuts: Cuts,
 ) -> dict[str, Program]:
-    """Those of ``plain`` that are too large, the largest first, by rows, with values made again or paged. What even so
-    is too large stays as it is, unless ``trade`` asks for the least."""
+    """Those of ``plain`` that are too large, the largest first, by rows, by channels, with values made again or paged.
+    What even so is too large stays as it is, unless ``trade`` asks for the least."""
     made = dict(plain)
     if not (trade.stream or trade.recompute or trade.page):
         return made
@@ -37,10 +43,10 @@ def programs(
         whole, low = made[name], lowered[name]
         if trade.least and room == site.room:
             # The others need only be as small as the largest can be made.
-            made[name] = min(_lighter(whole, graphs[name], low, site, trade, 0), key=_bytes, default=whole)
+            made[name] = min(_lighter(whole, graphs[name], low, site, trade, 0, cuts), key=_bytes, default=whole)
             room = made[name].transient_bytes
         elif room is not None and room < whole.transient_bytes and (trade.least or ends(low) <= room):
-            found = _until(room, _lighter(whole, graphs[name], low, site, trade, room))
+            found = _until(room, _lighter(whole, graphs[name], low, site, trade, room, cuts))
             best = min((whole, *found), key=_bytes)
             if trade.least or best.transient_bytes <= room:
                 made[name] = best
@@ -70,10 +76,12 @@ STORED = (1 << 32) - 1  # the storage calls count bytes in 32 bits
 PLACES = 4  # times that a program is made smaller because its buffers left gaps
 
 
-def _lighter(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int) -> Iterator[Program]:
+def _lighter(
+    plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int, cuts: Cuts
+) -> Iterator[Program]:
     """Programs that do the same as ``plain`` in fewer bytes, what gives up least first: by rows; with values made again
-    or paged; with both. room: bytes to come down to, 0 for the least. Only where ``trade`` asks for the least is what
-    stays above it worth its places."""
+    or paged; with both; by channels as well. room: bytes to come down to, 0 for the least. Only where ``trade`` asks
+    for the least is what stays above it worth its places."""
     rows = streamed(low, room) if trade.stream else low
     if rows is not low:
         ordered = best_order(rows)
@@ -82,28 +90,65 @@ def _lighter(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trad
             yield _saved(plain, rows, made)
     if not (trade.recompute or trade.page):
         return
-    ways = [low] if rows is low else [low, rows]
-    for way in ways:
-        if trade.least or least_any(way) <= room:
-            yield from _again(plain, graph, way, site, replace(trade, least=trade.least and not room), room)
-
-
-def _again(plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int) -> Iterator[Program]:
-    """Programs with values of ``low`` made again or paged: the first that keeps the room is the last."""
     price = _price(low, site.device, trade)
-    start = plain.order() if {k.id for k in low.kernels} == set(plain.kernels) else best_order(low).order
-    seconds_left = site.latency if plain.seconds is not None else inf
+    most = trade.slowdown * sum(price.seconds(k) for k in low.kernels)
+    if plain.seconds is not None:
+        most = min(most, site.latency)
+    for way in [low] if rows is low else [low, rows]:
+        if trade.least or least_any(way) <= room:
+            start = plain.order() if way is low else best_order(way).order
+            yield from _again(plain, graph, way, start, site, trade, room, most)
+    if trade.channels and trade.recompute:
+        yield from _by_channels(plain, site, trade, room, most, cuts)
+
+
+def _by_channels(
+    plain: Program, site: Site, trade: Trade, room: int, most: float, cuts: Cuts
+) -> Iterator[Program]:
+    """Programs by channels: as they come, then with more made again; to the least, only of the smallest that came."""
+    ways: list[tuple[int, Cut, Lowered, Sequence[int]]] = []
+    for cut, low in cuts(plain.name):
+        way = streamed(low, room) if trade.stream else low
+        price = _price(way, site.device, trade)
+        if sum(price.seconds(k) for k in way.kernels) > most:
+            continue
+        floor = bound_of_any_order(way)
+        order = lowest_peak(way, floor)
+        peak = bound_of_order(way, order)
+        ways.append((peak, cut, way, order))
+        if peak <= room or trade.least:
+            yield _of(cut, _saved(plain, way, placed_program(plain.name, cut.graph, way, order, floor, site)))
+    if trade.least:
+        ways = sorted(ways, key=lambda w: w[0])[:1]
+    for _, cut, way, order in ways:
+        if trade.least or least_any(way) <= room:
+            for program in _again(plain, cut.graph, way, order, site, trade, room, most):
+                yield _of(cut, program)
+
+
+def _of(cut: Cut, program: Program) -> Program:
+    assert program.saved is not None
+    return replace(program, saved=replace(program.saved, regions=cut.regions, pieces=cut.pieces))
+
+
+def _again(
+    plain: Program, graph: Graph, way: Lowered, start: Sequence[int], site: Site, trade: Trade, room: int, most: float
+) -> Iterator[Program]:
+    """Programs with values of ``way`` made again or paged, in at most ``most`` seconds: the first that keeps the room
+    is the last. start: an order of ``way``."""
+    price = _price(way, site.device, trade)
+    terms = replace(trade, least=trade.least and not room)
     aim = room
     for _ in range(PLACES):
-        found = save(low, start, aim, price, trade, seconds_left)
+        found = save(way, start, aim, price, terms, most)
         if found is None:
             return
         program = placed_program(plain.name, graph, *found, bound_of_any_order(found[0]), site)
         storage = site.device.storage
         if program.storage_bytes <= min(STORED, storage.size if storage is not None else 0):
-            yield _saved(plain, low, program)
+            yield _saved(plain, way, program)
         gap = program.transient_bytes - room
-        if gap <= 0 or program.bound_bytes > aim or trade.least:
+        if gap <= 0 or program.bound_bytes > aim or terms.least:
             return
         aim -= gap
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from math import gcd
@@ -77,7 +78,9 @@ class _Lowering:
         base = root(value)
         if base not in self.home:
             assert base.node.op == "constant", base.node
-            self.home[base] = self._new(f"constant.{len(self.instances)}", base.spec, FLASH)
+            # Named by what it is: however a program is made, its constants lie where they lie.
+            content = hashlib.sha256(repr(base.spec).encode() + base.node.attrs["value"].tobytes()).hexdigest()[:12]
+            self.home[base] = self._new(f"constant.{content}", base.spec, FLASH)
             self.constants[self.home[base]] = base.node.attrs["value"]
         return self.home[base]
 

@@ -16,6 +16,9 @@ class Trade:
 
     masks: where the backward asks of an activation only where it passed its gradient, a bit of each number may be kept.
     stream: runs of layers may keep rows of their activations instead of the whole (planning/streaming.py).
+    channels: where the backward makes something wide of something narrow, it may make it for some channels at a time,
+    and again what the forward pass made there (planning/channels.py); only where values may be made again. Sums over
+    those channels are then made in pieces, so that gradients differ by rounding.
     recompute: values may be let go and made again. page: they may be written to the device's storage and read back.
     int8_activations: activations that only the backward still reads may be kept in 8 bits, with a scale a channel. This
     alone changes gradients: each such number is off by at most 1/254 of the largest magnitude of its channel.
@@ -32,9 +35,10 @@ class Trade:
     least: bool = False
     masks: bool = True
     int8_activations: bool = False
+    channels: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("stream", "recompute", "page", "least", "masks", "int8_activations"):
+        for name in ("stream", "recompute", "page", "least", "masks", "int8_activations", "channels"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidInput(f"trade {name}", getattr(self, name), "give True or False")
         slowdown = finite(self.slowdown)
@@ -50,7 +54,8 @@ DEFAULT, NOTHING = Trade(), Trade(stream=False, recompute=False, masks=False)  #
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What a program gave for bytes. plain_bytes, plain_seconds, plain_joules: without it. streamed: kernels that work
-    by rows. again: runs of kernels beyond the first. paged_out, paged_in: bytes written to storage and
+    by rows. again: runs of kernels beyond the first. regions: of the backward that are made by channels, in ``pieces``
+    pieces each. paged_out, paged_in: bytes written to storage and
     read back, a run."""
 
     plain_bytes: int
@@ -60,3 +65,5 @@ class Saved:
     again: int
     paged_out: int
     paged_in: int
+    regions: int = 0
+    pieces: int = 0

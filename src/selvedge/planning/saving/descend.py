@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
 
 from ..bound import bound_of_any_order
 from ..kernel import ARENA, Kernel, Lowered
@@ -30,16 +29,14 @@ class Price:
 
 
 def save(
-    low: Lowered, sequence: Sequence[int], limit: int, price: Price, trade: Trade, most: float = inf
+    low: Lowered, sequence: Sequence[int], limit: int, price: Price, trade: Trade, most: float
 ) -> tuple[Lowered, list[int]] | None:
     """(a program that does the same as ``low``, its order) with at most ``limit`` bytes live, at the least cost found,
     or None; where ``trade`` asks for the least, with the fewest bytes found.
 
-    sequence: an order of ``low``, where the search starts. It may get slower by ``trade.slowdown``, and take ``most``
-    seconds.
+    sequence: an order of ``low``, where the search starts. What it finds takes at most ``most`` seconds.
     """
     search = Search(low, price.seconds, price.cost, trade)
-    most = min(most, trade.slowdown * search.seconds(sequence))
     found = _least(search, sequence, most) if trade.least else _within(search, sequence, limit, most)
     return None if found is None else expand(low, search.facts.kernels, found)
 
