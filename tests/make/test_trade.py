@@ -106,9 +106,9 @@ def test_what_is_made_again_and_paged_is_the_same_bit_for_bit() -> None:
     x, y = example.numpy(), np.array([3], np.int32)
     plain = learnt(zoo("resnet8", "folded", PLAIN), x, y)
     for trade in (
-        sv.Trade(stream=False, masks=False, least=True, slowdown=1.5),
+        sv.Trade(stream=False, masks=False, channels=False, least=True, slowdown=1.5),
         sv.Trade(stream=False, masks=False, recompute=False, page=True, least=True, slowdown=8.0),
-        sv.Trade(stream=False, masks=False, page=True, least=True, slowdown=4.0, objective="energy"),
+        sv.Trade(stream=False, masks=False, channels=False, page=True, least=True, slowdown=4.0, objective="energy"),
     ):
         plan = zoo("resnet8", "folded", trade)
         assert plan.transient_bytes < 0.7 * zoo("resnet8", "folded", PLAIN).transient_bytes

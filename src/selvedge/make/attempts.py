@@ -121,7 +121,8 @@ class Attempts:
         found = self.draft(terms)
         if found is None or self.hopeless(terms) or not self.left:
             return None
-        if not terms.trade.stream and found.draft.least > ram:  # by rows, fewer bytes than a kernel's own may do
+        trade = terms.trade  # by rows and by channels, fewer bytes than a kernel's own may do
+        if not (trade.stream or (trade.channels and trade.recompute)) and found.draft.least > ram:
             return None
         made = self.plan(terms)
         return made if made is not None and fits(made) else None

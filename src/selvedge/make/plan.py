@@ -150,6 +150,7 @@ class Plan:
                     "seconds": p.seconds,
                     "streamed_kernels": p.saved.streamed if p.saved else 0,
                     "kernels_again": p.saved.again if p.saved else 0,
+                    "regions_by_channels": p.saved.regions if p.saved else 0,
                     "paged_out_bytes": p.saved.paged_out if p.saved else 0,
                     "paged_in_bytes": p.saved.paged_in if p.saved else 0,
                 }

@@ -26,6 +26,7 @@ def why(plan: Plan) -> tuple[Choice, ...]:
         *_norms(plan),
         *_small(a.programs.values()),
         *_streaming(a.programs.values()),
+        *_channels(a.programs.values()),
         *_again(plan),
         *_paging(plan),
         _batch(plan),
@@ -111,6 +112,20 @@ def _streaming(programs: Iterable[Program]) -> tuple[Choice, ...]:
                 )
             )
     return tuple(told)
+
+
+def _channels(programs: Iterable[Program]) -> tuple[Choice, ...]:
+    """Of every program that works by channels."""
+    return tuple(
+        Choice(
+            f"channels {p.name}",
+            f"{_many(p.saved.regions, 'part')} of the backward some channels at a time, in {p.saved.pieces} pieces "
+            f"each, and again what the forward pass made there: {p.transient_bytes:,} B in passing instead of "
+            f"{p.saved.plain_bytes:,}; sums over channels are rounded piece by piece",
+        )
+        for p in programs
+        if p.saved is not None and p.saved.regions
+    )
 
 
 def _again(plan: Plan) -> tuple[Choice, ...]:

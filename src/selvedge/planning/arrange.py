@@ -78,8 +78,8 @@ class Draft:
 
     @cached_property
     def least(self) -> int:
-        """Bytes that no arena for these programs can do without, whatever is made again or paged; by rows, fewer may
-        do."""
+        """Bytes that no arena for these programs can do without, whatever is made again or paged; by rows or by
+        channels, fewer may do."""
         return self.persistent + max(least_any(low) for low in self.lowered.values())
 
     @cached_property

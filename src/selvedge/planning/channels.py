@@ -92,8 +92,8 @@ class Cut:
 def cuts(graph: Graph) -> Iterator[Cut]:
     """``graph`` by channels: in its widest places, then in more and more of them, and in smaller pieces."""
     found = [r for r in regions(graph) if r.weights <= r.bytes]
-    done = {(0, 0)}
-    for share, pieces in LADDER:
+    done: set[tuple[int, int]] = set()
+    for share, pieces in LADDER if found else ():
         wide = [r for r in found if r.bytes >= share * found[0].bytes]
         if (len(wide), pieces) not in done:
             done.add((len(wide), pieces))
@@ -198,9 +198,7 @@ class _Growth:
         """Did the forward pass make it of what is narrower?"""
         if node not in self.forward or not _aligned(Value(node), channels):
             return False
-        return _apart(node, channels) or (
-            _spreads(node, "conv2d") and node.inputs[0].spec.bytes < node.specs[0].bytes
-        )
+        return _apart(node, channels) or (_spreads(node, "conv2d") and node.inputs[0].spec.bytes < node.specs[0].bytes)
 
     def _again(self, region: Region) -> None:
         """What of the forward pass is made again: as far back as where it was narrower."""
@@ -340,9 +338,7 @@ class _Rewrite:
         if node.op == "reduce_sum":
             return Value(replace_inputs(node, (self._operand(node.inputs[0], region, part),), node.attrs))
         inside = self._reads_inside(node, region)
-        x, dy = (
-            self._operand(v, region, part) if i in inside else self.now[v] for i, v in enumerate(node.inputs)
-        )
+        x, dy = (self._operand(v, region, part) if i in inside else self.now[v] for i, v in enumerate(node.inputs))
         attrs = dict(node.attrs)
         if attrs["groups"] != 1:
             attrs["groups"] = part[1] - part[0]

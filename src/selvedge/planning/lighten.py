@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf
 
 from ..device.cost import Work, joules, seconds
@@ -76,6 +77,16 @@ STORED = (1 << 32) - 1  # the storage calls count bytes in 32 bits
 PLACES = 4  # times that a program is made smaller because its buffers left gaps
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    """A program by channels, ``low``, and its order of the lowest ``peak`` found."""
+
+    peak: int
+    cut: Cut
+    low: Lowered
+    order: Sequence[int]
+
+
 def _lighter(
     plain: Program, graph: Graph, low: Lowered, site: Site, trade: Trade, room: int, cuts: Cuts
 ) -> Iterator[Program]:
@@ -94,41 +105,66 @@ def _lighter(
     most = trade.slowdown * sum(price.seconds(k) for k in low.kernels)
     if plain.seconds is not None:
         most = min(most, site.latency)
-    for way in [low] if rows is low else [low, rows]:
+    cut = _Cuts(plain, site, room, most, cuts if trade.channels and trade.recompute else lambda name: iter(()), trade)
+    # To the least, what is halved by channels alone goes on from there.
+    ways = [] if trade.least and cut.peak < plain.transient_bytes / 2 else [low] if rows is low else [low, rows]
+    for way in ways:
         if trade.least or least_any(way) <= room:
             start = plain.order() if way is low else best_order(way).order
             yield from _again(plain, graph, way, start, site, trade, room, most)
-    if trade.channels and trade.recompute:
-        yield from _by_channels(plain, site, trade, room, most, cuts)
+    yield from cut.programs()
 
 
-def _by_channels(
-    plain: Program, site: Site, trade: Trade, room: int, most: float, cuts: Cuts
-) -> Iterator[Program]:
-    """Programs by channels: as they come, then with more made again; to the least, only of the smallest that came."""
-    ways: list[tuple[int, Cut, Lowered, Sequence[int]]] = []
-    for cut, low in cuts(plain.name):
-        way = streamed(low, room) if trade.stream else low
-        price = _price(way, site.device, trade)
-        if sum(price.seconds(k) for k in way.kernels) > most:
-            continue
-        floor = bound_of_any_order(way)
-        order = lowest_peak(way, floor)
-        peak = bound_of_order(way, order)
-        ways.append((peak, cut, way, order))
-        if peak <= room or trade.least:
-            yield _of(cut, _saved(plain, way, placed_program(plain.name, cut.graph, way, order, floor, site)))
-    if trade.least:
-        ways = sorted(ways, key=lambda w: w[0])[:1]
-    for _, cut, way, order in ways:
-        if trade.least or least_any(way) <= room:
-            for program in _again(plain, cut.graph, way, order, site, trade, room, most):
-                yield _of(cut, program)
+@dataclass
+class _Cuts:
+    """Programs like ``plain`` by channels, in at most ``most`` seconds."""
 
+    plain: Program
+    site: Site
+    room: int
+    most: float
+    cuts: Cuts
+    trade: Trade
 
-def _of(cut: Cut, program: Program) -> Program:
-    assert program.saved is not None
-    return replace(program, saved=replace(program.saved, regions=cut.regions, pieces=cut.pieces))
+    @cached_property
+    def ways(self) -> list[_Way]:
+        return list(self._ways())
+
+    def _ways(self) -> Iterator[_Way]:
+        for cut, low in self.cuts(self.plain.name):
+            way = streamed(low, self.room) if self.trade.stream else low
+            price = _price(way, self.site.device, self.trade)
+            if sum(price.seconds(k) for k in way.kernels) <= self.most:
+                order = lowest_peak(way, bound_of_any_order(way))
+                yield _Way(bound_of_order(way, order), cut, way, order)
+
+    @property
+    def peak(self) -> float:
+        """Of the smallest."""
+        return min((w.peak for w in self.ways), default=inf)
+
+    def programs(self) -> Iterator[Program]:
+        """As they are, then with more made again; to the least, only of the smallest."""
+        if self.trade.least:
+            ways: Iterable[_Way] = [w for w in self.ways if w.peak == self.peak][:1]
+        else:
+            ways = self._ways()
+        tried = []
+        for w in ways:
+            tried.append(w)
+            if w.peak <= self.room:
+                floor = bound_of_any_order(w.low)
+                program = placed_program(self.plain.name, w.cut.graph, w.low, w.order, floor, self.site)
+                yield self._of(w, _saved(self.plain, w.low, program))
+        for w in tried:
+            if self.trade.least or least_any(w.low) <= self.room:
+                args = w.low, w.order, self.site, self.trade, self.room, self.most
+                for program in _again(self.plain, w.cut.graph, *args):
+                    yield self._of(w, program)
+
+    def _of(self, way: _Way, program: Program) -> Program:
+        assert program.saved is not None
+        return replace(program, saved=replace(program.saved, regions=way.cut.regions, pieces=way.cut.pieces))
 
 
 def _again(

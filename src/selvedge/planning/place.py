@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from types import MappingProxyType
 
 from .kernel import Lowered
 from .order import Liveness, liveness, pairs_in_place
@@ -76,7 +77,7 @@ def place(
     gets less.
     """
     aligns = aligned(found, align, item)
-    bars = _bars(found)
+    near = bars(found)
     index = range(len(found))
     length = [b.stop - b.start + 1 for b in found]
     first = [
@@ -88,13 +89,13 @@ def place(
     ]
     fitted: list[tuple[list[int], int, list[int]]] = []
     for sequence in first:
-        fitted.append((*_fit(sequence, found, bars, aligns), sequence))
+        fitted.append((*fit(sequence, found, near, aligns), sequence))
         if fitted[-1][1] <= bound:
             break
     best_offsets, best, best_order = min(fitted, key=lambda f: f[1])
     rng = random.Random(seed)
     if tries is None:
-        pairs = sum(map(len, bars))
+        pairs = sum(map(len, near))
         tries = min(100 + 200_000 // (1 + len(found)), WORK // (1 + pairs))
     # Buffers that may lie over others make deep valleys: then begin again from other orders, the last first.
     starts = [(best_offsets, best, best_order), *(fitted[:2:-1] if any(b.over for b in found) else ())]
@@ -109,7 +110,7 @@ def place(
             mover = rng.choice(tops) if rng.random() < 0.7 else rng.choice(sequence)
             at = sequence.index(mover)
             sequence.insert(rng.randrange(at + 1), sequence.pop(at))
-            tried, reached = _fit(sequence, found, bars, aligns, top)
+            tried, reached = fit(sequence, found, near, aligns, top)
             if reached <= top:
                 offsets, top, order = tried, reached, sequence
             if top < best:
@@ -141,7 +142,7 @@ def _neighbours(found: Sequence[Buffer]) -> list[list[int]]:
     return neighbours
 
 
-def _bars(found: Sequence[Buffer]) -> list[list[tuple[int, int, int]]]:
+def bars(found: Sequence[Buffer]) -> list[list[tuple[int, int, int]]]:
     """For each buffer those that are live together with it: (which, low, high). It must end before the other's offset +
     low, or begin at its offset + high or behind it."""
     over = overlays(found)
@@ -151,23 +152,27 @@ def _bars(found: Sequence[Buffer]) -> list[list[tuple[int, int, int]]]:
             return j, found[i].bytes - over[i, j], found[j].bytes
         return j, 0, over.get((j, i), found[j].bytes)
 
-    return [[bar(i, j) for j in near] for i, near in enumerate(_neighbours(found))]
+    return [[bar(i, j) for j in beside] for i, beside in enumerate(_neighbours(found))]
 
 
-def _fit(
+def fit(
     sequence: Sequence[int],
     found: Sequence[Buffer],
-    bars: Sequence[Sequence[tuple[int, int, int]]],
+    near: Sequence[Sequence[tuple[int, int, int]]],
     align: Sequence[int],
     most: float = inf,
+    fixed: Mapping[int, int] = MappingProxyType({}),
 ) -> tuple[list[int], int]:
-    """Each buffer in turn into the smallest hole among the placed buffers that are live with it, and the top reached;
-    given up where that is above ``most``."""
+    """Each buffer of ``sequence`` in turn into the smallest hole among the placed buffers that are live with it, and
+    the top reached; given up where that is above ``most``. near: :func:`bars`. fixed: offsets of what lies already."""
     offsets = [-1] * len(found)
     top = 0
+    for i, at in fixed.items():
+        offsets[i] = at
+        top = max(top, at + found[i].bytes)
     for i in sequence:
         need, step = found[i].bytes, align[i]
-        taken = [(o + low, o + high) for j, low, high in bars[i] if (o := offsets[j]) >= 0]
+        taken = [(o + low, o + high) for j, low, high in near[i] if (o := offsets[j]) >= 0]
         taken.sort()
         end, best_gap, best_at = 0, -1, -1
         for low, high in taken:

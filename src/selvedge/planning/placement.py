@@ -1,11 +1,13 @@
-"""The best places for the buffers of an order: best fit, stacking below a target, local search, then the solver."""
+"""The best places for the buffers of an order: best fit, stacking below a target, of many the large ones first, local
+search, then the solver."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .large_first import large_first
 from .place import Buffer, place
-from .solve_place import Placement, solve_place, whole
+from .solve_place import MOST, Placement, solve_place, whole
 from .stack import LIMIT, RULES, stack
 
 WORK = 40_000_000  # numbers that stacking looks at: a second or two
@@ -20,6 +22,10 @@ def best_places(found: Sequence[Buffer], align: int, item: int, bound: int) -> P
     best = Placement(offsets, top, min(bound, top))
     if not best.proven:
         best = solve_place(found, align, item, best.offsets, best.bound) if rows else _stacked(found, align, item, best)
+    if not best.proven and len(found) > MOST:
+        made = large_first(found, align, item, best.bound)
+        if made is not None and made[1] < best.top:
+            best = Placement(*made, best.bound)
     if not best.proven:
         offsets, top = place(found, align, item, best.bound)
         if top < best.top:

@@ -24,7 +24,7 @@ EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "10"))
 WITHIN = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )
-LEAST = Trade(stream=False, least=True, slowdown=1.5)
+LEAST = Trade(stream=False, least=True)
 CLOSE = 1.03  # of the optimum
 
 
@@ -44,7 +44,7 @@ def peak_of(low: Lowered, order: list[int]) -> int:
 def test_a_saved_step_makes_what_the_plain_one_makes(case: tuple[Lowered, dict[int, float]]) -> None:
     low, seconds = case
     start = list(best_order(low).order)
-    found = save(low, start, 0, price(seconds), LEAST)
+    found = save(low, start, 0, price(seconds), LEAST, 1.5 * sum(seconds[k] for k in start))
     assert found is not None
     made, order = found
     assert sorted(order) == [k.id for k in made.kernels]
@@ -86,10 +86,10 @@ def test_the_fewest_bytes_are_within_three_per_cent_of_the_optimum(
 ) -> None:
     low, seconds = case
     start = list(best_order(low).order)
-    found = save(low, start, 0, price(seconds), Trade(stream=False, least=True, slowdown=slowdown))
+    most = slowdown * sum(seconds[k] for k in start)
+    found = save(low, start, 0, price(seconds), LEAST, most)
     assert found is not None
     peak = peak_of(*found)
-    most = slowdown * sum(seconds[k] for k in start)
     # Bytes come in units of a kilobyte: where one less than this cannot be had, this is the optimum.
     better = int(peak / CLOSE) // 1024 * 1024
     if better < peak:
@@ -102,8 +102,8 @@ def test_the_cheapest_way_below_a_limit_is_found(case: tuple[Lowered, dict[int, 
     low, seconds = case
     start = list(best_order(low).order)
     limit = max(least_any(low), int(share * peak_of(low, start)))
-    found = save(low, start, limit, price(seconds), Trade(stream=False, slowdown=3.0))
     most = 3.0 * sum(seconds[k] for k in start)
+    found = save(low, start, limit, price(seconds), Trade(stream=False), most)
     optimum = cheapest(low, seconds, limit, most + 1e-9)
     if found is None:
         assert optimum == inf

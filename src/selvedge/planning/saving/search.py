@@ -244,19 +244,19 @@ class Search:
     def fits(self, sequence: Sequence[int], limit: int | None = None) -> bool:
         """Does ``sequence`` make sense, and is no more than ``limit`` bytes live at any point?"""
         try:
-            return self._sound(sequence) and (limit is None or self.peak(sequence) <= limit)
+            line = profile(self.facts, sequence)
+            return (limit is None or max(line, default=0) <= limit) and self._sound(sequence)
         except ValueError:
             return False
 
     def _sound(self, sequence: Sequence[int]) -> bool:
-        """Does every kernel read what has been made, the weights as they were before their update, and storage what was
-        written there; and does every update wait for the loss?"""
-        profile(self.facts, sequence)
+        """Does every kernel read the weights as they were before their update, and storage what was written there; and
+        does every update wait for the loss?"""
         done: set[str] = set()
         ran: set[int] = set()
         written: set[int] = set()
         for k in sequence:
-            if not self.facts.waits.get(k, ran) <= ran:
+            if k in self.facts.waits and not self.facts.waits[k] <= ran:
                 return False
             ran.add(k)
             kernel = self.facts.kernels[k]

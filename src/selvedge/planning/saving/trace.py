@@ -7,7 +7,7 @@ value lives from where it is made to the last read before it is made again, or f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..kernel import ARENA, STATE, Kernel, Lowered
 from ..order import pairs_in_place
@@ -42,6 +42,7 @@ class Facts:
     time: Callable[[Kernel], float]
     waits: Mapping[int, frozenset[int]]
     states: Mapping[int, tuple[str, int]]  # instance of state in RAM -> name, version
+    shared: dict[tuple[int, tuple[int, ...]], int] = field(default_factory=dict)  # what is known of :func:`_shared`
 
     @staticmethod
     def of(low: Lowered, price: Callable[[Kernel], float], time: Callable[[Kernel], float]) -> Facts:
@@ -107,7 +108,10 @@ def profile(facts: Facts, sequence: Sequence[int]) -> list[int]:
                 during += size[r]
                 after += size[r]
         if dying and (pairs[k] or over[k]):
-            during -= max([_shared(facts, k, dying), *(n for r, n in over[k] if r in dying)])
+            key = k, tuple(dying)
+            if key not in facts.shared:
+                facts.shared[key] = max([_shared(facts, k, dying), *(n for r, n in over[k] if r in dying)])
+            during -= facts.shared[key]
         found[at] = during
         live = after
     if not needed <= facts.inputs:
