@@ -8,14 +8,14 @@ is made again from that input, for the same channels. Every piece is a chain of 
 places are found for them as for any others.
 
 Each element of a weight's gradient is the same sum as before. A sum over channels is made piece by piece, so that it
-may differ by rounding. The idea is the channel-wise execution of inverted bottlenecks: Lin et al., *On-Device Training
-Under 256KB Memory*, NeurIPS 2022, and MCUNet's depthwise in place; here it is a rewriting of the graph.
+may differ by rounding. Lin et al., *MCUNet: Tiny Deep Learning on IoT Devices*, NeurIPS 2020, section 3.2, run a depthwise convolution
+channel by channel, in place; here a whole inverted bottleneck is, backwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -190,9 +190,9 @@ class _Growth:
     def _makers(self, node: Node, channels: int) -> Iterator[Node]:
         for value in node.inputs:
             maker = value.node
-            if _aligned(value, channels) and maker not in self.forward:
-                if _apart(maker, channels) or _spreads(maker, "conv2d_input_grad"):
-                    yield maker
+            inside = _aligned(value, channels) and maker not in self.forward
+            if inside and (_apart(maker, channels) or _spreads(maker, "conv2d_input_grad")):
+                yield maker
 
     def _cheap(self, node: Node, channels: int) -> bool:
         """Did the forward pass make it of what is narrower?"""
@@ -208,12 +208,12 @@ class _Growth:
                 if found is not None:
                     region.again |= found
         # What else the backward makes of them need not wait for the whole either.
-        for node in region.again:
-            for i in range(len(node.specs)):
-                for reader in self.readers.get(Value(node, i), ()):
-                    if reader not in self.forward and reader not in region.inner:
-                        if _joins(reader, Value(node, i), region.channels):
-                            region.edges.add(reader)
+        values = [Value(node, i) for node in region.again for i in range(len(node.specs))]
+        for value in values:
+            for reader in self.readers.get(value, ()):
+                late = reader not in self.forward and reader not in region.inner
+                if late and _joins(reader, value, region.channels):
+                    region.edges.add(reader)
 
     def _chain(self, value: Value, channels: int) -> set[Node] | None:
         """Forward nodes that make ``value`` of what is narrower; None where something wide is at their beginning."""
@@ -334,15 +334,15 @@ class _Rewrite:
     def _piece_of_edge(self, node: Node, region: Region, part: tuple[int, int]) -> Value:
         if node.op == "conv2d_input_grad":
             inputs = (self._operand(node.inputs[0], region, part), self._cut(node.inputs[1], 3, part))
-            return Value(replace_inputs(node, inputs, node.attrs))
+            return Value(_like(node, inputs, node.attrs))
         if node.op == "reduce_sum":
-            return Value(replace_inputs(node, (self._operand(node.inputs[0], region, part),), node.attrs))
+            return Value(_like(node, (self._operand(node.inputs[0], region, part),), node.attrs))
         inside = self._reads_inside(node, region)
         x, dy = (self._operand(v, region, part) if i in inside else self.now[v] for i, v in enumerate(node.inputs))
         attrs = dict(node.attrs)
         if attrs["groups"] != 1:
             attrs["groups"] = part[1] - part[0]
-        return Value(replace_inputs(node, (x, dy), attrs))
+        return Value(_like(node, (x, dy), attrs))
 
     def _reads_inside(self, node: Node, region: Region) -> list[int]:
         """Positions of a weight gradient's operands that are there by pieces."""
@@ -362,9 +362,9 @@ def _again(node: Node, inputs: tuple[Value, ...], channels: int) -> Node:
     for name in ("input_shape", "shape"):
         if name in attrs:
             attrs[name] = (*attrs[name][:-1], channels)
-    return replace_inputs(node, inputs, attrs)
+    return _like(node, inputs, attrs)
 
 
-def replace_inputs(node: Node, inputs: Iterable[Value], attrs: Mapping[str, Any]) -> Node:
+def _like(node: Node, inputs: Iterable[Value], attrs: Mapping[str, Any]) -> Node:
     """``node`` with other operands and attributes; its results' specs follow."""
     return apply(node.op, *inputs, where=node.where, **attrs).node

@@ -32,7 +32,7 @@ def _shrinks(steps: Steps) -> list[bool]:
     """For each kernel: is what it makes, with its scratch, at most an eighth of one of its operands?"""
     size, found = steps.live.size, []
     for kernel, reads in zip(steps.lowered.kernels, steps.reads, strict=True):
-        made = sum(size.get(i, 0) for i in (*kernel.writes, kernel.scratch))
+        made = sum(size.get(i, 0) for i in (*kernel.writes, *((kernel.scratch,) if kernel.scratch is not None else ())))
         found.append(8 * made <= max((size[r] for r in reads), default=0))
     return found
 

@@ -22,7 +22,6 @@ from .streaming import streamed
 from .trade import Saved, Trade
 from .work import PAGES
 
-
 Cuts = Callable[[str], Iterator[tuple[Cut, Lowered]]]  # ways of a program by channels
 
 
