@@ -8,8 +8,8 @@ is made again from that input, for the same channels. Every piece is a chain of 
 places are found for them as for any others.
 
 Each element of a weight's gradient is the same sum as before. A sum over channels is made piece by piece, so that it
-may differ by rounding. Lin et al., *MCUNet: Tiny Deep Learning on IoT Devices*, NeurIPS 2020, section 3.2, run a depthwise convolution
-channel by channel, in place; here a whole inverted bottleneck is, backwards.
+may differ by rounding. Lin et al., *MCUNet: Tiny Deep Learning on IoT Devices*, NeurIPS 2020, section 3.2, run a
+depthwise convolution channel by channel, in place; here a whole inverted bottleneck is, backwards.
 """
 
 from __future__ import annotations
