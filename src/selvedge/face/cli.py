@@ -18,9 +18,8 @@ import click
 import typer
 
 from .. import __version__
-from ..changes import Changes
 from ..errors import InvalidInput, SelvedgeError, one_line
-from . import commands, devices_commands
+from . import commands, devices_commands, refusal
 from .commands import options
 from .held import held
 
@@ -194,8 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         if "--json" in given:
-            typer.echo(json.dumps(_as_data(error), indent=1))
-        code = _say(str(error), 2)
+            typer.echo(json.dumps(refusal.data(error), indent=1))
+        code = _say(str(error), 2, () if "--json" in given else refusal.lines(error))
     except ImportError as error:
         if debug:
             raise
@@ -224,19 +223,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     raise SystemExit(code or 0)
 
 
-def _as_data(error: SelvedgeError) -> dict[str, object]:
-    """A refusal for machines: its kind, its line and its fields."""
-    own = {k: v for k, v in vars(error).items() if not k.startswith("_")}  # typer hangs its own beside them
-    fields = {k: _value(v) for k, v in own.items()}
-    return {"error": {"kind": type(error).__name__, "message": str(error), **fields}}
-
-
-def _value(value: object) -> object:
-    if isinstance(value, Changes):
-        return value.to_dict()
-    return value if isinstance(value, int | float | str | None) else str(value)
-
-
 def _drop_output() -> None:
     """What is still to be written goes nowhere: python would complain once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -248,6 +234,6 @@ def _missing(error: ImportError) -> str:
     return f"{error.name} is not installed: pip install '{package}'" if package else str(error)
 
 
-def _say(text: str, code: int) -> int:
-    typer.echo(f"selvedge: {one_line(text)}", err=True)
+def _say(text: str, code: int, below: Sequence[str] = ()) -> int:
+    typer.echo("\n".join([f"selvedge: {one_line(text)}", *below]), err=True)
     return code
