@@ -8,8 +8,12 @@ import re
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import selvedge as sv
+from selvedge.face.model import load
 
 from .command import run, start
 
@@ -83,6 +87,18 @@ def test_what_a_battery_and_a_cell_afford(folder: Path) -> None:
     assert data["power"] == "20 cm2 of solar cells at 3 kWh a m2 and day"
 
 
+def test_the_least_is_that_of_the_library(folder: Path) -> None:
+    def plan(*options: str) -> Any:
+        return json.loads(run(*ON, *options, "--json", cwd=folder).out)
+
+    plain, least = plan(), plan("--least", "--slowdown", "3")
+    assert least["transient_bytes"] < plain["transient_bytes"]
+    named = load(f"{folder / 'net.py'}:make", None, 0)
+    trade = sv.Trade(least=True, slowdown=3)
+    same = sv.plan(named.model, named.example, device="nrf52832", trade=trade, name=named.name)
+    assert least["digest"] == same.to_dict()["digest"]
+
+
 def test_a_sweep_accumulates_and_reads_what_was_measured(folder: Path) -> None:
     tensors = "".join(
         f'[[tensor]]\nname = "{name}"\nbytes = 4\nscore = {score}\n'
@@ -144,6 +160,7 @@ def test_a_refusal_of_flash_tells_bytes_of_flash(folder: Path) -> None:
     [
         (("--sweep", "--out", "made"), "--sweep is on: it plans all updates"),
         (("--sweep", "--update", "bias"), "--sweep is on: it plans all updates"),
+        (("--sweep", "--least"), "--sweep is on: it plans into fewer and fewer bytes anyway"),
         (("--batches", "1"), "--batches is 1: it is of a sweep"),
         (("--optimizers", "adam"), "--optimizers is adam: it is of a sweep"),
         (("--sweep", "--batches", "1,x"), "--batches is 1,x: give whole numbers"),

@@ -75,6 +75,7 @@ def plan(
     seed: Annotated[int, typer.Option(min=-SEEDS, max=SEEDS - 1, help="For random weights.")] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw it: FILE.html, or FILE.svg for the memory alone.")] = None,
     slowdown: Annotated[float, typer.Option(help="Times the plain time that recomputing may take; 1: none.")] = 2.0,
+    least: Annotated[bool, typer.Option("--least", help="Go down to the fewest bytes within the slowdown.")] = False,
     page: Annotated[bool, typer.Option("--page", help="Values may be paged to the device's storage.")] = False,
     battery: Annotated[str | None, typer.Option(help="Steps a day from one, as 1000mAh@3.7V or 3.7Wh.")] = None,
     life: Annotated[str | None, typer.Option(help="How long the battery must last (365d).")] = None,
@@ -107,12 +108,14 @@ def plan(
         "optimizer": optimizer_words.parse(optimizer),
         "norms": norms,
         "batch": batch,
-        "trade": Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown),
+        "trade": Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least),
         "power": source(battery, life, solar),
     }
     sizes, rules = sweeping.batches(batches), sweeping.several(optimizers)
     if sweep and (out is not None or update != "full"):
         raise InvalidInput("--sweep", "on", "it plans all updates and writes no artifact: leave out --update and --out")
+    if sweep and least:
+        raise InvalidInput("--sweep", "on", "it plans into fewer and fewer bytes anyway: leave out --least")
     if not sweep and (sizes or rules):
         field = "--batches" if sizes else "--optimizers"
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
