@@ -119,7 +119,8 @@ def plan(
     if not sweep and (sizes or rules):
         field = "--batches" if sizes else "--optimizers"
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
-    with Work(silent=as_json or not sweep) as work, held(bool(context.find_root().params["debug"])):
+    with Work(silent=as_json) as work, held(bool(context.find_root().params["debug"])):
+        work.part("planning")
         named = models.load(model, shape, seed)
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
@@ -127,8 +128,9 @@ def plan(
             swept = sweeping.run(named, {**given, "accumulate": accumulate}, sizes, rules, contribution, seconds, work)
         else:
             made = make_plan(
-                named.model, named.example, update=update, contribution=contribution, accumulate=accumulate, **given
-            )
+                named.model, named.example, update=update, contribution=contribution, accumulate=accumulate,
+                on_progress=lambda plans: work.at(plans, f"{plans} made"), **given,
+            )  # fmt: skip
             if out is not None:
                 emit(made, "c", out)
             if plot is not None:

@@ -124,7 +124,6 @@ def train(order: Order, debug: bool) -> Trained:
             out = order.out or Path(f"{job.name}-trained")
             writable_folder("--out", out)
             path = _checkpoint(out, order.resume)
-            work.part("planning")
             terms = Terms(
                 device,
                 order.budget,
@@ -137,7 +136,7 @@ def train(order: Order, debug: bool) -> Trained:
                 order.accumulate,
                 order.contribution,
             )
-            plan = planned(job, terms)
+            plan = planned(job, terms, work)
         work.part("compiling")
         session = compile_plan(plan)
         fitted = _fit(session, job, order, path, work)

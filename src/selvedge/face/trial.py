@@ -156,7 +156,6 @@ def attempt(order: Order, debug: bool) -> Trial:
     with Work() as work:
         with held(debug):
             job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
-            work.part("planning")
             terms = Terms(
                 device,
                 order.budget,
@@ -169,8 +168,8 @@ def attempt(order: Order, debug: bool) -> Trial:
                 order.accumulate,
                 order.contribution,
             )
-            plan = planned(job, terms)
-            last, refused = _last(job, terms, plan)
+            plan = planned(job, terms, work)
+            last, refused = _last(job, terms, plan, work)
         work.part("measuring the memory")
         session, real = compile_plan(plan), measured(plan)
         if real.faults:
@@ -251,12 +250,12 @@ def _program(name: str, test: Score, plan: Plan, learns: bool = True) -> Row:
     return Row(name, test, arena, device_s=plan.cost.seconds if learns else None)
 
 
-def _last(job: Job, terms: Terms, plan: Plan) -> tuple[Plan | None, str]:
+def _last(job: Job, terms: Terms, plan: Plan, work: Work) -> tuple[Plan | None, str]:
     """The plan of the last layer alone at the same batch; None with the reason, or where it is the plan itself."""
     if plan.update == "last:1":
         return None, ""
     try:
-        return planned(job, replace(terms, update="last:1", batch=plan.batch, contribution=None)), ""
+        return planned(job, replace(terms, update="last:1", batch=plan.batch, contribution=None), work), ""
     except DoesNotFit as error:
         return None, str(error)
 

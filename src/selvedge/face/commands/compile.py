@@ -66,6 +66,7 @@ def command(
                 batch=batch,
                 accumulate=accumulate,
                 name=name or named.name,
+                on_progress=lambda plans: work.at(plans, f"{plans} made"),
             )
         work.part("compiling")
         library = build(bundled(made).sources, made.arrangement.lanes, made.arrangement.dtype)
