@@ -90,26 +90,35 @@ def plan(
 
     MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
     """
-    from ..make.compile import emit
-    from ..make.plan import plan as make_plan
     from ..planning.trade import Trade
-    from . import model as models
-    from . import optimizer as optimizer_words
+    from . import early
     from . import plot as plots
-    from . import sweeping
     from .progress import Work
     from .source import source
 
+    early.options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
+        batch=batch, accumulate=accumulate, contribution=contribution,
+    )  # fmt: skip
     if plot is not None:
         plots.check(plot)
+    trade = Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least)
+    power = source(battery, life, solar)
+
+    from ..make.compile import emit
+    from ..make.plan import plan as make_plan
+    from . import model as models
+    from . import optimizer as optimizer_words
+    from . import sweeping
+
     given: dict[str, Any] = {
         "device": device,
         "budget": budget,
         "optimizer": optimizer_words.parse(optimizer),
         "norms": norms,
         "batch": batch,
-        "trade": Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least),
-        "power": source(battery, life, solar),
+        "trade": trade,
+        "power": power,
     }
     sizes, rules = sweeping.batches(batches), sweeping.several(optimizers)
     if sweep and (out is not None or update != "full"):

@@ -22,7 +22,6 @@ from ..learn.train import Diverged, Fitted, Progress, fit
 from ..make.compile import HostSession, emit
 from ..make.compile import compile as compile_plan
 from ..make.plan import Plan
-from . import place
 from .figures import score as said
 from .figures import seconds
 from .held import held
@@ -111,12 +110,6 @@ class Trained:
 
 def train(order: Order, debug: bool) -> Trained:
     """Raises ``SelvedgeError``, and :class:`Interrupted` with what to do to go on."""
-    if order.epochs < 1:
-        raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
-    if order.plot is not None:
-        place.page(order.plot)
-    if order.out is not None:
-        writable_folder("--out", order.out)
     device = Device.load(order.device)
     with Work() as work:
         with held(debug):

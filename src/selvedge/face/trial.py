@@ -12,7 +12,7 @@ from ..artifact import files
 from ..data import Dataset, Part
 from ..device import Device
 from ..device.sizes import format_bytes
-from ..errors import DoesNotFit, InvalidInput, SelvedgeError
+from ..errors import DoesNotFit, SelvedgeError
 from ..learn.metrics import Score, dummy, score
 from ..learn.train import Fitted, fit
 from ..make.compile import HostSession, emit, measured
@@ -20,13 +20,11 @@ from ..make.compile import compile as compile_plan
 from ..make.measure import Measured
 from ..make.plan import Plan
 from . import optimizer as optimizers
-from . import place
 from .figures import joules, seconds
 from .figures import score as said
 from .held import held
 from .interrupt import Interrupted, stopping
 from .job import Job, Terms, planned, prepare
-from .place import writable_folder
 from .progress import Work
 from .reference import Reference, reference
 from .training import Order, report, write_state
@@ -146,12 +144,6 @@ def _again(order: Order) -> str:
 
 def attempt(order: Order, debug: bool) -> Trial:
     """Raises ``SelvedgeError``."""
-    if order.epochs < 1:
-        raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
-    if order.plot is not None:
-        place.page(order.plot)
-    if order.out is not None:
-        writable_folder("--out", order.out)
     device = Device.load(order.device)
     with Work() as work:
         with held(debug):
