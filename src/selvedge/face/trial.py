@@ -20,6 +20,7 @@ from ..make.compile import compile as compile_plan
 from ..make.measure import Measured
 from ..make.plan import Plan
 from . import optimizer as optimizers
+from .chosen import chosen, wrapped
 from .figures import joules, seconds
 from .figures import score as said
 from .held import held
@@ -77,6 +78,7 @@ class Trial:
             "device_step_joules": step.joules,
             "rows": [asdict(row) for row in self.rows],
             "notes": list(self.notes),
+            "chosen": chosen(self.plan, self.order.update, self.order.batch),
             "next": self.next(),
             "out": None if self.order.out is None else str(self.order.out),
         }
@@ -88,7 +90,8 @@ class Trial:
             *(f"  {note}" for note in self.notes),
             "",
             f"plan for {plan.device.name}: update {plan.update}, batch {plan.batch}, {type(plan.optimizer).__name__}",
-            *(f"  {c.what}: {c.why}" for c in plan.arrangement.choices if c.what.startswith(("update ", "chosen"))),
+            *(f"  {c.what}: {c.why}" for c in plan.arrangement.choices if c.what.startswith("update ")),
+            *wrapped(chosen(plan, self.order.update, self.order.batch)),
             f"  RAM {plan.arena_bytes:,} B predicted, {self.measured.arena:,} B measured here, of "
             f"{plan.budget.ram:,} B; stack {max(self.measured.stack.values()):,} B",
             f"  a step: {seconds(self.fitted.step_s)} here, {seconds(step.seconds)} predicted on {plan.device.name}, "
@@ -127,7 +130,10 @@ class Trial:
         return len(_test(self.data))
 
 
-ASKED = ("budget", "epochs", "batch", "optimizer", "schedule", "update", "norms", "loss", "shape", "seed")
+ASKED = (
+    "budget", "epochs", "batch", "accumulate", "optimizer", "schedule", "update", "contribution", "norms", "loss",
+    "shape", "seed",
+)  # fmt: skip
 
 
 def _again(order: Order) -> str:
