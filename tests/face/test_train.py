@@ -211,8 +211,9 @@ def test_what_never_fits_is_refused_by_its_smallest_batch(user: Path, monkeypatc
 
     monkeypatch.setattr(job, "make_plan", counting)
     board = sv.Device(name="board", ram="1KiB", flash="1MiB")
-    with pytest.raises(sv.DoesNotFit) as refusal:
-        job.planned(prepared, job.Terms(board, None, sv.SGD(0.01), "constant", "auto", "frozen", None, 1))
+    terms = job.Terms(board, None, sv.SGD(0.01), "constant", "auto", "frozen", None, 1)
+    with Work() as work, pytest.raises(sv.DoesNotFit) as refusal:
+        job.planned(prepared, terms, work)
     assert asked == [8, 1]
     assert refusal.value.have == 1024
 

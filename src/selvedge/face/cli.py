@@ -96,12 +96,12 @@ def plan(
     from .progress import Work
     from .source import source
 
+    if plot is not None:
+        plots.check(plot)
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
         batch=batch, accumulate=accumulate, contribution=contribution,
     )  # fmt: skip
-    if plot is not None:
-        plots.check(plot)
     trade = Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least)
     power = source(battery, life, solar)
 
