@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from selvedge.device import Device
-from selvedge.device.check import doubts, problems
+from selvedge.device.check import absent, doubts, problems, unsourced
+from selvedge.device.cost import Work, joules, seconds
 
 BAD = """
 ram = "64K"
@@ -82,12 +83,30 @@ def test_a_sound_profile_has_no_problem() -> None:
 
 
 def test_an_alignment_that_the_profile_leaves_out_is_no_figure_of_its_own() -> None:
-    def unsourced(**given: int) -> set[str]:
-        return {doubt.field for doubt in doubts(Device(ram="64KiB", flash="512KiB", **given))}
+    def fields(**given: int) -> set[str]:
+        return {doubt.field for doubt in unsourced(Device(ram="64KiB", flash="512KiB", **given))}
 
-    assert "alignment" not in unsourced()
-    assert "alignment" not in unsourced(vector_bytes=16)
-    assert "alignment" in unsourced(alignment=32)
+    assert "alignment" not in fields()
+    assert "alignment" not in fields(vector_bytes=16)
+    assert "alignment" in fields(alignment=32)
+
+
+def test_what_is_merely_absent_is_no_doubt() -> None:
+    bare = Device(ram="128KiB", flash="512KiB", clock_hz=80e6)
+    assert doubts(bare) == []
+    assert absent(bare) == [
+        "without throughput.float32, bandwidth.ram, bandwidth.flash no seconds",
+        "without [energy] no joules",
+        "without reserved_ram no bytes for stack and runtime",
+    ]
+    rates = {"throughput": {"float32": 16e6}, "bandwidth": {"ram": 160e6}}
+    # What is said to be absent is what a plan does not know.
+    for device in (bare, Device(ram="128KiB", flash=0, reserved_ram=8, energy={"static_w": 0.02}, **rates)):
+        work = Work("linear", "float32", 100, {"ram": 64})
+        words = " ".join(absent(device))
+        assert (seconds(device, [work]) is None) == ("no seconds" in words)
+        assert (joules(device, [work]) is None) == ("no joules" in words)
+    assert absent(device) == []
 
 
 def test_figures_without_a_source_and_implausible_ones_are_doubted() -> None:
@@ -105,13 +124,13 @@ def test_figures_without_a_source_and_implausible_ones_are_doubted() -> None:
             {"figures": ["bandwidth", "energy"], "kind": "estimate"},
         ],
     )
-    told = {(doubt.field, doubt.why.split(":")[0]) for doubt in doubts(device)}
+    told = {(doubt.field, doubt.why.split(":")[0]) for doubt in unsourced(device)}
     for field in ("throughput.float32", "throughput.int8", "overhead_s"):
         assert (field, "no source covers it") in told
     assert ("ram", "no source covers it") not in told
     assert ("vector_bytes, alignment", "name the document and the place in it") in told
     assert ("bandwidth, energy", "say how it was reckoned") in told
-    doubted = {doubt.field for doubt in doubts(device) if "source" not in doubt.why}
+    doubted = {doubt.field for doubt in doubts(device)}
     assert {
         "throughput.float32",
         "throughput.int8",

@@ -122,6 +122,39 @@ def test_an_unknown_device_is_refused_with_the_names() -> None:
         Device.load("stm32f999")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("stm32f764", "stm32f746"),
+        ("STM32F746", "stm32f746"),
+        ("nrf5283", "nrf52832"),
+        ("this_machine", "this-machine"),
+        ("sensor-node", "sensor-node.toml"),
+        ("sensor-nod.toml", "sensor-node.toml"),
+        ("boards/gatway.toml", "boards/gateway.toml"),
+        ("boards/gateway", "boards/gateway.toml"),
+        ("quartz", None),
+        ("quartz.toml", None),
+        ("nowhere/gateway.toml", None),
+    ],
+)
+def test_a_misspelt_device_is_corrected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str | None
+) -> None:
+    (tmp_path / "boards").mkdir()
+    for file in ("sensor-node.toml", "boards/gateway.toml", "boards/gateway.txt"):
+        (tmp_path / file).write_text('ram = "64KiB"\nflash = 0\n')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput) as refused:
+        Device.load(name)
+    said = str(refused.value)
+    assert said.startswith(f"device is {name}: ")
+    assert ("did you mean" in said) == (meant is not None)
+    if meant is not None:
+        assert f": did you mean {meant}? " in said
+        assert Device.load(meant).ram > 0
+
+
 def test_a_profile_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="readable"):
         Device.load(tmp_path / "absent.toml")

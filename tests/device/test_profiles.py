@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from selvedge.device import Budget, Device, devices
-from selvedge.device.check import doubts, figures
+from selvedge.device.check import doubts, figures, unsourced
 
 BUILT_IN = [name for name in devices() if name != "this-machine"]
 KIB, MIB = 1 << 10, 1 << 20
@@ -57,7 +57,7 @@ def test_every_figure_has_one_source_that_can_be_followed(name: str) -> None:
     cited = [figure for source in device.sources for figure in source.figures]
     assert len(cited) == len(set(cited))
     known = [figure for figure, _ in figures(device)]
-    assert [doubt.field for doubt in doubts(device) if "no source" in doubt.why] == []
+    assert [str(doubt) for doubt in unsourced(device)] == []
     assert [c for c in cited if not any(f == c or f.startswith(f"{c}.") for f in known)] == []
     for source in device.sources:
         assert source.kind in ("published", "estimate")

@@ -130,7 +130,6 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ((*NET_ON, "--batch", "-2"), ("batch is -2", ">= 1")),
     ((*NET_ON, "--batch", "two"), ("--batch", "'two'", "integer")),
     ((*NET_ON, "--batch", "1000000000000"), ("batch is 1000000000000", "fewer samples")),
-    ((*NET_ON, "--batch", "20000"), ("RAM does not fit: needs ", ", has 319,488 B", "accumulate ", " instead of 1")),
     # the budget
     ((*NET_ON, "--budget", "ram=16B"), ("RAM does not fit: needs ", ", has 16 B", "B of RAM with update bias")),
     ((*NET_ON, "--budget", "ram=16B", "--update", "auto"), ("RAM does not fit: needs ", ", has 16 B", "B of RAM")),
@@ -145,7 +144,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ((*NET_ON, "--budget", "latency=1ns", "--update", "auto"), ("budget latency is 1e-09 s", "update less")),
     ((*NET_ON, "--budget", "energy=1nJ"), ("budget energy is 1e-09 J", "no figures")),
     # names
-    ((*NET_ON, "--loss", "huber"), ("loss is 'huber'", "cross_entropy")),
+    ((*NET_ON, "--loss", "huber"), ("--loss is huber", "cross_entropy")),
     ((*NET_ON, "--optimizer", "lion"), ("--optimizer is lion", "sgd, adam, rmsprop")),
     ((*NET_ON, "--optimizer", "sgd:speed=1"), ("speed=1", "momentum")),
     ((*NET_ON, "--optimizer", "sgd:lr=fast"), ("--optimizer lr is fast", "finite number")),
@@ -165,7 +164,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ((*NET_ON, "--update", "most"), ("update is 'most'", "head.weight")),
     ((*NET_ON, "--update", "last:2"), ("update is 'last:2'", '"last:1"')),
     ((*NET_ON, "--update", ""), ("update is ''", "head.weight")),
-    ((*NET_ON, "--norms", "live"), ("norms is 'live'", "frozen, folded")),
+    ((*NET_ON, "--norms", "live"), ("--norms is live", "frozen, folded")),
     # where to write
     ((*NET_ON, "--out", "net.py"), ("net.py", "it is a file: name a directory")),
     ((*NET_ON, "--out", "net.py/made"), ("net.py/made", "cannot write there", "name another place")),
@@ -238,7 +237,7 @@ def test_a_refusal_is_data_too(folder: Path) -> None:
     [
         (("--seed", "9" * 23), "--seed"),
         (("--device", ""), "device is "),
-        (("--loss", ""), "loss is ''"),
+        (("--loss", ""), "--loss is empty"),
         (("--name", ""), "name is "),
         (("--out", "a" * 300), "too long"),
         (("--out", "/dev/null"), "it is a file"),

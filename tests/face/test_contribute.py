@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -36,8 +37,10 @@ def test_contributions_are_measured_written_and_planned_by(user: Path) -> None:
     assert (other.code, len(other.err.splitlines())) == (2, 1)
     assert "another model, data or settings" in other.err
     given = ("--update", "auto", "--contribution", "contribution.toml")
-    tried = run("train", *what, *ON, *given, "--epochs", "1", "--out", "model", cwd=user)
+    tried = run("train", *what, *ON, *given, "--epochs", "1", "--out", "model", "--json", cwd=user)
     assert (tried.code, tried.err) == (0, ""), tried
+    said = json.loads(tried.out)["chosen"]
+    assert re.match(r"chosen: update \d of 4 tensors with [\d.]+ % of the contribution", said)
     refused = run("train", *what, *ON, "--update", "full", *given[2:], "--out", "other", cwd=user)
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert 'give update="auto"' in refused.err

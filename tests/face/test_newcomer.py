@@ -341,11 +341,9 @@ def test_completing_imports_no_torch() -> None:
     assert done.stdout == "False\n"
 
 
-def test_a_bar_on_a_terminal_and_json_alone_on_stdout(user: Path) -> None:
-    """stderr is a terminal, stdout is not: the bar goes to the one, figures to the other."""
-    folders.digits(user / "digits", 6)
+def on_a_terminal(user: Path, *command: str) -> tuple[str, str]:
+    """(stdout, what a terminal shows of stderr) of a command that ends well."""
     ours, theirs = pty.openpty()
-    command = ["train", "mine.py:digits", "--data", "digits", "--device", "stm32f746", "--epochs", "2", "--json"]
     with subprocess.Popen(
         [sys.executable, "-m", "selvedge", *command], cwd=user, stdout=subprocess.PIPE, stderr=theirs, text=True,
         env={**os.environ, "TERM": "xterm"},
@@ -361,8 +359,26 @@ def test_a_bar_on_a_terminal_and_json_alone_on_stdout(user: Path) -> None:
                 break
             shown += part
         assert process.stdout is not None
-        made = json.loads(process.stdout.read())
+        printed = process.stdout.read()
     os.close(ours)
     assert process.returncode == 0
-    assert made["training"]["ended"] == "done"
-    assert "looking at the data" in shown.decode() or "planning" in shown.decode()
+    return printed, shown.decode()
+
+
+def test_a_bar_on_a_terminal_and_json_alone_on_stdout(user: Path) -> None:
+    """stderr is a terminal, stdout is not: the bar goes to the one, figures to the other."""
+    folders.digits(user / "digits", 6)
+    command = ("train", "mine.py:digits", "--data", "digits", "--device", "stm32f746", "--epochs", "2", "--json")
+    printed, shown = on_a_terminal(user, *command)
+    assert json.loads(printed)["training"]["ended"] == "done"
+    assert "looking at the data" in shown or "planning" in shown
+
+
+def test_the_bar_counts_the_plans_of_a_search(user: Path) -> None:
+    on = ("--input", "1x1x8x8", "--device", "stm32f746", "--budget", "ram=4KiB", "--update", "auto")
+    printed, shown = on_a_terminal(user, "plan", "mine.py:digits", *on)
+    assert printed.startswith("digits on stm32f746")
+    assert "planning" in shown
+    assert (
+        int(re.findall(r"(\d+) made", shown)[-1]) > 1
+    )  # what it ends with: those between may be too quick to be drawn

@@ -8,8 +8,12 @@ import re
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import selvedge as sv
+from selvedge.face.model import load
 
 from .command import run, start
 
@@ -83,6 +87,18 @@ def test_what_a_battery_and_a_cell_afford(folder: Path) -> None:
     assert data["power"] == "20 cm2 of solar cells at 3 kWh a m2 and day"
 
 
+def test_the_least_is_that_of_the_library(folder: Path) -> None:
+    def plan(*options: str) -> Any:
+        return json.loads(run(*ON, *options, "--json", cwd=folder).out)
+
+    plain, least = plan(), plan("--least", "--slowdown", "3")
+    assert least["transient_bytes"] < plain["transient_bytes"]
+    named = load(f"{folder / 'net.py'}:make", None, 0)
+    trade = sv.Trade(least=True, slowdown=3)
+    same = sv.plan(named.model, named.example, device="nrf52832", trade=trade, name=named.name)
+    assert least["digest"] == same.to_dict()["digest"]
+
+
 def test_a_sweep_accumulates_and_reads_what_was_measured(folder: Path) -> None:
     tensors = "".join(
         f'[[tensor]]\nname = "{name}"\nbytes = 4\nscore = {score}\n'
@@ -109,11 +125,42 @@ def test_the_changes_of_a_refusal_are_data(folder: Path) -> None:
     assert all(change["arena_bytes"] <= 3072 for change in error["changes"])
 
 
+def test_the_changes_of_a_refusal_are_a_line_each_with_its_price(folder: Path) -> None:
+    asked = ("--budget", "ram=3KiB", "--optimizer", "adam", "--batch", "4")
+    first, *below = run(*ON, *asked, cwd=folder).err.splitlines()
+    error = json.loads(run(*ON, *asked, "--json", cwd=folder).out)["error"]
+    assert first == f"selvedge: {error['message']}"
+    assert len(below) == len(error["changes"]) >= 2
+    for line, change in zip(below, error["changes"], strict=True):
+        size, told = line.strip().split(" B  ")
+        text, price = told.split("; price: ")
+        assert line.startswith("  ")
+        assert (size, text) == (f"{change['arena_bytes']:,}", change["text"])
+        assert f"{change['time_factor']:.2f} x the time a sample" in price
+        assert (f"{change['gives_up']:.1%} of what was to learn does not" in price) == (change["gives_up"] > 0)
+    (folder / "bare.toml").write_text('ram = "3KiB"\nflash = "1MiB"\n')  # without a figure of time
+    bare = (*ON[:2], "--device", "bare.toml", *asked[2:])
+    untimed = json.loads(run(*bare, "--json", cwd=folder).out)["error"]["changes"]
+    first, *below = run(*bare, cwd=folder).err.splitlines()
+    assert {change["time_factor"] for change in untimed} == {None}
+    assert [("price" in line) for line in below] == [change["gives_up"] > 0 for change in untimed]
+
+
+def test_a_refusal_of_flash_tells_bytes_of_flash(folder: Path) -> None:
+    asked = ("--budget", "flash=26KiB")
+    error = json.loads(run(*ON, *asked, "--json", cwd=folder).out)["error"]
+    first, *below = run(*ON, *asked, cwd=folder).err.splitlines()
+    assert first.startswith("selvedge: flash does not fit")
+    assert below
+    assert [line.split()[0] for line in below] == [f"{change['flash_bytes']:,}" for change in error["changes"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("--sweep", "--out", "made"), "--sweep is on: it plans all updates"),
         (("--sweep", "--update", "bias"), "--sweep is on: it plans all updates"),
+        (("--sweep", "--least"), "--sweep is on: it plans into fewer and fewer bytes anyway"),
         (("--batches", "1"), "--batches is 1: it is of a sweep"),
         (("--optimizers", "adam"), "--optimizers is adam: it is of a sweep"),
         (("--sweep", "--batches", "1,x"), "--batches is 1,x: give whole numbers"),

@@ -65,6 +65,33 @@ def assert_predicts_as_trained(user: Path, data: str, shape: tuple[int, ...], in
         assert one["probability"] == p.max()
 
 
+def test_what_a_training_chose_is_said_in_a_line_with_its_reason(user: Path) -> None:
+    folders.digits(user / "digits", 6)
+    what = ("mine.py:digits", "--data", "digits", *ON, "--epochs", "1")
+    biases = run("train", *what, "--budget", "ram=5KiB", "--out", "one", cwd=user).out
+    said = [line.strip() for line in biases.splitlines() if "chosen:" in line]
+    assert len(said) == 1
+    why = r"chosen: update bias: not even the last layer fits, the biases do; batch [124], with which most learns"
+    assert re.match(why, said[0])
+    asked = ("--update", "last:2", "--batch", "3")
+    figures = json.loads(run("train", *what, *asked, "--out", "two", "--json", cwd=user).out)
+    assert figures["chosen"].startswith("chosen: update last:2, as asked; batch 3, as asked")
+    figures = json.loads(run("try", *what, "--accumulate", "2", "--json", cwd=user).out)
+    whole = figures["chosen"]
+    assert whole.startswith("chosen: update full: everything fits; batch 16, the largest with which everything learns")
+    assert "--accumulate 2" in figures["next"][-3]  # the line that trains the same
+    plan = sv.plan(
+        mine.digits(),
+        torch.zeros(1, 1, 8, 8),
+        device="stm32f746",
+        batch=16,
+        accumulate=2,
+        optimizer=sv.SGD(lr=0.01, momentum=0.9),
+    )
+    given = [c.what for c in plan.why if c.what.startswith(("masks", "streaming", "recompute", "paging"))]
+    assert whole.partition("; for bytes of RAM: ")[2] == ", ".join(given) != ""
+
+
 def test_images(user: Path) -> None:
     folders.digits(user / "digits", 25)
     figures = trained(user, "mine.py:digits", "digits", "--epochs", "12", "--plot", "page.html")
@@ -184,8 +211,9 @@ def test_what_never_fits_is_refused_by_its_smallest_batch(user: Path, monkeypatc
 
     monkeypatch.setattr(job, "make_plan", counting)
     board = sv.Device(name="board", ram="1KiB", flash="1MiB")
-    with pytest.raises(sv.DoesNotFit) as refusal:
-        job.planned(prepared, job.Terms(board, None, sv.SGD(0.01), "constant", "auto", "frozen", None, 1))
+    terms = job.Terms(board, None, sv.SGD(0.01), "constant", "auto", "frozen", None, 1)
+    with Work() as work, pytest.raises(sv.DoesNotFit) as refusal:
+        job.planned(prepared, terms, work)
     assert asked == [8, 1]
     assert refusal.value.have == 1024
 

@@ -297,4 +297,13 @@ def test_a_bad_profile_is_told_everything_at_once(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text('ram = "64KiB"\nflash = "1MiB"\nclock_hz = 1e6\n[throughput]\nfloat32 = 1e9\n')
     doubted = run("devices", "validate", "good.toml", cwd=tmp_path)
     assert (doubted.code, doubted.err) == (0, "")
-    assert "warning: throughput.float32 is 1e+09: more than clock x 1 lanes x 2" in doubted.out
+    warning, sound, without, unsure = doubted.out.splitlines()
+    assert warning.startswith("warning: throughput.float32 is 1e+09: more than clock x 1 lanes x 2")
+    assert sound == "good.toml is a sound profile; 1 warning"
+    assert without.startswith("what is absent is not planned: without bandwidth.ram, bandwidth.flash no seconds; ")
+    assert "without [energy] no joules" in without
+    assert unsure.startswith("nobody can check ram, flash, clock_hz and 2 more: ")
+    data = json.loads(run("devices", "validate", "good.toml", "--json", cwd=tmp_path).out)
+    assert [doubt["field"] for doubt in data["doubts"]] == ["throughput.float32"]
+    assert len(data["unsourced"]) == 5
+    assert len(data["absent"]) == 3

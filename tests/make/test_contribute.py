@@ -212,6 +212,59 @@ def test_a_choice_is_obeyed_or_refused_but_never_passed_over(
         sv.plan(net, example, update="auto", contribution=nothing)
 
 
+def test_without_a_score_nothing_is_guessed(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:
+    found, example = sv.contribution(net, data, method="fisher", samples=8), torch.zeros(1, 1, 8, 8)
+    on: dict[str, Any] = {"device": "stm32f746", "update": "auto"}
+
+    def unscored(**choices: str) -> sv.Contribution:
+        """All open and without a score; those that are named are chosen so and keep theirs."""
+        names = {name.replace("_", "."): choice for name, choice in choices.items()}
+        made = (
+            replace(t, choice=names[t.name]) if t.name in names else replace(t, score=0.0, choice="open")
+            for t in found.tensors
+        )
+        return replace(found, tensors=tuple(made))
+
+    for contribution, count in ((unscored(), 8), (unscored(**{"3_weight": "never"}), 7)):
+        with pytest.raises(sv.InvalidInput) as refused:
+            sv.plan(net, example, contribution=contribution, **on)
+        assert str(refused.value).startswith(f"contribution is 0 for each of {count} tensors that may learn: ")
+        assert 'set the choice of one to "always"' in str(refused.value)
+    made = sv.plan(net, example, contribution=unscored(**{"6_bias": "always"}), **on)
+    assert made.updated == ("6.bias",)
+    # What has no score does not learn in the place of what has one and does not fit.
+    scored = unscored(**{"0_weight": "open"})
+    plain = sv.Trade(stream=False, recompute=False, masks=False)
+    need, least = (
+        sv.plan(net, example, **on | {"update": u, "trade": plain}).arena_bytes for u in ("0.weight", "bias")
+    )
+    assert least < need
+    with pytest.raises(sv.DoesNotFit) as over:
+        sv.plan(net, example, contribution=scored, budget=f"ram={least}", trade=plain, **on)
+    assert over.value.have == least
+
+
+def test_every_plan_on_the_way_is_told(net: nn.Module, data: tuple[np.ndarray, np.ndarray]) -> None:
+    found, example = sv.contribution(net, data, method="fisher", samples=8), torch.zeros(1, 1, 8, 8)
+    told: list[int] = []
+    sv.plan(net, example, device="stm32f746", on_progress=told.append)
+    assert told == [1]
+    full = sv.plan(net, example, device="stm32f746", trade=sv.Trade(stream=False, recompute=False, masks=False))
+    told.clear()
+    on: dict[str, Any] = {"device": "stm32f746", "contribution": found, "budget": f"ram={full.arena_bytes - 1}"}
+    made = sv.plan(net, example, update="auto", on_progress=told.append, **on)
+    said = {c.what: c.why for c in made.why}["best"]
+    sets = int(said.partition(" sets were planned")[0].split()[-1])
+    assert told == list(range(1, len(told) + 1))
+    assert len(told) > sets > 2  # beside the sets, the plan of all and those with what a trade saves
+    told.clear()
+    with pytest.raises(sv.DoesNotFit):
+        sv.plan(net, example, device="stm32f746", update="full", budget="ram=512", on_progress=told.append)
+    assert len(told) > 1
+    with pytest.raises(sv.InvalidInput, match="on_progress is no function: give one, or leave it out"):
+        sv.plan(net, example, on_progress=3)  # type: ignore[arg-type]
+
+
 def test_what_a_trade_saves_lets_more_learn(
     net: nn.Module, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:

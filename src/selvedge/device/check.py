@@ -77,14 +77,33 @@ def _refused(part: dict[str, Any]) -> InvalidInput | None:
 
 
 def doubts(device: Device) -> list[Doubt]:
-    """Figures without a source, and implausible ones."""
-    found = [Doubt(name, value, "no source covers it: add a [[sources]]") for name, value in _unsourced(device)]
+    """Implausible figures: they would make a plan wrong."""
+    return list(_implausible(device))
+
+
+def absent(device: Device) -> list[str]:
+    """What is not planned for want of figures: "without FIGURES no RESULT"."""
+    found = []
+    levels = ("ram", "flash") if device.flash else ("ram",)
+    rates = [] if "float32" in device.throughput else ["throughput.float32"]
+    rates += [f"bandwidth.{level}" for level in levels if level not in device.bandwidth]
+    if rates and not device.times:
+        found.append(f"without {', '.join(rates)} no seconds")
+    if device.energy is None:
+        found.append("without [energy] no joules")
+    if not device.reserved_ram:
+        found.append("without reserved_ram no bytes for stack and runtime")
+    return found
+
+
+def unsourced(device: Device) -> list[Doubt]:
+    """Figures that nobody can check: without a source, or with one that does not say enough. No plan changes by it."""
+    found = [Doubt(name, value, "no source covers it: add a [[sources]]") for name, value in _uncovered(device)]
     for source in device.sources:
         if source.kind == "published" and not (source.document and source.where):
             found.append(Doubt(", ".join(source.figures), "published", "name the document and the place in it"))
         if source.kind == "estimate" and not source.says:
             found.append(Doubt(", ".join(source.figures), "an estimate", "say how it was reckoned"))
-    found += _implausible(device)
     return found
 
 
@@ -149,7 +168,7 @@ def figures(device: Device) -> list[tuple[str, object]]:
     return [*found, *([("times", len(device.times))] if device.times else [])]
 
 
-def _unsourced(device: Device) -> list[tuple[str, object]]:
+def _uncovered(device: Device) -> list[tuple[str, object]]:
     """Without the alignment where it is what follows from the vectors, whoever has written it."""
     implied = ("alignment", max(device.vector_bytes, 8))
     return [one for one in figures(device) if one != implied and device.basis(one[0]) is None]

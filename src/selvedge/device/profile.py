@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,17 +32,34 @@ def read(name: str | Path) -> dict[str, Any]:
     if isinstance(name, Path) or name.endswith(".toml"):
         return _parse(str(name), Path(name))
     if name not in devices():
+        near = _near(name, (*devices(), *_beside(Path(name))))
         fix = f"choose one of {', '.join(devices())}, or give the path of a .toml profile"
-        raise InvalidInput("device", name, fix)
+        raise InvalidInput("device", name, near + fix)
     file = resources.files("selvedge.device").joinpath("profiles", f"{name}.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """ "did you mean ...? " where the last part of one of ``known`` is spelt much like that of ``name``, else ""."""
+    spelt = {Path(one).name.lower(): one for one in known}
+    found = get_close_matches(Path(name).name.lower(), spelt, n=1)
+    return f"did you mean {spelt[found[0]]}? " if found else ""
+
+
+def _beside(path: Path) -> list[str]:
+    """The .toml files in the folder where ``path`` would be, as paths."""
+    try:
+        return sorted(str(file) for file in path.parent.iterdir() if file.suffix == ".toml")
+    except OSError:
+        return []
 
 
 def _parse(name: str, path: Path) -> dict[str, Any]:
     try:
         return {"name": path.stem} | tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        fix = f"give the path of a readable .toml profile ({error.strerror})"
+        near = _near(str(path), _beside(path)) if isinstance(error, FileNotFoundError) else ""
+        fix = f"{near}give the path of a readable .toml profile ({error.strerror})"
         raise InvalidInput("device", name, fix) from None
     except UnicodeDecodeError:
         raise InvalidInput("device", name, "it is no text in UTF-8, which TOML is: save it so") from None

@@ -18,9 +18,8 @@ import click
 import typer
 
 from .. import __version__
-from ..changes import Changes
 from ..errors import InvalidInput, SelvedgeError, one_line
-from . import commands, devices_commands
+from . import commands, devices_commands, refusal
 from .commands import options
 from .held import held
 
@@ -76,6 +75,7 @@ def plan(
     seed: Annotated[int, typer.Option(min=-SEEDS, max=SEEDS - 1, help="For random weights.")] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw it: FILE.html, or FILE.svg for the memory alone.")] = None,
     slowdown: Annotated[float, typer.Option(help="Times the plain time that recomputing may take; 1: none.")] = 2.0,
+    least: Annotated[bool, typer.Option("--least", help="Go down to the fewest bytes within the slowdown.")] = False,
     page: Annotated[bool, typer.Option("--page", help="Values may be paged to the device's storage.")] = False,
     battery: Annotated[str | None, typer.Option(help="Steps a day from one, as 1000mAh@3.7V or 3.7Wh.")] = None,
     life: Annotated[str | None, typer.Option(help="How long the battery must last (365d).")] = None,
@@ -90,34 +90,46 @@ def plan(
 
     MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
     """
-    from ..make.compile import emit
-    from ..make.plan import plan as make_plan
     from ..planning.trade import Trade
-    from . import model as models
-    from . import optimizer as optimizer_words
+    from . import early
     from . import plot as plots
-    from . import sweeping
     from .progress import Work
     from .source import source
 
     if plot is not None:
         plots.check(plot)
+    early.options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
+        batch=batch, accumulate=accumulate, contribution=contribution,
+    )  # fmt: skip
+    trade = Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least)
+    power = source(battery, life, solar)
+
+    from ..make.compile import emit
+    from ..make.plan import plan as make_plan
+    from . import model as models
+    from . import optimizer as optimizer_words
+    from . import sweeping
+
     given: dict[str, Any] = {
         "device": device,
         "budget": budget,
         "optimizer": optimizer_words.parse(optimizer),
         "norms": norms,
         "batch": batch,
-        "trade": Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown),
-        "power": source(battery, life, solar),
+        "trade": trade,
+        "power": power,
     }
     sizes, rules = sweeping.batches(batches), sweeping.several(optimizers)
     if sweep and (out is not None or update != "full"):
         raise InvalidInput("--sweep", "on", "it plans all updates and writes no artifact: leave out --update and --out")
+    if sweep and least:
+        raise InvalidInput("--sweep", "on", "it plans into fewer and fewer bytes anyway: leave out --least")
     if not sweep and (sizes or rules):
         field = "--batches" if sizes else "--optimizers"
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
-    with Work(silent=as_json or not sweep) as work, held(bool(context.find_root().params["debug"])):
+    with Work(silent=as_json) as work, held(bool(context.find_root().params["debug"])):
+        work.part("planning")
         named = models.load(model, shape, seed)
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
@@ -125,8 +137,9 @@ def plan(
             swept = sweeping.run(named, {**given, "accumulate": accumulate}, sizes, rules, contribution, seconds, work)
         else:
             made = make_plan(
-                named.model, named.example, update=update, contribution=contribution, accumulate=accumulate, **given
-            )
+                named.model, named.example, update=update, contribution=contribution, accumulate=accumulate,
+                on_progress=lambda plans: work.at(plans, f"{plans} made"), **given,
+            )  # fmt: skip
             if out is not None:
                 emit(made, "c", out)
             if plot is not None:
@@ -194,8 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         if "--json" in given:
-            typer.echo(json.dumps(_as_data(error), indent=1))
-        code = _say(str(error), 2)
+            typer.echo(json.dumps(refusal.data(error), indent=1))
+        code = _say(str(error), 2, () if "--json" in given else refusal.lines(error))
     except ImportError as error:
         if debug:
             raise
@@ -224,19 +237,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     raise SystemExit(code or 0)
 
 
-def _as_data(error: SelvedgeError) -> dict[str, object]:
-    """A refusal for machines: its kind, its line and its fields."""
-    own = {k: v for k, v in vars(error).items() if not k.startswith("_")}  # typer hangs its own beside them
-    fields = {k: _value(v) for k, v in own.items()}
-    return {"error": {"kind": type(error).__name__, "message": str(error), **fields}}
-
-
-def _value(value: object) -> object:
-    if isinstance(value, Changes):
-        return value.to_dict()
-    return value if isinstance(value, int | float | str | None) else str(value)
-
-
 def _drop_output() -> None:
     """What is still to be written goes nowhere: python would complain once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -248,6 +248,6 @@ def _missing(error: ImportError) -> str:
     return f"{error.name} is not installed: pip install '{package}'" if package else str(error)
 
 
-def _say(text: str, code: int) -> int:
-    typer.echo(f"selvedge: {one_line(text)}", err=True)
+def _say(text: str, code: int, below: Sequence[str] = ()) -> int:
+    typer.echo("\n".join([f"selvedge: {one_line(text)}", *below]), err=True)
     return code

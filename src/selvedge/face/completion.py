@@ -15,6 +15,7 @@ ZOO = (
 UPDATES = ("auto", "full", "bias", "last:1", "last:2", "last:3")
 OPTIMIZERS = ("sgd:lr=", "adam:lr=", "rmsprop:lr=")
 LOSSES = ("cross_entropy", "mse", "bce_with_logits", "reconstruction")
+NORMS = ("frozen", "folded")
 SCHEDULES = ("cosine", "constant", "step", "inverse_sqrt")
 
 
@@ -47,7 +48,7 @@ def schedules(incomplete: str) -> list[str]:
 
 
 def norms(incomplete: str) -> list[str]:
-    return _fitting(("frozen", "folded"), incomplete)
+    return _fitting(NORMS, incomplete)
 
 
 def _fitting(names: list[str] | tuple[str, ...], incomplete: str) -> list[str]:

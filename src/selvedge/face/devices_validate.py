@@ -6,22 +6,39 @@ import json
 from pathlib import Path
 
 from ..device import Device, profile
-from ..device.check import doubts, problems
+from ..device.check import Doubt, absent, doubts, problems, unsourced
+
+NAMED = 3  # figures in a line
 
 
 def report(file: Path, as_json: bool) -> tuple[list[str], bool]:
     """(lines to print, whether the profile is refused). Raises ``InvalidInput`` for a file that is no TOML."""
     table = profile.read(file)
     refused = problems(table)
-    doubtful = [] if refused else doubts(Device.load(file))
+    device = None if refused else Device.load(file)
+    doubtful, unsure, without = ([], [], []) if device is None else (doubts(device), unsourced(device), absent(device))
     if as_json:
         data = {
             "file": str(file),
             "problems": [{"field": p.field, "value": str(p.value), "fix": p.fix} for p in refused],
-            "doubts": [{"field": d.field, "value": str(d.value), "why": d.why} for d in doubtful],
+            "doubts": [_plain(doubt) for doubt in doubtful],
+            "unsourced": [_plain(doubt) for doubt in unsure],
+            "absent": without,
         }
         return [json.dumps(data, indent=1)], bool(refused)
     if refused:
         return [f"{file}: {p}" for p in refused], True
     lines = [f"warning: {d}" for d in doubtful]
-    return [*lines, f"{file} is a sound profile" + (f"; {len(lines)} warnings" if lines else "")], False
+    count = f"; {len(lines)} warning{'' if len(lines) == 1 else 's'}" if lines else ""
+    lines.append(f"{file} is a sound profile{count}")
+    if without:
+        lines.append(f"what is absent is not planned: {'; '.join(without)}")
+    if unsure:
+        more = f" and {len(unsure) - NAMED} more" if len(unsure) > NAMED else ""
+        names = ", ".join(doubt.field for doubt in unsure[:NAMED]) + more
+        lines.append(f"nobody can check {names}: [[sources]] would say where they come from; no plan changes by it")
+    return lines, False
+
+
+def _plain(doubt: Doubt) -> dict[str, str]:
+    return {"field": doubt.field, "value": str(doubt.value), "why": doubt.why}

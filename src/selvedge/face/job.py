@@ -84,10 +84,10 @@ def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: in
     return Job(named.name, named.model, example, chosen, made, seen)
 
 
-def planned(job: Job, terms: Terms) -> Plan:
+def planned(job: Job, terms: Terms, work: Work) -> Plan:
     """The plan of ``job``: with the batch that is asked for, else the largest with which the update is full, else the
-    one that learns most. Raises ``SelvedgeError``: where nothing fits, the refusal of the smallest batch, without
-    having planned those between: a smaller batch never needs more."""
+    one that learns most. ``work`` shows how many were made on the way. Raises ``SelvedgeError``: where nothing fits,
+    the refusal of the smallest batch, without having planned those between: a smaller batch never needs more."""
     own, samples = int(job.example.shape[0]), len(job.data.split["train"])
     if terms.batch is not None and terms.batch > samples:
         raise InvalidInput("--batch", terms.batch, f"{job.data.name} has {samples} training samples: give at most that")
@@ -95,14 +95,15 @@ def planned(job: Job, terms: Terms) -> Plan:
     open_ = [terms.batch] if terms.batch is not None else [n * max(1, terms.accumulate) for n in micro]
     found: Plan | None = None
     least: Plan | None = None
+    work.part("planning")
     for batch in open_:
         try:
-            made = least if least is not None and batch == open_[-1] else _plan(job, terms, batch)
+            made = least if least is not None and batch == open_[-1] else _plan(job, terms, batch, work)
         except DoesNotFit:
             if batch == open_[-1]:
                 raise
             if least is None:
-                least = _plan(job, terms, open_[-1])
+                least = _plan(job, terms, open_[-1], work)
             continue
         if terms.update != "auto" or made.update == "full":
             return made
@@ -112,7 +113,7 @@ def planned(job: Job, terms: Terms) -> Plan:
     return found
 
 
-def _plan(job: Job, terms: Terms, batch: int) -> Plan:
+def _plan(job: Job, terms: Terms, batch: int, work: Work) -> Plan:
     data = job.data
     batches = max(1, len(data.split["train"]) // max(1, batch))
     return make_plan(
@@ -132,6 +133,7 @@ def _plan(job: Job, terms: Terms, batch: int) -> Plan:
         features=data.features,
         labels=data.labels,
         name=job.name,
+        on_progress=lambda plans: work.at(plans, f"batch {batch}, {plans} made"),
     )
 
 

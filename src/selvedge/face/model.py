@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,7 @@ from ..data.python import function, importing_beside, told
 from ..errors import InvalidInput
 from ..zoo import make
 from ..zoo.registry import ENTRIES
-
-HOW = "name it zoo:NAME, file.py:factory or model.pt2"
+from . import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +42,12 @@ def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> 
     """``shape``: the example's as "1x3x32x32", for factories that return only a module. ``data``: gives a zoo model,
     or a factory with a parameter ``classes``, as many, and an example where nothing else does. Raises
     ``SelvedgeError``."""
-    if "\0" in spec or len(spec.encode()) > 4096:
-        raise InvalidInput("model", spec[:40].replace("\0", "\\0"), "no path is like that: " + HOW)
-    path, colon, factory = spec.rpartition(":")
-    if colon and path.endswith(".py"):
-        return _from_file(Path(path), factory, shape, seed, data)
-    if not spec.startswith("zoo:") and not spec.endswith(".pt2"):
-        raise InvalidInput("model", spec, _how(spec))
-    if shape is not None:
-        raise InvalidInput("--input", shape, "leave it out: only a factory in a .py file takes it")
-    return (
-        _from_zoo(_with_classes(spec.removeprefix("zoo:"), data), seed)
-        if spec.startswith("zoo:")
-        else _exported(Path(spec))
-    )
-
-
-def _how(spec: str) -> str:
-    """What to give instead of ``spec``, which is no name of a model."""
-    if spec.endswith(".py"):
-        return f"name the function that returns the model too, as {spec}:make"
-    if spec.endswith((".pt", ".pth", ".ckpt", ".safetensors")):
-        return "weights alone are no model: load them in a factory, file.py:factory, that returns the model"
-    return HOW
+    name = named.read(spec, shape)
+    if name.zoo:
+        return _from_zoo(_with_classes(name.zoo, data), seed)
+    if name.factory is None:
+        return _exported(name.path)
+    return _from_file(name.path, name.factory, shape, seed, data)
 
 
 def _from_zoo(spec: str, seed: int) -> NamedModel:
@@ -84,7 +65,6 @@ def _with_classes(spec: str, data: Known | None) -> str:
 
 
 def _exported(path: Path) -> NamedModel:
-    _require_file(path)
     try:
         program = torch.export.load(str(path))
     except Exception as error:
@@ -97,7 +77,6 @@ def _exported(path: Path) -> NamedModel:
 
 
 def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Known | None) -> NamedModel:
-    _require_file(path)
     torch.manual_seed(seed)
     with importing_beside(path):
         factory_of = function(path, factory, "model file", "factory")
@@ -114,16 +93,6 @@ def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Kno
     return NamedModel(_identifier(factory), model, _example(factory, example, shape), None)
 
 
-def _require_file(path: Path) -> None:
-    try:
-        found = path.stat()
-    except OSError as error:
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise InvalidInput("model file", str(path), why) from None
-    if not stat.S_ISREG(found.st_mode):
-        raise InvalidInput("model file", str(path), "it is no regular file")
-
-
 def _arguments(factory: Callable[..., Any], data: Known | None) -> dict[str, int]:
     """``classes``, where the factory has a parameter of that name and the data has classes."""
     try:
@@ -136,8 +105,6 @@ def _arguments(factory: Callable[..., Any], data: Known | None) -> dict[str, int
 
 def _example(factory: str, given: object, shape: str | None) -> tuple[torch.Tensor, ...]:
     if shape is not None:
-        if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", shape):
-            raise InvalidInput("--input", shape, "give a shape as 1x3x32x32")
         try:
             return (torch.empty([int(n) for n in shape.split("x")]),)  # only its shape matters
         except (RuntimeError, TypeError):

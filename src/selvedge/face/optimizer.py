@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..errors import InvalidInput
+from .optimizer_name import check
 
 SHORT = {"state_dtype": "state"}  # field -> how it is written here
 KINDS: dict[str, tuple[Any, float]] = {"sgd": (SGD, 0.01), "adam": (Adam, 1e-3), "rmsprop": (RMSProp, 1e-3)}
@@ -15,12 +16,8 @@ KINDS: dict[str, tuple[Any, float]] = {"sgd": (SGD, 0.01), "adam": (Adam, 1e-3),
 
 def parse(text: str) -> Optimizer:
     """Raises ``InvalidInput`` for an unknown name, key or value."""
-    name, _, rest = text.partition(":")
-    if name.lower() not in KINDS:
-        raise InvalidInput(
-            "--optimizer", text or "empty", f"give one of {', '.join(KINDS)}, as sgd:lr=0.01,momentum=0.9"
-        )
-    kind, rate = KINDS[name.lower()]
+    name, rest = check(text), text.partition(":")[2]
+    kind, rate = KINDS[name]
     known = {SHORT.get(f.name, f.name): str(f.type) for f in fields(kind)}
     given: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in rest.split(","))):

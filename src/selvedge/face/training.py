@@ -22,7 +22,7 @@ from ..learn.train import Diverged, Fitted, Progress, fit
 from ..make.compile import HostSession, emit
 from ..make.compile import compile as compile_plan
 from ..make.plan import Plan
-from . import place
+from .chosen import chosen, wrapped
 from .figures import score as said
 from .figures import seconds
 from .held import held
@@ -61,7 +61,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """``test``: of the best epoch, on samples that neither trained nor chose it. ``notes``: what was done before."""
+    """``test``: of the best epoch, on samples that neither trained nor chose it. ``notes``: what was done before.
+    ``chosen``: what was not asked for, and why."""
 
     data: Dataset
     plan: Plan
@@ -69,6 +70,7 @@ class Trained:
     test: Score
     out: Path
     notes: tuple[str, ...]
+    chosen: str
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
@@ -81,6 +83,7 @@ class Trained:
             "training": self.fitted.to_dict(),
             "test": {"loss": self.test.loss, "accuracy": self.test.accuracy},
             "notes": list(self.notes),
+            "chosen": self.chosen,
             "out": str(self.out),
         }
 
@@ -91,7 +94,8 @@ class Trained:
             str(self.data),
             *(f"  {note}" for note in self.notes),
             f"{plan.name} on {plan.device.name}: update {plan.update}, {format_bytes(plan.arena_bytes)} of "
-            f"{format_bytes(plan.budget.ram)}, batch {self.to_dict()['batch']}",
+            f"{format_bytes(plan.budget.ram)}, batch {plan.batch}",
+            *wrapped(self.chosen),
         ]
         if best is not None:
             done = len(fitted.history)
@@ -111,12 +115,6 @@ class Trained:
 
 def train(order: Order, debug: bool) -> Trained:
     """Raises ``SelvedgeError``, and :class:`Interrupted` with what to do to go on."""
-    if order.epochs < 1:
-        raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
-    if order.plot is not None:
-        place.page(order.plot)
-    if order.out is not None:
-        writable_folder("--out", order.out)
     device = Device.load(order.device)
     with Work() as work:
         with held(debug):
@@ -124,7 +122,6 @@ def train(order: Order, debug: bool) -> Trained:
             out = order.out or Path(f"{job.name}-trained")
             writable_folder("--out", out)
             path = _checkpoint(out, order.resume)
-            work.part("planning")
             terms = Terms(
                 device,
                 order.budget,
@@ -137,13 +134,13 @@ def train(order: Order, debug: bool) -> Trained:
                 order.accumulate,
                 order.contribution,
             )
-            plan = planned(job, terms)
+            plan = planned(job, terms, work)
         work.part("compiling")
         session = compile_plan(plan)
         fitted = _fit(session, job, order, path, work)
         test = score(session, job.data.part("test")) if len(job.data.split["test"]) else _held_out(fitted)
         emit(plan, "c", out, learnt=session)
-        made = Trained(job.data, plan, fitted, test, out, job.notes())
+        made = Trained(job.data, plan, fitted, test, out, job.notes(), chosen(plan, order.update, order.batch))
         write_state(out / "state.npz", session)
         files.write(out / "training.json", (json.dumps(made.to_dict(), indent=1) + "\n").encode())
         path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from ..artifact import files
 from ..data import Dataset, Part
 from ..device import Device
 from ..device.sizes import format_bytes
-from ..errors import DoesNotFit, InvalidInput, SelvedgeError
+from ..errors import DoesNotFit, SelvedgeError
 from ..learn.metrics import Score, dummy, score
 from ..learn.train import Fitted, fit
 from ..make.compile import HostSession, emit, measured
@@ -20,13 +20,12 @@ from ..make.compile import compile as compile_plan
 from ..make.measure import Measured
 from ..make.plan import Plan
 from . import optimizer as optimizers
-from . import place
+from .chosen import chosen, wrapped
 from .figures import joules, seconds
 from .figures import score as said
 from .held import held
 from .interrupt import Interrupted, stopping
 from .job import Job, Terms, planned, prepare
-from .place import writable_folder
 from .progress import Work
 from .reference import Reference, reference
 from .training import Order, report, write_state
@@ -79,6 +78,7 @@ class Trial:
             "device_step_joules": step.joules,
             "rows": [asdict(row) for row in self.rows],
             "notes": list(self.notes),
+            "chosen": chosen(self.plan, self.order.update, self.order.batch),
             "next": self.next(),
             "out": None if self.order.out is None else str(self.order.out),
         }
@@ -90,7 +90,8 @@ class Trial:
             *(f"  {note}" for note in self.notes),
             "",
             f"plan for {plan.device.name}: update {plan.update}, batch {plan.batch}, {type(plan.optimizer).__name__}",
-            *(f"  {c.what}: {c.why}" for c in plan.arrangement.choices if c.what.startswith(("update ", "chosen"))),
+            *(f"  {c.what}: {c.why}" for c in plan.arrangement.choices if c.what.startswith("update ")),
+            *wrapped(chosen(plan, self.order.update, self.order.batch)),
             f"  RAM {plan.arena_bytes:,} B predicted, {self.measured.arena:,} B measured here, of "
             f"{plan.budget.ram:,} B; stack {max(self.measured.stack.values()):,} B",
             f"  a step: {seconds(self.fitted.step_s)} here, {seconds(step.seconds)} predicted on {plan.device.name}, "
@@ -129,7 +130,10 @@ class Trial:
         return len(_test(self.data))
 
 
-ASKED = ("budget", "epochs", "batch", "optimizer", "schedule", "update", "norms", "loss", "shape", "seed")
+ASKED = (
+    "budget", "epochs", "batch", "accumulate", "optimizer", "schedule", "update", "contribution", "norms", "loss",
+    "shape", "seed",
+)  # fmt: skip
 
 
 def _again(order: Order) -> str:
@@ -146,17 +150,10 @@ def _again(order: Order) -> str:
 
 def attempt(order: Order, debug: bool) -> Trial:
     """Raises ``SelvedgeError``."""
-    if order.epochs < 1:
-        raise InvalidInput("--epochs", order.epochs, "give a whole number >= 1")
-    if order.plot is not None:
-        place.page(order.plot)
-    if order.out is not None:
-        writable_folder("--out", order.out)
     device = Device.load(order.device)
     with Work() as work:
         with held(debug):
             job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
-            work.part("planning")
             terms = Terms(
                 device,
                 order.budget,
@@ -169,8 +166,8 @@ def attempt(order: Order, debug: bool) -> Trial:
                 order.accumulate,
                 order.contribution,
             )
-            plan = planned(job, terms)
-            last, refused = _last(job, terms, plan)
+            plan = planned(job, terms, work)
+            last, refused = _last(job, terms, plan, work)
         work.part("measuring the memory")
         session, real = compile_plan(plan), measured(plan)
         if real.faults:
@@ -251,12 +248,12 @@ def _program(name: str, test: Score, plan: Plan, learns: bool = True) -> Row:
     return Row(name, test, arena, device_s=plan.cost.seconds if learns else None)
 
 
-def _last(job: Job, terms: Terms, plan: Plan) -> tuple[Plan | None, str]:
+def _last(job: Job, terms: Terms, plan: Plan, work: Work) -> tuple[Plan | None, str]:
     """The plan of the last layer alone at the same batch; None with the reason, or where it is the plan itself."""
     if plan.update == "last:1":
         return None, ""
     try:
-        return planned(job, replace(terms, update="last:1", batch=plan.batch, contribution=None)), ""
+        return planned(job, replace(terms, update="last:1", batch=plan.batch, contribution=None), work), ""
     except DoesNotFit as error:
         return None, str(error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
@@ -52,6 +52,7 @@ def _contributing(wish: Wish, captured: Captured, attempt: Attempt, measured: Co
     plain = replace(wish, trade=NOTHING)
     whole = attempt(replace(plain, update="full"), captured)
     candidates = {c.name: c for c in _candidates(whole, captured, measured)}
+    _require_scores(candidates.values())
     plans: dict[frozenset[str], Plan] = {}
 
     def made(names: frozenset[str], wish: Wish) -> Plan | None:
@@ -85,7 +86,8 @@ def _least(candidates: Mapping[str, Candidate], wish: Wish, made: Made) -> tuple
     """Where nothing fits without the trade: what must learn, or the best tensor that fits with it; where none does,
     the first that was tried. Raises ``InvalidInput`` where nothing may learn."""
     always = frozenset(n for n, c in candidates.items() if c.fixed)
-    alone = sorted((c for c in candidates.values() if c.fixed is None and not c.of), key=lambda c: (-c.score, c.name))
+    scored = [c for c in candidates.values() if c.fixed is None and c.score > 0 and not c.of]
+    alone = sorted(scored, key=lambda c: (-c.score, c.name))
     first: tuple[frozenset[str], Plan] | None = None
     for names in [always] if always else [frozenset((c.name,)) for c in alone[:TRIED]]:
         plan = made(names, wish)
@@ -164,6 +166,14 @@ def require(measured: Contribution, captured: Captured) -> None:
     if missing:
         fix = f"{sorted(missing)[0]} is missing: measure on (the same call goes on where it stopped)"
         raise InvalidInput("contribution", f"of {len(measured.tensors)} tensors of {len(sizes)}", fix)
+
+
+def _require_scores(candidates: Collection[Candidate]) -> None:
+    """Raise ``InvalidInput`` where nothing must learn and nothing that may has a score: any choice were a guess."""
+    open_ = [c for c in candidates if c.fixed is None and not c.of]
+    if open_ and not any(c.fixed or (c.fixed is None and c.score > 0) for c in candidates):
+        fix = 'measure it with more steps, more data or another method, or set the choice of one to "always"'
+        raise InvalidInput("contribution", f"0 for each of {len(open_)} tensors that may learn", fix)
 
 
 def _reasons(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from math import inf, prod
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ..capture.optimizer import Optimizer
 from ..choose import Contribution
 from ..device import Budget, Device
 from ..device.power import Battery, Solar
-from ..errors import DoesNotFit
+from ..errors import DoesNotFit, InvalidInput
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Choice
 from ..planning.trade import Trade
@@ -35,6 +36,9 @@ from .table import table
 from .update_cost import UpdateCost, update_cost
 from .why import state_bytes_per_parameter, why
 from .wish import Drafted, Wish, drafted, wished
+
+Attempt = Callable[..., "Plan"]  # of a wish, its model captured and, where it was made before, its draft
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -192,6 +196,7 @@ def plan(
     trade: Trade | None = None,
     power: Battery | Solar | None = None,
     name: str = "model",
+    on_progress: Progress = lambda plans: None,
 ) -> Plan:
     """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``; or ``accumulate`` and
     ``apply`` instead of ``step``.
@@ -217,20 +222,25 @@ def plan(
     labels: the classes' names, one each; they travel in the artifact.
     features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
     norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
+    on_progress: is told how many plans have been made so far: "auto" makes many, above all by contribution, and so does
+        a refusal, to say what would fit.
 
     Raises ``DoesNotFit`` (need, have, the cheapest change that was verified to fit), ``NotSupported`` (operator and
     source line), ``InvalidInput``.
     """
+    if not callable(on_progress):
+        raise InvalidInput("on_progress", "no function", "give one, or leave it out")
     return _plan(
         wished(
             model, example, loss=loss, device=device, budget=budget, optimizer=optimizer, schedule=schedule,
             update=update, contribution=contribution, norms=norms, batch=batch, accumulate=accumulate,
             preprocess=preprocess, features=features, labels=labels, trade=trade, power=power, name=name,
-        )
+        ),
+        _counted(on_progress),
     )  # fmt: skip
 
 
-def _plan(wish: Wish) -> Plan:
+def _plan(wish: Wish, attempt: Attempt) -> Plan:
     start = time.perf_counter()
     captured = wish.captured()
     found = wish.update == "auto"
@@ -238,12 +248,24 @@ def _plan(wish: Wish) -> Plan:
         wish, made = automatic(wish, captured, attempt)
     else:
         made = attempt(wish, captured)
-    _require_kept(made, wish, captured, found)
+    _require_kept(made, wish, captured, attempt, found)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 
 
-def _require_kept(made: Plan, wish: Wish, captured: Captured, found: bool) -> None:
+def _counted(on_progress: Progress) -> Attempt:
+    """:func:`attempt`, after each of which ``on_progress`` is told how many there were."""
+    made = count(1)
+
+    def counted(wish: Wish, captured: Captured, known: Drafted | None = None) -> Plan:
+        plan = attempt(wish, captured, known)
+        on_progress(next(made))
+        return plan
+
+    return counted
+
+
+def _require_kept(made: Plan, wish: Wish, captured: Captured, attempt: Attempt, found: bool) -> None:
     """Raise the refusal of a plan that breaks its budget. found: its update was not asked for, but "auto"."""
     over = excess(made)
     if over is not None:

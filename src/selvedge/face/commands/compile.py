@@ -34,6 +34,16 @@ def command(
 
     MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
     """
+    from .. import early
+    from ..place import writable_folder
+
+    early.options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
+        batch=batch, accumulate=accumulate,
+    )  # fmt: skip
+    if out is not None:
+        writable_folder("--out", out)
+
     from ...artifact import files
     from ...errors import InvalidInput
     from ...make.compile import TARGETS, bundled, emit
@@ -42,14 +52,11 @@ def command(
     from .. import model as models
     from .. import optimizer as optimizers
     from ..held import held
-    from ..place import writable_folder
     from ..progress import Work
 
     if target not in TARGETS:
         raise InvalidInput("--target", target or "empty", f"choose one of {', '.join(TARGETS)}")
     chosen = optimizers.parse(optimizer)
-    if out is not None:
-        writable_folder("--out", out)
     with Work() as work:
         work.part("planning")
         with held(bool(context.find_root().params["debug"])):
@@ -66,6 +73,7 @@ def command(
                 batch=batch,
                 accumulate=accumulate,
                 name=name or named.name,
+                on_progress=lambda plans: work.at(plans, f"{plans} made"),
             )
         work.part("compiling")
         library = build(bundled(made).sources, made.arrangement.lanes, made.arrangement.dtype)

@@ -36,6 +36,16 @@ def command(
 
     Ctrl-C keeps what is done; the same line goes on. Then: selvedge train MODEL --data DATA --contribution FILE.
     """
+    from ...data import spec as data_spec
+    from ...device.profile import THIS_MACHINE
+    from .. import early
+
+    early.options(
+        model=model, shape=shape, device=THIS_MACHINE, budget=None, optimizer=optimizer, norms=norms, loss=loss,
+        batch=batch, accumulate=1,
+    )  # fmt: skip
+    data_spec.parse(data)
+
     from .. import optimizer as optimizers
     from ..contributing import Wanted, contribute
 

@@ -42,6 +42,14 @@ def command(
 
     Ctrl-C keeps what was learnt beside the folder; the same line with --resume goes on and ends the same.
     """
+    from .. import early
+
+    early.options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
+        batch=batch, accumulate=accumulate, contribution=contribution,
+    )  # fmt: skip
+    early.training(data=data, epochs=epochs, schedule=schedule, plot=plot, out=out)
+
     from .. import optimizer as optimizers
     from ..training import Order, train
 

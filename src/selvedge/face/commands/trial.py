@@ -38,6 +38,14 @@ def command(
 
     MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
     """
+    from .. import early
+
+    early.options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
+        batch=batch, accumulate=accumulate, contribution=contribution,
+    )  # fmt: skip
+    early.training(data=data, epochs=epochs, schedule=schedule, plot=plot, out=out)
+
     from .. import optimizer as optimizers
     from ..training import Order
     from ..trial import attempt

@@ -1,0 +1,64 @@
+"""What of a command's options can be refused before torch is loaded, which takes seconds. Raises ``InvalidInput``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..choose import Contribution
+from ..data.spec import parse
+from ..device import Budget, Device
+from ..device.profile import THIS_MACHINE
+from ..errors import InvalidInput
+from . import completion, named, optimizer_name, place
+
+
+def options(
+    *,
+    model: str,
+    shape: str | None,
+    device: str,
+    budget: str | None,
+    optimizer: str,
+    norms: str,
+    loss: str | None,
+    batch: int | None,
+    accumulate: int,
+    contribution: Path | None = None,
+) -> None:
+    """Those of every command that plans."""
+    named.read(model, shape)
+    # This machine is measured where it is planned for: of its budget only the words are read here.
+    limits = Budget(1 << 62) if device == THIS_MACHINE else Budget.of(Device.load(device))
+    if budget is not None:
+        Budget.parse(budget, limits)
+    optimizer_name.check(optimizer)
+    _one_of("--norms", norms, completion.NORMS)
+    if loss is not None:
+        _one_of("--loss", loss, completion.LOSSES)
+    for field, number in (("batch", batch), ("accumulate", accumulate)):
+        if number is not None:
+            _positive(field, number)
+    if contribution is not None:
+        Contribution.load(contribution)
+
+
+def training(*, data: str, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
+    """Those of the commands that train, beside them."""
+    parse(data)
+    _positive("--epochs", epochs)
+    _one_of("--schedule", schedule, completion.SCHEDULES)
+    if plot is not None:
+        place.page(plot)
+    if out is not None:
+        place.writable_folder("--out", out)
+
+
+def _one_of(field: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise InvalidInput(field, value or "empty", f"give one of {', '.join(known)}")
+
+
+def _positive(field: str, number: int) -> None:
+    if number < 1:
+        raise InvalidInput(field, number, "give a whole number >= 1")
