@@ -303,16 +303,18 @@ class Reference:
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def _gradients(model: nn.Module, x: torch.Tensor, y: torch.Tensor, loss: Loss) -> dict[str, np.ndarray]:
-    model = copy.deepcopy(model).to(x.dtype)
-    target = y.to(x.dtype) if y.is_floating_point() else y
-    loss(model(x), target).backward()
+def _gradients(
+    model: nn.Module, x: torch.Tensor, y: torch.Tensor, loss: Loss, dtype: torch.dtype
+) -> dict[str, np.ndarray]:
+    model = copy.deepcopy(model).to(dtype)
+    x, y = (v.to(dtype) if v.is_floating_point() else v for v in (x, y))
+    loss(model(x), y).backward()
     return {n: p.grad.double().numpy() for n, p in model.named_parameters() if p.grad is not None}
 
 
 def reference(model: nn.Module, x: torch.Tensor, y: torch.Tensor, loss: Loss = F.cross_entropy) -> Reference:
     """PyTorch's gradients of ``loss(model(x), y)`` for ``model`` in eval mode. The model is not touched."""
-    exact, own = _gradients(model, x.double(), y, loss), _gradients(model, x.float(), y, loss)
+    exact, own = (_gradients(model, x, y, loss, dtype) for dtype in (torch.float64, torch.float32))
     return Reference(exact, {name: float(np.linalg.norm(own[name] - exact[name])) for name in exact})
 
 

@@ -35,12 +35,25 @@ def zoo_model(spec: str, seed: int = 0) -> tuple[nn.Module, torch.Tensor, str]:
     return model.eval(), example, loss
 
 
-def batch_of(example: torch.Tensor, loss: str, batch: int, classes: int, seed: int = 0):
-    """(x, y): a random batch; y is None for a reconstruction."""
+def batch_of(
+    example: torch.Tensor, loss: str, batch: int, classes: int, seed: int = 0, positions: tuple[int, ...] = ()
+):
+    """(x, y): a random batch, of tokens where the example has them; y, one label for each of ``positions``, is None for
+    a reconstruction."""
     generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(batch, *example.shape[1:], generator=generator, dtype=example.dtype)
-    y = None if loss == "reconstruction" else torch.randint(0, classes, (batch,), generator=generator)
+    shape = (batch, *example.shape[1:])
+    if example.is_floating_point():
+        x = torch.randn(shape, generator=generator, dtype=example.dtype)
+    else:
+        x = torch.randint(0, int(example.max()) + 1, shape, generator=generator, dtype=example.dtype)
+    y = None if loss == "reconstruction" else torch.randint(0, classes, (batch, *positions), generator=generator)
     return x, y
+
+
+def positions_of(model: nn.Module, example: torch.Tensor) -> tuple[int, ...]:
+    """The axes of the output behind the classes: a label for each."""
+    with torch.no_grad():
+        return tuple(model(example).shape[2:])
 
 
 def loss_of(output: torch.Tensor, x: torch.Tensor, y: torch.Tensor | None) -> torch.Tensor:
@@ -52,7 +65,7 @@ def loss_of(output: torch.Tensor, x: torch.Tensor, y: torch.Tensor | None) -> to
 def autograd(model: nn.Module, x: torch.Tensor, y: torch.Tensor | None, dtype: torch.dtype) -> dict[str, np.ndarray]:
     """PyTorch's gradients in ``dtype``, as float64 arrays."""
     model = copy.deepcopy(model).to(dtype)
-    x = x.to(dtype)
+    x = x.to(dtype) if x.is_floating_point() else x
     y = y.to(dtype) if y is not None and y.is_floating_point() else y
     loss_of(model(x), x, y).backward()
     return {n: p.grad.double().numpy() for n, p in model.named_parameters() if p.grad is not None}
@@ -87,7 +100,7 @@ def undecided(model: nn.Module, x: torch.Tensor) -> int:
             module.inplace = False
             module.register_forward_pre_hook(count)
     with torch.no_grad():
-        model(x.double())
+        model(x.double() if x.is_floating_point() else x)
     return near
 
 
@@ -96,8 +109,9 @@ def assert_native_gradients(spec: str, batch: int) -> None:
     model, example, loss = zoo_model(spec)
     plan = sv.plan(model, example, loss=loss, device=WIDE, batch=batch, optimizer=sv.SGD(lr=0.1, momentum=0.9))
     session = sv.compile(plan)
+    positions = positions_of(model, example)
     for seed in range(4):
-        x, y = batch_of(example, loss, batch, classes=2, seed=seed)
+        x, y = batch_of(example, loss, batch, classes=2, seed=seed, positions=positions)
         session.load_optimizer_state_dict({n: np.zeros_like(v) for n, v in session.optimizer_state_dict().items()})
         try:
             assert_gradients(native_gradients(session, x, y), model, x, y)

@@ -100,6 +100,22 @@ class Saved(nn.Module):
         return (F.relu6(y) + y.clamp(-1, 2) * F.silu(y)).mean((2, 3))  # silu's gradient keeps y, and clamp's reads it
 
 
+class Text(nn.Module):
+    """Tokens through every recurrent cell, by number and along an axis; the table learns in the rows that were read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(11, 4, padding_idx=0)
+        self.gru, self.lstm = nn.GRU(4, 5, bidirectional=True), nn.LSTM(10, 6, batch_first=True)
+        self.tanh, self.relu = nn.RNN(6, 5), nn.RNN(5, 3, nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.lstm(self.gru(self.embedding(x))[0])[0]
+        y = self.relu(self.tanh(y.roll(1, 1).cumsum(1))[0])[0]
+        y = F.interpolate(y.transpose(1, 2), size=7, mode="linear").transpose(1, 2)
+        return y.index_add(1, x[0], y[:, :3]).mean(1)
+
+
 @dataclass(frozen=True)
 class Case:
     """What ``sv.plan`` is asked for."""
@@ -111,12 +127,15 @@ class Case:
     preprocess: sv.Preprocess | None = None
     accumulate: int = 1
     trade: sv.Trade | None = None
+    tokens: int = 0  # of which the example is made, instead of numbers
 
     def plan(self, dtype: torch.dtype, vector_bytes: int) -> sv.Plan:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = self.model().eval().to(dtype)
             example = torch.randn(self.shape, dtype=dtype)
+            if self.tokens:
+                example = torch.randint(0, self.tokens, self.shape)
         device = sv.Device(name="bench", ram="1GiB", flash="1GiB", vector_bytes=vector_bytes)
         return sv.plan(
             model, example, loss=self.loss, device=device, optimizer=self.optimizer, preprocess=self.preprocess,
@@ -138,6 +157,7 @@ CASES = {
     "functions": Case(
         Functions, (2, 37), "bce_with_logits", sv.RMSProp(lr=0.01, momentum=0.5, state_dtype="bfloat16"), accumulate=2
     ),
+    "text": Case(Text, (2, 3), "cross_entropy", sv.SGD(lr=0.01), tokens=7),
     "saved": Case(
         Saved,
         (2, 3, 9, 9),

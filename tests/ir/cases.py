@@ -537,6 +537,120 @@ def cross_entropy(rng: Rng) -> Case:
     return Case("cross_entropy", (logits, labels), loss, {"label_smoothing": smoothing})
 
 
+# By number, along an axis
+
+
+def _rows_of(rng: Rng) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+    """x [A, R, C], index [B, N] and the same numbers for every element of [A, N, C]; rows are named again and again."""
+    x = rng.normal(size=(a := int(rng.integers(1, 4)), r := int(rng.integers(1, 5)), c := int(rng.integers(1, 5))))
+    index = rng.integers(0, r, (a if rng.random() < 0.5 else 1, n := int(rng.integers(1, 7)))).astype(np.int32)
+    return x, index, torch.from_numpy(index).long()[:, :, None].expand(-1, n, c).expand(a, n, c)
+
+
+@MAKERS.append
+def take(rng: Rng) -> Case:
+    x, index, each = _rows_of(rng)
+    return Case("take", (x, index), lambda x, _: x.gather(1, each))
+
+
+@MAKERS.append
+def take_but_one(rng: Rng) -> Case:
+    """The row ``skip`` gets no gradient."""
+    x, index, each = _rows_of(rng)
+
+    def value(x: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        learns = (torch.arange(x.shape[1]) != 0).double()[:, None]
+        return (x * learns + (x * (1 - learns)).detach()).gather(1, each)
+
+    return Case("take", (x, index), value, {"skip": 0})
+
+
+@MAKERS.append
+def scatter_add(rng: Rng) -> Case:
+    x, index, each = _rows_of(rng)
+    attrs = {"rows": x.shape[1], "skip": -1}
+    dy = rng.normal(size=tuple(each.shape))
+    return Case(
+        "scatter_add", (dy, index), lambda dy, _: torch.zeros(x.shape, dtype=dy.dtype).scatter_add(1, each, dy), attrs
+    )
+
+
+@MAKERS.append
+def scatter_onto(rng: Rng) -> Case:
+    x, index, each = _rows_of(rng)
+    dy = rng.normal(size=tuple(each.shape))
+    return Case("scatter_onto", (x, dy, index), lambda x, dy, _: x.scatter_add(1, each, dy), {"skip": -1})
+
+
+def _resampled(weighted: bool) -> Maker:
+    def make(rng: Rng) -> Case:
+        x = rng.normal(size=_shape(rng, 3))
+        rows, count = x.shape[1], int(rng.integers(1, 6))
+        lengths = rng.integers(0, 4, count)
+        index = rng.integers(0, rows, int(lengths.sum()))
+        weights = rng.normal(size=len(index))
+        matrix = torch.zeros(count, rows, dtype=torch.float64)
+        for i, j, w in zip(np.repeat(np.arange(count), lengths), index, weights, strict=True):
+            matrix[int(i), int(j)] += float(w) if weighted else 1.0
+        attrs = {
+            "starts": (0, *(int(n) for n in np.cumsum(lengths))),
+            "index": tuple(int(i) for i in index),
+            "weights": tuple(float(w) for w in weights) if weighted else (),
+        }
+        return Case("resample", (x,), lambda x: torch.einsum("nr,arc->anc", matrix.to(x.dtype), x), attrs)
+
+    make.__name__ = "resample_weighted" if weighted else "resample"
+    return make
+
+
+MAKERS += [_resampled(True), _resampled(False)]
+
+
+@MAKERS.append
+def cumsum(rng: Rng) -> Case:
+    x = rng.normal(size=_shape(rng, 3))
+    if rng.random() < 0.5:
+        return Case("cumsum", (x,), lambda x: x.cumsum(1), {"reverse": False})
+    return Case("cumsum", (x,), lambda x: x.flip(1).cumsum(1).flip(1), {"reverse": True})
+
+
+# Recurrent cells: what is projected beforehand passes PyTorch's own projection of the input unchanged
+
+
+def _recurrent(cell: str) -> Maker:
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}[cell]
+    kinds = {"gru": torch.gru, "lstm": torch.lstm}
+
+    def make(rng: Rng) -> Case:
+        steps, batch, hidden = (int(n) for n in rng.integers(1, 5, 3))
+        first, reverse = bool(rng.integers(2)), bool(rng.integers(2))
+        x = rng.normal(size=(batch, steps, gates * hidden) if first else (steps, batch, gates * hidden))
+        w, b, h, c = (rng.normal(size=s) for s in ((hidden, gates * hidden), gates * hidden, *((batch, hidden),) * 2))
+        act = str(rng.choice(["tanh", "relu"]))
+        kind = kinds.get(cell, torch.rnn_tanh if act == "tanh" else torch.rnn_relu)
+
+        def value(x: torch.Tensor, w: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+            before = rest[1:] if cell == "gru" else rest
+            bias = rest[0] if cell == "gru" else torch.zeros(gates * hidden, dtype=x.dtype)
+            own = [torch.eye(gates * hidden, dtype=x.dtype), w.T, torch.zeros_like(bias), bias]
+            state = tuple(s[None] for s in before)
+            axis = 1 if first else 0
+            x = x.flip(axis) if reverse else x
+            given = state if cell == "lstm" else state[0]
+            y = kind(x, given, own, True, 1, 0.0, False, False, first)[0]
+            return y.flip(axis) if reverse else y
+
+        arrays = {"rnn": (x, w, h), "gru": (x, w, b, h), "lstm": (x, w, h, c)}[cell]
+        attrs = {"reverse": reverse, "batch_first": first, **({"act": act} if cell == "rnn" else {})}
+        return Case(cell, arrays, value, attrs)
+
+    make.__name__ = cell
+    return make
+
+
+MAKERS += [_recurrent("rnn"), _recurrent("gru"), _recurrent("lstm")]
+
+
 # Rows that are ATen operators of one tensor as they stand are found by themselves.
 _known = {maker.__name__ for maker in MAKERS}
 for _name, _row in TABLE.items():

@@ -19,6 +19,13 @@ from tests.make.test_memory import assert_measured_is_predicted
 from tests.models import disagreements, reference
 from tests.zoo.published import macs
 
+# Tokens and recurrent networks, small.
+OVER_TIME = (
+    "char_gru?hidden=9&embedding=5&length=7&layers=2",
+    "text_cnn?vocabulary=30&embedding=6&features=5&length=12",
+    "keyword_gru?hidden=9&length=6",
+    "keyword_lstm?hidden=9&length=6",
+)
 # With the batch that each is asked at; in full, every one is at both.
 NARROW = (
     ("mobilenet_v1?width=0.125&resolution=32&classes=5", 4),
@@ -29,6 +36,7 @@ NARROW = (
     ("mcunet_5fps?resolution=32&classes=5&head=24", 1),
     ("har_fcn?width=0.125", 4),
     ("audio_m5?width=0.25", 1),
+    *((spec, 4) for spec in OVER_TIME),
 )
 FULL = (
     "mobilenet_v1?resolution=64",
@@ -44,9 +52,13 @@ FULL = (
     "mbv2_w035?resolution=64",
     "har_fcn",
     "audio_m5",
+    "char_gru",
+    "text_cnn",
+    "keyword_gru",
+    "keyword_lstm",
 )
-# Native code of one small network takes seconds to compile, and is the only one here over time.
-COMPILED = FULL if os.environ.get("SELVEDGE_FULL") == "1" else ("har_fcn?width=0.0625",)
+# Native code of one small network takes seconds to compile, and those here are the only ones over time.
+COMPILED = FULL if os.environ.get("SELVEDGE_FULL") == "1" else ("har_fcn?width=0.0625", *OVER_TIME)
 
 
 @pytest.mark.parametrize(("spec", "batch"), NARROW)
@@ -54,7 +66,7 @@ def test_interpreted_gradients_are_autograds(spec: str, batch: int) -> None:
     model, example, loss = oracle.zoo_model(spec)
     captured = capture(model, example.repeat(batch, *(1,) * (example.dim() - 1)))
     for seed in range(4):
-        x, y = oracle.batch_of(example, loss, batch, classes=2, seed=seed)
+        x, y = oracle.batch_of(example, loss, batch, 2, seed, oracle.positions_of(model, example))
         assert y is not None
         found = parameter_gradients(captured, x, y.numpy().astype(np.int32), loss)
         expected = reference(model, x, y)
@@ -79,27 +91,9 @@ def test_measured_is_predicted(spec: str) -> None:
     assert_measured_is_predicted(sv.plan(model, example, loss=loss, device=oracle.WIDE))
 
 
-@pytest.mark.parametrize(
-    ("spec", "missing"),
-    [
-        ("char_gru", "aten.embedding.default"),
-        ("text_cnn", "aten.embedding.default"),
-        ("keyword_gru", "aten.gru.input"),
-        ("keyword_lstm", "aten.lstm.input"),
-    ],
-)
-def test_what_cannot_be_planned_yet_is_refused_by_name(spec: str, missing: str) -> None:
-    """When one of these is planned, its gradients belong above."""
-    model, example, loss = oracle.zoo_model(spec)
-    with pytest.raises(sv.NotSupported) as refused:
-        sv.plan(model, example, loss=loss, device=oracle.WIDE)
-    assert refused.value.op == missing
-    assert "zoo/" in refused.value.where
-
-
 def test_the_predicted_macs_are_those_of_the_layers() -> None:
     """The planner counts what published tables count."""
-    for spec in ("har_fcn", "audio_m5"):
+    for spec in ("har_fcn", "audio_m5", "keyword_gru", "keyword_lstm"):
         model, example, loss = oracle.zoo_model(spec)
         plan = sv.plan(model, example, loss=loss, device=oracle.WIDE)
         assert plan.arrangement.programs["predict"].macs == macs(model, example), spec

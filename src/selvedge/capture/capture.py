@@ -29,7 +29,7 @@ def capture(
 
     model: any module made of supported operations; it is exported in eval mode and left as it was. Or an
         exported program (``torch.export.load``), exported from a model in eval mode.
-    example: one tensor or a tuple of them: float32, float64, int32, uint8 or bool.
+    example: one tensor or a tuple of them: float32, float64, int32, int64 (carried as int32), uint8 or bool.
     norms: "frozen" keeps batch norm as an affine map of fixed statistics; "folded" folds it into the layer before
         it, wherever it directly follows a convolution or linear layer that nothing else reads.
 

@@ -66,7 +66,15 @@ def _times(a: ir.Value, b: ir.Value) -> ir.Value:
 
 
 def _descend(w: ir.Value, direction: ir.Value, lr: ir.Value) -> ir.Value:
-    return ir.apply("sub", w, _times(direction, lr))
+    """w - lr * direction; of a table of which fewer rows were read than it has, those rows alone."""
+    whole = direction.node.inputs[0] if direction.node.op == "reshape" else direction
+    if whole.node.op != "scatter_add":
+        return ir.apply("sub", w, _times(direction, lr))
+    dy, index = whole.node.inputs
+    if dy.shape[1] > whole.shape[1]:
+        return ir.apply("sub", w, _times(direction, lr))
+    table, back = ir.reshape(w, whole.shape), ir.apply("neg", _times(dy, lr))
+    return ir.reshape(ir.apply("scatter_onto", table, back, index, skip=whole.node.attrs["skip"]), w.shape)
 
 
 def _clipped(g: ir.Value, bound: float | None) -> ir.Value:

@@ -24,6 +24,7 @@ DTYPES: Mapping[torch.dtype, str] = {
     torch.float32: "float32",
     torch.float64: "float64",
     torch.int32: "int32",
+    torch.int64: "int32",  # token ids and labels: a session refuses numbers beyond
     torch.uint8: "uint8",
     torch.bool: "bool",
 }
@@ -92,7 +93,8 @@ class Reading:
         readers = [(user, placeholder) for placeholder in same for user in placeholder.users]
         array = self.arrays[name]
         if array.dtype.name not in DTYPES.values():
-            raise _refusal(readers[0][0], f"state {name} of dtype {array.dtype}", "keep it in float32")
+            fix = "keep it in float32, or register it with persistent=False"
+            raise _refusal(readers[0][0], f"state {name} of dtype {array.dtype}", fix)
         layout = stored_as(array.shape, readers)
         kind = "parameter" if name in self.found.parameters else "buffer"
         value = ir.state_leaf(name, ir.Spec(layout.shape, array.dtype.name), kind, layout)
@@ -207,7 +209,8 @@ def checked(example: object) -> tuple[torch.Tensor, ...]:
         raise InvalidInput("example", type(example).__name__, "give a tensor or a tuple of tensors")
     for i, x in enumerate(given):
         if x.dtype not in DTYPES:
-            dtype, allowed = str(x.dtype).removeprefix("torch."), ", ".join(DTYPES.values())
+            dtype = str(x.dtype).removeprefix("torch.")
+            allowed = ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
             raise InvalidInput(f"example {i} dtype", dtype, f"give one of {allowed}")
         if x.numel() == 0:
             raise InvalidInput(f"example {i} shape", tuple(x.shape), "every axis must have at least 1 element")

@@ -9,11 +9,16 @@ import torch
 from ..artifact.layout import Layout
 
 _PRODUCTS = ("aten.conv2d.", "aten.conv1d.", "aten.convolution.", "aten.conv_transpose2d.", "aten.linear.")
+_RECURRENT = ("aten.gru", "aten.lstm", "aten.rnn_")
 
 
 def stored_as(face: tuple[int, ...], readers: Sequence[tuple[torch.fx.Node, torch.fx.Node]]) -> Layout:
     """``face``: PyTorch's shape. ``readers``: (reading node, placeholder) in order of execution."""
+    if any(str(node.target).startswith("aten.embedding.") and node.args[0] is leaf for node, leaf in readers):
+        return Layout.of(face)  # rows are found by number; a linear layer of the same weight reads it as it lies
     for node, placeholder in readers:
+        if len(face) == 2 and str(node.target).startswith(_RECURRENT) and placeholder not in node.args[:2]:
+            return Layout.of(face, (1, 0))
         is_weight = len(node.args) > 1 and node.args[1] is placeholder
         if not is_weight or not str(node.target).startswith(_PRODUCTS):
             continue

@@ -184,6 +184,34 @@ def saved(s: _Step, side: int, c: int) -> ir.Value:
     return ir.apply("mul", passed, scales)
 
 
+def table(s: _Step, rows: int, c: int, picks: int) -> ir.Value:
+    """Rows by number, and added back to others; all of the table learns, so that its gradient is made."""
+    index = s.input("index", 1, picks, dtype="int32")
+    taken = ir.apply("take", ir.reshape(s.parameter("table", rows, c), (1, rows, c)), index)
+    y = ir.apply("mul", taken, s.input("x", 1, picks, c))
+    return ir.apply("scatter_onto", s.input("onto", 1, rows, c), y, index, skip=-1)
+
+
+def along(s: _Step, rows: int, c: int) -> ir.Value:
+    """Twice as long by interpolation, and summed up."""
+    starts, index = tuple(range(0, 4 * rows + 1, 2)), tuple(min(rows - 1, i // 2 + i % 2) for i in range(4 * rows))
+    y = ir.apply("resample", s.input("x", 1, rows, c), starts=starts, index=index, weights=(0.75, 0.25) * (2 * rows))
+    return ir.apply("cumsum", y, reverse=False)
+
+
+def cell(s: _Step, steps: int, hidden: int, kind: str) -> ir.Value:
+    """The recurrence of a cell, without the projection of its input."""
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}[kind]
+    x, w = s.input("x", steps, 1, gates * hidden), s.parameter("w", hidden, gates * hidden)
+    flags: dict[str, Any] = {"reverse": False, "batch_first": False}
+    h = s.input("h", 1, hidden)
+    if kind == "gru":
+        return ir.apply("gru", x, w, s.parameter("bias", gates * hidden), h, **flags)
+    if kind == "lstm":
+        return ir.apply("lstm", x, w, h, s.input("c", 1, hidden), **flags)
+    return ir.apply("rnn", x, w, h, act="tanh", **flags)
+
+
 Row = tuple[Callable[..., ir.Value | tuple[ir.Value, ir.Value]], tuple[int | str, ...]]
 
 # (layer, its sizes), from small to large: a device takes what its RAM holds. Every fourth is held out.
@@ -207,6 +235,9 @@ ROWS: tuple[Row, ...] = (
     (chain, (8, 8, "silu")), (chain, (4, 32, "hardswish")), (chain, (6, 16, "tanh")), (chain, (8, 12, "silu")),
     (moves, (6, 8)), (moves, (8, 4)), (moves, (4, 16)), (moves, (7, 12)),
     (saved, (6, 8)), (saved, (8, 12)), (saved, (4, 24)), (saved, (7, 16)),
+    (table, (24, 8, 12)), (table, (16, 16, 8)), (table, (12, 24, 12)), (table, (32, 8, 10)),
+    (along, (12, 8)), (along, (8, 24)), (along, (16, 12)), (along, (6, 32)),
+    *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((6, 8), (4, 12), (8, 10), (5, 9))),
     (conv, (16, 16, 16, 3)), (conv, (16, 3, 16, 3, 2)), (conv, (12, 24, 40, 1)), (conv, (10, 32, 24, 3)),
     (conv, (16, 32, 64, 1)), (conv, (8, 64, 64, 3)), (conv, (32, 16, 16, 3)), (conv, (16, 32, 48, 3, 2)),
     (conv, (32, 3, 16, 3)), (conv, (8, 64, 128, 1)), (conv, (4, 128, 128, 1)), (conv, (24, 16, 32, 3)),
@@ -234,6 +265,9 @@ ROWS: tuple[Row, ...] = (
     (chain, (16, 64, "silu")), (chain, (24, 24, "hardswish")), (chain, (12, 96, "tanh")), (chain, (48, 16, "relu")),
     (moves, (16, 16)), (moves, (32, 8)), (moves, (8, 64)), (moves, (24, 24)),
     (saved, (16, 16)), (saved, (32, 8)), (saved, (8, 64)), (saved, (24, 24)),
+    (table, (128, 32, 64)), (table, (64, 64, 32)), (table, (256, 16, 64)), (table, (96, 32, 48)),
+    (along, (64, 32)), (along, (128, 16)), (along, (32, 64)), (along, (48, 48)),
+    *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((20, 32), (12, 64), (30, 24), (16, 48))),
 )  # fmt: skip
 SMALL = next(i for i, (make, sizes) in enumerate(ROWS) if (make, sizes) == (conv, (16, 16, 16, 3)))
 HELD_OUT = 4  # every fourth

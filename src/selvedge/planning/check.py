@@ -22,6 +22,8 @@ from .scratch import native_scratch
 # Families whose C code documents that its result may take the place of an operand: (write, read).
 MAY_ALIAS = {
     "conv2d_input_grad_onto": {(0, 2)},
+    "scatter_onto": {(0, 0)},
+    "cumsum": {(0, 0)},
     "normalize": {(0, 0)},
     "normalize_grad": {(0, 0)},
     "cross_entropy_grad": {(0, 0)},

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import NotSupported
 from ..ir.graph import Node
+from ..ir.ops.recurrent import GATES, sizes
 from .scratch import native_scratch
 
 
@@ -239,6 +240,53 @@ def _concat(node: Node, machine: Machine) -> Native:
     return Native("concat", tuple(range(len(node.inputs))), {"outer": prod(shape[:axis]), "inner": inner})
 
 
+# -- by number, along an axis -----------------------------------------------------------------------------------------
+
+
+def _indexed(family: str, reads: tuple[int, ...], at: int) -> Any:
+    """``at``: the input that is the index."""
+
+    def lower(node: Node, machine: Machine) -> Native:
+        index, whole = node.inputs[at].shape, node.inputs[0].shape if family == "take" else node.specs[0].shape
+        a, rows, c = whole
+        params = {"a": a, "table": rows, "picks": index[1], "c": c, "step": index[1] if index[0] > 1 else 0}
+        if family != "take":
+            params["skip"] = int(node.attrs["skip"])
+        return Native(family, reads, params, inplace=((0, 0),) if family == "scatter_onto" else ())
+
+    return lower
+
+
+def _resample(node: Node, machine: Machine) -> Native:
+    a, rows, c = node.inputs[0].shape
+    table = {k: tuple(node.attrs[k]) for k in ("starts", "index", "weights")}
+    return Native("resample", (0,), {"a": a, "table": rows, "picks": node.specs[0].shape[1], "c": c, **table})
+
+
+def _cumsum(node: Node, machine: Machine) -> Native:
+    a, rows, c = node.inputs[0].shape
+    params = {"a": a, "table": rows, "c": c, "reverse": int(node.attrs["reverse"])}
+    return Native("cumsum", (0,), params, inplace=((0, 0),))
+
+
+# -- recurrent cells --------------------------------------------------------------------------------------------------
+
+
+def _recurrent(family: str, reads: int, weight: int, optional: tuple[int, ...] = ()) -> Any:
+    """``weight``: the input that projects the state."""
+
+    def lower(node: Node, machine: Machine) -> Native:
+        steps, batch, hidden = sizes(node.inputs[0].shape, node.inputs[weight].shape, node.attrs)
+        sample, step = (steps, 1) if node.attrs["batch_first"] else (1, batch)
+        params = {"steps": steps, "batch": batch, "hidden": hidden, "sample": sample, "step": step}
+        params |= {"reverse": int(node.attrs["reverse"]), "gates": GATES[family.removesuffix("_grad")]}
+        if "act" in node.attrs:
+            params["relu"] = int(node.attrs["act"] == "relu")
+        return Native(family, tuple(range(reads)), params, scratch=native_scratch(family, params, machine.lanes), optional=optional)
+
+    return lower
+
+
 TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     "conv2d": _conv,
     "conv2d_input_grad": _conv_input_grad,
@@ -263,4 +311,15 @@ TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     "unslice": _unslice,
     "pad": _pad,
     "concat": _concat,
+    "take": _indexed("take", (0, 1), 1),
+    "scatter_add": _indexed("scatter_add", (0, 1), 1),
+    "scatter_onto": _indexed("scatter_onto", (0, 1, 2), 2),
+    "resample": _resample,
+    "cumsum": _cumsum,
+    "rnn": _recurrent("rnn", 3, 1),
+    "rnn_grad": _recurrent("rnn_grad", 3, 1),
+    "gru": _recurrent("gru", 4, 1, optional=(1,)),
+    "gru_grad": _recurrent("gru_grad", 5, 1),
+    "lstm": _recurrent("lstm", 4, 1, optional=(2,)),
+    "lstm_grad": _recurrent("lstm_grad", 5, 2),
 }

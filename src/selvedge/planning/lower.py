@@ -123,7 +123,7 @@ class _Lowering:
                 for node, value in own_reads
             )
             reduced = any(node.op in REDUCTIONS for node in members)
-            safe = (loops_only and not reduced) or not own_reads
+            safe = (loops_only and not reduced) or not own_reads or _only_adds_rows(members, own_reads)
             later = any(
                 groups.find(node) is not head and groups.reaches(groups.find(node), head, False)
                 for node in self.readers.get(old, ())
@@ -379,6 +379,11 @@ def _fit(units: int, unit_bytes: int, limit: int, multiple: int) -> int:
 def _own_scales(node: Node, value: Value, made: Value) -> bool:
     """Are these the scales of a block, read where it begins and written where it ends?"""
     return node.op in DEQUANTIZE and made.node.op in QUANTIZE and value == node.inputs[1] and value.spec == made.spec
+
+
+def _only_adds_rows(members: list[Node], own_reads: list[tuple[Node, Value]]) -> bool:
+    """Is the old state read by nothing but the kernel that adds rows onto it, where they lie?"""
+    return len(members) == 1 and members[0].op == "scatter_onto" and own_reads == [(members[0], members[0].inputs[0])]
 
 
 def _macs(node: Node) -> int:

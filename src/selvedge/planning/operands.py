@@ -131,6 +131,66 @@ def _concat(p: Params) -> Extents:
     return parts, (Extent(sum(e.elements for e in parts), ANY),)
 
 
+def _along(p: Params) -> tuple[int, int]:
+    """Elements of the table and of what is picked of it."""
+    return p["a"] * p["table"] * p["c"], p["a"] * p.get("picks", p["table"]) * p["c"]
+
+
+def _picks(p: Params) -> Extent:
+    return Extent(p["picks"] * (p["a"] if p["step"] else 1), LABEL)
+
+
+def _take(p: Params) -> Extents:
+    table, picked = _along(p)
+    return (Extent(table), _picks(p)), (Extent(picked),)
+
+
+def _scatter_add(p: Params) -> Extents:
+    table, picked = _along(p)
+    return (Extent(picked), _picks(p)), (Extent(table),)
+
+
+def _scatter_onto(p: Params) -> Extents:
+    table, picked = _along(p)
+    return (Extent(table), Extent(picked), _picks(p)), (Extent(table),)
+
+
+def _recurrent(p: Params) -> tuple[int, int, int, int]:
+    """Elements of x, y, w and a state."""
+    y = p["steps"] * p["batch"] * p["hidden"]
+    return p["gates"] * y, y, p["gates"] * p["hidden"] ** 2, p["batch"] * p["hidden"]
+
+
+def _rnn(p: Params) -> Extents:
+    x, y, w, h = _recurrent(p)
+    return _reals((x, w, h), (y,))
+
+
+def _rnn_grad(p: Params) -> Extents:
+    x, y, w, h = _recurrent(p)
+    return _reals((y, w, y), (x, h))
+
+
+def _gru(p: Params) -> Extents:
+    x, y, w, h = _recurrent(p)
+    return _reals((x, w, 3 * p["hidden"], h), (y, 4 * y))
+
+
+def _gru_grad(p: Params) -> Extents:
+    x, y, w, h = _recurrent(p)
+    return _reals((y, w, y, 4 * y, h), (x, x, h))
+
+
+def _lstm(p: Params) -> Extents:
+    x, y, w, h = _recurrent(p)
+    return _reals((x, w, h, h), (y, h, 5 * y))
+
+
+def _lstm_grad(p: Params) -> Extents:
+    x, y, w, h = _recurrent(p)
+    return _reals((y, h, w, 5 * y, h), (x, h, h))
+
+
 TABLE: dict[str, Callable[[Params], Extents]] = {
     "conv2d": _conv,
     "conv2d_input_grad": _input_grad,
@@ -159,4 +219,15 @@ TABLE: dict[str, Callable[[Params], Extents]] = {
     "unslice": _moved(_shape, lambda p: prod(p["out"])),
     "pad": _moved(_shape, _padded),
     "concat": _concat,
+    "take": _take,
+    "scatter_add": _scatter_add,
+    "scatter_onto": _scatter_onto,
+    "resample": lambda p: _reals(_along(p)[:1], _along(p)[1:]),
+    "cumsum": lambda p: _reals(_along(p)[:1], _along(p)[:1]),
+    "rnn": _rnn,
+    "rnn_grad": _rnn_grad,
+    "gru": _gru,
+    "gru_grad": _gru_grad,
+    "lstm": _lstm,
+    "lstm_grad": _lstm_grad,
 }

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 
 TRANSPOSED = 16  # SV_TRANSPOSED in native/conv.h
 TRANSPOSED_REALS = 4096  # SV_TRANSPOSED_REALS
+# States of one sample that a cell works in (native/recurrent.h).
+STATES = {"gru": 4, "gru_grad": 1, "lstm": 4}
 
 
 def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
-    """Reals of scratch for one call on a machine of ``lanes`` lanes: the twin of ``sv_conv2d_input_grad_scratch``."""
+    """Reals of scratch for one call on a machine of ``lanes`` lanes; of a convolution's input gradient the twin of
+    ``sv_conv2d_input_grad_scratch``."""
+    if family in STATES:
+        return STATES[family] * params["hidden"]
     if family not in ("conv2d_input_grad", "conv2d_input_grad_onto"):
         return 0
     kh, kw = params["kh"], params["kw"]

@@ -139,6 +139,15 @@ def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
         return 0, 0, prod(p["shape"][:-1])
     if family == "transpose":
         return 0, 0, prod(p["shape"]) // p["shape"][p["perm"][-1]]
+    if "hidden" in p:
+        rows, h, width = p["steps"] * p["batch"], p["hidden"], p["gates"] * p["hidden"]
+        if family.endswith("_grad"):
+            return rows * h * _vectors(width, lanes), rows * width, rows * h
+        return rows * h * _vectors(width, lanes), rows * width, rows * _vectors(width, lanes)
+    if "table" in p:
+        terms = p["a"] * len(p["index"] if "index" in p else range(p.get("picks", p["table"])))
+        vectors, single = _compiled(p["c"], lanes)
+        return (0, 0, terms) if family == "take" else (terms * vectors, terms * single, terms)
     return 0, 0, 0
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..artifact.manifest import Manifest, Port, StateEntry
 from ..errors import InvalidInput, SelvedgeError
 from .given import laid_out
-from .library import BAD_LABEL, NOT_FINITE, OK, STORAGE, TORN, Library, aligned
+from .library import BAD_INDEX, BAD_LABEL, NOT_FINITE, OK, STORAGE, TORN, Library, aligned
 from .storage import StorageFailed, Torn, opened
 
 
@@ -74,6 +74,9 @@ class Calls:
             raise NotFinite(loss, program, float(self._output(program, "norm").item()) if "norm" in made else None)
         if status == BAD_LABEL:
             raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
+        if status == BAD_INDEX:
+            fix = "the model looks rows up by it: give 0 up to, not including, their number"
+            raise InvalidInput("x", "with an index out of range", fix)
         if status == STORAGE:
             raise StorageFailed(program)
         if status == TORN:

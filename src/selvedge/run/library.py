@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-OK, NOT_FINITE, BAD_LABEL, STORAGE, TORN = 0, 1, 2, 3, 4
+OK, NOT_FINITE, BAD_LABEL, STORAGE, TORN, BAD_INDEX = 0, 1, 2, 3, 4, 5
 
 HOOK = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int32)
 

@@ -45,6 +45,8 @@ def to(call: Call, x: Tensor, *options: object) -> Tensor:
     wanted = next((o for o in options if isinstance(o, torch.dtype)), None)
     if wanted is None or _DTYPES.get(wanted) == x.value.dtype:
         return x
+    if x.value.dtype == "int32" and wanted in (torch.int32, torch.int64):
+        return x
     call.require(wanted in _DTYPES and not x.value.spec.is_float, f"conversion to {wanted} is not; remove it")
     return floating(call, x, _DTYPES[wanted])
 

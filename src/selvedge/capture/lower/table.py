@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from ... import ir
@@ -86,4 +87,9 @@ def _argument(value: Any) -> Any:
     if value.ndim == 0:
         return value.item()
     array = value.detach().numpy()
-    return Tensor.plain(ir.constant(array, "int32" if array.dtype.kind == "i" else array.dtype.name))
+    if array.dtype.kind != "i":
+        return Tensor.plain(ir.constant(array, array.dtype.name))
+    limits = np.iinfo(np.int32)
+    if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
+        raise ValueError("a constant holds integers beyond 32 bits; keep them within")
+    return Tensor.plain(ir.constant(array, "int32"))

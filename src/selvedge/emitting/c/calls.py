@@ -137,6 +137,48 @@ def _pack_mask(a: Arguments) -> list[str]:
     return [f"sv_pack_mask_{p['of']}({', '.join([a.writes[0], a.reads[0], str(p['size']), *numbers])});"]
 
 
+def _indexed(name: str, at: int) -> Callable[[Arguments], list[str]]:
+    """A call by the numbers in operand ``at``, which are checked first."""
+
+    def lines(a: Arguments) -> list[str]:
+        p, index = a.params, a.reads[at]
+        count = p["picks"] * (p["a"] if p["step"] else 1)
+        numbers = ", ".join(str(p[k]) for k in ("a", "table", "picks", "c", "step", "skip") if k in p)
+        checked = f"if (!sv_indices_in({index}, {count}, {p['table']})) return SELVEDGE_BAD_INDEX;"
+        if name == "sv_scatter_onto":
+            size = p["a"] * p["table"] * p["c"]
+            copied = f"if ({a.out} != {a.reads[0]}) memcpy({a.out}, {a.reads[0]}, {size} * sizeof *{a.out});"
+            return [checked, copied, f"{name}({a.out}, {a.reads[1]}, {index}, {numbers});"]
+        return [checked, f"{name}({a.out}, {a.reads[0]}, {index}, {numbers});"]
+
+    return lines
+
+
+def _resample(a: Arguments) -> list[str]:
+    p = a.params
+    text = [_table(k, "int32_t", p[k]) for k in ("starts", "index")]
+    if p["weights"]:
+        text.append(f"static const real weights[] = {{{', '.join(map(number, p['weights']))}}};")
+    numbers = ", ".join(str(p[k]) for k in ("a", "table", "picks", "c"))
+    return [*text, f"sv_resample({a.out}, {a.reads[0]}, {numbers}, starts, index, {'weights' if p['weights'] else '0'});"]
+
+
+SEQUENCE_FIELDS = ("steps", "batch", "hidden", "sample", "step", "reverse")
+
+
+def _recurrent(call: Callable[[Arguments], str]) -> Callable[[Arguments], list[str]]:
+    def lines(a: Arguments) -> list[str]:
+        values = ", ".join(str(a.params[f]) for f in SEQUENCE_FIELDS)
+        return [f"static const sv_sequence q = {{{values}}}; /* {', '.join(SEQUENCE_FIELDS)} */", call(a)]
+
+    return lines
+
+
+def _saved(a: Arguments, at: int) -> str:
+    """What the gradient wants of the gates, where anything does."""
+    return a.writes[at] if len(a.writes) > at else "0"
+
+
 FAMILIES: dict[str, Row] = {
     "conv2d": Row(
         "conv.h",
@@ -254,5 +296,35 @@ FAMILIES: dict[str, Row] = {
         _pad,
     ),
     "concat": Row("move.h", _concat),
+    "take": Row("index.h", _indexed("sv_take", 1)),
+    "scatter_add": Row("index.h", _indexed("sv_scatter_add", 1)),
+    "scatter_onto": Row("index.h", _indexed("sv_scatter_onto", 2)),
+    "resample": Row("along.h", _resample),
+    "cumsum": Row(
+        "along.h",
+        lambda a: [
+            f"sv_cumsum({a.out}, {a.reads[0]}, " + ", ".join(str(a.params[k]) for k in ("a", "table", "c", "reverse")) + ");"
+        ],
+    ),
+    "rnn": Row("recurrent.h", _recurrent(lambda a: f"sv_rnn({a.out}, {', '.join(a.reads)}, &q, {a.params['relu']});")),
+    "rnn_grad": Row(
+        "recurrent.h",
+        _recurrent(lambda a: f"sv_rnn_grad({', '.join([*a.writes, *a.reads])}, &q, {a.params['relu']});"),
+    ),
+    "gru": Row(
+        "recurrent.h", _recurrent(lambda a: f"sv_gru({a.out}, {_saved(a, 1)}, {', '.join(a.reads)}, &q, {a.scratch});")
+    ),
+    "gru_grad": Row(
+        "recurrent.h", _recurrent(lambda a: f"sv_gru_grad({', '.join([*a.writes, *a.reads])}, &q, {a.scratch});")
+    ),
+    "lstm": Row(
+        "recurrent.h",
+        _recurrent(
+            lambda a: f"sv_lstm({a.out}, {a.writes[1]}, {_saved(a, 2)}, {', '.join(a.reads)}, &q, {a.scratch});"
+        ),
+    ),
+    "lstm_grad": Row(
+        "recurrent.h", _recurrent(lambda a: f"sv_lstm_grad({', '.join([*a.writes, *a.reads])}, &q);")
+    ),
     "copy": Row("move.h", lambda a: [f"memcpy({a.out}, {a.reads[0]}, {a.params['bytes']});"]),
 }

@@ -15,7 +15,7 @@ from .loops import C_TYPES, COMPACT, loop, number, reduce_loop
 from .stream import streamed
 from .tiles import call, pointers_of, whole_units
 
-STATUS = ("OK", "NOT_FINITE", "BAD_LABEL", "STORAGE", "TORN")
+STATUS = ("OK", "NOT_FINITE", "BAD_LABEL", "STORAGE", "TORN", "BAD_INDEX")
 
 
 def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
@@ -202,7 +202,7 @@ def _function(p: Program, kernel: Kernel) -> str:
 
 
 def _may_fail(kernel: Kernel) -> bool:
-    return kernel.family == "cross_entropy"
+    return kernel.family in ("cross_entropy", "take", "scatter_add", "scatter_onto")
 
 
 def _pointer(plan: Arrangement, p: Program, instance: int, written: bool) -> tuple[str, str]:
