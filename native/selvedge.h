@@ -178,6 +178,22 @@ typedef SV_JOIN(sv_vec_, SV_LANES) sv_vec;
 #define sv_tanh SV_MATH(tanh)
 #define sv_erf SV_MATH(erf)
 #define sv_fabs SV_MATH(fabs)
+#define sv_erfc SV_MATH(erfc)
+#define sv_log2 SV_MATH(log2)
+#define sv_log10 SV_MATH(log10)
+#define sv_tan SV_MATH(tan)
+#define sv_asin SV_MATH(asin)
+#define sv_acos SV_MATH(acos)
+#define sv_atan SV_MATH(atan)
+#define sv_sinh SV_MATH(sinh)
+#define sv_cosh SV_MATH(cosh)
+#define sv_asinh SV_MATH(asinh)
+#define sv_acosh SV_MATH(acosh)
+#define sv_atanh SV_MATH(atanh)
+#define sv_floor SV_MATH(floor)
+#define sv_ceil SV_MATH(ceil)
+#define sv_trunc SV_MATH(trunc)
+#define sv_round SV_MATH(rint) /* halves to even */
 
 SV_INLINE int32_t sv_min_int(int32_t a, int32_t b) { return a < b ? a : b; }
 SV_INLINE int32_t sv_max_int(int32_t a, int32_t b) { return a > b ? a : b; }

@@ -68,6 +68,8 @@ class Functions(nn.Module):
         lambda x: torch.minimum(x, 0.3 * x), lambda x: torch.where(x < 0.1, x, 2 * x),
         lambda x: torch.where(x <= 0.1, x, 2 * x), lambda x: torch.where(x > 0.1, x, 2 * x),
         lambda x: torch.where(x >= 0.1, x, 2 * x), lambda x: torch.where(x == 0.1, x, 2 * x),
+        lambda x: torch.where((x != 0.1) & ~(x < 0), x, 2 * x), lambda x: torch.asin(x.clamp(-0.9, 0.9)),
+        lambda x: torch.acosh(2 + x.abs()),
         lambda x: x * (x > 0).to(x.dtype), lambda x: F.hardtanh(x, -0.3, 0.4), lambda x: 1 / (2 + x.abs()) - x,
         lambda x: x.amax(-1, keepdim=True) + x, lambda x: F.softmax(x, -1),
     )  # fmt: skip
@@ -77,7 +79,8 @@ class Functions(nn.Module):
         getattr(torch.ops.aten, name)
         for name, row in TABLE.items()
         if row.unary and not row.numbers and f"aten.{name}.default" in LOWERINGS
-    )
+        and name not in ("asin", "acos", "acosh", "atanh")  # of numbers within bounds
+    ) + (lambda x: torch.acos(0.9 / (1 + x)), lambda x: torch.atanh(0.9 / (1 + x)))
 
     def __init__(self) -> None:
         super().__init__()

@@ -44,6 +44,16 @@ def _unary(op: str, function: Callable[..., torch.Tensor], positive: bool = Fals
     MAKERS.append(make)
 
 
+def _inside(op: str, function: Callable[..., torch.Tensor]) -> None:
+    """Of numbers between -1 and 1."""
+
+    def make(rng: Rng) -> Case:
+        return Case(op, (rng.uniform(-0.95, 0.95, _shape(rng)),), function)
+
+    make.__name__ = op
+    MAKERS.append(make)
+
+
 for _name in ("neg", "exp", "abs", "sign", "square", "erf", "sigmoid", "tanh", "reciprocal"):
     _unary(_name, getattr(torch, _name))
 for _name in ("log", "sqrt", "rsqrt", "log1p"):
@@ -55,6 +65,8 @@ _unary("gelu", F.gelu, approximate="none")
 _unary("gelu", lambda x: F.gelu(x, approximate="tanh"), approximate="tanh")
 _unary("leaky_relu", lambda x: F.leaky_relu(x, 0.2), slope=0.2)
 _unary("elu", lambda x: F.elu(x, 0.7), alpha=0.7)
+for _name in ("asin", "acos", "atanh"):
+    _inside(_name, getattr(torch, _name))
 _unary("power", lambda x: x**3, exponent=3.0)
 _unary("power", lambda x: x**-1.5, positive=True, exponent=-1.5)
 _unary("power", lambda x: x**0, exponent=0.0)
@@ -79,7 +91,7 @@ def _binary(op: str, function: Callable[..., torch.Tensor]) -> None:
     MAKERS.append(make)
 
 
-for _name in ("add", "sub", "mul", "div", "maximum", "minimum", "less", "less_equal", "greater", "greater_equal"):
+for _name in ("add", "sub", "mul", "div", "maximum", "minimum", "less", "less_equal", "greater", "greater_equal", "not_equal"):
     _binary(_name, getattr(torch, _name))
 
 
@@ -102,6 +114,23 @@ def where(rng: Rng) -> Case:
     a, b = _two(rng)
     condition = rng.random(np.broadcast_shapes(a.shape, b.shape)) < 0.5
     return Case("where", (condition, a, b), torch.where)
+
+
+@MAKERS.append
+def acosh(rng: Rng) -> Case:
+    return Case("acosh", (1.05 + np.abs(rng.normal(0, 3, _shape(rng))),), torch.acosh)
+
+
+@MAKERS.append
+def logic(rng: Rng) -> Case:
+    a, b, c = (rng.random(_shape(rng, 2) or 1) < 0.5 for _ in range(3))
+    return Case("where", (a, b[:1, :1], c[:1, :1]), lambda a, b, c: torch.where(a, b, c))
+
+
+@MAKERS.append
+def integers(rng: Rng) -> Case:
+    a = rng.integers(-3, 4, _shape(rng, 2)).astype(np.int32)
+    return Case("not_equal", (a, rng.integers(-3, 4, (1, 1)).astype(np.int32)), torch.ne)
 
 
 @MAKERS.append

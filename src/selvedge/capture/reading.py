@@ -13,12 +13,13 @@ from .. import ir
 from ..artifact.folding import Fold, folded
 from ..artifact.layout import Layout
 from ..errors import InvalidInput, NotSupported
+from .decompose import decomposed
 from .fold import Folds
-from .lower import Call, lower
+from .lower import LOWERINGS, Call, lower
 from .signature import Signature
 from .source import of_node
 from .storage import stored_as
-from .tensor import NHWC, NLC, Tensor, identity
+from .tensor import NDHWC, NHWC, NLC, Tensor, identity
 
 DTYPES: Mapping[torch.dtype, str] = {
     torch.float32: "float32",
@@ -28,6 +29,7 @@ DTYPES: Mapping[torch.dtype, str] = {
     torch.uint8: "uint8",
     torch.bool: "bool",
 }
+_ON_VOLUMES = ("aten.conv3d.", "aten.max_pool3d.", "aten.avg_pool3d.", "aten.adaptive_")
 _ON_LINES = ("aten.conv1d.", "aten.max_pool1d.", "aten.avg_pool1d.", "aten.adaptive_")
 _UNWRITTEN = ("aten.empty", "aten.new_empty")
 _OVERWRITING = ("aten.fill", "aten.copy", "aten.zero", "aten.zeros_like.", "aten.ones_like.", "aten.full_like.")
@@ -79,7 +81,8 @@ class Reading:
         name = f"x{self.found.inputs.index(node.name) or ''}"
         face = tuple(node.meta["val"].shape)
         lines = any(str(user.target).startswith(_ON_LINES) for user in node.users)
-        perm = NHWC if len(face) == 4 else NLC if len(face) == 3 and lines else identity(len(face))
+        volumes = any(str(user.target).startswith(_ON_VOLUMES) for user in node.users)
+        perm = {3: NLC if lines else None, 4: NHWC, 5: NDHWC if volumes else None}.get(len(face)) or identity(len(face))
         layout = Layout.of(face, perm)
         spec = ir.Spec(layout.shape, DTYPES[node.meta["val"].dtype])
         self.inputs[name] = Tensor(ir.input_leaf(name, spec, layout=layout), perm)
@@ -104,7 +107,8 @@ class Reading:
 
     # Operations
 
-    def _call(self, node: torch.fx.Node) -> Any:
+    def _call(self, node: torch.fx.Node, where: str = "") -> Any:
+        """``where``: the user's line, of a node inside another one's decomposition."""
         op = str(node.target)
         if op in _CHECKS:
             return None
@@ -120,13 +124,17 @@ class Reading:
         known = not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes)
         if known:
             _refuse_chance(node)
-        call = Call(op, of_node(node))
+        call = Call(op, where or of_node(node))
         if node in self.folds:
             args = [*args[:2], self._state(self.folds[node].receiver), *args[3:]]
             kwargs = {name: value for name, value in kwargs.items() if name != "bias"}
         try:
             if known:
                 return node.target(*args, **kwargs)
+            if op not in LOWERINGS:
+                parts = decomposed(node.target, node.args, node.kwargs)
+                if parts is not None:
+                    return self._inside(call, *parts)
             result = lower(call, node.target, args, kwargs)
         except NotSupported:
             raise
@@ -135,6 +143,24 @@ class Reading:
             raise call.refuse(says) from error
         _check(node, result)
         return result
+
+    def _inside(self, call: Call, made: torch.fx.GraphModule, given: list[torch.fx.Node]) -> Any:
+        """The results of ``made``, which reads ``given``: what ``call`` is made of."""
+        places = iter(given)
+        for node in made.graph.nodes:
+            if node.op == "placeholder":
+                self.memory[node] = self.memory[next(places)]
+            elif node.op == "get_attr":
+                self.memory[node] = getattr(made, str(node.target))
+            elif node.op == "call_function":
+                try:
+                    self.memory[node] = self._call(node, call.where)
+                except NotSupported as error:
+                    raise call.refuse(f"it is made of {error.op}: {error.what_to_do}") from error
+            else:
+                result = _plain(node.args[0])
+        results: Any = torch.fx.node.map_arg(result, lambda n: self.memory[n])
+        return tuple(results) if isinstance(results, list | tuple) else results
 
     def _read(self, node: torch.fx.Node, reader: torch.fx.Node) -> Any:
         value = self.memory[node]

@@ -8,7 +8,7 @@ import torch
 
 from ..artifact.layout import Layout
 
-_PRODUCTS = ("aten.conv2d.", "aten.conv1d.", "aten.convolution.", "aten.conv_transpose2d.", "aten.linear.")
+_PRODUCTS = ("aten.conv", "aten.linear.")
 _RECURRENT = ("aten.gru", "aten.lstm", "aten.rnn_")
 
 
@@ -22,6 +22,9 @@ def stored_as(face: tuple[int, ...], readers: Sequence[tuple[torch.fx.Node, torc
         is_weight = len(node.args) > 1 and node.args[1] is placeholder
         if not is_weight or not str(node.target).startswith(_PRODUCTS):
             continue
+        if len(face) == 5:
+            outs, ins, depth, height, width = face
+            return Layout((3, 4, 2, 1, 0), (height, width, depth * ins, outs), face)
         if len(face) == 4:
             return Layout.of(face, (2, 3, 1, 0))
         if len(face) == 3:

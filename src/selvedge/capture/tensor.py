@@ -14,6 +14,7 @@ from ..artifact.layout import Layout
 
 NHWC = (0, 2, 3, 1)
 NLC = (0, 2, 1)
+NDHWC = (0, 2, 3, 4, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from .stream import traffic
 
 # What becomes a call of libm a number, and keeps the compiler from using vectors for the loop around it.
 LIBM = frozenset(
-    ("bce_logits", "erf", "exp", "expm1", "gelu", "gelu_grad", "log", "log1p", "pow", "sigmoid", "silu", "silu_grad",
-     "softplus", "tanh")
+    ("acos", "acosh", "asin", "asinh", "atan", "atanh", "bce_logits", "cosh", "erf", "erfc", "exp", "expm1", "gelu",
+     "gelu_grad", "log", "log10", "log1p", "log2", "pow", "sigmoid", "silu", "silu_grad", "sinh", "softplus", "tan",
+     "tanh")
 )  # fmt: skip
 
 PAGES = {"page_in": "storage", "page_out": "storage_write"}  # family -> the level beside the arena

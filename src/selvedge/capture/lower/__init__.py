@@ -9,7 +9,7 @@ import torch
 
 from ... import ir
 from ..tensor import Tensor
-from .shape import detach, item
+from .shape import item
 from .table import LOWERINGS, Call, lower, lowers
 
 
@@ -32,7 +32,7 @@ def _takes_one_tensor(aten: str) -> bool:
 # Rows that are ATen operators of one tensor as they stand need no function of their own.
 for _name in [name for name, row in ir.TABLE.items() if row.unary and not row.numbers]:
     for _aten in (_name, f"{_name}_"):
-        if _takes_one_tensor(_aten) and f"aten.{_aten}.default" not in LOWERINGS:
+        if _aten != "detach_" and _takes_one_tensor(_aten) and f"aten.{_aten}.default" not in LOWERINGS:
             lowers(f"{_aten}.default")(_same(_name))
 
 
@@ -48,7 +48,7 @@ def _families() -> dict[str, tuple[str, ...]]:
     return {title: tuple(sorted(names)) for title, names in sorted(found.items())}
 
 
-_REFUSED = (item, detach)
+_REFUSED = (item,)
 TITLES = _families()
 
 __all__ = ["LOWERINGS", "TITLES", "Call", "lower"]

@@ -31,16 +31,38 @@ def leaky_relu(call: Call, x: Tensor, slope: float) -> Tensor:
 
 @lowers("elu.default", "elu_.default")
 def elu(call: Call, x: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
-    call.require(scale == 1 and input_scale == 1, "only ELU without scales; use torch.nn.ELU")
-    return call.unary("elu", x, alpha=float(alpha))
+    """scale * elu(input_scale * x) below 0, scale * x above."""
+    if input_scale == 1:
+        y = call.unary("elu", x, alpha=float(alpha))
+    else:
+        bent = binary(call, "mul", call.unary("expm1", binary(call, "mul", x, input_scale)), alpha)
+        y = where(call, binary(call, "greater", x, 0), x, bent)
+    return y if scale == 1 else binary(call, "mul", y, scale)
+
+
+@lowers("selu.default", "selu_.default")
+def selu(call: Call, x: Tensor) -> Tensor:
+    """Klambauer et al., "Self-Normalizing Neural Networks" (2017), eq. 2 and 14."""
+    return elu(call, x, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1)
+
+
+@lowers("celu.default", "celu_.default")
+def celu(call: Call, x: Tensor, alpha: float = 1) -> Tensor:
+    return elu(call, x, alpha, 1, 1 / alpha)
 
 
 @lowers("softplus.default")
 def softplus(call: Call, x: Tensor, beta: float, threshold: float) -> Tensor:
-    call.require(threshold == 20, "only the default threshold of 20")
-    if beta == 1:
-        return call.unary("softplus", x)
-    return binary(call, "mul", call.unary("softplus", binary(call, "mul", x, beta)), 1 / beta)
+    """The identity where beta * x > threshold."""
+    scaled = x if beta == 1 else binary(call, "mul", x, beta)
+    y = call.unary("softplus", scaled)
+    y = y if beta == 1 else binary(call, "mul", y, 1 / beta)
+    if threshold == 20:
+        return y
+    straight = binary(call, "greater", scaled, threshold)
+    if threshold < 20:
+        return where(call, straight, x, y)
+    raise call.refuse("a threshold above 20 is not; leave it out")
 
 
 @lowers("log_sigmoid.default")

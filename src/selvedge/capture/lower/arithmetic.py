@@ -89,33 +89,138 @@ def minimum(call: Call, a: Tensor, b: Tensor) -> Tensor:
     return binary(call, "minimum", a, b)
 
 
-@lowers("lt.Tensor", "lt.Scalar")
+EXACT = 2**24  # below it float32 tells every integer from the next
+
+
+def _compare(call: Call, name: str, a: Operand, b: Operand) -> Tensor:
+    """Integers with constants that float32 holds exactly: native loops compute in the real type. Bools with bools."""
+    tensors = [t for t in (a, b) if isinstance(t, Tensor)]
+    if any(t.value.spec.is_float for t in tensors):
+        return binary(call, name, a, b)
+    if all(t.value.dtype == "bool" for t in tensors) and name in ("equal", "not_equal"):
+        same = logical_xor(call, a, b)
+        return same if name == "not_equal" else logical_not(call, same)
+    pair = [_whole(call, v) for v in (a, b)]
+    small = any(n.node.op == "constant" and _within(n.node.attrs["value"]) for n in (t.value for t in pair))
+    call.require(small, "a comparison of two integer tensors is not; convert one with .float() first")
+    return call.joint(name, *pair)
+
+
+def _within(array: np.ndarray) -> bool:
+    return bool(array.size == 0 or np.abs(array.astype(np.int64)).max() < EXACT)
+
+
+def _whole(call: Call, value: Operand) -> Tensor:
+    """int32 of a tensor of integers or bools, or of a number."""
+    if not isinstance(value, Tensor):
+        call.require(value == int(value), f"integers are compared with integers, not with {value}")
+        return Tensor.plain(ir.constant(int(value), "int32"))
+    if value.value.dtype == "int32":
+        return value
+    call.require(value.value.node.op == "constant", f"a comparison of {value.value.dtype} with integers is not")
+    return value.like(ir.constant(value.value.node.attrs["value"], "int32"))
+
+
+@lowers("lt.Tensor", "lt.Scalar", "less.Tensor", "less.Scalar")
 def less(call: Call, a: Operand, b: Operand) -> Tensor:
-    return binary(call, "less", a, b)
+    return _compare(call, "less", a, b)
 
 
-@lowers("le.Tensor", "le.Scalar")
+@lowers("le.Tensor", "le.Scalar", "less_equal.Tensor", "less_equal.Scalar")
 def less_equal(call: Call, a: Operand, b: Operand) -> Tensor:
-    return binary(call, "less_equal", a, b)
+    return _compare(call, "less_equal", a, b)
 
 
-@lowers("gt.Tensor", "gt.Scalar")
+@lowers("gt.Tensor", "gt.Scalar", "greater.Tensor", "greater.Scalar")
 def greater(call: Call, a: Operand, b: Operand) -> Tensor:
-    return binary(call, "greater", a, b)
+    return _compare(call, "greater", a, b)
 
 
-@lowers("ge.Tensor", "ge.Scalar")
+@lowers("ge.Tensor", "ge.Scalar", "greater_equal.Tensor", "greater_equal.Scalar")
 def greater_equal(call: Call, a: Operand, b: Operand) -> Tensor:
-    return binary(call, "greater_equal", a, b)
+    return _compare(call, "greater_equal", a, b)
 
 
 @lowers("eq.Tensor", "eq.Scalar")
 def equal(call: Call, a: Operand, b: Operand) -> Tensor:
-    return binary(call, "equal", a, b)
+    return _compare(call, "equal", a, b)
 
 
-@lowers("where.self", "where.ScalarSelf", "where.ScalarOther")
+@lowers("ne.Tensor", "ne.Scalar", "not_equal.Tensor", "not_equal.Scalar")
+def not_equal(call: Call, a: Operand, b: Operand) -> Tensor:
+    return _compare(call, "not_equal", a, b)
+
+
+def _bool(call: Call, x: Operand) -> Tensor:
+    """Whether ``x`` is not 0."""
+    if not isinstance(x, Tensor):
+        return Tensor.plain(ir.constant(np.asarray(bool(x))))
+    return x if x.value.dtype == "bool" else _compare(call, "not_equal", x, 0)
+
+
+def _truth(value: bool) -> Tensor:
+    return Tensor.plain(ir.constant(np.asarray(value)))
+
+
+def _bools_only(call: Call, *operands: Operand) -> None:
+    fine = all(not isinstance(x, Tensor) or x.value.dtype == "bool" for x in operands)
+    call.require(fine, "bitwise arithmetic on integers is not; only of bools")
+
+
+@lowers("logical_and.default")
+def logical_and(call: Call, a: Operand, b: Operand) -> Tensor:
+    return call.joint("where", _bool(call, a), _bool(call, b), _truth(False))
+
+
+@lowers("logical_or.default")
+def logical_or(call: Call, a: Operand, b: Operand) -> Tensor:
+    return call.joint("where", _bool(call, a), _truth(True), _bool(call, b))
+
+
+@lowers("logical_not.default")
+def logical_not(call: Call, x: Tensor) -> Tensor:
+    return call.joint("where", _bool(call, x), _truth(False), _truth(True))
+
+
+@lowers("logical_xor.default")
+def logical_xor(call: Call, a: Operand, b: Operand) -> Tensor:
+    b = _bool(call, b)
+    return call.joint("where", _bool(call, a), logical_not(call, b), b)
+
+
+@lowers("bitwise_and.Tensor", "bitwise_and.Scalar", "__and__.Tensor")
+def bitwise_and(call: Call, a: Operand, b: Operand) -> Tensor:
+    _bools_only(call, a, b)
+    return logical_and(call, a, b)
+
+
+@lowers("bitwise_or.Tensor", "bitwise_or.Scalar", "__or__.Tensor")
+def bitwise_or(call: Call, a: Operand, b: Operand) -> Tensor:
+    _bools_only(call, a, b)
+    return logical_or(call, a, b)
+
+
+@lowers("bitwise_xor.Tensor", "bitwise_xor.Scalar", "__xor__.Tensor")
+def bitwise_xor(call: Call, a: Operand, b: Operand) -> Tensor:
+    _bools_only(call, a, b)
+    return logical_xor(call, a, b)
+
+
+@lowers("bitwise_not.default")
+def bitwise_not(call: Call, x: Tensor) -> Tensor:
+    _bools_only(call, x)
+    return logical_not(call, x)
+
+
+@lowers("isnan.default")
+def isnan(call: Call, x: Tensor) -> Tensor:
+    return _compare(call, "not_equal", x, x)
+
+
+@lowers("where.self", "where.ScalarSelf", "where.ScalarOther", "where.Scalar")
 def where(call: Call, condition: Tensor | bool, a: Operand, b: Operand) -> Tensor:
+    if isinstance(condition, Tensor) and not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        b = Tensor.plain(ir.constant(b, "float32"))
     if not isinstance(condition, Tensor):
         condition = Tensor.plain(ir.constant(np.asarray(condition)))
     call.require(condition.value.dtype == "bool", "give where() a bool condition")
@@ -141,6 +246,26 @@ def power(call: Call, x: Tensor, exponent: float) -> Tensor:
 def clamp(call: Call, x: Tensor, low: float | None, high: float | None) -> Tensor:
     bounds = {"min": -inf if low is None else float(low), "max": inf if high is None else float(high)}
     return call.unary("clamp", x, **bounds)
+
+
+def _bound(call: Call, x: Tensor, bound: Tensor | None, beyond: str) -> Tensor:
+    """``bound`` where ``x`` lies beyond it; its gradient is x's up to the border, as PyTorch's."""
+    return x if bound is None else where(call, binary(call, beyond, x, bound), bound, x)
+
+
+@lowers("clamp.Tensor")
+def clamp_tensors(call: Call, x: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
+    return _bound(call, _bound(call, x, low, "less"), high, "greater")
+
+
+@lowers("clamp_min.Tensor")
+def clamp_min_tensor(call: Call, x: Tensor, low: Tensor) -> Tensor:
+    return _bound(call, x, low, "less")
+
+
+@lowers("clamp_max.Tensor")
+def clamp_max_tensor(call: Call, x: Tensor, high: Tensor) -> Tensor:
+    return _bound(call, x, high, "greater")
 
 
 @lowers("clamp_min.default", "clamp_min_.default")

@@ -1,4 +1,4 @@
-"""Convolutions in one and two dimensions, and the transposed one."""
+"""Convolutions in one and two dimensions, and their transposed forms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def as_row(x: Tensor, where: str) -> Tensor:
     return x.view((*x.shape[:2], 1, x.shape[2]), where)
 
 
-def _same_padding(size: Sequence[int], dilation: Sequence[int]) -> tuple[Pair, ...]:
+def same_padding(size: Sequence[int], dilation: Sequence[int]) -> tuple[Pair, ...]:
     """Half of it before, and the odd one after, as PyTorch."""
     totals = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
     return tuple((total // 2, total - total // 2) for total in totals)
@@ -33,24 +33,27 @@ def _bias(call: Call, y: Tensor, bias: Tensor | None) -> Tensor:
     return binary(call, "add", y, bias.view((-1, 1, 1), call.where))
 
 
-def _convolve(
+def convolve(
     call: Call,
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
     stride: Sequence[int],
-    padding: Sequence[int] | str,
+    padding: Sequence[int] | Sequence[Pair] | str,
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
+    """``padding``: one number for both ends of an axis, or a pair for each axis."""
     if x.rank == 3 and weight.rank == 4:
-        y = _convolve(call, x.view((1, *x.shape), call.where), weight, bias, stride, padding, dilation, groups)
+        y = convolve(call, x.view((1, *x.shape), call.where), weight, bias, stride, padding, dilation, groups)
         return y.view(y.shape[1:], call.where)
     dilation = pair(dilation)
     if padding == "same":
-        pads = _same_padding(weight.shape[2:], dilation)
+        pads = same_padding(weight.shape[2:], dilation)
+    elif padding and isinstance(padding[0], tuple):
+        pads = tuple(padding)  # type: ignore[arg-type]
     else:
-        pads = tuple((p, p) for p in ((0, 0) if isinstance(padding, str) else pair(padding)))
+        pads = tuple((p, p) for p in ((0, 0) if isinstance(padding, str) else pair(padding)))  # type: ignore[arg-type]
     value = call.apply(
         "conv2d",
         x.to(NHWC, call.where).value,
@@ -74,7 +77,7 @@ def conv2d(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    return _convolve(call, x, weight, bias, stride, padding, dilation, groups)
+    return convolve(call, x, weight, bias, stride, padding, dilation, groups)
 
 
 @lowers("conv1d.default", "conv1d.padding")
@@ -95,32 +98,11 @@ def conv1d(
     pads = padding if isinstance(padding, str) else (0, padding[0])
     wide = as_row(weight, call.where)
     rows = as_row(x, call.where)
-    y = _convolve(call, rows, wide, bias, (1, stride[0]), pads, (1, dilation[0]), groups)
+    y = convolve(call, rows, wide, bias, (1, stride[0]), pads, (1, dilation[0]), groups)
     return y.view((*y.shape[:2], y.shape[3]), call.where)
 
 
-@lowers("convolution.default")
-def convolution(
-    call: Call,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-) -> Tensor:
-    call.require(weight.rank <= 4, "only one and two dimensions")
-    if transposed:
-        call.require(weight.rank == 4, "transposed only in two dimensions")
-        return _transposed(call, x, weight, bias, stride, padding, output_padding, groups, dilation)
-    layer = conv1d if weight.rank == 3 else conv2d
-    return layer(call, x, weight, bias, stride, padding, dilation, groups)
-
-
-def _transposed(
+def transpose_convolve(
     call: Call,
     x: Tensor,
     weight: Tensor,
@@ -134,7 +116,7 @@ def _transposed(
     """The input gradient of the convolution whose weight is (in, out / groups, kh, kw)."""
     if x.rank == 3:
         batch = x.view((1, *x.shape), call.where)
-        y = _transposed(call, batch, weight, bias, stride, padding, output_padding, groups, dilation)
+        y = transpose_convolve(call, batch, weight, bias, stride, padding, output_padding, groups, dilation)
         return y.view(y.shape[1:], call.where)
     s, p, o, d = pair(stride), pair(padding), pair(output_padding), pair(dilation)
     valid = all(o[a] < max(s[a], d[a]) for a in (0, 1))
@@ -172,4 +154,27 @@ def conv_transpose2d(
     groups: int,
     dilation: Sequence[int],
 ) -> Tensor:
-    return _transposed(call, x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return transpose_convolve(call, x, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@lowers("conv_transpose1d.default")
+def conv_transpose1d(
+    call: Call,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+    groups: int,
+    dilation: Sequence[int],
+) -> Tensor:
+    """A transposed convolution of images one row high."""
+    if x.rank == 2:
+        batch = x.view((1, *x.shape), call.where)
+        y = conv_transpose1d(call, batch, weight, bias, stride, padding, output_padding, groups, dilation)
+        return y.view(y.shape[1:], call.where)
+    rows, wide = as_row(x, call.where), as_row(weight, call.where)
+    pads, extra = (0, padding[0]), (0, output_padding[0])
+    y = transpose_convolve(call, rows, wide, bias, (1, stride[0]), pads, extra, groups, (1, dilation[0]))
+    return y.view((*y.shape[:2], y.shape[3]), call.where)

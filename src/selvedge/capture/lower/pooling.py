@@ -12,7 +12,7 @@ from .table import Call, lowers
 Window = tuple[int, int, int]
 
 
-def _positions(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> list[int]:
+def positions(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> list[int]:
     """Where each window begins, in the coordinates of the image; PyTorch's pooling_output_shape."""
     reach = size + 2 * padding - dilation * (kernel - 1) - 1
     count = (reach + (stride - 1 if ceil else 0)) // stride + 1
@@ -21,13 +21,13 @@ def _positions(size: int, kernel: int, stride: int, padding: int, dilation: int,
     return [i * stride - padding for i in range(count)]
 
 
-def _clipped(start: int, size: int, kernel: int, dilation: int) -> Window:
+def clipped(start: int, size: int, kernel: int, dilation: int) -> Window:
     """The part of a window that lies in the image."""
     first = start + dilation * -(min(0, start) // dilation)
     return first, min(size, start + dilation * (kernel - 1) + 1), dilation
 
 
-def _adaptive(size: int, count: int) -> tuple[Window, ...]:
+def adaptive(size: int, count: int) -> tuple[Window, ...]:
     return tuple((i * size // count, -(-(i + 1) * size // count), 1) for i in range(count))
 
 
@@ -72,8 +72,8 @@ def max_pool2d(
     windows = []
     for a in (0, 1):
         size = batch.shape[2 + a]
-        starts = _positions(size, k[a], s[a], p[a], d[a], ceil)
-        windows.append([_clipped(start, size, k[a], d[a]) for start in starts])
+        starts = positions(size, k[a], s[a], p[a], d[a], ceil)
+        windows.append([clipped(start, size, k[a], d[a]) for start in starts])
     call.require(all(w[0] < w[1] for axis in windows for w in axis), "a window lies outside the image")
     return _unbatched(call, _max(call, batch, windows), x)
 
@@ -115,8 +115,8 @@ def avg_pool2d(
     windows, counts = [], []
     for a in (0, 1):
         size = batch.shape[2 + a]
-        starts = _positions(size, k[a], s[a], p[a], 1, ceil)
-        inside = [_clipped(start, size, k[a], 1) for start in starts]
+        starts = positions(size, k[a], s[a], p[a], 1, ceil)
+        inside = [clipped(start, size, k[a], 1) for start in starts]
         padded = [min(start + k[a], size + p[a]) - start for start in starts]
         windows.append(inside)
         counts.append(padded if include_pad else [len(range(*w)) for w in inside])
@@ -149,7 +149,7 @@ def _sizes(x: Tensor, size: Sequence[int | None]) -> Pair:
 @lowers("adaptive_avg_pool2d.default", "_adaptive_avg_pool2d.default")
 def adaptive_avg_pool2d(call: Call, x: Tensor, size: Sequence[int | None]) -> Tensor:
     batch = _batched(call, x)
-    windows = [_adaptive(batch.shape[2 + a], n) for a, n in enumerate(_sizes(batch, size))]
+    windows = [adaptive(batch.shape[2 + a], n) for a, n in enumerate(_sizes(batch, size))]
     counts = [[len(range(*w)) for w in axis] for axis in windows]
     return _unbatched(call, _average(call, batch, windows, counts), x)
 
@@ -162,7 +162,7 @@ def adaptive_avg_pool1d(call: Call, x: Tensor, size: Sequence[int]) -> Tensor:
 @lowers("adaptive_max_pool2d.default")
 def adaptive_max_pool2d(call: Call, x: Tensor, size: Sequence[int | None]) -> tuple[Tensor, None]:
     batch = _batched(call, x)
-    windows = [_adaptive(batch.shape[2 + a], n) for a, n in enumerate(_sizes(batch, size))]
+    windows = [adaptive(batch.shape[2 + a], n) for a, n in enumerate(_sizes(batch, size))]
     return _unbatched(call, _max(call, batch, windows), x), None
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 
 import numpy as np
 
 from ... import ir
 from ..tensor import Tensor, without
 from .arithmetic import binary, floating, where
-from .shape import drop
+from .shape import cat, drop, part
 from .table import Call, lowers
 
 
@@ -136,5 +136,63 @@ def logsumexp(call: Call, x: Tensor, dims: Sequence[int], keepdim: bool) -> Tens
 
 @lowers("linalg_vector_norm.default")
 def vector_norm(call: Call, x: Tensor, order: float, dims: Sequence[int] | None, keepdim: bool, *_: object) -> Tensor:
-    call.require(order == 2, "only the Euclidean norm")
-    return _root(call, _reduce(call, "reduce_sum", call.unary("square", x), dims, keepdim))
+    """(sum |x|^p)^(1/p); of p = inf the maximum. Where it is 0 its gradient is 0, as PyTorch's norms have it."""
+    if order == 2:
+        return _root(call, _reduce(call, "reduce_sum", call.unary("square", x), dims, keepdim))
+    size = call.unary("abs", x)
+    if order == 1:
+        return _reduce(call, "reduce_sum", size, dims, keepdim)
+    if order == inf:
+        return _reduce(call, "reduce_max", size, dims, keepdim)
+    call.require(order > 1, f"the norm of order {order} is not; give 1, 2, inf, or another above 1")
+    total = _reduce(call, "reduce_sum", call.unary("power", size, exponent=float(order)), dims, keepdim)
+    nothing = binary(call, "equal", total, 0)
+    root = call.unary("power", where(call, nothing, 1, total), exponent=1 / order)
+    return where(call, nothing, 0, root)
+
+
+@lowers("min.default")
+def min_all(call: Call, x: Tensor) -> Tensor:
+    return amin(call, x, [], False)
+
+
+@lowers("min.dim")
+def min_dim(call: Call, x: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, None]:
+    return call.unary("neg", max_dim(call, call.unary("neg", x), dim, keepdim)[0]), None
+
+
+@lowers("aminmax.default")
+def aminmax(call: Call, x: Tensor, dim: int | None, keepdim: bool) -> tuple[Tensor, Tensor]:
+    dims = [] if dim is None else [dim]
+    return amin(call, x, dims, keepdim), amax(call, x, dims, keepdim)
+
+
+@lowers("var_mean.correction")
+def var_mean(
+    call: Call, x: Tensor, dims: Sequence[int] | None, correction: float | None, keepdim: bool
+) -> tuple[Tensor, Tensor]:
+    return _variance(call, x, dims, correction, keepdim), mean(call, x, dims, keepdim)
+
+
+FACTORS = 64
+
+
+def _product(call: Call, x: Tensor, dim: int, keepdim: bool) -> Tensor:
+    """One half times the other, and so on: right where factors are 0."""
+    call.require(x.shape[dim] <= FACTORS, f"a product of more than {FACTORS} factors is not; add their logarithms")
+    while x.shape[dim] > 1:
+        n = x.shape[dim]
+        halves = binary(call, "mul", part(call, x, dim, 0, n // 2), part(call, x, dim, n // 2, n // 2 * 2))
+        rest = [part(call, x, dim, n - 1, n)] if n % 2 else []
+        x = cat(call, [halves, *rest], dim)
+    return x if keepdim else drop(x, dim, call.where)
+
+
+@lowers("prod.dim_int")
+def prod_dim(call: Call, x: Tensor, dim: int, keepdim: bool = False, *_: object) -> Tensor:
+    return _product(call, x, dim % x.rank, keepdim) if x.rank else x
+
+
+@lowers("prod.default")
+def prod_all(call: Call, x: Tensor, *_: object) -> Tensor:
+    return _product(call, x.view((-1,), call.where), 0, False)

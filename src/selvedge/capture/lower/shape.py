@@ -56,14 +56,6 @@ def item(call: Call, x: Tensor, *_: object) -> Tensor:
     raise call.refuse("the graph would depend on values; keep it in tensors, for instance with torch.where")
 
 
-@lowers("detach.default", "detach_.default")
-def detach(call: Call, x: Tensor) -> Tensor:
-    nodes = ir.topological([x.value.node])
-    trains = any(n.op == "state" and n.attrs["kind"] == "parameter" for n in nodes)
-    call.require(not trains, "stopping the gradient is not; freeze parameters with requires_grad_(False) instead")
-    return x
-
-
 # Other shapes of the same elements
 
 
@@ -219,6 +211,18 @@ def stack(call: Call, tensors: Sequence[Tensor], dim: int) -> Tensor:
     return cat(call, [unsqueeze(call, x, dim) for x in tensors], dim % (tensors[0].rank + 1))
 
 
+@lowers("diagonal.default")
+def diagonal(call: Call, x: Tensor, offset: int = 0, a: int = 0, b: int = 1) -> Tensor:
+    """Every (columns + 1)-th element of the two axes as one."""
+    a, b = a % x.rank, b % x.rank
+    others = [d for d in range(x.rank) if d not in (a, b)]
+    rows, columns = x.shape[a], x.shape[b]
+    flat = x.permute([*others, a, b]).view((*(x.shape[d] for d in others), rows * columns), call.where)
+    count = min(rows + min(offset, 0), columns - max(offset, 0))
+    first = offset if offset >= 0 else -offset * columns
+    return part(call, flat, flat.rank - 1, first, first + (count - 1) * (columns + 1) + 1, columns + 1)
+
+
 @lowers("expand.default", "broadcast_to.default")
 def expand(call: Call, x: Tensor, shape: Sequence[int], implicit: bool = False) -> Tensor:
     x = x.widen(len(shape), call.where)
@@ -238,23 +242,6 @@ def repeat(call: Call, x: Tensor, repeats: Sequence[int]) -> Tensor:
         if count > 1:
             x = cat(call, [x] * count, dim)
     return x
-
-
-@lowers("constant_pad_nd.default", "pad.default")
-def pad(call: Call, x: Tensor, widths: Sequence[int], *options: Any) -> Tensor:
-    mode, value = options if len(options) == 2 else ("constant", options[0])
-    call.require(mode == "constant", f"padding mode {mode!r} is not; pad with a constant")
-    before, after = [0] * x.rank, [0] * x.rank
-    for i in range(len(widths) // 2):
-        axis = x.axis(x.rank - 1 - i)
-        before[axis], after[axis] = widths[2 * i], widths[2 * i + 1]
-    for axis in range(x.rank):
-        low, high = max(0, -before[axis]), x.value.shape[axis] - max(0, -after[axis])
-        x = part(call, x, x.perm[axis], low, high)
-    inner = {"before": tuple(max(0, n) for n in before), "after": tuple(max(0, n) for n in after)}
-    if not any(inner["before"] + inner["after"]):
-        return x
-    return call.unary("pad", x, **inner, value=float(value or 0.0))
 
 
 # Writing to a part, as torch.export's functional form of in-place assignment

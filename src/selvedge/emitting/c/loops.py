@@ -82,6 +82,8 @@ OPS: dict[str, Callable[[Sequence[str], Mapping[str, Any]], str]] = {
     "greater": _truth(">"),
     "greater_equal": _truth(">="),
     "equal": _truth("=="),
+    "not_equal": _truth("!="),
+    "detach": lambda args, attrs: args[0],
     "where": lambda args, attrs: f"{args[0]} != 0 ? {args[1]} : {args[2]}",
     "masked_grad": lambda args, attrs: f"{args[1]} ? {args[0]} : (real)0",
     "square": lambda args, attrs: f"{args[0]} * {args[0]}",

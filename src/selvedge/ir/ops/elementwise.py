@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import erf, pi, sqrt
+from math import erf, erfc, log, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..graph import ITEM_BYTES, Node, Spec, Value
 from ..op import Arrays, Attrs, Cost, Op, apply, register
 from ..rules import arity, attr, broadcast, float_dtype, number, require
 
-Derivative = Callable[[Value, Value, Value, Attrs], Value]
+Derivative = Callable[[Value, Value, Value, Attrs], Value | None]
 Partials = tuple[Callable[[Value, Value, Value, Value], Value], Callable[[Value, Value, Value, Value], Value]]
 
 
@@ -65,8 +65,11 @@ def elementwise_binary(name: str, meaning: Callable[..., np.ndarray], partials: 
 
     def infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
         arity(name, specs, 2)
-        dtype = float_dtype(name, specs)
-        return (Spec(broadcast(name, specs), dtype if partials else "bool"),)
+        if partials:
+            return (Spec(broadcast(name, specs), float_dtype(name, specs)),)
+        dtypes = [s.dtype for s in specs]
+        require(dtypes == ["int32"] * 2 or bool(float_dtype(name, specs)), name, "dtypes", dtypes, "must be the same")
+        return (Spec(broadcast(name, specs), "bool"),)
 
     def evaluate(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
         return (np.asarray(meaning(*arrays)),)
@@ -86,6 +89,25 @@ def elementwise_binary(name: str, meaning: Callable[..., np.ndarray], partials: 
 def erf_array(x: np.ndarray) -> np.ndarray:
     """The error function, element by element in float64, in the dtype of ``x``."""
     return np.fromiter(map(erf, x.ravel().tolist()), np.float64, x.size).reshape(x.shape).astype(x.dtype)
+
+
+def _erfc(x: np.ndarray) -> np.ndarray:
+    return np.fromiter(map(erfc, x.ravel().tolist()), np.float64, x.size).reshape(x.shape).astype(x.dtype)
+
+
+def _less_square(x: Value) -> Value:
+    """1 - x^2."""
+    return apply("sub", scalar(1, x), apply("square", x))
+
+
+def _more_square(x: Value) -> Value:
+    """1 + x^2."""
+    return apply("add", apply("square", x), scalar(1, x))
+
+
+def _flat(dy: Value, x: Value, y: Value, at: Attrs) -> Value:
+    """Of steps: nothing."""
+    return scale(dy, 0.0)
 
 
 def mul(a: Value, b: Value) -> Value:
@@ -117,7 +139,29 @@ _UNARY: tuple[tuple[Any, ...], ...] = (
         erf_array,
         lambda dy, x, y, at: mul(dy, scale(apply("exp", apply("neg", apply("square", x))), 2 / sqrt(pi))),
     ),
+    ("erfc", _erfc, lambda dy, x, y, at: mul(dy, scale(apply("exp", apply("neg", apply("square", x))), -2 / sqrt(pi)))),
     ("power", np.power, _power_derivative, ("exponent",)),
+    ("expm1", np.expm1, lambda dy, x, y, at: mul(dy, apply("exp", x))),
+    ("log2", np.log2, lambda dy, x, y, at: scale(apply("div", dy, x), 1 / log(2))),
+    ("log10", np.log10, lambda dy, x, y, at: scale(apply("div", dy, x), 1 / log(10))),
+    ("tan", np.tan, lambda dy, x, y, at: mul(dy, _more_square(y))),
+    ("asin", np.arcsin, lambda dy, x, y, at: mul(dy, apply("rsqrt", _less_square(x)))),
+    ("acos", np.arccos, lambda dy, x, y, at: apply("neg", mul(dy, apply("rsqrt", _less_square(x))))),
+    ("atan", np.arctan, lambda dy, x, y, at: apply("div", dy, _more_square(x))),
+    ("sinh", np.sinh, lambda dy, x, y, at: mul(dy, apply("cosh", x))),
+    ("cosh", np.cosh, lambda dy, x, y, at: mul(dy, apply("sinh", x))),
+    ("asinh", np.arcsinh, lambda dy, x, y, at: mul(dy, apply("rsqrt", _more_square(x)))),
+    (
+        "acosh",
+        np.arccosh,
+        lambda dy, x, y, at: mul(dy, apply("rsqrt", apply("sub", apply("square", x), scalar(1, x)))),
+    ),
+    ("atanh", np.arctanh, lambda dy, x, y, at: apply("div", dy, _less_square(x))),
+    ("floor", np.floor, _flat),
+    ("ceil", np.ceil, _flat),
+    ("trunc", np.trunc, _flat),
+    ("round", np.rint, _flat),
+    ("detach", lambda x: x, lambda dy, x, y, at: None),
 )
 
 
@@ -146,6 +190,7 @@ _BINARY: tuple[tuple[str, Callable[..., np.ndarray], Partials | None], ...] = (
     ("greater", np.greater, None),
     ("greater_equal", np.greater_equal, None),
     ("equal", np.equal, None),
+    ("not_equal", np.not_equal, None),
 )
 
 for _row in _UNARY:
@@ -173,7 +218,8 @@ register(
 def _where_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     arity("where", specs, 3)
     require(specs[0].dtype == "bool", "where", "condition dtype", specs[0].dtype, "must be bool")
-    return (Spec(broadcast("where", specs), float_dtype("where", specs[1:])),)
+    logic = all(s.dtype == "bool" for s in specs)
+    return (Spec(broadcast("where", specs), "bool" if logic else float_dtype("where", specs[1:])),)
 
 
 def _where_gradient(node: Node, grads: Sequence[Value | None], needed: Sequence[bool]) -> Sequence[Value | None]:
