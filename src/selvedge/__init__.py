@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .artifact.toolchain import NoCompiler
     from .capture.loss import MSE, BCEWithLogits, CrossEntropy, Reconstruction
     from .capture.optimizer import SGD, Adam, RMSProp
+    from .capture.torch_loss import TorchLoss
     from .changes import Change
     from .choose import Contribution
     from .device import Budget, Device
@@ -53,6 +54,7 @@ _HOME = {
     "Adam": "capture.optimizer",
     "RMSProp": "capture.optimizer",
     "SGD": "capture.optimizer",
+    "TorchLoss": "capture.torch_loss",
     "Change": "changes",
     "Battery": "device.power",
     "Solar": "device.power",
@@ -111,6 +113,7 @@ __all__ = [
     "Solar",
     "Step",
     "Sweep",
+    "TorchLoss",
     "Trade",
     "__version__",
     "compile",

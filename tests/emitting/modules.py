@@ -75,12 +75,16 @@ class Functions(nn.Module):
     )  # fmt: skip
 
     # Rows that are ATen operators of one tensor as they stand are found by themselves.
-    FOUND = tuple(
-        getattr(torch.ops.aten, name)
-        for name, row in TABLE.items()
-        if row.unary and not row.numbers and f"aten.{name}.default" in LOWERINGS
-        and name not in ("asin", "acos", "acosh", "atanh")  # of numbers within bounds
-    ) + (lambda x: torch.acos(0.9 / (1 + x)), lambda x: torch.atanh(0.9 / (1 + x)))
+    FOUND = (
+        *(
+            getattr(torch.ops.aten, name)
+            for name, row in TABLE.items()
+            if row.unary and not row.numbers and f"aten.{name}.default" in LOWERINGS
+            and name not in ("asin", "acos", "acosh", "atanh")
+        ),
+        lambda x: torch.acos(0.9 / (1 + x)),
+        lambda x: torch.atanh(0.9 / (1 + x)),
+    )  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()

@@ -91,7 +91,9 @@ def _binary(op: str, function: Callable[..., torch.Tensor]) -> None:
     MAKERS.append(make)
 
 
-for _name in ("add", "sub", "mul", "div", "maximum", "minimum", "less", "less_equal", "greater", "greater_equal", "not_equal"):
+for _name in (
+    "add", "sub", "mul", "div", "maximum", "minimum", "less", "less_equal", "greater", "greater_equal", "not_equal",
+):  # fmt: skip
     _binary(_name, getattr(torch, _name))
 
 

@@ -16,7 +16,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from .lower import LOWERINGS
 
 # Their decompositions draw numbers, look at values, or are no formula of the forward pass.
-_OPAQUE = ("aten.bernoulli", "aten.rand", "aten.normal", "aten.multinomial", "aten.nonzero", "aten.item", "aten._local_")
+_OPAQUE = (
+    "aten.bernoulli",
+    "aten.rand",
+    "aten.normal",
+    "aten.multinomial",
+    "aten.nonzero",
+    "aten.item",
+    "aten._local_",
+)
 
 
 def decomposed(

@@ -1,4 +1,7 @@
-"""Losses: what they ask as labels, and the scalar they build over the model's output. All are means."""
+"""Losses: what they ask as labels, and the scalar they build over the model's output. All are means.
+
+Those that have a kernel, or a layout, of their own stand here; the others are written in PyTorch (torch_loss.py).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from ..artifact.layout import Layout
 from ..artifact.number import finite
 from ..errors import InvalidInput
 from .tensor import without
+from .torch_loss import TORCH_LOSSES
 
 
 class Loss(Protocol):
@@ -102,6 +106,7 @@ _BY_NAME: Mapping[str, Loss] = {
     "mse": MSE(),
     "bce_with_logits": BCEWithLogits(),
     "reconstruction": Reconstruction(),
+    **TORCH_LOSSES,
 }
 
 

@@ -33,6 +33,7 @@ _ON_VOLUMES = ("aten.conv3d.", "aten.max_pool3d.", "aten.avg_pool3d.", "aten.ada
 _ON_LINES = ("aten.conv1d.", "aten.max_pool1d.", "aten.avg_pool1d.", "aten.adaptive_")
 _UNWRITTEN = ("aten.empty", "aten.new_empty")
 _OVERWRITING = ("aten.fill", "aten.copy", "aten.zero", "aten.zeros_like.", "aten.ones_like.", "aten.full_like.")
+_AS_FLOATS = ("aten.one_hot.default",)  # integers in PyTorch
 _CHECKS = ("aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
 
 
@@ -40,10 +41,19 @@ class Reading:
     """What every node of ``graph`` has become: a tensor, a tuple of them, or a torch tensor known at capture.
 
     arrays: state name -> array in PyTorch's layout; folded weights and biases take the place of the model's.
+    given: what the inputs are, where they are no leaves; what the graph keeps is constant then.
     """
 
-    def __init__(self, graph: torch.fx.Graph, found: Signature, arrays: Mapping[str, np.ndarray], folds: Folds) -> None:
+    def __init__(
+        self,
+        graph: torch.fx.Graph,
+        found: Signature,
+        arrays: Mapping[str, np.ndarray],
+        folds: Folds,
+        given: tuple[Tensor, ...] | None = None,
+    ) -> None:
         self.found = found
+        self.given = given
         self.folds: dict[torch.fx.Node, Fold] = {layer: fold for layer, (_, fold) in folds.items()}
         self.folded = {norm: layer for layer, (norm, _) in folds.items()}
         self.placeholders = {n.name: n for n in graph.nodes if n.op == "placeholder"}
@@ -74,7 +84,9 @@ class Reading:
         if node.name in self.found.constants:
             return self.found.constants[node.name]
         if node.name in self.found.inputs:
-            return self._input(node)
+            return self._input(node) if self.given is None else self.given[self.found.inputs.index(node.name)]
+        if self.given is not None:
+            return self.found.tensors[self.found.state[node.name]]
         return self._state(self.found.state[node.name]) if node.users else None
 
     def _input(self, node: torch.fx.Node) -> Tensor:
@@ -173,7 +185,8 @@ class Reading:
     def _finish(self, node: torch.fx.Node) -> None:
         for i, result in enumerate(_plain(node.args[0])):
             value = self.memory.get(result) if isinstance(result, torch.fx.Node) else None
-            if not isinstance(value, Tensor) or (i == 0 and not _reads_input(value)):
+            reads = self.given is not None or i > 0 or (isinstance(value, Tensor) and _reads_input(value))
+            if not isinstance(value, Tensor) or not reads:
                 raise NotSupported(f"output {i}", "", "forward() must return tensors computed from its inputs")
             self.outputs[f"output{i or ''}"] = value
 
@@ -210,6 +223,8 @@ def _check(node: torch.fx.Node, result: Any) -> None:
             fix = "keep at least 1 element along every axis"
             raise _refusal(node, f"an empty tensor {tuple(face.shape)}", fix)
         captured, meant = (got.shape, got.value.dtype), (tuple(face.shape), DTYPES.get(face.dtype, str(face.dtype)))
+        if str(node.target) in _AS_FLOATS:
+            meant = (meant[0], "float32")
         if captured != meant:
             raise _refusal(node, str(node.target), f"it was captured as {captured}, where PyTorch has {meant}")
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from .. import __version__
+from ..capture.loss import CrossEntropy, Loss
+from ..capture.torch_loss import TorchLoss
 from ..emitting.c import Bundle, Description, bundle, write
 from ..errors import InvalidInput
 from ..run.build import build
@@ -77,7 +79,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             aliases=captured.aliases,
             folds=captured.folds,
             extra=extra,
-            classes=captured.layouts["output"].face[1] if labels is not None and labels.dtype == "int32" else 0,
+            classes=captured.layouts["output"].face[1] if labels is not None and _of_classes(plan.loss) else 0,
             labels=plan.labels,
             preprocess=plan.preprocess,
             accumulate=plan.accumulate,
@@ -87,6 +89,11 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},
         ),
     )
+
+
+def _of_classes(loss: Loss) -> bool:
+    """Are its targets classes of the output?"""
+    return isinstance(loss, CrossEntropy) or (isinstance(loss, TorchLoss) and loss.classes)
 
 
 def compile(plan: Plan, *, cache: str | Path | None = None, storage: str | Path | None = None) -> HostSession:

@@ -20,6 +20,7 @@ from ..artifact.schedule import Schedule
 from ..capture import Captured, Programs
 from ..capture.loss import Loss
 from ..capture.optimizer import Optimizer
+from ..capture.torch_loss import Function
 from ..choose import Contribution
 from ..device import Budget, Device
 from ..device.power import Battery, Solar
@@ -180,7 +181,7 @@ def plan(
     model: nn.Module | ExportedProgram,
     example: torch.Tensor | tuple[torch.Tensor, ...],
     *,
-    loss: str | Loss = "cross_entropy",
+    loss: str | Loss | Function = "cross_entropy",
     device: Device | str | None = None,
     budget: Budget | str | None = None,
     optimizer: Optimizer | None = None,
@@ -207,7 +208,8 @@ def plan(
         in accumulators that stay in RAM: activations of a micro-batch only, for one more array a parameter that learns.
         Every loss is a mean, so that the sum of a K-th of each is the gradient of the whole batch, for a model that
         mixes no samples. ``predict`` and ``evaluate`` take a micro-batch.
-    loss: "cross_entropy", "mse", "bce_with_logits", "reconstruction", or a loss value.
+    loss: "cross_entropy", "mse", "bce_with_logits", "reconstruction" or another name, a loss value, or a function of
+        (output, target) written in PyTorch, whose target is like the output (sv.TorchLoss takes others).
     device: a :class:`Device`, a profile's name or path; by default this machine, measured.
     budget: limits below the device's own, as "ram=48KiB".
     optimizer: ``SGD``, ``Adam`` or ``RMSProp``; by default ``SGD(lr=0.01)``. schedule: by default its constant rate.

@@ -20,6 +20,7 @@ from ..capture.loss import MSE, BCEWithLogits, CrossEntropy, Loss, Reconstructio
 from ..capture.loss import loss as loss_by_name
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..capture.reading import checked
+from ..capture.torch_loss import Function, TorchLoss
 from ..choose import Contribution
 from ..device import Budget, Device
 from ..device.power import Battery, Solar
@@ -29,7 +30,7 @@ from ..planning.arrange import Draft
 from ..planning.trade import DEFAULT, Trade
 from .batch import batched, divided
 
-LossValue = CrossEntropy | MSE | BCEWithLogits | Reconstruction
+LOSS_VALUES = (CrossEntropy, MSE, BCEWithLogits, Reconstruction, TorchLoss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def wished(
     model: nn.Module | ExportedProgram,
     example: torch.Tensor | tuple[torch.Tensor, ...],
     *,
-    loss: str | Loss = "cross_entropy",
+    loss: str | Loss | Function = "cross_entropy",
     device: Device | str | None = None,
     budget: Budget | str | None = None,
     optimizer: Optimizer | None = None,
@@ -83,7 +84,6 @@ def wished(
     """What was asked for, checked; the arguments are those of :func:`selvedge.plan`. Raises ``InvalidInput``."""
     for field, value, kinds, fix in (
         ("model", model, (nn.Module, ExportedProgram), "give an nn.Module or an exported program"),
-        ("loss", loss, (str, LossValue), 'give "cross_entropy" or another name, or sv.MSE() or another value'),
         ("device", device, (Device, str, Path, type(None)), "give a profile's name or an sv.Device"),
         ("budget", budget, (Budget, str, type(None)), 'write it as "ram=48KiB", or give an sv.Budget'),
         ("optimizer", optimizer, (SGD, Adam, RMSProp, type(None)), "give sv.SGD(lr=0.01), sv.Adam or sv.RMSProp"),
@@ -109,6 +109,11 @@ def wished(
     if not all(isinstance(word, str) for word in (*update, *labels)):
         field, odd = ("update", update) if not all(isinstance(word, str) for word in update) else ("labels", labels)
         raise InvalidInput(field, list(odd), "give strings")
+    if not isinstance(loss, (str, *LOSS_VALUES)) and not callable(loss):
+        fix = 'give "cross_entropy" or another name, sv.MSE() or another value, or a function (output, target)'
+        raise InvalidInput("loss", f"of type {type(loss).__name__}", fix)
+    if not isinstance(loss, str) and not isinstance(loss, LOSS_VALUES):
+        loss = TorchLoss(loss)  # type: ignore[arg-type]
     checked_name(name)
     if accumulate < 1:
         raise InvalidInput("accumulate", accumulate, "give a whole number >= 1")

@@ -282,7 +282,13 @@ def _recurrent(family: str, reads: int, weight: int, optional: tuple[int, ...] =
         params |= {"reverse": int(node.attrs["reverse"]), "gates": GATES[family.removesuffix("_grad")]}
         if "act" in node.attrs:
             params["relu"] = int(node.attrs["act"] == "relu")
-        return Native(family, tuple(range(reads)), params, scratch=native_scratch(family, params, machine.lanes), optional=optional)
+        return Native(
+            family,
+            tuple(range(reads)),
+            params,
+            scratch=native_scratch(family, params, machine.lanes),
+            optional=optional,
+        )
 
     return lower
 

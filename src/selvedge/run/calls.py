@@ -75,8 +75,8 @@ class Calls:
         if status == BAD_LABEL:
             raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
         if status == BAD_INDEX:
-            fix = "the model looks rows up by it: give 0 up to, not including, their number"
-            raise InvalidInput("x", "with an index out of range", fix)
+            fix = "rows are looked up by it: give 0 up to, not including, their number"
+            raise InvalidInput("x or y", "with an index out of range", fix)
         if status == STORAGE:
             raise StorageFailed(program)
         if status == TORN:

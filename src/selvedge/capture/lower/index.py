@@ -88,7 +88,9 @@ def index(call: Call, x: Tensor, indices: Sequence[Tensor | int | None]) -> Tens
         return _taken(call, x, dims[0], given[0])
     if all(h is not None for h in held):
         return _by_constants(call, x, dims, [h for h in held if h is not None])
-    lines = dims == [0, 1] and held[0] is not None and held[1] is None and given[0].shape == given[1].shape == x.shape[:1]
+    lines = (
+        dims == [0, 1] and held[0] is not None and held[1] is None and given[0].shape == given[1].shape == x.shape[:1]
+    )
     if not (lines and np.array_equal(np.asarray(held[0]), np.arange(x.shape[0]))):
         raise call.refuse("index one axis by an input (x[:, ids], x[arange, ids] or gather), or all by constants")
     flat = ir.reshape(x.plainly(call.where), (*x.shape[:2], prod(x.shape[2:])), call.where)
@@ -180,7 +182,7 @@ def index_add(call: Call, x: Tensor, dim: int, index: Index, source: Tensor, alp
     given = scaled(call, floating(call, source, x.value.dtype), alpha)
     assert isinstance(given, Tensor)
     given = given if given.rank else given.view((1,) * x.rank, call.where)
-    flat, axis = _flat(call, x, dim)
+    flat, _ = _flat(call, x, dim)
     added = ir.reshape(given.to(x.perm, call.where).value, (flat.shape[0], given.shape[dim], flat.shape[2]), call.where)
     places = ir.reshape(at.value, (1, at.value.spec.size), call.where)
     value = call.apply("scatter_onto", flat, added, places, skip=-1)

@@ -72,7 +72,9 @@ def _network(
 ) -> tuple[Tensor, ...]:
     """states: [L * D, N, H] each. Every state of the last layer, then the last states of all layers."""
     call.require(not (train and dropout), "call eval() on the model: dropout between layers must be off")
-    call.require(states[0].shape[2] == params[1].shape[1], "a projection (proj_size) is not; use a linear layer after it")
+    call.require(
+        states[0].shape[2] == params[1].shape[1], "a projection (proj_size) is not; use a linear layer after it"
+    )
     directions = 2 if bidirectional else 1
     weights = _weights(params, has_biases)
     lasts: list[State] = []

@@ -132,7 +132,9 @@ def _batched(call: Call, x: Tensor) -> Tensor:
     return x.view((1, *x.shape), call.where) if x.rank == 4 else x
 
 
-def _pool(call: Call, row: str, x: Tensor, windows: Sequence[Sequence[Window]], counts: Sequence[Sequence[int]]) -> Tensor:
+def _pool(
+    call: Call, row: str, x: Tensor, windows: Sequence[Sequence[Window]], counts: Sequence[Sequence[int]]
+) -> Tensor:
     """``counts``: divisors of an average; empty for a maximum."""
     batch = _batched(call, x)
     value = batch.to(NDHWC, call.where).value

@@ -160,7 +160,10 @@ def _resample(a: Arguments) -> list[str]:
     if p["weights"]:
         text.append(f"static const real weights[] = {{{', '.join(map(number, p['weights']))}}};")
     numbers = ", ".join(str(p[k]) for k in ("a", "table", "picks", "c"))
-    return [*text, f"sv_resample({a.out}, {a.reads[0]}, {numbers}, starts, index, {'weights' if p['weights'] else '0'});"]
+    return [
+        *text,
+        f"sv_resample({a.out}, {a.reads[0]}, {numbers}, starts, index, {'weights' if p['weights'] else '0'});",
+    ]
 
 
 SEQUENCE_FIELDS = ("steps", "batch", "hidden", "sample", "step", "reverse")
@@ -303,7 +306,9 @@ FAMILIES: dict[str, Row] = {
     "cumsum": Row(
         "along.h",
         lambda a: [
-            f"sv_cumsum({a.out}, {a.reads[0]}, " + ", ".join(str(a.params[k]) for k in ("a", "table", "c", "reverse")) + ");"
+            f"sv_cumsum({a.out}, {a.reads[0]}, "
+            + ", ".join(str(a.params[k]) for k in ("a", "table", "c", "reverse"))
+            + ");"
         ],
     ),
     "rnn": Row("recurrent.h", _recurrent(lambda a: f"sv_rnn({a.out}, {', '.join(a.reads)}, &q, {a.params['relu']});")),
@@ -323,8 +328,6 @@ FAMILIES: dict[str, Row] = {
             lambda a: f"sv_lstm({a.out}, {a.writes[1]}, {_saved(a, 2)}, {', '.join(a.reads)}, &q, {a.scratch});"
         ),
     ),
-    "lstm_grad": Row(
-        "recurrent.h", _recurrent(lambda a: f"sv_lstm_grad({', '.join([*a.writes, *a.reads])}, &q);")
-    ),
+    "lstm_grad": Row("recurrent.h", _recurrent(lambda a: f"sv_lstm_grad({', '.join([*a.writes, *a.reads])}, &q);")),
     "copy": Row("move.h", lambda a: [f"memcpy({a.out}, {a.reads[0]}, {a.params['bytes']});"]),
 }

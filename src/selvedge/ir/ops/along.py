@@ -8,6 +8,7 @@ transposed table.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def _resample_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     rank(op, "x", specs[0], 3)
     a, rows, c = specs[0].shape
     starts, index = ints(op, attrs, "starts"), ints(op, attrs, "index")
-    ordered = len(starts) >= 2 and starts[0] == 0 and all(i <= j for i, j in zip(starts, starts[1:], strict=False))
+    ordered = len(starts) >= 2 and starts[0] == 0 and all(i <= j for i, j in pairwise(starts))
     require(ordered and starts[-1] == len(index), op, "starts", starts, f"must rise from 0 to {len(index)}")
     require(all(i < rows for i in index), op, "index", index, f"must lie in 0..{rows - 1}")
     weights = attr(op, attrs, "weights")

@@ -57,7 +57,7 @@ def _take_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Grads:
     return [grads[0] and apply("scatter_add", grads[0], index, rows=x.shape[1], skip=skip), None]
 
 
-# scatter_add(dy [A, N, C], index [B, N]){rows, skip} -> [A, R, C]: row r is the sum of what index calls r; skip gets none
+# scatter_add(dy [A, N, C], index [B, N]){rows, skip} -> [A, R, C]: row r sums what index calls r; skip gets none
 
 
 def _scatter_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:

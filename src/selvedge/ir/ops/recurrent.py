@@ -1,13 +1,14 @@
 """Recurrent cells over a whole sequence: what depends on the state before; the input's part is one product beforehand.
 
 ``x`` [T, N, G * H] (or [N, T, G * H] with ``batch_first``) is every step's input projected onto the gates, biases
-included; ``w`` [H, G * H] projects the state; ``h`` [N, H] is the state before the first step. ``reverse`` goes from the
-last step to the first. Unrolled, a sequence of T steps would be some 40 T kernels, each with code of its own.
+included; ``w`` [H, G * H] projects the state; ``h`` [N, H] is the state before the first step. ``reverse`` goes from
+the last step to the first. Unrolled, a sequence of T steps would be some 40 T kernels, each with code of its own.
 
 - ``rnn{act}``: h' = act(x + h w), "tanh" or "relu": Elman, "Finding Structure in Time" (1990).
 - ``gru(x, w, b, h)``: gates r, z, n: r and z = sigmoid(x + h w + b), n = tanh(x + r * (h w + b)),
   h' = (1 - z) n + z h: Cho et al. (2014), sec. 2.3, with the reset after the product as cuDNN and PyTorch have it.
-- ``lstm(x, w, h, c)``: gates i, f, g, o: c' = f c + i g, h' = o tanh(c'): Hochreiter and Schmidhuber (1997), Gers (2000).
+- ``lstm(x, w, h, c)``: gates i, f, g, o: c' = f c + i g, h' = o tanh(c'): Hochreiter and Schmidhuber (1997), Gers et
+  al. (2000).
 
 Each gives every state, in the order of ``x``, and what its gradient saves of the gates.
 """
