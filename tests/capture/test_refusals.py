@@ -21,7 +21,7 @@ from .parity import predict
 class Unsupported(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x * 2
-        return torch.cumsum(x, 1)
+        return torch.sort(x, 1)[0]
 
 
 class Branching(nn.Module):
@@ -55,9 +55,30 @@ class Writing(nn.Module):
         return x * self.seen
 
 
-class Reflecting(nn.Module):
+class Composed(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.pad(x, (1, 1), mode="reflect")
+        return torch.msort(x)
+
+
+class Looking(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(4, 3))
+        self.ids = torch.tensor([0, 2])
+
+
+class ByFrequency(Looking):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[0, 0] * F.embedding(self.ids, self.w, scale_grad_by_freq=True)
+
+
+class Projecting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, proj_size=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.lstm(x[None])[0]
 
 
 class Indices(nn.Module):
@@ -69,16 +90,6 @@ class Indices(nn.Module):
 class Training(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.dropout(x, 0.5, training=True)
-
-
-class Detached(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.ones(3))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x * self.w
-        return x * x.detach()
 
 
 class Muted(nn.Module):
@@ -140,14 +151,15 @@ CASES = [
     (Uniform, "torch.empty", "return x + torch.empty(3).uniform_()"),
     (Unwritten, "torch.empty", "return x + torch.empty(3)"),
     (Precise, "convert in float64", "return x * 2, (x > 0).double() * 2"),
-    (Unsupported, "aten.cumsum.default", "return torch.cumsum(x, 1)"),
+    (Unsupported, "aten.sort.default", "return torch.sort(x, 1)[0]"),
+    (Composed, "aten.msort.default", "return torch.msort(x)"),
+    (ByFrequency, "aten.embedding.default", "return x[0, 0] * F.embedding(self.ids, self.w, scale_grad_by_freq=True)"),
+    (Projecting, "aten.lstm.input", "return self.lstm(x[None])[0]"),
     (Branching, "data-dependent control flow", "if x.sum() > 0:"),
     (Counting, "aten.item.default", "return x * x.sum().item()"),
     (Writing, "assignment to seen", "self.seen += 1"),
-    (Reflecting, "aten.pad.default", 'return F.pad(x, (1, 1), mode="reflect")'),
     (Indices, "result 1 of aten.max.dim", "return values * indices"),
     (Training, "aten.dropout.default", "return F.dropout(x, 0.5, training=True)"),
-    (Detached, "aten.detach", "return x * x.detach()"),
     (Muted, "set_grad_enabled", "y = x * 2"),
     (Integers, "aten.to.dtype", "return x.int() + 1"),
     (Empty, "an empty tensor (0, 3)", "return x + x[2:].mean()"),

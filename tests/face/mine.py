@@ -62,7 +62,7 @@ class Missing(nn.Module):
         self.head = nn.Linear(4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = torch.cumsum(self.head(x), 1)
+        x = torch.sort(self.head(x), 1)[0]
         return torch.fft.fft(x).abs()
 
 

@@ -17,9 +17,9 @@ class Net(nn.Module):
         return self.head(x)
 
 
-class Summing(Net):
+class Sorting(Net):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.cumsum(self.head(x), 1)
+        return torch.sort(self.head(x), 1)[0]
 
 
 class Transforming(Net):
@@ -52,7 +52,7 @@ class Deep(nn.Module):
         return x
 
 
-net, summing, transforming, branching, talking, deep = Net, Summing, Transforming, Branching, Talking, Deep
+net, sorting, transforming, branching, talking, deep = Net, Sorting, Transforming, Branching, Talking, Deep
 
 
 def paired() -> tuple[nn.Module, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -66,6 +67,15 @@ def decomposed(
     if any(n.target is target or _mutates(n) for n in made.graph.nodes):
         return None
     return made, nodes
+
+
+def is_decomposed(node: torch.fx.Node) -> bool:
+    """Is the operator of ``node`` made of others that all have lowerings?"""
+    found = decomposed(node.target, node.args, node.kwargs)  # type: ignore[arg-type]
+    if found is None:
+        return False
+    calls = (n for n in found[0].graph.nodes if n.op == "call_function" and n.target is not operator.getitem)
+    return all(str(n.target) in LOWERINGS or not n.all_input_nodes for n in calls)
 
 
 def _mutates(node: torch.fx.Node) -> bool:

@@ -10,6 +10,7 @@ import torch
 from .. import ir
 from ..capture import Captured, capture
 from ..capture.export import export
+from ..capture.decompose import is_decomposed
 from ..capture.lower.table import LOWERINGS
 from ..capture.reading import checked
 from ..capture.source import of_trace
@@ -112,7 +113,7 @@ def inspect(named: NamedModel) -> Inspection:
 
 
 def _missing(graph: torch.fx.Graph) -> list[Missing]:
-    """Every operator that reads a tensor of the model and has no lowering, once a source line."""
+    """Every operator that reads a tensor of the model and is neither lowered nor made of what is, once a source line."""
     live: set[torch.fx.Node] = set()
     found: dict[tuple[str, str], Missing] = {}
     for node in graph.nodes:
@@ -121,7 +122,7 @@ def _missing(graph: torch.fx.Graph) -> list[Missing]:
         op = str(node.target)
         if node not in live or not isinstance(node.target, torch._ops.OpOverload) or op in LOWERINGS:
             continue
-        if op.startswith("aten._assert_"):
+        if op.startswith("aten._assert_") or is_decomposed(node):
             continue
         where = of_trace(node.meta.get("stack_trace"))
         found[op, where] = Missing(op, where, "write it with supported operations, or keep it outside the model")
