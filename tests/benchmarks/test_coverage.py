@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from benchmarks.coverage.__main__ import DRAWS, PAGE
-from benchmarks.coverage.draw import Entry, Function
+from benchmarks.coverage.draw import Entry
 from benchmarks.coverage.page import ENTRIES, WITHOUT, Row, page
 from benchmarks.coverage.run import drawn
 
@@ -22,7 +22,9 @@ LINE = re.compile(r"\| `([^`]+)` \| (\d+) \| (\d+|-) \| (.*) \|")
 def _written() -> dict[str, Row]:
     found = (LINE.fullmatch(line) for line in PAGE.read_text().splitlines())
     return {
-        m[1]: Row(int(m[2]), 0 if m[3] == "-" else int(m[3]), "" if m[4] == "-" else m[4]) for m in found if m is not None
+        m[1]: Row(int(m[2]), 0 if m[3] == "-" else int(m[3]), "" if m[4] == "-" else m[4])
+        for m in found
+        if m is not None
     }
 
 
@@ -59,17 +61,15 @@ def test_draws_agree_or_are_refused(block: int) -> None:
 
 
 def test_what_is_wrong_is_found() -> None:
-    class Off(torch.autograd.Function):
-        """Half of its gradient is lost, which a captured graph does not know."""
+    class Counting(nn.Module):
+        """Another function at every call: what is captured is not what is asked."""
 
-        @staticmethod
-        def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
-            return x * 1.0
+        calls = 0
 
-        @staticmethod
-        def backward(ctx: object, dy: torch.Tensor) -> torch.Tensor:
-            return dy / 2
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return x * self.calls
 
-    row, wrong = drawn(Entry("off", lambda d: (Function(Off.apply), (d.x(3, 2),))), range(2))
+    row, wrong = drawn(Entry("counting", lambda d: (Counting(), (d.x(3, 2),))), range(2))
     assert row == Row(0, 0)
     assert len(wrong) == 2

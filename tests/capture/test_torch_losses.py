@@ -48,7 +48,7 @@ WRITTEN: dict[str, TorchLoss] = {
     **TORCH_LOSSES,
     "weighted": TorchLoss(_weighted, torch.zeros(1, dtype=torch.int64), classes=True),
     "brier": TorchLoss(_hot, torch.zeros(1, dtype=torch.int64), classes=True),
-    "module": TorchLoss(nn.NLLLoss(torch.ones(CLASSES)), torch.zeros(1, dtype=torch.int64)),
+    "module": TorchLoss(nn.CrossEntropyLoss(torch.arange(1.0, CLASSES + 1)), torch.zeros(1, dtype=torch.int64)),
 }
 
 
@@ -73,7 +73,7 @@ def _reference(which: TorchLoss, model: nn.Module, x: torch.Tensor, y: torch.Ten
 def test_value_and_gradients_are_autograds(name: str) -> None:
     which, model = WRITTEN[name], _model().double()
     if name == "module":
-        which = TorchLoss(nn.NLLLoss(torch.ones(CLASSES, dtype=torch.float64)), which.target)
+        which = TorchLoss(nn.CrossEntropyLoss(torch.arange(1.0, CLASSES + 1, dtype=torch.float64)), which.target)
     x = torch.randn(ROWS, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     y = _target(which, name)
     y = y.double() if y.is_floating_point() else y

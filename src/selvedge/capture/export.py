@@ -55,7 +55,7 @@ def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]
     if isinstance(model, ExportedProgram):
         program = model
     else:
-        with _evaluating(model), _quiet():
+        with _evaluating(model), _quiet(), _own_gradients_refused():
             try:
                 program = torch.export.export(model, example, strict=False)
             except Exception as error:
@@ -85,6 +85,27 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, disabled in zip(loggers, before, strict=True):
             logger.disabled = disabled
+
+
+class _OwnGradient(Exception):
+    """A function with a backward of its own was met."""
+
+
+@contextmanager
+def _own_gradients_refused() -> Iterator[None]:
+    """torch.export traces the forward of an ``autograd.Function`` and forgets its backward."""
+    whole = torch.autograd.Function.__dict__["apply"]
+
+    def apply(cls: type[torch.autograd.Function], *args: Any, **kwargs: Any) -> Any:
+        if not cls.__module__.startswith("torch."):
+            raise _OwnGradient(cls.__name__)
+        return whole.__get__(None, cls)(*args, **kwargs)
+
+    torch.autograd.Function.apply = classmethod(apply)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.autograd.Function.apply = whole
 
 
 @contextmanager
@@ -150,6 +171,9 @@ def _is_its_input(node: torch.fx.Node) -> bool:
 def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception:
     text = f"{type(error).__name__}: {error}"
     where = of_error(error)
+    if isinstance(error, _OwnGradient):
+        fix = "its backward would be lost; write it with torch's operations, and detach() what gets no gradient"
+        return NotSupported(f"the autograd.Function {error}", where, fix)
     if any(sign in text for sign in _DATA_DEPENDENT):
         return NotSupported("data-dependent control flow", where, _STRAIGHTEN)
     shapes = ", ".join(str(list(x.shape)) for x in example)

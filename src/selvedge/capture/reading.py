@@ -184,6 +184,8 @@ class Reading:
 
     def _finish(self, node: torch.fx.Node) -> None:
         for i, result in enumerate(_plain(node.args[0])):
+            if result is None and i > 0:  # as attention's weights that are not wanted
+                continue
             value = self.memory.get(result) if isinstance(result, torch.fx.Node) else None
             reads = self.given is not None or i > 0 or (isinstance(value, Tensor) and _reads_input(value))
             if not isinstance(value, Tensor) or not reads:

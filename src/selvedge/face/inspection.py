@@ -9,8 +9,8 @@ import torch
 
 from .. import ir
 from ..capture import Captured, capture
-from ..capture.export import export
 from ..capture.decompose import is_decomposed
+from ..capture.export import export
 from ..capture.lower.table import LOWERINGS
 from ..capture.reading import checked
 from ..capture.source import of_trace
@@ -113,7 +113,7 @@ def inspect(named: NamedModel) -> Inspection:
 
 
 def _missing(graph: torch.fx.Graph) -> list[Missing]:
-    """Every operator that reads a tensor of the model and is neither lowered nor made of what is, once a source line."""
+    """Every operator that reads a tensor of the model and is not lowered, nor made of what is; once a source line."""
     live: set[torch.fx.Node] = set()
     found: dict[tuple[str, str], Missing] = {}
     for node in graph.nodes:

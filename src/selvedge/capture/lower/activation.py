@@ -29,6 +29,12 @@ def leaky_relu(call: Call, x: Tensor, slope: float) -> Tensor:
     return call.unary("leaky_relu", x, slope=float(slope))
 
 
+@lowers("rrelu.default", "rrelu_.default")
+def rrelu(call: Call, x: Tensor, low: float, high: float, training: bool = False, *_: object) -> Tensor:
+    call.require(not training, "export the model after model.eval(): its slopes must not be random")
+    return call.unary("leaky_relu", x, slope=(float(low) + float(high)) / 2)
+
+
 @lowers("elu.default", "elu_.default")
 def elu(call: Call, x: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
     """scale * elu(input_scale * x) below 0, scale * x above."""

@@ -79,6 +79,37 @@ def unfold(call: Call, x: Tensor, dim: int, size: int, step: int) -> Tensor:
     return wide.permute([*(d for d in range(x.rank + 1) if d != dim + 1), dim + 1])
 
 
+@lowers("col2im.default")
+def col2im(
+    call: Call,
+    x: Tensor,
+    size: Sequence[int],
+    kernel: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    stride: Sequence[int],
+) -> Tensor:
+    """Windows [N, C * taps, windows] summed where they overlap: ``nn.Fold``."""
+    if x.rank == 2:
+        y = col2im(call, x.view((1, *x.shape), call.where), size, kernel, dilation, padding, stride)
+        return y.view(y.shape[1:], call.where)
+    counts = [(size[a] + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1) // stride[a] + 1 for a in range(len(size))]
+    call.require(len(size) == 2, "only in two dimensions")
+    c = x.shape[1] // prod(kernel)
+    y = x.view((x.shape[0], c, *kernel, *counts), call.where).permute((0, 1, 2, 4, 3, 5))
+    y = y.view((x.shape[0], c, kernel[0] * counts[0], kernel[1] * counts[1]), call.where)
+    for a in (0, 1):
+        falls: list[list[int]] = [[] for _ in range(size[a])]
+        for tap in range(kernel[a]):
+            for i in range(counts[a]):
+                at = i * stride[a] + tap * dilation[a] - padding[a]
+                if 0 <= at < size[a]:
+                    falls[at].append(tap * counts[a] + i)
+        starts = np.cumsum([0, *map(len, falls)]).tolist()
+        y = resampled(call, y, 2 + a, starts, [i for fall in falls for i in fall])
+    return y
+
+
 @lowers("cumsum.default")
 def cumsum(call: Call, x: Tensor, dim: int, dtype: object = None) -> Tensor:
     x = floating(call, x, "float32") if dtype is not None else x

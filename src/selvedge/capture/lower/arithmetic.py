@@ -19,8 +19,11 @@ def operand(call: Call, value: Operand, like: Tensor) -> Tensor:
 
 
 def floating(call: Call, x: Tensor, dtype: str) -> Tensor:
-    """``x``, converted to the float ``dtype`` if it holds integers or bools, or is a constant of less precision."""
+    """``x``, converted to the float ``dtype`` if it holds integers or bools, or is a constant of less precision or made
+    of bools."""
     node = x.value.node
+    if node.op == "convert" and node.inputs[0].dtype == "bool" and x.value.dtype != dtype:
+        return x.like(call.apply("convert", node.inputs[0], dtype=dtype))
     if x.value.dtype == dtype or (x.value.spec.is_float and (node.op, dtype) != ("constant", "float64")):
         return x
     if node.op == "constant":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from ... import ir
 from ..tensor import Tensor
-from .along import chosen, known
-from .arithmetic import Operand, floating, scaled, where
+from .along import chosen, known, resampled
+from .arithmetic import Operand, binary, floating, scaled, where
 from .shape import part
 from .table import Call, lowers
 
@@ -60,6 +61,35 @@ def embedding(
         skip=padding if padding >= 0 else -1,
     )
     return Tensor.plain(ir.reshape(value, (*at.shape, table.shape[1]), call.where))
+
+
+@lowers("embedding_bag.padding_idx", "embedding_bag.default", "_embedding_bag.default")
+def embedding_bag(
+    call: Call,
+    weight: Tensor,
+    index: Tensor,
+    offsets: Tensor,
+    by_frequency: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    samples: Tensor | None = None,
+    last: bool = False,
+    padding: int | None = None,
+) -> tuple[Tensor | None, ...]:
+    """Sums, or with mode 1 means, of runs of rows whose beginnings are constant."""
+    begins = known(offsets)
+    call.require(begins is not None, "bags that begin where an input says are not; give rows of equal length")
+    call.require(padding is None or padding < 0, "padding_idx in a bag is not; multiply by a mask")
+    call.require(mode in (0, 1), "the maximum of a bag is not; use an embedding and amax")
+    assert begins is not None
+    rows = embedding(call, weight, index, -1, by_frequency)
+    if samples is not None:
+        rows = binary(call, "mul", rows, samples.view((-1, 1), call.where))
+    count = index.shape[0]
+    starts = [int(b) for b in begins] if last else [*(int(b) for b in begins), count]
+    weights = [1 / (b - a) for a, b in pairwise(starts) for _ in range(b - a)] if mode == 1 else []
+    y = resampled(call, rows, 0, [s - starts[0] for s in starts], list(range(starts[0], starts[-1])), weights)
+    return y, None, None, None
 
 
 @lowers("embedding_renorm_.default")

@@ -45,6 +45,15 @@ def linear(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
     return y if bias is None else binary(call, "add", y, bias)
 
 
+@lowers("bilinear.default")
+def bilinear(call: Call, a: Tensor, b: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """a' W b for each output: the products of all pairs, then one linear layer. weight [out, in a, in b]."""
+    wide = (*a.shape[:-1], a.shape[-1], b.shape[-1])
+    pairs = binary(call, "mul", a.view((*a.shape, 1), call.where), b.view((*b.shape[:-1], 1, b.shape[-1]), call.where))
+    flat = pairs.view((*wide[:-2], wide[-2] * wide[-1]), call.where)
+    return linear(call, flat, weight.view((weight.shape[0], wide[-2] * wide[-1]), call.where), bias)
+
+
 @lowers("mm.default", "bmm.default")
 def mm(call: Call, a: Tensor, b: Tensor) -> Tensor:
     return product(call, a, b)

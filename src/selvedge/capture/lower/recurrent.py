@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import ir
+from ...ir.ops.recurrent import GATES
 from ..tensor import Tensor
 from .arithmetic import binary
 from .linear import rows
@@ -72,9 +73,8 @@ def _network(
 ) -> tuple[Tensor, ...]:
     """states: [L * D, N, H] each. Every state of the last layer, then the last states of all layers."""
     call.require(not (train and dropout), "call eval() on the model: dropout between layers must be off")
-    call.require(
-        states[0].shape[2] == params[1].shape[1], "a projection (proj_size) is not; use a linear layer after it"
-    )
+    whole = params[0].shape[0] == GATES[cell.partition("_")[0]] * states[0].shape[2]
+    call.require(whole, "a projection (proj_size) is not; use a linear layer after it")
     directions = 2 if bidirectional else 1
     weights = _weights(params, has_biases)
     lasts: list[State] = []

@@ -278,7 +278,7 @@ def fill(call: Call, x: Tensor, value: Tensor | float, *_: object) -> Tensor:
 @lowers("zeros_like.default", "new_zeros.default")
 def zeros_like(call: Call, x: Tensor, *options: object) -> Tensor:
     size = options[0] if options and isinstance(options[0], list) else None
-    return Tensor.plain(ir.zeros(ir.Spec(tuple(size), x.value.dtype))) if size else fill(call, x, 0)
+    return fill(call, x, 0) if size is None else Tensor.plain(ir.zeros(ir.Spec(tuple(size), x.value.dtype)))
 
 
 @lowers("ones_like.default")
