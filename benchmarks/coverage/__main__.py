@@ -13,7 +13,7 @@ from .page import ENTRIES, page
 from .run import drawn
 
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
-DRAWS = 5
+DRAWS = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
