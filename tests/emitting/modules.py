@@ -120,7 +120,7 @@ class Text(nn.Module):
         y = self.lstm(self.gru(self.embedding(x))[0])[0]
         y = self.relu(self.tanh(y.roll(1, 1).cumsum(1))[0])[0]
         y = F.interpolate(y.transpose(1, 2), size=7, mode="linear").transpose(1, 2)
-        return y.index_add(1, x[0], y[:, :3]).mean(1)
+        return y.index_add(1, x[0], y[:, x[1]]).mean(1)
 
 
 @dataclass(frozen=True)
