@@ -94,7 +94,7 @@ def test_the_buffers_of_an_order_are_its_live_bytes(lowered: Lowered) -> None:
 
 
 def test_one_dying_operand_makes_room_for_one_result() -> None:
-    """A kernel by rows of two results that may lie where its operand does: one takes its place, the other has its own."""
+    """A kernel by rows of two results that may lie where its operand does: one does, the other has its own place."""
     x, y, z = (Instance(i, f"i{i}", Spec((16, 4), "float32")) for i in range(3))
     kernel = Kernel(0, "stream", (0,), (1, 2), inplace=((0, 0),), overlay=((1, 0, 64),))
     lowered = Lowered((kernel,), (x, y, z), {0: frozenset()}, {"x": 0}, {"y": 1, "z": 2}, {}, None, {})
