@@ -8,7 +8,14 @@ from ..errors import one_line
 from ..make.plan import Plan
 
 WIDTH = 110
-TRADES = ("masks", "int8 activations", "streaming", "channels", "recompute", "paging")  # what a choice of a trade begins with
+TRADES = (
+    "masks",
+    "int8 activations",
+    "streaming",
+    "channels",
+    "recompute",
+    "paging",
+)  # what a choice of a trade begins with
 
 
 def chosen(plan: Plan, update: str, batch: int | None) -> str:

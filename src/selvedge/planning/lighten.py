@@ -43,7 +43,7 @@ def programs(
         whole, low = made[name], lowered[name]
         if trade.least and room == site.room:
             # The others need only be as small as the largest can be made.
-            made[name] = min(_lighter(whole, graphs[name], low, site, trade, 0, cuts), key=_bytes, default=whole)
+            made[name] = min((whole, *_lighter(whole, graphs[name], low, site, trade, 0, cuts)), key=_bytes)
             room = made[name].transient_bytes
         elif room is not None and room < whole.transient_bytes and (trade.least or ends(low) <= room):
             found = _until(room, _lighter(whole, graphs[name], low, site, trade, room, cuts))
