@@ -45,7 +45,7 @@ class Region:
 
     @property
     def weights(self) -> int:
-        """Of the gradients of weights that are put together of pieces, and of the weights that are read by pieces."""
+        """Of the gradients of weights that are put together of pieces: as many bytes as the weights have."""
         return sum(n.specs[0].bytes for n in self.edges if n.op == "conv2d_weight_grad")
 
 
