@@ -10,6 +10,7 @@ from typing import Any
 from .cells import failed, failure, number
 from .memory import NORMS, kib
 from .peers import Missing, executorch, pytorch, reason, resident
+from .scratch import scratch
 from .work import MODELS, Work
 
 
@@ -20,6 +21,7 @@ def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[st
     time: nothing here is timed.
     """
     cases = [(spec, norms) for spec in models for norms in NORMS]
+    scratch()
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         yield from pool.map(row, *zip(*cases, strict=True))
 
