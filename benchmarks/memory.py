@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import selvedge as sv
@@ -28,18 +32,34 @@ TIMED = ("full", "full_least")
 
 
 def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[str, Any]]:
-    """A row a model and treatment of norms; plain SGD."""
-    for spec in models:
-        for norms in NORMS:
-            yield row(spec, norms, rounds=5 if quick else 21)
+    """A row a model and treatment of norms; plain SGD. All are planned and measured, two at a time; then timed, with
+    nothing else running."""
+    cases = [(spec, norms) for spec in models for norms in NORMS]
+    with TemporaryDirectory() as folder:
+        folders = {case: Path(folder, str(n)) for n, case in enumerate(cases)}
+        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+            # The largest, which are the last, take longest: they begin.
+            making = {pool.submit(made, *case, folders[case]): case for case in reversed(cases)}
+            found = {}
+            for done in as_completed(making):
+                case = making[done]
+                found[case] = done.result()
+                print(f"memory: {', '.join(case)}: planned and measured", file=sys.stderr, flush=True)
+        for case in cases:
+            yield timed(*case, found[case], folders[case], 5 if quick else 21)
 
 
 def row(spec: str, norms: str, rounds: int = 21) -> dict[str, Any]:
-    """Every variant planned, and built and measured beside that; then full and full_least timed, with nothing else
-    running."""
+    """One of the rows."""
+    with TemporaryDirectory() as folder:
+        return timed(spec, norms, made(spec, norms, Path(folder)), Path(folder), rounds)
+
+
+def made(spec: str, norms: str, folder: Path) -> dict[str, Any]:
+    """Every variant planned, built and measured; those that will be timed as artifacts in ``folder``."""
     work = Work(spec)
     found: dict[str, Any] = {}
-    building: dict[str, Future[sv.Session]] = {}
+    building: list[Future[sv.Session]] = []
     with ThreadPoolExecutor(2) as beside:  # compilers, most of the time
         measured: dict[str, tuple[sv.Plan, Future[sv.Measured]]] = {}
         for name, (update, trade) in VARIANTS.items():
@@ -51,10 +71,19 @@ def row(spec: str, norms: str, rounds: int = 21) -> dict[str, Any]:
                 continue
             measured[name] = (plan, beside.submit(sv.measured, plan))
             if name in TIMED:
-                building[name] = beside.submit(sv.compile, plan)
+                sv.emit(plan, "c", folder / name)
+                building.append(beside.submit(sv.load, folder / name))
         for name, (plan, measuring) in measured.items():
             found[name] = _figures(plan, measuring.result())
-    sessions = {name: built.result() for name, built in building.items()}
+        for session in building:
+            session.result()
+    return found
+
+
+def timed(spec: str, norms: str, found: Mapping[str, Any], folder: Path, rounds: int) -> dict[str, Any]:
+    """The row of ``found``, with its times."""
+    work = Work(spec)
+    sessions = {name: sv.load(folder / name) for name in TIMED}
     x, y = work.x.numpy(), None if work.y is None else work.y.numpy()
     times = interleaved({n: lambda s=s: s.step(x, y) for n, s in sessions.items()}, rounds)
     return {

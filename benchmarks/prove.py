@@ -147,6 +147,16 @@ def _lighter() -> dict[str, Any]:
     return prove()
 
 
+def _zoo_bounds() -> dict[str, Any]:
+    from .prove_zoo import prove
+
+    return prove()
+
+
+def _channels() -> dict[str, Any]:
+    return _pytest("tests/planning/test_channels.py::test_random_networks_learn_the_same", 300)
+
+
 def _demo() -> dict[str, Any]:
     from .prove_demo import prove
 
@@ -217,6 +227,11 @@ PROOFS: Mapping[str, Proof] = {
     "a step in half the bytes": Proof(
         _lighter, (*_SRC, "native", "src/selvedge/zoo", "benchmarks/memory.py", "benchmarks/prove_lighter.py")
     ),
+    "every zoo model at its bound": Proof(_zoo_bounds, (*_SRC, "src/selvedge/zoo", "benchmarks/prove_zoo.py")),
+    "the backward by channels": Proof(
+        _channels,
+        ("src/selvedge/ir", "src/selvedge/capture", "src/selvedge/planning", "tests/planning/test_channels.py"),
+    ),
     "demo, five seeds": Proof(
         _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")
     ),
@@ -235,6 +250,8 @@ UNPROVEN = frozenset(
         "the zoo's networks at full width",
         "bytes of accumulation, clipping and state",
         "demo, five seeds",
+        "every zoo model at its bound",
+        "the backward by channels",
         "changes that a refusal proposes",
         "random models in fewer bytes",
         "small steps against an exhaustive search",

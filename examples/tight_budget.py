@@ -21,7 +21,7 @@ device = sv.Device.load("raspberry-pi-4")  # it has a card to page to
 plain = sv.plan(model, example, device=device, optimizer=sgd, trade=sv.Trade(stream=False, recompute=False))
 trade = sv.Trade(page=True, slowdown=8)
 learnt = {}
-for share in (1.0, 0.8, 0.6, 0.5, 0.4):
+for share in (1.0, 0.6, 0.5, 0.4, 0.35, 0.3):
     ram = int(plain.persistent_bytes + share * plain.transient_bytes)
     try:
         plan = sv.plan(model, example, device=device, optimizer=sgd, trade=trade, budget=f"ram={ram}")
@@ -32,7 +32,7 @@ for share in (1.0, 0.8, 0.6, 0.5, 0.4):
     losses = [session.step(images[i : i + 1], labels[i : i + 1]) for i in range(300)]
     learnt[share] = session.state_dict()["9.weight"]
     gave = plan.arrangement.programs["step"].saved
-    did = f"{gave.streamed} by rows, {gave.again} again, {gave.paged_out:,} B paged" if gave else "as it is"
+    did = f"{gave.regions} by channels, {gave.again} again, {gave.paged_out:,} B paged" if gave else "as it is"
     print(
         f"{share:.0%}: {plan.transient_bytes:>6,} B in passing, x {plan.cost.seconds / plain.cost.seconds:.2f}: {did}"
     )

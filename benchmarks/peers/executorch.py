@@ -6,9 +6,13 @@ Experimental upstream, portable operators only. Known there: the gradient of ``m
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
-from functools import cache
 
+from selvedge.artifact import files
+
+from ..scratch import scratch
 from ..work import RATE, WithLoss, Work
 from .contestant import Contestant, Failed, Missing, reason, silenced
 
@@ -22,9 +26,21 @@ class Program:
     arena: int
 
 
-@cache
 def export(work: Work) -> Program:
-    """Raises :class:`Missing` without the package, :class:`Failed` where it cannot export."""
+    """Once in a run, for every table and process.
+
+    Raises :class:`Missing` without the package, :class:`Failed` where it cannot export.
+    """
+    stem = scratch() / hashlib.sha256(str(work).encode()).hexdigest()
+    known, program = stem.with_suffix(".json"), stem.with_suffix(".pte")
+    if not known.exists():  # written last: then the program is whole
+        made = _exported(work)
+        files.write(program, made.buffer)
+        files.write(known, json.dumps({"arena": made.arena}).encode())
+    return Program(program.read_bytes(), json.loads(known.read_text())["arena"])
+
+
+def _exported(work: Work) -> Program:
     try:
         with silenced():
             from executorch.exir import to_edge
@@ -60,7 +76,7 @@ def prepare(work: Work) -> Contestant:
         raise Failed(reason(error)) from error
     gradients = {n.removeprefix("model."): g.numpy().copy() for n, g in module.named_gradients().items()}
 
-    def step() -> float:
+    def step(_read: bytes = program.buffer) -> float:  # the module points into the buffer and does not keep it
         (loss,) = module.forward_backward("forward", arguments)
         optimizer.step(module.named_gradients())
         return float(loss)

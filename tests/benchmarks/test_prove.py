@@ -67,6 +67,8 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "a step in half the bytes": "benchmarks/prove_lighter.py",
         "demo, five seeds": "benchmarks/prove_demo.py",
         "what to update, four transfers": "benchmarks/prove_auto.py",
+        "every zoo model at its bound": "benchmarks/prove_zoo.py",
+        "the backward by channels": "tests/planning/test_channels.py",
     }
     folders = {"small steps against an exhaustive search": "tests/planning/saving"}
     assert (tests | folders).keys() == prove.PROOFS.keys()

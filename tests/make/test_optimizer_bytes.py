@@ -166,3 +166,18 @@ def test_the_checker_knows_the_norm_comes_before_the_first_update() -> None:
     bad = replace(arrangement, programs={**arrangement.programs, "step": replace(step, schedule=tuple(events))})
     with pytest.raises(BadPlan):
         check(bad)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [sv.SGD(lr=0.1, momentum=0.9, state_dtype="int8"), sv.Adam(lr=0.1, state_dtype="int8")]
+)
+def test_a_parameter_of_one_number_has_state_in_blocks(optimizer: Any) -> None:
+    """As the bias of a binary classifier; one number is exact in 8 bits with a scale of its own."""
+    torch.manual_seed(0)
+    model, x, y = torch.nn.Linear(4, 1), torch.randn(BATCH, 4), torch.randn(BATCH, 1)
+    states = []
+    for one in (optimizer, replace(optimizer, state_dtype=None)):
+        session = sv.compile(sv.plan(model, x, loss="mse", device=oracle.WIDE, optimizer=one, update="bias"))
+        session.step(x, y)
+        states.append(session.state_dict()["bias"])
+    torch.testing.assert_close(*states)

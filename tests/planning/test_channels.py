@@ -177,6 +177,29 @@ def test_what_has_to_exist_whole_is_left_alone() -> None:
     assert list(cuts(predict)) == []
 
 
+@pytest.mark.parametrize("update", ["full", "bias", "first.weight,last.weight"])
+def test_a_residual_around_a_full_convolution_is_left_alone(update: str) -> None:
+    class Around(nn.Module):
+        """The input gradient of a convolution of as many channels as it has is added to what it is made of."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.inner, self.narrow = nn.Conv2d(3, 32, 1), nn.Conv2d(32, 32, 1), nn.Conv2d(32, 8, 1)
+            self.last = nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.relu(self.first(x))
+            y = torch.relu(y + self.inner(y))
+            found: torch.Tensor = self.last(self.narrow(y).mean((2, 3)))
+            return found
+
+    torch.manual_seed(0)
+    graph, inputs, state = step(Around().eval(), torch.zeros(2, 3, 12, 12), update)
+    for cut in cuts(graph):
+        assert_the_same(graph, cut.graph, inputs, state)
+    assert_the_same(graph, by_channels(graph, dict.fromkeys(regions(graph), 2)), inputs, state)
+
+
 @cache
 def planned(trade: sv.Trade, ram: int | None = None) -> sv.Plan:
     model, example, loss = zoo.make("mobilenet_v2?width=0.35&resolution=64")

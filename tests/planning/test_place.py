@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selvedge.ir import Spec
 from selvedge.planning.greedy import greedy
-from selvedge.planning.kernel import Lowered
+from selvedge.planning.kernel import Instance, Kernel, Lowered
 from selvedge.planning.place import Buffer, buffers, place
 
 from .dags import lowereds, peak_of
@@ -90,3 +91,14 @@ def test_the_buffers_of_an_order_are_its_live_bytes(lowered: Lowered) -> None:
     offsets, top = place(found, 16, 4, live(found))
     assert_apart(found, offsets, top)
     assert all(len({offsets[i] for i in b.instances}) == 1 for b in found)
+
+
+def test_one_dying_operand_makes_room_for_one_result() -> None:
+    """A kernel by rows of two results that may lie where its operand does: one does, the other has its own place."""
+    x, y, z = (Instance(i, f"i{i}", Spec((16, 4), "float32")) for i in range(3))
+    kernel = Kernel(0, "stream", (0,), (1, 2), inplace=((0, 0),), overlay=((1, 0, 64),))
+    lowered = Lowered((kernel,), (x, y, z), {0: frozenset()}, {"x": 0}, {"y": 1, "z": 2}, {}, None, {})
+    found = buffers(lowered, [0])
+    assert [(b.instances, b.over) for b in found] == [((0, 1), None), ((2,), None)]
+    offsets, top = place(found, 16, 4, live(found))
+    assert_apart(found, offsets, top)

@@ -12,7 +12,7 @@ from .part import Part
 
 SPELLING = 'write a part as "name[:25%]" or "name[:16]": its first input channels'
 _PART = re.compile(r"(.*)\[:([^\]]*)\]")
-_SHARE, _COUNT = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)%"), re.compile(r"\d{1,9}")
+_SHARE, _COUNT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)%"), re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from ..errors import one_line
 from ..make.plan import Plan
 
 WIDTH = 110
-TRADES = ("masks", "int8 activations", "streaming", "recompute", "paging")  # what a choice of a trade begins with
+# What a choice of a trade begins with.
+TRADES = ("masks", "int8 activations", "streaming", "channels", "recompute", "paging")
 
 
 def chosen(plan: Plan, update: str, batch: int | None) -> str:

@@ -133,7 +133,8 @@ class _Search:
                 trade = replace(trade, recompute=False, page=False)
             found = [(plan, t) for t in tried if (plan := self.attempts.plan(replace(t, trade=trade))) is not None]
             if found:  # a larger batch strains more
-                return min(found, key=lambda f: _strain(f[0]))
+                plan, terms = min(found, key=lambda f: _strain(f[0]))
+                return plan, replace(terms, trade=trade) if fits(plan) else terms
         return None
 
     def change(self, kinds: frozenset[str]) -> tuple[Terms, Plan] | None:
@@ -229,6 +230,8 @@ def spell(terms: Terms, own: Terms) -> str:
         parts.append(f"recomputing in up to {terms.trade.slowdown:g} x the time{before}")
     if terms.trade.page != own.trade.page:
         parts.append("paging to storage")
+    if terms.trade.least != own.trade.least:
+        parts.append("down to the fewest bytes (trade least)")
     if terms.accumulate != own.accumulate and terms.batch == own.batch:
         parts.append(f"accumulate {terms.accumulate} instead of {own.accumulate}")
     if terms.optimizer != own.optimizer and type(terms.optimizer) is type(own.optimizer) and terms.optimizer.slots:

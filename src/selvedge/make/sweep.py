@@ -275,7 +275,10 @@ class _Walk:
             return None
         least, plain = self._plain[terms]
         room = least + int(share * (plain - least))
+        limit = self._attempts.wish.budget.ram
         made = self._attempts.plan(terms, room)
+        if made is not None and made.arena_bytes <= limit < room:  # it came out below what the budget leaves anyway
+            made = self._attempts.plan(terms, limit) or made
         if made is not None and made.arena_bytes <= room:
             return made
         del self._plain[terms]  # a smaller room is harder still

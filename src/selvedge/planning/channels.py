@@ -45,7 +45,7 @@ class Region:
 
     @property
     def weights(self) -> int:
-        """Of the gradients of weights that are put together of pieces, and of the weights that are read by pieces."""
+        """Of the gradients of weights that are put together of pieces: as many bytes as the weights have."""
         return sum(n.specs[0].bytes for n in self.edges if n.op == "conv2d_weight_grad")
 
 
@@ -178,7 +178,8 @@ class _Growth:
                         return None
             if _apart(node, region.channels):
                 waiting += self._makers(node, region.channels)
-        if len(ranges(region.channels, 2)) < 2:
+        # A product of all its channels that is one of its values too, as of a residual around a convolution: whole.
+        if len(ranges(region.channels, 2)) < 2 or not region.inner.isdisjoint(region.edges):
             return None
         self._again(region)
         for node in region.edges:  # both operands of a full product by pieces: each piece would need all of the other

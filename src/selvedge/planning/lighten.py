@@ -43,13 +43,15 @@ def programs(
         whole, low = made[name], lowered[name]
         if trade.least and room == site.room:
             # The others need only be as small as the largest can be made.
-            made[name] = min(_lighter(whole, graphs[name], low, site, trade, 0, cuts), key=_bytes, default=whole)
+            made[name] = min((whole, *_lighter(whole, graphs[name], low, site, trade, 0, cuts)), key=_bytes)
             room = made[name].transient_bytes
         elif room is not None and room < whole.transient_bytes and (trade.least or ends(low) <= room):
-            found = _until(room, _lighter(whole, graphs[name], low, site, trade, room, cuts))
-            best = min((whole, *found), key=_bytes)
-            if trade.least or best.transient_bytes <= room:
-                made[name] = best
+            found = list(_until_cheap(whole, room, trade, _lighter(whole, graphs[name], low, site, trade, room, cuts)))
+            kept = [p for p in found if p.transient_bytes <= room]
+            if kept:
+                made[name] = min(kept, key=lambda p: _spent(p, trade))
+            elif trade.least:
+                made[name] = min((whole, *found), key=_bytes)
     return made
 
 
@@ -63,12 +65,21 @@ def _bytes(program: Program) -> int:
     return program.transient_bytes
 
 
-def _until(room: int, found: Iterator[Program]) -> Iterator[Program]:
-    """``found``, up to the first that keeps the room."""
+CHEAP = 1.1  # times what the plain program takes: a way that keeps the room for that is taken without a look at others
+
+
+def _until_cheap(plain: Program, room: int, trade: Trade, found: Iterator[Program]) -> Iterator[Program]:
+    """``found``, up to the first that keeps the room for little; where there are no figures, at all."""
     for program in found:
         yield program
-        if program.transient_bytes <= room:
+        if program.transient_bytes <= room and _spent(program, trade) <= CHEAP * _spent(plain, trade):
             return
+
+
+def _spent(program: Program, trade: Trade) -> float:
+    """Seconds or joules, as ``trade`` minds them; 0 where the device has no figures."""
+    spent = program.joules if trade.objective == "energy" and program.joules is not None else program.seconds
+    return spent or 0.0
 
 
 STORAGE_TIMES = 50  # RAM against flash or a card, where a profile has no figures
@@ -155,11 +166,15 @@ class _Cuts:
                 floor = bound_of_any_order(w.low)
                 program = placed_program(self.plain.name, w.cut.graph, w.low, w.order, floor, self.site)
                 yield self._of(w, _saved(self.plain, w.low, program))
+                if program.transient_bytes <= self.room:
+                    return  # the ways that follow take longer
         for w in tried:
             if self.trade.least or least_any(w.low) <= self.room:
                 args = w.low, w.order, self.site, self.trade, self.room, self.most
                 for program in _again(self.plain, w.cut.graph, *args):
                     yield self._of(w, program)
+                    if program.transient_bytes <= self.room:
+                        return
 
     def _of(self, way: _Way, program: Program) -> Program:
         assert program.saved is not None

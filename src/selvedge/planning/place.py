@@ -46,6 +46,7 @@ def buffers(lowered: Lowered, order: Sequence[int]) -> list[Buffer]:
             merged[head].append(write)
             owner[write] = head
             del merged[write]
+            dying.discard(read)  # another result lies there now
         for w, r, apart in k.overlay:
             if k.reads[r] in dying and owner[k.writes[w]] == k.writes[w]:
                 over[k.writes[w]] = (k.reads[r], apart)

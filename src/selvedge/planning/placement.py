@@ -30,7 +30,7 @@ def best_places(found: Sequence[Buffer], align: int, item: int, bound: int) -> P
         offsets, top = place(found, align, item, best.bound)
         if top < best.top:
             best = Placement(offsets, top, best.bound)
-    if not best.proven and not rows:
+    if not best.proven:  # from lower offsets it often ends at once
         best = solve_place(found, align, item, best.offsets, best.bound)
     return best
 

@@ -148,6 +148,8 @@ def block_loop(expression: Expression, at: Pointers, first: str, last: str) -> l
     raw = "i" if first == "0" else f"i - {first}"
 
     def index(strides: tuple[int, ...]) -> str:
+        if prod(expression.extents) == 1:
+            return "0"  # an operand that is one number for all has the strides of one an element
         if strides == dense:
             return "i"
         terms = [

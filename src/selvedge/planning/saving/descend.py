@@ -44,6 +44,9 @@ def save(
 def _within(search: Search, sequence: Sequence[int], limit: int, most: float) -> list[int] | None:
     """The cheapest sequence found of at most ``limit`` bytes."""
     found = search.below(sequence, limit, most)
+    if found is None and len(sequence) <= SMALL:  # by more ways than one, and as far down as they lead
+        least = _least(search, sequence, most)
+        found = least if search.peak(least) <= limit else None
     if found is not None:
         found = search.lean(found, limit, sequence)
     best = _exact(search, found or sequence, limit, most)
