@@ -86,4 +86,8 @@ def _mutates(node: torch.fx.Node) -> bool:
 @cache
 def _table() -> dict[torch._ops.OpOverload, Callable[..., Any]]:
     """torch's decompositions of what has no lowering."""
-    return {op: row for op, row in decomposition_table.items() if str(op) not in LOWERINGS}
+    return {
+        op: row
+        for op, row in decomposition_table.items()
+        if isinstance(op, torch._ops.OpOverload) and str(op) not in LOWERINGS
+    }

@@ -105,7 +105,7 @@ def _own_gradients_refused() -> Iterator[None]:
     try:
         yield
     finally:
-        torch.autograd.Function.apply = whole
+        torch.autograd.Function.apply = whole  # type: ignore[method-assign]
 
 
 @contextmanager

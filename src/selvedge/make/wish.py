@@ -113,7 +113,7 @@ def wished(
         fix = 'give "cross_entropy" or another name, sv.MSE() or another value, or a function (output, target)'
         raise InvalidInput("loss", f"of type {type(loss).__name__}", fix)
     if not isinstance(loss, str) and not isinstance(loss, LOSS_VALUES):
-        loss = TorchLoss(loss)  # type: ignore[arg-type]
+        loss = TorchLoss(loss)
     checked_name(name)
     if accumulate < 1:
         raise InvalidInput("accumulate", accumulate, "give a whole number >= 1")

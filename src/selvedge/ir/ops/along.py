@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -44,11 +45,11 @@ def _resample(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     seen = x[:, index]
     if attrs["weights"]:
         seen = seen * np.array(attrs["weights"], x.dtype)[:, None]
-    np.add.at(y, (slice(None), owner), seen)
+    np.add.at(y.swapaxes(0, 1), owner, seen.swapaxes(0, 1))
     return (y,)
 
 
-def transposed(attrs: Attrs, rows: int) -> dict[str, tuple[int, ...] | tuple[float, ...]]:
+def transposed(attrs: Attrs, rows: int) -> dict[str, Any]:
     """The table of the transposed matrix, which has ``rows`` rows."""
     starts, index, weights = attrs["starts"], attrs["index"], attrs["weights"]
     owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
