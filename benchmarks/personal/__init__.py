@@ -1,0 +1,1 @@
+"""What a character model gains by learning one speaker of Shakespeare's plays on the device."""
