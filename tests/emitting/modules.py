@@ -123,6 +123,19 @@ class Text(nn.Module):
         return y.index_add(1, x[0], y[:, x[1]]).mean(1)
 
 
+class Live(nn.Module):
+    """What is done only while it learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.norm, self.b = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Linear(5, 4)
+        self.channels, self.rows = nn.Dropout2d(0.3), nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.channels(torch.relu(self.norm(self.a(x)))).mean((2, 3))
+        return self.b(self.rows(torch.tanh(x)))
+
+
 @dataclass(frozen=True)
 class Case:
     """What ``sv.plan`` is asked for."""
@@ -134,6 +147,8 @@ class Case:
     preprocess: sv.Preprocess | None = None
     accumulate: int = 1
     trade: sv.Trade | None = None
+    norms: str = "frozen"
+    dropout: int | None = None
     tokens: int = 0  # of which the example is made, instead of numbers
 
     def plan(self, dtype: torch.dtype, vector_bytes: int) -> sv.Plan:
@@ -146,11 +161,12 @@ class Case:
         device = sv.Device(name="bench", ram="1GiB", flash="1GiB", vector_bytes=vector_bytes)
         return sv.plan(
             model, example, loss=self.loss, device=device, optimizer=self.optimizer, preprocess=self.preprocess,
-            accumulate=self.accumulate, trade=self.trade,
+            accumulate=self.accumulate, trade=self.trade, norms=self.norms, dropout=self.dropout,
         )  # fmt: skip
 
 
 CASES = {
+    "live": Case(Live, (3, 3, 8, 8), "cross_entropy", sv.SGD(lr=0.01), norms="live", dropout=3),
     "pictures": Case(
         Pictures,
         (2, 4, 14, 12),

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from selvedge.ir import TABLE
+from selvedge.ir.ops.chance import kept
 
 Rng = np.random.Generator
 
@@ -687,3 +688,17 @@ _known = {maker.__name__ for maker in MAKERS}
 for _name, _row in TABLE.items():
     if _row.unary and not _row.numbers and _name not in _known:
         _unary(_name, getattr(torch.ops.aten, _name), positive=True)
+
+
+def _dropout(whole: bool) -> Maker:
+    def make(rng: Rng) -> Case:
+        x, p, drawn = rng.normal(size=_shape(rng, 3)), float(rng.uniform(0.05, 0.9)), float(rng.integers(0, 2**24))
+        attrs = {"p": p, "salt": int(rng.integers(0, 2**32)), "whole": whole}
+        mask = torch.from_numpy(kept(x.shape, drawn, **attrs).copy())  # judged by tests/ir/test_chance.py
+        return Case("dropout", (x, np.array(drawn)), lambda x, n: x * mask.to(x.dtype) / (1 - p), attrs)
+
+    make.__name__ = "dropout_whole" if whole else "dropout"
+    return make
+
+
+MAKERS += [_dropout(True), _dropout(False)]

@@ -9,14 +9,17 @@ from torch.export import ExportedProgram
 
 from .. import ir
 from ..artifact.arrays import require_variances
+from ..artifact.layout import Layout
 from ..errors import InvalidInput, NotSupported
 from . import fold, signature
 from .captured import Captured
 from .export import export
 from .layers import layers
+from .live import DRAWN, Live
 from .reading import Reading, checked
+from .tensor import Tensor
 
-NORMS = ("frozen", "folded")
+NORMS = ("frozen", "folded", "live")
 
 
 def capture(
@@ -24,6 +27,7 @@ def capture(
     example: torch.Tensor | tuple[torch.Tensor, ...],
     *,
     norms: str = "frozen",
+    dropout: int | None = None,
 ) -> Captured:
     """Capture ``model`` for inputs of exactly the shapes and dtypes of ``example`` (the batch is static).
 
@@ -31,7 +35,9 @@ def capture(
         exported program (``torch.export.load``), exported from a model in eval mode.
     example: one tensor or a tuple of them: float32, float64, int32, int64 (carried as int32), uint8 or bool.
     norms: "frozen" keeps batch norm as an affine map of fixed statistics; "folded" folds it into the layer before
-        it, wherever it directly follows a convolution or linear layer that nothing else reads.
+        it, wherever it directly follows a convolution or linear layer that nothing else reads; "live" lets it take the
+        statistics of the batch while it learns, and move the running ones.
+    dropout: the seed of its masks while the model learns; None: it is off.
 
     Raises ``NotSupported`` (the operation and the user's line) and ``InvalidInput``.
     """
@@ -41,6 +47,7 @@ def capture(
     if isinstance(model, nn.Module):
         _same_precision(model, inputs)
     program = export(model, inputs)
+    live = Live(norms == "live", dropout) if norms == "live" or dropout is not None else None
     found = signature.read(program, model.state_dict() if isinstance(model, nn.Module) else ())
     _match(program, found, inputs)
     arrays = {name: _array(name, tensor) for name, tensor in found.tensors.items()}
@@ -70,7 +77,51 @@ def capture(
         norms=norms,
         folds=tuple(f for _, f in folds.values()),
         batch_norms=fold.norms(program.graph),
+        learning=None if live is None else _learning(model, inputs, live, reading),
     )
+
+
+def _learning(
+    model: nn.Module | ExportedProgram, inputs: tuple[torch.Tensor, ...], live: Live, usual: Reading
+) -> ir.Graph:
+    """What the model does while it learns; ``usual``: what it does else. Raises as :func:`capture`."""
+    if not isinstance(model, nn.Module):
+        fix = "give the nn.Module: an exported program is what it was exported for"
+        raise InvalidInput("model", "an exported program, with live norms or dropout", fix)
+    program = export(model, inputs, live)
+    found = signature.read(program, model.state_dict(), learning=True)
+    reading = Reading(program.graph, found, usual.arrays, {}, live=live)
+    faces = [{n: (t.shape, t.value.dtype, t.layout) for n, t in r.outputs.items()} for r in (usual, reading)]
+    if faces[0] != faces[1]:
+        fix = "let forward() return the same in train() and eval() mode: of the same shapes and stored alike"
+        raise NotSupported("a model with other outputs while it learns", "", fix)
+    moved = {name: t for name, t in reading.moved.items() if t.value != reading.state[name].value}
+    outputs = {name: t.value for name, t in reading.outputs.items()}
+    nodes = ir.Graph({}, {}, {**outputs, **{name: t.value for name, t in moved.items()}}).nodes()
+    _require_one_precision(nodes)
+    leaves = {n.attrs["name"]: ir.Value(n) for n in nodes if n.op == "state"}
+    _require_same_state(leaves, usual)
+    stored = {name: _as_stored(t, leaves[name]) for name, t in moved.items()}
+    return ir.Graph({n: t.value for n, t in reading.inputs.items()}, leaves, {**outputs, **stored, **live.counted})
+
+
+def _as_stored(moved: Tensor, leaf: ir.Value) -> ir.Value:
+    layout: Layout = leaf.node.attrs["layout"]
+    return ir.reshape(moved.to(layout.perm).value, leaf.shape)
+
+
+def _require_same_state(leaves: dict[str, ir.Value], usual: Reading) -> None:
+    """What the model keeps lies alike in every program."""
+    for name, leaf in leaves.items():
+        if name == DRAWN:
+            if name in usual.found.tensors:
+                raise InvalidInput("model", f"with state {name}", "rename it: the masks of dropout need that name")
+        elif name not in usual.state:
+            fix = "let forward() read the same parameters in train() and eval() mode"
+            raise NotSupported(f"{name}, which is read only while the model learns", "", fix)
+        elif leaf.node.attrs != usual.state[name].value.node.attrs and leaf.shape != usual.state[name].value.shape:
+            fix = "let forward() use it alike in train() and eval() mode"
+            raise NotSupported(f"{name}, used otherwise while the model learns", "", fix)
 
 
 def _array(name: str, tensor: torch.Tensor) -> np.ndarray:

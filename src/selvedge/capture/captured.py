@@ -28,6 +28,8 @@ class Captured:
     order: every name of ``state_dict()``.
     layouts: input or output name -> how its array is stored.
     layers: in order of execution.
+    learning: what the model does while it learns, where that is something else than ``graph``: over leaves of the same
+        names and the count of masks drawn; its outputs, and the new values of the buffers it moves.
     folds: what "folded" norms folded; empty when they are frozen. batch_norms: how many there were to fold.
     """
 
@@ -42,6 +44,7 @@ class Captured:
     norms: str
     folds: tuple[Fold, ...]
     batch_norms: int = 0
+    learning: ir.Graph | None = None
 
     def layout(self, name: str) -> Layout:
         """How state ``name`` is stored."""

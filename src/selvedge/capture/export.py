@@ -16,6 +16,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..errors import InvalidInput, NotSupported, one_line
+from .live import Live
 from .source import of_error
 
 _DATA_DEPENDENT = ("data-dependent", "GuardOnDataDependent", "Could not guard", "aten._local_scalar_dense")
@@ -47,15 +48,19 @@ _DROPOUTS = tuple(f"aten.{kind}dropout" for kind in ("", "feature_", "alpha_", "
 _STRAIGHTEN = "make the control flow independent of tensor values, for instance with torch.where"
 
 
-def export(model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...]) -> ExportedProgram:
-    """``model`` in eval mode at the shapes of ``example``, with in-place operations made functional.
+def export(
+    model: nn.Module | ExportedProgram, example: tuple[torch.Tensor, ...], live: Live | None = None
+) -> ExportedProgram:
+    """``model`` at the shapes of ``example``, in eval mode or as ``live`` says, with in-place operations made
+    functional.
 
     The module is left as it was, its training flags included. Raises ``NotSupported`` with the user's line.
     """
+    mode = _evaluating if live is None else live.mode
     if isinstance(model, ExportedProgram):
         program = model
     else:
-        with _evaluating(model), _quiet(), _own_gradients_refused():
+        with mode(model), _quiet(), _own_gradients_refused():
             try:
                 program = torch.export.export(model, example, strict=False)
             except Exception as error:

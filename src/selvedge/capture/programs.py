@@ -102,16 +102,26 @@ def programs(
     else:
         spec, layouts["y"] = labels
         target = inputs["y"] = ir.input_leaf("y", spec, layout=layouts["y"])
-    value = loss.of(output, layout, target)
-    evaluate = ir.Graph(inputs, graph.state, {"loss": value, **graph.outputs})
+    evaluate = ir.Graph(inputs, graph.state, {"loss": loss.of(output, layout, target), **graph.outputs})
     chosen = dict(update) if isinstance(update, Mapping) else dict.fromkeys(update)
-    learning = _Learning(evaluate, value, optimizer, chosen).programs(accumulate)
+    told = _told(captured, evaluate, loss, layout)
+    learning = _Learning(told, told.outputs["loss"], optimizer, chosen).programs(accumulate)
     leaves = {name: leaf for made in learning.values() for name, leaf in made.state.items()}
     initial = {n: np.zeros(v.shape, v.dtype) for n, v in leaves.items() if v.node.attrs["kind"] in ADDED}
-    updated = tuple(dict.fromkeys(n for made in learning.values() for n in made.updates if n not in initial))
+    updated = tuple(dict.fromkeys(n for made in learning.values() for n in made.updates if n in chosen))
     finished = {name: _finished(made) for name, made in learning.items()}
     parts = {n: part for n in updated if (part := chosen[n]) is not None}
     return Programs(_finished(graph), _finished(evaluate), finished, initial, updated, layouts, parts)
+
+
+def _told(captured: Captured, evaluate: ir.Graph, loss: Loss, layout: Layout) -> ir.Graph:
+    """``evaluate`` of what the model does while it learns, with the buffers it moves."""
+    own = captured.learning
+    if own is None:
+        return evaluate
+    target = evaluate.inputs["y"] if "y" in evaluate.inputs else own.inputs["x"]
+    inputs = {name: own.inputs.get(name, value) for name, value in evaluate.inputs.items()}
+    return ir.Graph(inputs, own.state, {"loss": loss.of(own.outputs["output"], layout, target), **own.outputs})
 
 
 def _finished(graph: ir.Graph) -> ir.Graph:

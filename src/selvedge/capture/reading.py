@@ -15,6 +15,7 @@ from ..artifact.layout import Layout
 from ..errors import InvalidInput, NotSupported
 from .decompose import decomposed
 from .fold import Folds
+from .live import Live
 from .lower import LOWERINGS, Call, lower
 from .signature import Signature
 from .source import of_node
@@ -32,7 +33,15 @@ DTYPES: Mapping[torch.dtype, str] = {
 _ON_VOLUMES = ("aten.conv3d.", "aten.max_pool3d.", "aten.avg_pool3d.", "aten.adaptive_")
 _ON_LINES = ("aten.conv1d.", "aten.max_pool1d.", "aten.avg_pool1d.", "aten.adaptive_")
 _UNWRITTEN = ("aten.empty", "aten.new_empty")
-_OVERWRITING = ("aten.fill", "aten.copy", "aten.zero", "aten.zeros_like.", "aten.ones_like.", "aten.full_like.")
+_OVERWRITING = (
+    "aten.bernoulli.p",
+    "aten.fill",
+    "aten.copy",
+    "aten.zero",
+    "aten.zeros_like.",
+    "aten.ones_like.",
+    "aten.full_like.",
+)
 _AS_FLOATS = ("aten.one_hot.default",)  # integers in PyTorch
 _CHECKS = ("aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
 
@@ -42,6 +51,7 @@ class Reading:
 
     arrays: state name -> array in PyTorch's layout; folded weights and biases take the place of the model's.
     given: what the inputs are, where they are no leaves; what the graph keeps is constant then.
+    live: what the model does only while it learns, where the graph is of that; ``moved``: the new values of the buffers it changes.
     """
 
     def __init__(
@@ -51,8 +61,10 @@ class Reading:
         arrays: Mapping[str, np.ndarray],
         folds: Folds,
         given: tuple[Tensor, ...] | None = None,
+        live: Live | None = None,
     ) -> None:
         self.found = found
+        self.live = live
         self.given = given
         self.folds: dict[torch.fx.Node, Fold] = {layer: fold for layer, (_, fold) in folds.items()}
         self.folded = {norm: layer for layer, (norm, _) in folds.items()}
@@ -61,9 +73,12 @@ class Reading:
         self.inputs: dict[str, Tensor] = {}
         self.state: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] = {}
+        self.moved: dict[str, Tensor] = {}
         self.memory: dict[torch.fx.Node, Any] = {}
+        left = _counters(graph, found)
         for node in graph.nodes:
-            self._take(node)
+            if node not in left:
+                self._take(node)
 
     def _take(self, node: torch.fx.Node) -> None:
         if node.op == "placeholder":
@@ -133,10 +148,11 @@ class Reading:
         args: Any
         kwargs: dict[str, Any]
         args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), lambda n: self._read(n, node))
-        known = not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes)
+        drawn = self.live is not None and op in LOWERINGS and torch.Tag.nondeterministic_seeded in node.target.tags
+        known = not drawn and not any(isinstance(self.memory[n], Tensor) for n in node.all_input_nodes)
         if known:
             _refuse_chance(node)
-        call = Call(op, where or of_node(node))
+        call = Call(op, where or of_node(node), self.live)
         if node in self.folds:
             args = [*args[:2], self._state(self.folds[node].receiver), *args[3:]]
             kwargs = {name: value for name, value in kwargs.items() if name != "bias"}
@@ -183,7 +199,11 @@ class Reading:
         return value
 
     def _finish(self, node: torch.fx.Node) -> None:
-        for i, result in enumerate(_plain(node.args[0])):
+        results = dict(enumerate(_plain(node.args[0])))
+        for i, name in self.found.moved.items():
+            if (result := results.pop(i)) in self.memory:
+                self.moved[name] = self.memory[result]
+        for i, result in enumerate(results.values()):
             if result is None and i > 0:  # as attention's weights that are not wanted
                 continue
             value = self.memory.get(result) if isinstance(result, torch.fx.Node) else None
@@ -191,6 +211,16 @@ class Reading:
             if not isinstance(value, Tensor) or not reads:
                 raise NotSupported(f"output {i}", "", "forward() must return tensors computed from its inputs")
             self.outputs[f"output{i or ''}"] = value
+
+
+def _counters(graph: torch.fx.Graph, found: Signature) -> set[torch.fx.Node]:
+    """What only counts, in a buffer of whole numbers: batch norm's batches. It is nothing that a device keeps."""
+    results = dict(enumerate(_plain(next(n for n in graph.nodes if n.op == "output").args[0])))
+    left = {results[i] for i, name in found.moved.items() if not found.tensors[name].is_floating_point()}
+    for node in reversed(graph.nodes):
+        if node.users and all(user in left for user in node.users):
+            left.add(node)
+    return left
 
 
 def _reads_input(x: Tensor) -> bool:

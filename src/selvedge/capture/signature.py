@@ -15,20 +15,30 @@ from .source import of_node
 
 @dataclass(slots=True)
 class Signature:
-    """Placeholder name -> input position, state name or constant tensor; and the whole state by name."""
+    """Placeholder name -> input position, state name or constant tensor; and the whole state by name.
+
+    moved: number of a result -> the buffer whose new value it is.
+    """
 
     inputs: list[str] = field(default_factory=list)
     state: dict[str, str] = field(default_factory=dict)
     constants: dict[str, torch.Tensor] = field(default_factory=dict)
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    moved: dict[int, str] = field(default_factory=dict)
     parameters: set[str] = field(default_factory=set)
 
 
-def read(program: ExportedProgram, order: Iterable[str] = ()) -> Signature:
-    """The signature of ``program``, its state in ``order``; shared tensors go by the first of their names."""
-    for spec in program.graph_signature.output_specs:
-        if spec.kind is not OutputKind.USER_OUTPUT:
+def read(program: ExportedProgram, order: Iterable[str] = (), learning: bool = False) -> Signature:
+    """The signature of ``program``, its state in ``order``; shared tensors go by the first of their names.
+
+    learning: it may move buffers.
+    """
+    moved: dict[int, str] = {}
+    for i, spec in enumerate(program.graph_signature.output_specs):
+        if learning and spec.kind is OutputKind.BUFFER_MUTATION:
+            moved[i] = str(spec.target)
+        elif spec.kind is not OutputKind.USER_OUTPUT:
             node = next(n for n in program.graph.nodes if n.name == spec.arg.name)
             where = of_node(node)
             if str(spec.target).endswith(("running_mean", "running_var", "num_batches_tracked")):
@@ -36,7 +46,7 @@ def read(program: ExportedProgram, order: Iterable[str] = ()) -> Signature:
                 raise NotSupported("a batch norm exported in training mode", where, fix)
             raise NotSupported(f"assignment to {spec.target}", where, "do not change buffers or inputs in forward()")
     names = dict.fromkeys([*(name for name in order if name in program.state_dict), *program.state_dict])
-    found = Signature(tensors={name: program.state_dict[name] for name in names})
+    found = Signature(tensors={name: program.state_dict[name] for name in names}, moved=moved)
     for name, tensor in (*found.tensors.items(), *program.constants.items()):
         if isinstance(tensor, torch.Tensor) and tensor.layout is not torch.strided:
             raise NotSupported(f"{name} of layout {tensor.layout}", "", "make it dense with to_dense()")

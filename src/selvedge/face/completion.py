@@ -15,7 +15,7 @@ ZOO = (
 UPDATES = ("auto", "full", "bias", "last:1", "last:2", "last:3")
 OPTIMIZERS = ("sgd:lr=", "adam:lr=", "rmsprop:lr=")
 LOSSES = ("cross_entropy", "mse", "bce_with_logits", "reconstruction")
-NORMS = ("frozen", "folded")
+NORMS = ("frozen", "folded", "live")
 SCHEDULES = ("cosine", "constant", "step", "inverse_sqrt")
 
 

@@ -57,6 +57,7 @@ class Terms:
     epochs: int
     accumulate: int = 1
     contribution: Path | None = None
+    dropout: int | None = None
 
 
 def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work) -> Job:
@@ -127,6 +128,7 @@ def _plan(job: Job, terms: Terms, batch: int, work: Work) -> Plan:
         update=terms.update,
         contribution=terms.contribution,
         norms=terms.norms,
+        dropout=terms.dropout,
         batch=batch,
         accumulate=terms.accumulate,
         preprocess=data.preprocess,

@@ -49,6 +49,7 @@ class Order:
     schedule: str = "cosine"
     update: str = "auto"
     norms: str = "frozen"
+    dropout: int | None = None
     loss: str | None = None
     shape: str | None = None
     patience: int | None = None
@@ -133,6 +134,7 @@ def train(order: Order, debug: bool) -> Trained:
                 order.epochs,
                 order.accumulate,
                 order.contribution,
+                order.dropout,
             )
             plan = planned(job, terms, work)
         work.part("compiling")

@@ -131,8 +131,8 @@ class Trial:
 
 
 ASKED = (
-    "budget", "epochs", "batch", "accumulate", "optimizer", "schedule", "update", "contribution", "norms", "loss",
-    "shape", "seed",
+    "budget", "epochs", "batch", "accumulate", "optimizer", "schedule", "update", "contribution", "norms", "dropout",
+    "loss", "shape", "seed",
 )  # fmt: skip
 
 
@@ -165,6 +165,7 @@ def attempt(order: Order, debug: bool) -> Trial:
                 order.epochs,
                 order.accumulate,
                 order.contribution,
+                order.dropout,
             )
             plan = planned(job, terms, work)
             last, refused = _last(job, terms, plan, work)

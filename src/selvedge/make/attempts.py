@@ -75,7 +75,9 @@ class Attempts:
         """The same, but it raises ``InvalidInput`` or ``NotSupported``."""
         made = self._captures.get((batch, norms))
         if made is None:
-            made = self._captures[batch, norms] = capture(self.wish.model, self._example(batch), norms=norms)
+            made = self._captures[batch, norms] = capture(
+                self.wish.model, self._example(batch), norms=norms, dropout=self.wish.dropout
+            )
         return made
 
     def draft(self, terms: Terms) -> Drafted | None:

@@ -199,6 +199,13 @@ def along(s: _Step, rows: int, c: int) -> ir.Value:
     return ir.apply("cumsum", y, reverse=False)
 
 
+def dropout(s: _Step, side: int, c: int) -> ir.Value:
+    """Some of the numbers, and then some of the channels."""
+    x, drawn = s.input("x", 1, side * side, c), s.input("drawn")
+    y = ir.apply("dropout", x, drawn, p=0.25, salt=1, whole=False)
+    return ir.apply("dropout", y, drawn, p=0.25, salt=2, whole=True)
+
+
 def cell(s: _Step, steps: int, hidden: int, kind: str) -> ir.Value:
     """The recurrence of a cell, without the projection of its input."""
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[kind]
@@ -236,6 +243,7 @@ ROWS: tuple[Row, ...] = (
     (moves, (6, 8)), (moves, (8, 4)), (moves, (4, 16)), (moves, (7, 12)),
     (saved, (6, 8)), (saved, (8, 12)), (saved, (4, 24)), (saved, (7, 16)),
     (table, (24, 8, 12)), (table, (16, 16, 8)), (table, (12, 24, 12)), (table, (32, 8, 10)),
+    (dropout, (8, 8)), (dropout, (6, 16)), (dropout, (4, 12)), (dropout, (10, 8)),
     (along, (12, 8)), (along, (8, 24)), (along, (16, 12)), (along, (6, 32)),
     *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((6, 8), (4, 12), (8, 10), (5, 9))),
     (conv, (16, 16, 16, 3)), (conv, (16, 3, 16, 3, 2)), (conv, (12, 24, 40, 1)), (conv, (10, 32, 24, 3)),
@@ -266,6 +274,7 @@ ROWS: tuple[Row, ...] = (
     (moves, (16, 16)), (moves, (32, 8)), (moves, (8, 64)), (moves, (24, 24)),
     (saved, (16, 16)), (saved, (32, 8)), (saved, (8, 64)), (saved, (24, 24)),
     (table, (128, 32, 64)), (table, (64, 64, 32)), (table, (256, 16, 64)), (table, (96, 32, 48)),
+    (dropout, (16, 16)), (dropout, (12, 32)), (dropout, (16, 24)), (dropout, (8, 64)),
     (along, (64, 32)), (along, (128, 16)), (along, (32, 64)), (along, (48, 48)),
     *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((20, 32), (12, 64), (30, 24), (16, 48))),
 )  # fmt: skip

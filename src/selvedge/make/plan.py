@@ -118,6 +118,7 @@ class Plan:
             "micro_batch": self.micro_batch,
             "accumulate": self.accumulate,
             "norms": self.captured.norms,
+            "masks_drawn": sum(k.family == "dropout" for p in a.programs.values() for k in p.kernels.values()),
             "update": self.update,
             "updated": list(self.updated),
             "optimizer_bytes_per_parameter": state_bytes_per_parameter(self),
@@ -189,6 +190,7 @@ def plan(
     update: str | Sequence[str] = "full",
     contribution: Contribution | str | Path | None = None,
     norms: str = "frozen",
+    dropout: int | None = None,
     batch: int | None = None,
     accumulate: int = 1,
     preprocess: Preprocess | None = None,
@@ -223,7 +225,10 @@ def plan(
     power: what the device lives on: a day of it is a limit of the budget, and the plan says how many steps it affords.
     labels: the classes' names, one each; they travel in the artifact.
     features: how a file becomes a sample, as :func:`selvedge.data.load` found it; it travels in the manifest.
-    norms: "frozen" (fixed statistics) or "folded" (batch norm folded into the layer before it).
+    norms: "frozen" (fixed statistics), "folded" (batch norm folded into the layer before it) or "live" (each
+        ``nn.BatchNorm`` takes the statistics of the micro-batch while it learns and moves the running ones).
+    dropout: a seed: dropout is on while the model learns, its masks drawn anew each step and in the backward again, so
+        that they take no bytes. None: off.
     on_progress: is told how many plans have been made so far: "auto" makes many, above all by contribution, and so does
         a refusal, to say what would fit.
 
@@ -235,7 +240,7 @@ def plan(
     return _plan(
         wished(
             model, example, loss=loss, device=device, budget=budget, optimizer=optimizer, schedule=schedule,
-            update=update, contribution=contribution, norms=norms, batch=batch, accumulate=accumulate,
+            update=update, contribution=contribution, norms=norms, dropout=dropout, batch=batch, accumulate=accumulate,
             preprocess=preprocess, features=features, labels=labels, trade=trade, power=power, name=name,
         ),
         _counted(on_progress),

@@ -64,6 +64,9 @@ def _norms(plan: Plan) -> tuple[Choice, ...]:
         return (Choice("norms folded", what),)
     if not frozen:
         return ()
+    if plan.captured.norms == "live":
+        what = f"{_many(frozen, 'batch norm')} take the statistics of a micro-batch and move the running ones"
+        return (Choice("norms live", what),)
     what = f"{_many(frozen, 'batch norm')} keep their running statistics, as in model.eval(): a batch of 1 can learn"
     return (Choice("norms frozen", what),)
 

@@ -47,6 +47,7 @@ class Wish:
     schedule: Schedule
     update: str
     norms: str
+    dropout: int | None
     labels: tuple[str, ...]
     preprocess: Preprocess | None
     features: Features | None = None
@@ -57,7 +58,7 @@ class Wish:
 
     def captured(self) -> Captured:
         """The model, as it runs on one micro-batch."""
-        return capture(self.model, divided(self.example, self.accumulate), norms=self.norms)
+        return capture(self.model, divided(self.example, self.accumulate), norms=self.norms, dropout=self.dropout)
 
 
 def wished(
@@ -72,6 +73,7 @@ def wished(
     update: str | Sequence[str] = "full",
     contribution: Contribution | str | Path | None = None,
     norms: str = "frozen",
+    dropout: int | None = None,
     batch: int | None = None,
     accumulate: int = 1,
     preprocess: Preprocess | None = None,
@@ -92,6 +94,7 @@ def wished(
         ("contribution", contribution, (Contribution, str, Path, type(None)), "give what sv.contribution returned"),
         ("batch", batch, (int, type(None)), "give a whole number"),
         ("accumulate", accumulate, (int,), "give the number of micro-batches of an update"),
+        ("dropout", dropout, (int, type(None)), "give the seed of its masks, or None"),
         ("labels", labels, (list, tuple), "give the classes' names in a list"),
         ("preprocess", preprocess, (Preprocess, type(None)), "give an sv.Preprocess"),
         (
@@ -143,6 +146,7 @@ def wished(
         schedule or Constant(chosen.lr),
         update if isinstance(update, str) else ",".join(update),
         norms,
+        dropout,
         tuple(labels),
         preprocess,
         features,

@@ -24,6 +24,7 @@ MAY_ALIAS = {
     "conv2d_input_grad_onto": {(0, 2)},
     "scatter_onto": {(0, 0)},
     "cumsum": {(0, 0)},
+    "dropout": {(0, 0)},
     "normalize": {(0, 0)},
     "normalize_grad": {(0, 0)},
     "cross_entropy_grad": {(0, 0)},

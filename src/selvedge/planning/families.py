@@ -269,6 +269,13 @@ def _cumsum(node: Node, machine: Machine) -> Native:
     return Native("cumsum", (0,), params, inplace=((0, 0),))
 
 
+def _dropout(node: Node, machine: Machine) -> Native:
+    a, rows, c = node.inputs[0].shape
+    whole = bool(node.attrs["whole"])
+    params = {"a": a, "table": rows, "c": c, "whole": int(whole), "p": float(node.attrs["p"])}
+    return Native("dropout", (0, 1), {**params, "salt": int(node.attrs["salt"])}, inplace=((0, 0),))
+
+
 # -- recurrent cells --------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +329,7 @@ TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     "scatter_onto": _indexed("scatter_onto", (0, 1, 2), 2),
     "resample": _resample,
     "cumsum": _cumsum,
+    "dropout": _dropout,
     "rnn": _recurrent("rnn", 3, 1),
     "rnn_grad": _recurrent("rnn_grad", 3, 1),
     "gru": _recurrent("gru", 4, 1, optional=(1,)),

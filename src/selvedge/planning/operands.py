@@ -224,6 +224,7 @@ TABLE: dict[str, Callable[[Params], Extents]] = {
     "scatter_onto": _scatter_onto,
     "resample": lambda p: _reals(_along(p)[:1], _along(p)[1:]),
     "cumsum": lambda p: _reals(_along(p)[:1], _along(p)[:1]),
+    "dropout": lambda p: _reals((_along(p)[0], 1), _along(p)[:1]),
     "rnn": _rnn,
     "rnn_grad": _rnn_grad,
     "gru": _gru,

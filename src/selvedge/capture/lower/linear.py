@@ -9,6 +9,7 @@ import torch
 from ... import ir
 from ..tensor import Tensor, identity
 from .arithmetic import binary, scaled
+from .dropout import drawn
 from .reduction import softmax
 from .shape import expand
 from .table import Call, lowers
@@ -98,7 +99,6 @@ def attention(
     enable_gqa: bool,
 ) -> Tensor:
     """softmax(q k' / sqrt(d)) v: Vaswani et al., "Attention Is All You Need" (2017), eq. 1."""
-    call.require(dropout == 0, "call eval() on the model: dropout must be off")
     call.require(not enable_gqa, "grouped-query attention is not; repeat the keys and values")
     factor = 1 / sqrt(query.shape[-1]) if scale is None else scale
     swapped = key.permute((*range(key.rank - 2), key.rank - 1, key.rank - 2))
@@ -112,7 +112,7 @@ def attention(
         scores = binary(call, "add", scores, least)
     elif mask is not None:
         scores = binary(call, "add", scores, mask)
-    return matmul(call, softmax(call, scores, -1), value)
+    return matmul(call, drawn(call, softmax(call, scores, -1), dropout), value)
 
 
 def _hide(call: Call, scores: Tensor, hidden: Tensor) -> Tensor:

@@ -57,6 +57,40 @@ def batch_norm_no_training(
     return y, None, None
 
 
+@lowers("_native_batch_norm_legit_functional.default")
+def batch_norm_functional(
+    call: Call,
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor | None, ...]:
+    """Over the batch, as algorithm 1 of Ioffe and Szegedy; with the new running statistics, of which the variance is
+    the unbiased one."""
+    if not training or call.live is None or not call.live.norms:
+        return batch_norm(call, x, gamma, beta, mean, var, False, momentum, eps, False), None, None, mean, var
+    x = x.to((0, *range(2, x.rank), 1), call.where)
+    count, channels = prod(x.shape) // x.shape[1], x.shape[1]
+    call.require(count > 1, "give a larger batch: of one value a channel there is no variance")
+    flat = ir.reshape(x.value, (1, count, channels, 1), call.where)
+    xhat, rstd = ir.results("normalize", flat, eps=float(eps), where=call.where)
+    y = x.like(ir.reshape(xhat, x.value.shape, call.where))
+    weights = [None if v is None else _channels(call, x, v) for v in (gamma, beta)]
+    total = ir.reduce("reduce_sum", flat, (0, 1, 3), False, call.where)
+    biased = call.apply("reciprocal", call.apply("square", ir.reshape(rstd, (channels,), call.where)))
+    seen = binary(call, "mul", Tensor.plain(total), 1 / count)
+    spread = binary(call, "mul", binary(call, "sub", Tensor.plain(biased), eps), count / (count - 1))
+    moved = [
+        binary(call, "add", binary(call, "mul", old, 1 - momentum), binary(call, "mul", now, momentum))
+        for old, now in ((mean, seen), (var, spread))
+    ]
+    return _affine(call, y, *weights), None, None, *moved
+
+
 def _affine(call: Call, y: Tensor, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
     if gamma is not None:
         y = binary(call, "mul", y, gamma)

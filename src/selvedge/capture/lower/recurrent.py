@@ -11,6 +11,7 @@ from ... import ir
 from ...ir.ops.recurrent import GATES
 from ..tensor import Tensor
 from .arithmetic import binary
+from .dropout import drawn
 from .linear import rows
 from .shape import cat, select, stack
 from .table import Call, lowers
@@ -72,7 +73,6 @@ def _network(
     batch_first: bool,
 ) -> tuple[Tensor, ...]:
     """states: [L * D, N, H] each. Every state of the last layer, then the last states of all layers."""
-    call.require(not (train and dropout), "call eval() on the model: dropout between layers must be off")
     whole = params[0].shape[0] == GATES[cell.partition("_")[0]] * states[0].shape[2]
     call.require(whole, "a projection (proj_size) is not; use a linear layer after it")
     directions = 2 if bidirectional else 1
@@ -87,6 +87,8 @@ def _network(
             found.append(y)
             lasts.append(last)
         x = cat(call, found, 2) if bidirectional else found[0]
+        if train and layer + 1 < layers:
+            x = drawn(call, x, dropout)
     return x, *(stack(call, [last[i] for last in lasts], 0) for i in range(len(states)))
 
 

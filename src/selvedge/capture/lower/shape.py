@@ -23,17 +23,6 @@ def same(call: Call, x: Tensor, *_: object) -> Tensor:
     return x
 
 
-@lowers("dropout.default", "dropout_.default", "feature_dropout.default", "alpha_dropout.default")
-def dropout(call: Call, x: Tensor, p: float, train: bool) -> Tensor:
-    """Dropout that is off has left the graph before."""
-    raise call.refuse("export the model after model.eval(): dropout must be off")
-
-
-@lowers("native_dropout.default")
-def native_dropout(call: Call, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, None]:
-    return dropout(call, x, p, True) if train and p else x, None
-
-
 @lowers("type_as.default")
 def type_as(call: Call, x: Tensor, other: Tensor) -> Tensor:
     return floating(call, x, other.value.dtype)

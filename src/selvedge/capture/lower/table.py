@@ -11,6 +11,7 @@ import torch
 
 from ... import ir
 from ...errors import NotSupported
+from ..live import Live
 from ..tensor import Tensor, align
 
 Result = Tensor | tuple[Tensor | None, ...]
@@ -20,10 +21,12 @@ LOWERINGS: dict[str, Callable[..., Result]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One ATen call: its name ("aten.relu.default") and the user's line; makes nodes that carry that line."""
+    """One ATen call: its name ("aten.relu.default") and the user's line; makes nodes that carry that line. live: what
+    the model does only while it learns, where that is captured."""
 
     op: str
     where: str
+    live: Live | None = None
 
     def apply(self, name: str, *inputs: ir.Value, **attrs: Any) -> ir.Value:
         return ir.apply(name, *inputs, where=self.where, **attrs)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.op import TABLE
+from ...ir.ops.chance import threshold
 from ...planning.kernel import Kernel
 from .loops import C_TYPES, constant, number
 
@@ -152,6 +153,13 @@ def _indexed(name: str, at: int) -> Callable[[Arguments], list[str]]:
         return [checked, f"{name}({a.out}, {a.reads[0]}, {index}, {numbers});"]
 
     return lines
+
+
+def _dropout(a: Arguments) -> list[str]:
+    p = a.params["p"]
+    sizes = ", ".join(str(a.params[k]) for k in ("a", "table", "c", "whole"))
+    drawn = f"{threshold(p)}u, {number(1 / (1 - p))}, {a.params['salt']}u"
+    return [f"sv_dropout({a.out}, {', '.join(a.reads)}, {sizes}, {drawn});"]
 
 
 def _resample(a: Arguments) -> list[str]:
@@ -311,6 +319,7 @@ FAMILIES: dict[str, Row] = {
             + ");"
         ],
     ),
+    "dropout": Row("chance.h", _dropout),
     "rnn": Row("recurrent.h", _recurrent(lambda a: f"sv_rnn({a.out}, {', '.join(a.reads)}, &q, {a.params['relu']});")),
     "rnn_grad": Row(
         "recurrent.h",

@@ -46,7 +46,10 @@ Optimizer = Annotated[
     ),
 ]
 Accumulate = Annotated[int, typer.Option("--accumulate", help="Micro-batches of a step; --batch is all of them.")]
-Norms = Annotated[str, typer.Option("--norms", help="frozen or folded.", autocompletion=completion.norms)]
+Norms = Annotated[str, typer.Option("--norms", help="frozen, folded or live.", autocompletion=completion.norms)]
+Dropout = Annotated[
+    int | None, typer.Option(help="Draw the masks of dropout while it learns, by this seed; else it is off.")
+]
 Loss = Annotated[
     str | None,
     typer.Option("--loss", help="By default the zoo's, else cross_entropy.", autocompletion=completion.losses),
