@@ -51,7 +51,7 @@ class Reading:
 
     arrays: state name -> array in PyTorch's layout; folded weights and biases take the place of the model's.
     given: what the inputs are, where they are no leaves; what the graph keeps is constant then.
-    live: what the model does only while it learns, where the graph is of that; ``moved``: the new values of the buffers it changes.
+    live: what the model does only while it learns, where the graph is of that; ``moved``: new values of its buffers.
     """
 
     def __init__(
