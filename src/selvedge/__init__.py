@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .artifact.preprocess import Preprocess
     from .artifact.schedule import Constant, Cosine, InverseSqrt, Step
     from .artifact.toolchain import NoCompiler
-    from .capture.loss import MSE, BCEWithLogits, CrossEntropy, Reconstruction
+    from .capture.loss import CTC, MSE, BCEWithLogits, CrossEntropy, Reconstruction
     from .capture.optimizer import SGD, Adam, RMSProp
     from .capture.torch_loss import TorchLoss
     from .changes import Change
@@ -48,6 +48,7 @@ _HOME = {
     "Step": "artifact.schedule",
     "NoCompiler": "artifact.toolchain",
     "BCEWithLogits": "capture.loss",
+    "CTC": "capture.loss",
     "CrossEntropy": "capture.loss",
     "MSE": "capture.loss",
     "Reconstruction": "capture.loss",
@@ -84,6 +85,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CTC",
     "MSE",
     "SGD",
     "Adam",

@@ -123,6 +123,17 @@ class Text(nn.Module):
         return y.index_add(1, x[0], y[:, x[1]]).mean(1)
 
 
+class Spoken(nn.Module):
+    """Classes at every step of a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv1d(3, 5, 3), nn.Conv1d(5, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(torch.relu(self.a(x)))
+
+
 class Live(nn.Module):
     """What is done only while it learns."""
 
@@ -142,7 +153,7 @@ class Case:
 
     model: Callable[[], nn.Module]
     shape: tuple[int, ...]
-    loss: str
+    loss: str | sv.CTC
     optimizer: sv.SGD | sv.Adam | sv.RMSProp
     preprocess: sv.Preprocess | None = None
     accumulate: int = 1
@@ -166,6 +177,7 @@ class Case:
 
 
 CASES = {
+    "spoken": Case(Spoken, (2, 3, 9), sv.CTC(longest=3, zero_infinity=True), sv.SGD(lr=0.01)),
     "live": Case(Live, (3, 3, 8, 8), "cross_entropy", sv.SGD(lr=0.01), norms="live", dropout=3),
     "pictures": Case(
         Pictures,

@@ -702,3 +702,29 @@ def _dropout(whole: bool) -> Maker:
 
 
 MAKERS += [_dropout(True), _dropout(False)]
+
+
+def _ctc(zero_infinity: bool) -> Maker:
+    def make(rng: Rng) -> Case:
+        n, steps, classes, longest = (int(rng.integers(1, k)) for k in (4, 9, 6, 5))
+        blank = int(rng.integers(0, classes + 1))
+        counts = rng.integers(0, longest + 1, n)
+        labels = rng.integers(0, classes, (n, longest))
+        labels += labels >= blank
+        targets = np.where(np.arange(longest) < counts[:, None], labels, blank).astype(np.int32)
+        if not zero_infinity:  # as many steps as any labels need
+            steps = 2 * longest + 1
+
+        def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            logp = x.log_softmax(2).transpose(0, 1)
+            given = (torch.full((n,), steps), torch.from_numpy(counts))
+            return F.ctc_loss(logp, y.long(), *given, blank=blank, zero_infinity=zero_infinity)
+
+        attrs = {"blank": blank, "zero_infinity": zero_infinity}
+        return Case("ctc", (rng.normal(0, 2, (n, steps, classes + 1)), targets), loss, attrs)
+
+    make.__name__ = "ctc_zero_infinity" if zero_infinity else "ctc"
+    return make
+
+
+MAKERS += [_ctc(True), _ctc(False)]

@@ -101,6 +101,41 @@ class Reconstruction:
         return _mean(ir.apply("square", ir.apply("sub", ir.transpose(output, order), target)))
 
 
+@dataclass(frozen=True, slots=True)
+class CTC:
+    """Connectionist temporal classification of logits [N, C, T] over PyTorch's axis 1: ``F.ctc_loss`` of their
+    log-softmax, every step of every sample given, reduction "mean".
+
+    Targets: int32 [N, longest], a sample's labels first, and then the blank. blank: its class.
+    zero_infinity: a sample whose labels need more steps than there are counts for nothing; else its loss is infinite,
+    and a step is refused.
+    """
+
+    longest: int
+    blank: int = 0
+    zero_infinity: bool = False
+
+    def __post_init__(self) -> None:
+        for field, least in (("longest", 1), ("blank", 0)):
+            value = getattr(self, field)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise InvalidInput(f"CTC {field}", value, f"give a whole number >= {least}")
+        if not isinstance(self.zero_infinity, bool):
+            raise InvalidInput("CTC zero_infinity", self.zero_infinity, "give True or False")
+
+    def labels(self, output: ir.Spec, layout: Layout) -> tuple[ir.Spec, Layout]:
+        if len(layout.face) != 3:
+            raise InvalidInput("loss", "ctc", f"the output {layout.face} is not [samples, classes, steps]")
+        if self.blank >= layout.face[1]:
+            raise InvalidInput("CTC blank", self.blank, f"the output has classes 0..{layout.face[1] - 1}")
+        shape = (layout.face[0], self.longest)
+        return ir.Spec(shape, "int32"), Layout.of(shape)
+
+    def of(self, output: ir.Value, layout: Layout, target: ir.Value) -> ir.Value:
+        logits = ir.transpose(output, tuple(layout.perm.index(axis) for axis in (0, 2, 1)))
+        return ir.apply("ctc", logits, target, blank=self.blank, zero_infinity=self.zero_infinity)
+
+
 _BY_NAME: Mapping[str, Loss] = {
     "cross_entropy": CrossEntropy(),
     "mse": MSE(),

@@ -126,6 +126,12 @@ def classes(s: _Step, rows: int, c: int, k: int) -> tuple[ir.Value, ir.Value]:
     return y, ir.apply("cross_entropy", y, s.input("y", rows, dtype="int32"), label_smoothing=0.0)
 
 
+def spoken(s: _Step, steps: int, c: int, longest: int) -> tuple[ir.Value, ir.Value]:
+    """Sequences of classes against their labels: as long as they may be where the labels that are drawn are no blanks."""
+    y = s.input("x", 1, steps, c)
+    return y, ir.apply("ctc", y, s.input("y", 1, longest, dtype="int32"), blank=c - 1, zero_infinity=True)
+
+
 def squares(s: _Step, side: int, c: int) -> tuple[ir.Value, ir.Value]:
     """The mean squared difference of an image."""
     y = s.normed(s.input("x", 1, side, side, c))
@@ -243,6 +249,7 @@ ROWS: tuple[Row, ...] = (
     (moves, (6, 8)), (moves, (8, 4)), (moves, (4, 16)), (moves, (7, 12)),
     (saved, (6, 8)), (saved, (8, 12)), (saved, (4, 24)), (saved, (7, 16)),
     (table, (24, 8, 12)), (table, (16, 16, 8)), (table, (12, 24, 12)), (table, (32, 8, 10)),
+    (spoken, (12, 8, 3)), (spoken, (20, 12, 5)), (spoken, (8, 16, 2)), (spoken, (16, 10, 6)),
     (dropout, (8, 8)), (dropout, (6, 16)), (dropout, (4, 12)), (dropout, (10, 8)),
     (along, (12, 8)), (along, (8, 24)), (along, (16, 12)), (along, (6, 32)),
     *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((6, 8), (4, 12), (8, 10), (5, 9))),
@@ -274,6 +281,7 @@ ROWS: tuple[Row, ...] = (
     (moves, (16, 16)), (moves, (32, 8)), (moves, (8, 64)), (moves, (24, 24)),
     (saved, (16, 16)), (saved, (32, 8)), (saved, (8, 64)), (saved, (24, 24)),
     (table, (128, 32, 64)), (table, (64, 64, 32)), (table, (256, 16, 64)), (table, (96, 32, 48)),
+    (spoken, (40, 32, 12)), (spoken, (64, 24, 16)), (spoken, (50, 29, 20)), (spoken, (32, 48, 8)),
     (dropout, (16, 16)), (dropout, (12, 32)), (dropout, (16, 24)), (dropout, (8, 64)),
     (along, (64, 32)), (along, (128, 16)), (along, (32, 64)), (along, (48, 48)),
     *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((20, 32), (12, 64), (30, 24), (16, 48))),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .. import __version__
-from ..capture.loss import CrossEntropy, Loss
+from ..capture.loss import CTC, CrossEntropy, Loss
 from ..capture.torch_loss import TorchLoss
 from ..emitting.c import Bundle, Description, bundle, write
 from ..errors import InvalidInput
@@ -93,7 +93,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
 
 def _of_classes(loss: Loss) -> bool:
     """Are its targets classes of the output?"""
-    return isinstance(loss, CrossEntropy) or (isinstance(loss, TorchLoss) and loss.classes)
+    return isinstance(loss, CrossEntropy | CTC) or (isinstance(loss, TorchLoss) and loss.classes)
 
 
 def compile(plan: Plan, *, cache: str | Path | None = None, storage: str | Path | None = None) -> HostSession:

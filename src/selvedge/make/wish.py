@@ -16,7 +16,7 @@ from ..artifact.name import checked_name
 from ..artifact.preprocess import Preprocess
 from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
 from ..capture import Captured, Programs, capture, programs, select
-from ..capture.loss import MSE, BCEWithLogits, CrossEntropy, Loss, Reconstruction
+from ..capture.loss import CTC, MSE, BCEWithLogits, CrossEntropy, Loss, Reconstruction
 from ..capture.loss import loss as loss_by_name
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..capture.reading import checked
@@ -30,7 +30,7 @@ from ..planning.arrange import Draft
 from ..planning.trade import DEFAULT, Trade
 from .batch import batched, divided
 
-LOSS_VALUES = (CrossEntropy, MSE, BCEWithLogits, Reconstruction, TorchLoss)
+LOSS_VALUES = (CrossEntropy, CTC, MSE, BCEWithLogits, Reconstruction, TorchLoss)
 
 
 @dataclass(frozen=True, slots=True)

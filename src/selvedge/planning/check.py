@@ -28,6 +28,7 @@ MAY_ALIAS = {
     "normalize": {(0, 0)},
     "normalize_grad": {(0, 0)},
     "cross_entropy_grad": {(0, 0)},
+    "ctc": {(1, 0)},
 }
 PAGES = ("page_out", "page_in")
 MOVES = ("copy", *PAGES)

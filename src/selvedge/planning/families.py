@@ -180,6 +180,14 @@ def _cross_entropy_grad(node: Node, machine: Machine) -> Native:
     return Native("cross_entropy_grad", (0, 1, 2), params, inplace=((0, 0),))
 
 
+def _ctc(node: Node, machine: Machine) -> Native:
+    n, steps, classes = node.inputs[0].shape
+    params = {"n": n, "steps": steps, "classes": classes, "longest": node.inputs[1].shape[1]}
+    params |= {"blank": node.attrs["blank"], "zero": int(node.attrs["zero_infinity"])}
+    scratch = native_scratch("ctc", params, machine.lanes)
+    return Native("ctc", (0, 1), params, scratch=scratch, inplace=((1, 0),))
+
+
 # -- saved activations made small ------------------------------------------------------------------------------------
 
 
@@ -317,6 +325,7 @@ TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     "normalize_grad": _normalize_grad,
     "cross_entropy": _cross_entropy,
     "cross_entropy_grad": _cross_entropy_grad,
+    "ctc": _ctc,
     "pack_mask": _pack_mask,
     "quantize_channels": _quantize_channels,
     "transpose": _transpose,

@@ -95,6 +95,11 @@ def _cross_entropy_grad(p: Params) -> Extents:
     return (logits, Extent(p["rows"], LABEL), Extent(1)), (logits,)
 
 
+def _ctc(p: Params) -> Extents:
+    logits = Extent(p["n"] * p["steps"] * p["classes"])
+    return (logits, Extent(p["n"] * p["longest"], LABEL)), (Extent(1), logits)
+
+
 def _normalize(p: Params) -> Extents:
     x = prod(p[key] for key in "abgd")
     return _reals((x,), (x, p["a"] * p["g"]))
@@ -210,6 +215,7 @@ TABLE: dict[str, Callable[[Params], Extents]] = {
     "log_softmax_grad": _rows(2),
     "cross_entropy": _cross_entropy,
     "cross_entropy_grad": _cross_entropy_grad,
+    "ctc": _ctc,
     "normalize": _normalize,
     "normalize_grad": _normalize_grad,
     "pack_mask": _pack_mask,

@@ -15,6 +15,8 @@ def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
     ``sv_conv2d_input_grad_scratch``."""
     if family in STATES:
         return STATES[family] * params["hidden"]
+    if family == "ctc":
+        return (params["steps"] + 1) * (2 * params["longest"] + 1) + params["steps"]
     if family not in ("conv2d_input_grad", "conv2d_input_grad_onto"):
         return 0
     kh, kw = params["kh"], params["kw"]

@@ -253,6 +253,16 @@ FAMILIES: dict[str, Row] = {
             f"{a.params['n']}, {number(a.params['smoothing'])});"
         ],
     ),
+    "ctc": Row(
+        "ctc.h",
+        lambda a: [
+            f"for (int32_t i = 0; i < {a.params['n'] * a.params['longest']}; i++) "
+            f"if ({a.reads[1]}[i] >= {a.params['classes']}) return SELVEDGE_BAD_LABEL;",
+            f"sv_ctc({a.writes[0]}, {a.writes[1]}, {a.reads[0]}, {a.reads[1]}, "
+            + ", ".join(str(a.params[k]) for k in ("n", "steps", "classes", "longest", "blank", "zero"))
+            + f", {a.scratch});",
+        ],
+    ),
     "normalize": Row(
         "normalize.h",
         lambda a: [

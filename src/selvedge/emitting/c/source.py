@@ -202,7 +202,7 @@ def _function(p: Program, kernel: Kernel) -> str:
 
 
 def _may_fail(kernel: Kernel) -> bool:
-    return kernel.family in ("cross_entropy", "take", "scatter_add", "scatter_onto")
+    return kernel.family in ("cross_entropy", "ctc", "take", "scatter_add", "scatter_onto")
 
 
 def _pointer(plan: Arrangement, p: Program, instance: int, written: bool) -> tuple[str, str]:

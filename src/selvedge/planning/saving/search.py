@@ -28,7 +28,7 @@ DEPTH = 40  # kernels run again for one value
 WAYS = ("again", "mixed", "keep")
 SMALL, TINY = 8, 256  # a value of an eighth of what is let go may be worth keeping; of less than this always is
 CRUMB = 2048  # parts of the limit: letting a value smaller than one of them go takes many moves to matter
-ONCE = frozenset(("cross_entropy",))  # it checks the labels
+ONCE = frozenset(("cross_entropy", "ctc"))  # they check the labels
 
 
 @dataclass(frozen=True, slots=True)
