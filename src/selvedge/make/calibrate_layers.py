@@ -127,7 +127,7 @@ def classes(s: _Step, rows: int, c: int, k: int) -> tuple[ir.Value, ir.Value]:
 
 
 def spoken(s: _Step, steps: int, c: int, longest: int) -> tuple[ir.Value, ir.Value]:
-    """Sequences of classes against their labels: as long as they may be where the labels that are drawn are no blanks."""
+    """Sequences of classes against their labels, none of which is the blank."""
     y = s.input("x", 1, steps, c)
     return y, ir.apply("ctc", y, s.input("y", 1, longest, dtype="int32"), blank=c - 1, zero_infinity=True)
 
