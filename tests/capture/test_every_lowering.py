@@ -21,7 +21,6 @@ from .parity import Wrapped
 
 # What the table has in order to refuse it by name, and what is gone in eval mode.
 REFUSED = {"aten.item.default", "aten._local_scalar_dense.default", "aten.nonzero.default", "aten.bernoulli.default"}
-REFUSED |= {"aten.detach.default"}
 REFUSED |= {"aten.dropout.default", "aten.feature_dropout.default", "aten.alpha_dropout.default"}
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
+from selvedge.capture import capture
+from selvedge.errors import NotSupported
 
 from .parity import Function, Wrapped, agree
 
@@ -48,6 +52,7 @@ IMAGES: dict[str, Function] = {
     "raw pads": lambda x: aten.reflection_pad2d(x, [1, 2, 3, 0]) * aten.replication_pad2d(x, [3, 0, 1, 2]),
     # resampling
     "nearest": lambda x: _resized(x, "nearest"),
+    "nearest by almost 1 and 2": lambda x: F.interpolate(x, scale_factor=(1.1, 2.1)) * 2,
     "nearest-exact": lambda x: _resized(x, "nearest-exact"),
     "bilinear": lambda x: _resized(x, "bilinear"),
     "bilinear at corners": lambda x: _resized(x, "bilinear", align_corners=True),
@@ -131,3 +136,15 @@ def test_functions_along_axes(name: str) -> None:
 @pytest.mark.parametrize("name", VOLUMES)
 def test_functions_of_volumes(name: str) -> None:
     agree(Wrapped(VOLUMES[name], 4), torch.randn(2, 3, 4, 5, 4))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 4, 5, 5)])
+def test_where_pytorchs_gradient_is_not_that_of_its_own_function_it_is_refused(shape: tuple[int, ...]) -> None:
+    """Of a factor of 2.1, five places become ten; PyTorch's backward takes them for a factor of 2."""
+    x = torch.randn(shape).requires_grad_()
+    up = nn.Upsample(scale_factor=(1.0,) * (len(shape) - 3) + (2.1,))
+    y = up(x)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert not torch.allclose((gradient * x).sum(), y.sum())  # of a linear function they are equal
+    with pytest.raises(NotSupported, match=r"a factor of 2\.1; give the size instead"):
+        capture(nn.Sequential(nn.Conv1d(3, 3, 1) if len(shape) == 3 else nn.Conv3d(3, 3, 1), up).eval(), x.detach())
