@@ -146,6 +146,18 @@ def test_the_least_is_no_more_than_the_plain_plan_where_masks_do_not_pay() -> No
     assert arena(sv.Trade(recompute=False, least=True)) <= arena(PLAIN)
 
 
+@pytest.mark.parametrize(("batch", "channels", "side"), [(4, 2, 3), (1, 1, 6), (2, 1, 5)])
+def test_a_budget_below_the_plain_plan_is_kept_without_masks_where_they_do_not_pay(
+    batch: int, channels: int, side: int
+) -> None:
+    body = (torch.nn.Conv2d(1, channels, 1), torch.nn.BatchNorm2d(channels), torch.nn.ReLU(), _Averaged())
+    net = torch.nn.Sequential(*body, torch.nn.Linear(channels, 4), torch.nn.Linear(4, 3)).eval()
+    x = torch.zeros(batch, 1, side, side)
+    least = sv.plan(net, x, device=PAGED, trade=sv.Trade(least=True)).arena_bytes
+    assert least < sv.plan(net, x, device=PAGED, trade=PLAIN).arena_bytes
+    assert sv.plan(net, x, device=PAGED, budget=f"ram={least}").arena_bytes <= least
+
+
 def test_a_budget_may_ask_for_what_the_least_reaches() -> None:
     """The norm's kernel leaves out what nothing reads when it runs again, so that the program is smaller than its
     sequence of kernels."""
