@@ -173,6 +173,26 @@ def test_a_budget_may_ask_for_what_the_least_reaches() -> None:
     assert again.arena_bytes <= least.arena_bytes
 
 
+@pytest.mark.parametrize("share", [0.6, 0.75, 0.9])
+def test_a_budget_may_ask_for_the_time_that_its_plan_takes(share: float) -> None:
+    """The search passes through sequences that take longer than the one that it ends in."""
+    torch.manual_seed(0)
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in ((3, 8), (8, 8), (8, 12)):
+        layers += [torch.nn.Conv2d(inputs, outputs, 3, 1, 1), torch.nn.BatchNorm2d(outputs), torch.nn.Hardswish()]
+    model = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(12 * 64, 5)).eval()
+    x = torch.randn(1, 3, 8, 8)
+    plain = sv.plan(model, x, device=PAGED, trade=PLAIN)
+    ram = int(plain.persistent_bytes + share * plain.transient_bytes)
+    made = sv.plan(model, x, device=PAGED, budget=f"ram={ram}")
+    seconds = made.cost.seconds
+    assert seconds is not None
+    timely = sv.plan(model, x, device=PAGED, budget=sv.Budget(ram, latency_s=seconds))
+    assert timely.arena_bytes <= ram
+    assert timely.cost.seconds is not None
+    assert timely.cost.seconds <= seconds
+
+
 def test_without_storage_nothing_is_paged() -> None:
     with pytest.raises(sv.InvalidInput, match=r"trade page is on any, which has no storage: give its profile"):
         zoo("resnet8", "folded", sv.Trade(page=True), sv.Device(name="any", ram="1GiB", flash="1GiB"))
