@@ -74,9 +74,7 @@ def _bytes(program: Program) -> int:
 CHEAP = 1.1  # times what the plain program takes: a way that keeps the room for that is taken without a look at others
 
 
-def _until_cheap(
-    plain: Program, room: int, trade: Trade, site: Site, found: Iterator[Program]
-) -> Iterator[Program]:
+def _until_cheap(plain: Program, room: int, trade: Trade, site: Site, found: Iterator[Program]) -> Iterator[Program]:
     """``found``, up to the first that keeps the room, and its time, for little; where there are no figures, at all."""
     for program in found:
         yield program
