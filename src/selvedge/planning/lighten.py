@@ -46,13 +46,16 @@ def programs(
             made[name] = min((whole, *_lighter(whole, graphs[name], low, site, trade, 0, cuts)), key=_bytes)
             room = made[name].transient_bytes
         elif room is not None and room < whole.transient_bytes and (trade.least or ends(low) <= room):
-            args = graphs[name], low, site, trade, room, cuts
-            found = list(_until_cheap(whole, room, trade, site, _lighter(whole, *args)))
+            found = list(
+                _until_cheap(whole, room, trade, site, _lighter(whole, graphs[name], low, site, trade, room, cuts))
+            )
             kept = [p for p in found if p.transient_bytes <= room]
             if site.latency < inf and not any(_timely(p, site) for p in kept):
                 # A search with more time in hand may end in what needs less of it.
-                args = graphs[name], low, replace(site, latency=inf), trade, room, cuts
-                more = _until_cheap(whole, room, trade, site, _lighter(whole, *args))
+                idle = replace(site, latency=inf)
+                more = _until_cheap(
+                    whole, room, trade, site, _lighter(whole, graphs[name], low, idle, trade, room, cuts)
+                )
                 kept += [p for p in more if p.transient_bytes <= room and _timely(p, site)]
             if kept:
                 made[name] = min(kept, key=lambda p: (not _timely(p, site), _spent(p, trade)))
