@@ -1,4 +1,4 @@
-"""``python -m benchmarks.personal [--seeds N] [--owners N] [--out FILE]``: a character model's ten owners, as a table."""
+"""``python -m benchmarks.personal [--seeds N] [--owners N] [--out FILE]``: ten owners, as a table."""
 
 from __future__ import annotations
 

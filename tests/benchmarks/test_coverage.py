@@ -1,20 +1,51 @@
-"""Coverage of torch.nn: every module has an entry or a reason, and draws agree with autograd or are refused."""
+"""The coverage table: what it says is what the entries are, and a draw of each agrees with autograd or is refused."""
 
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 import torch
 from torch import nn
 
-from benchmarks.coverage.__main__ import DRAWS
+from benchmarks.coverage.__main__ import DRAWS, PAGE
 from benchmarks.coverage.draw import Entry
-from benchmarks.coverage.page import ENTRIES, WITHOUT, Row
+from benchmarks.coverage.page import ENTRIES, WITHOUT, Row, page
 from benchmarks.coverage.run import drawn
 
 BLOCKS = 8
 SEEDS = range(DRAWS) if os.environ.get("SELVEDGE_FULL") == "1" else range(1)
+LINE = re.compile(r"\| `([^`]+)` \| (\d+) \| (\d+|-) \| (.*) \|")
+
+
+def _written() -> dict[str, Row]:
+    found = (LINE.fullmatch(line) for line in PAGE.read_text().splitlines())
+    return {
+        m[1]: Row(int(m[2]), 0 if m[3] == "-" else int(m[3]), "" if m[4] == "-" else m[4])
+        for m in found
+        if m is not None
+    }
+
+
+def _draws(rows: dict[str, Row]) -> int:
+    """Of each entry."""
+    first = next(iter(rows.values()))
+    return first.agreed + first.refused
+
+
+def test_the_page_is_of_these_entries() -> None:
+    rows = _written()
+    assert list(rows) == [entry.name for entry in ENTRIES], "python -m benchmarks.coverage"
+    assert PAGE.read_text() == page(rows, _draws(rows))
+
+
+def test_the_page_keeps_its_promise() -> None:
+    written = _written()
+    rows, draws = written.values(), _draws(written)
+    assert all(row.agreed + row.refused == draws for row in rows)
+    assert sum(row.agreed > 0 for row in rows) >= 150
+    assert sum(row.refused for row in rows) <= 0.1 * draws * len(rows)
 
 
 def test_every_module_has_an_entry_or_a_reason() -> None:

@@ -67,6 +67,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "a step in half the bytes": "benchmarks/prove_lighter.py",
         "demo, five seeds": "benchmarks/prove_demo.py",
         "what to update, four transfers": "benchmarks/prove_auto.py",
+        "a character model's ten owners": "benchmarks/prove_personal.py",
         "every zoo model at its bound": "benchmarks/prove_zoo.py",
         "the backward by channels": "tests/planning/test_channels.py",
     }

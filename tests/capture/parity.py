@@ -1,16 +1,19 @@
-"""Run captured graphs in the interpreter, with arrays as PyTorch sees them."""
+"""Run captured graphs in the interpreter, with arrays as PyTorch sees them, and hold them against PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from selvedge import ir
-from selvedge.capture import Captured, Loss, gradients, loss
+from selvedge.capture import Captured, Loss, capture, gradients, loss
 
 Arrays = dict[str, np.ndarray]
+Function = Callable[[torch.Tensor], torch.Tensor]
 
 
 def stored_inputs(captured: Captured, *xs: torch.Tensor) -> Arrays:
@@ -48,3 +51,33 @@ def parameter_gradients(
 def restored(captured: Captured, arrays: Mapping[str, np.ndarray]) -> Arrays:
     """Arrays stored like their parameters, in PyTorch's layout."""
     return {name: captured.layout(name).restore(array) for name, array in arrays.items()}
+
+
+class Wrapped(nn.Module):
+    """A function of x * w + b: its gradients say whether the function's gradient is right."""
+
+    def __init__(self, function: Function, channels: int) -> None:
+        super().__init__()
+        self.function = function
+        self.w = nn.Parameter(torch.rand(channels, 1, 1) + 0.5)
+        self.b = nn.Parameter(torch.randn(channels, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x * self.w + self.b)
+
+
+def agree(model: nn.Module, x: torch.Tensor, tolerance: float = 1e-9) -> None:
+    """Assert PyTorch's value and gradients of ``model``, in float64."""
+    model = model.double().eval()
+    x = x.double()
+    captured = capture(model, x)
+    expected = model(x)
+    got = predict(captured, x)["output"]
+    np.testing.assert_allclose(got, expected.detach().numpy(), rtol=tolerance, atol=tolerance)
+    target = torch.randn(expected.shape, dtype=torch.float64)
+    found = parameter_gradients(captured, x, target.numpy(), "mse")
+    F.mse_loss(expected, target).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            zero = np.zeros(parameter.shape)
+            np.testing.assert_allclose(found.get(name, zero), parameter.grad.numpy(), rtol=tolerance, atol=tolerance)

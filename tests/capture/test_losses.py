@@ -95,7 +95,11 @@ def test_an_unused_parameter_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: loss("hinge"), "loss is 'hinge': give one of cross_entropy, mse, bce_with_logits, reconstruction"),
+        (
+            lambda: loss("hinges"),
+            "loss is 'hinges': give one of cross_entropy, mse, bce_with_logits, reconstruction, l1, smooth_l1, huber, "
+            "kl, hinge, soft_margin, multi_margin, focal, poisson, cosine, triplet",
+        ),
         (lambda: CrossEntropy(2.0), "label_smoothing is 2.0: it must lie in 0..1"),
     ],
 )

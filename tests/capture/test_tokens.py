@@ -43,6 +43,7 @@ LOOKUPS: dict[str, Forward] = {
     "scatter": lambda w, i: w.scatter(1, i.T.repeat(2, 1)[:6], 0.5),
     "scatter_add": lambda w, i: w.scatter_add(0, i[:, :1].repeat(1, 5), 2 * w[:2]),
     "index_add": lambda w, i: w.index_add(0, i[0], w[:3], alpha=0.5),
+    "one_hot": lambda w, i: F.one_hot(i.long(), 6).to(w.dtype) @ w,
     "mask": lambda w, i: w[i] * (i != 1)[..., None],
     "bands": lambda w, i: torch.where((i > 1) & (i <= 4), w[i].sum(-1), 0.0),
 }

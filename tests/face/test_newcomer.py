@@ -217,8 +217,10 @@ def test_the_zoo_has_figures_of_recurrent_models(user: Path) -> None:
     assert (row["dtype"], row["input"], row["classes"]) == ("int32", [4], 96)
     shown = lines(user, "zoo", "zoo:char_gru", "deep_autoencoder?norm=none")
     assert max(map(len, shown)) <= 120
-    assert re.fullmatch(r"char_gru +64 +77,664 +4,718,592 +[\d.]+ KiB +[\d.]+ [KM]iB *.*", shown[1])
-    assert re.fullmatch(r"deep_autoencoder\?norm=none +640 +265,864 +264,192 +[\d.]+ KiB +1 MiB  norm", shown[2])
+    assert re.fullmatch(r"char_gru +64 +77,664 +4,718,592 +[\d.]+ KiB +[\d.]+ [KM]iB  classes, .*", shown[1])
+    assert re.fullmatch(f"{' ' * shown[1].index('classes')}[a-z, ]+", shown[2])  # its options go on below
+    assert shown[1].rpartition("  ")[2] + " " + shown[2].strip() == "classes, embedding, hidden, layers, length"
+    assert re.fullmatch(r"deep_autoencoder\?norm=none +640 +265,864 +264,192 +[\d.]+ KiB +1 MiB  norm", shown[3])
 
 
 # doctor

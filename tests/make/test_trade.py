@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -143,6 +144,53 @@ def test_the_least_is_no_more_than_the_plain_plan_where_masks_do_not_pay() -> No
         return sv.plan(net, torch.zeros(2, 1, 3, 3), device=PAGED, trade=trade).arena_bytes
 
     assert arena(sv.Trade(recompute=False, least=True)) <= arena(PLAIN)
+
+
+@pytest.mark.parametrize(("batch", "channels", "side"), [(4, 2, 3), (1, 1, 6), (2, 1, 5)])
+def test_a_budget_below_the_plain_plan_is_kept_without_masks_where_they_do_not_pay(
+    batch: int, channels: int, side: int
+) -> None:
+    body = (torch.nn.Conv2d(1, channels, 1), torch.nn.BatchNorm2d(channels), torch.nn.ReLU(), _Averaged())
+    net = torch.nn.Sequential(*body, torch.nn.Linear(channels, 4), torch.nn.Linear(4, 3)).eval()
+    x = torch.zeros(batch, 1, side, side)
+    least = sv.plan(net, x, device=PAGED, trade=sv.Trade(least=True)).arena_bytes
+    assert least < sv.plan(net, x, device=PAGED, trade=PLAIN).arena_bytes
+    assert sv.plan(net, x, device=PAGED, budget=f"ram={least}").arena_bytes <= least
+
+
+def test_a_budget_may_ask_for_what_the_least_reaches() -> None:
+    """The norm's kernel leaves out what nothing reads when it runs again, so that the program is smaller than its
+    sequence of kernels."""
+    torch.manual_seed(0)
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in ((3, 4), (4, 4), (4, 10)):
+        norm = torch.nn.InstanceNorm2d(outputs, affine=True)
+        layers += [torch.nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False), norm, torch.nn.Hardswish()]
+    model = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(10, 5))
+    x, trade = torch.randn(1, 3, 16, 16), sv.Trade(slowdown=6, channels=False)
+    least = sv.plan(model, x, device=oracle.WIDE, trade=replace(trade, least=True))
+    again = sv.plan(model, x, device=oracle.WIDE, trade=trade, budget=f"ram={least.arena_bytes}")
+    assert again.arena_bytes <= least.arena_bytes
+
+
+@pytest.mark.parametrize("share", [0.6, 0.75, 0.9])
+def test_a_budget_may_ask_for_the_time_that_its_plan_takes(share: float) -> None:
+    """The search passes through sequences that take longer than the one that it ends in."""
+    torch.manual_seed(0)
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in ((3, 8), (8, 8), (8, 12)):
+        layers += [torch.nn.Conv2d(inputs, outputs, 3, 1, 1), torch.nn.BatchNorm2d(outputs), torch.nn.Hardswish()]
+    model = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(12 * 64, 5)).eval()
+    x = torch.randn(1, 3, 8, 8)
+    plain = sv.plan(model, x, device=PAGED, trade=PLAIN)
+    ram = int(plain.persistent_bytes + share * plain.transient_bytes)
+    made = sv.plan(model, x, device=PAGED, budget=f"ram={ram}")
+    seconds = made.cost.seconds
+    assert seconds is not None
+    timely = sv.plan(model, x, device=PAGED, budget=sv.Budget(ram, latency_s=seconds))
+    assert timely.arena_bytes <= ram
+    assert timely.cost.seconds is not None
+    assert timely.cost.seconds <= seconds
 
 
 def test_without_storage_nothing_is_paged() -> None:

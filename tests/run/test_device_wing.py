@@ -47,7 +47,7 @@ for name in selvedge.__all__:
 # What plans or describes training; the rest belongs to the device.
 HOST = {
     "Adam", "BCEWithLogits", "CrossEntropy", "MSE", "Plan", "RMSProp", "Reconstruction", "SGD", "compile", "emit",
-    "Sweep", "contribution", "measured", "plan", "sweep",
+    "Sweep", "TorchLoss", "contribution", "measured", "plan", "sweep",
 }  # fmt: skip
 
 

@@ -278,7 +278,8 @@ class _Walk:
         limit = self._attempts.wish.budget.ram
         made = self._attempts.plan(terms, room)
         if made is not None and made.arena_bytes <= limit < room:  # it came out below what the budget leaves anyway
-            made = self._attempts.plan(terms, limit) or made
+            within = self._attempts.plan(terms, limit)
+            made = made if within is None or within.arena_bytes > limit else within
         if made is not None and made.arena_bytes <= room:
             return made
         del self._plain[terms]  # a smaller room is harder still

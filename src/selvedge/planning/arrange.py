@@ -135,7 +135,8 @@ class Draft:
         if smaller is not self:
             small = smaller.arranged(choices, room=room, latency=latency, trade=trade)
             # A mask lives as long as what it stands for, and beside it for a while: not every peak is lower with one.
-            if not trade.least or small.memory.transient <= max(p.transient_bytes for p in self.plain.values()):
+            kept = not trade.least and (room is None or small.memory.arena <= room)
+            if kept or small.memory.transient <= max(p.transient_bytes for p in self.plain.values()):
                 return small
             exact = replace(trade, masks=False, int8_activations=False)
             return self.arranged(choices, room=room, latency=latency, trade=exact)

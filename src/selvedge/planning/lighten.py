@@ -46,10 +46,19 @@ def programs(
             made[name] = min((whole, *_lighter(whole, graphs[name], low, site, trade, 0, cuts)), key=_bytes)
             room = made[name].transient_bytes
         elif room is not None and room < whole.transient_bytes and (trade.least or ends(low) <= room):
-            found = list(_until_cheap(whole, room, trade, _lighter(whole, graphs[name], low, site, trade, room, cuts)))
+            found = list(
+                _until_cheap(whole, room, trade, site, _lighter(whole, graphs[name], low, site, trade, room, cuts))
+            )
             kept = [p for p in found if p.transient_bytes <= room]
+            if site.latency < inf and not any(_timely(p, site) for p in kept):
+                # A search with more time in hand may end in what needs less of it.
+                idle = replace(site, latency=inf)
+                more = _until_cheap(
+                    whole, room, trade, site, _lighter(whole, graphs[name], low, idle, trade, room, cuts)
+                )
+                kept += [p for p in more if p.transient_bytes <= room and _timely(p, site)]
             if kept:
-                made[name] = min(kept, key=lambda p: _spent(p, trade))
+                made[name] = min(kept, key=lambda p: (not _timely(p, site), _spent(p, trade)))
             elif trade.least:
                 made[name] = min((whole, *found), key=_bytes)
     return made
@@ -68,12 +77,18 @@ def _bytes(program: Program) -> int:
 CHEAP = 1.1  # times what the plain program takes: a way that keeps the room for that is taken without a look at others
 
 
-def _until_cheap(plain: Program, room: int, trade: Trade, found: Iterator[Program]) -> Iterator[Program]:
-    """``found``, up to the first that keeps the room for little; where there are no figures, at all."""
+def _until_cheap(plain: Program, room: int, trade: Trade, site: Site, found: Iterator[Program]) -> Iterator[Program]:
+    """``found``, up to the first that keeps the room, and its time, for little; where there are no figures, at all."""
     for program in found:
         yield program
-        if program.transient_bytes <= room and _spent(program, trade) <= CHEAP * _spent(plain, trade):
+        kept = program.transient_bytes <= room and _timely(program, site)
+        if kept and _spent(program, trade) <= CHEAP * _spent(plain, trade):
             return
+
+
+def _timely(program: Program, site: Site) -> bool:
+    """Does it keep the latency, as far as that can be said?"""
+    return program.seconds is None or program.seconds <= site.latency
 
 
 def _spent(program: Program, trade: Trade) -> float:

@@ -20,8 +20,13 @@ def operand(call: Call, value: Operand, like: Tensor) -> Tensor:
 
 def floating(call: Call, x: Tensor, dtype: str) -> Tensor:
     """``x``, converted to the float ``dtype`` if it holds integers or bools, or is a constant of less precision or made
-    of bools."""
+    of bools, as a choice between constants is too."""
     node = x.value.node
+    if node.op == "where" and (x.value.dtype, dtype) == ("float32", "float64"):
+        choices = node.inputs[1:]
+        if all(c.node.op == "constant" for c in choices):
+            wide = (ir.constant(c.node.attrs["value"], dtype) for c in choices)
+            return x.like(call.apply("where", node.inputs[0], *wide))
     if node.op == "convert" and node.inputs[0].dtype == "bool" and x.value.dtype != dtype:
         return x.like(call.apply("convert", node.inputs[0], dtype=dtype))
     if x.value.dtype == dtype or (x.value.spec.is_float and (node.op, dtype) != ("constant", "float64")):

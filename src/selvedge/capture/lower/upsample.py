@@ -17,13 +17,18 @@ Line = Callable[[torch.Tensor, int, bool, float | None], torch.Tensor]  # [1, n,
 aten: Any = torch.ops.aten
 
 
+def _nearest2d(x: torch.Tensor, count: int, align: bool, scale: float | None) -> torch.Tensor:
+    made: torch.Tensor = aten.upsample_nearest2d(x.unsqueeze(-1), [count, 1], scale, None)
+    return made.squeeze(-1)
+
+
 def _cubic(x: torch.Tensor, count: int, align: bool, scale: float | None) -> torch.Tensor:
     made: torch.Tensor = aten.upsample_bicubic2d(x.unsqueeze(-1), [count, 1], align, scale, None)
     return made.squeeze(-1)
 
 
 _LINES: dict[str, Line] = {
-    "nearest": lambda x, count, align, scale: aten.upsample_nearest1d(x, [count], scale),
+    "nearest": _nearest2d,
     "exact": lambda x, count, align, scale: aten._upsample_nearest_exact1d(x, [count], scale),
     "linear": lambda x, count, align, scale: aten.upsample_linear1d(x, [count], align, scale),
     "cubic": _cubic,
@@ -33,7 +38,12 @@ _LINES: dict[str, Line] = {
 def _axis(call: Call, x: Tensor, dim: int, count: int, kind: str, align: bool, scale: float | None) -> Tensor:
     """The weights of each new element are what PyTorch makes of the unit vectors."""
     dtype = torch.float64 if x.value.dtype == "float64" else torch.float32
-    matrix = _LINES[kind](torch.eye(x.shape[dim], dtype=dtype)[None], count, align, scale)[0].T.numpy()
+    unit = torch.eye(x.shape[dim], dtype=dtype)[None]
+    matrix = _LINES[kind](unit, count, align, scale)[0].T.numpy()
+    if kind == "nearest" and x.rank != 4:
+        # PyTorch's backward takes the places of images, where equal and doubled sizes go before the factor.
+        same = np.array_equal(aten.upsample_nearest1d(unit, [count], scale)[0].T.numpy(), matrix)
+        call.require(same, f"PyTorch's own gradient is not that of a factor of {scale}; give the size instead")
     owner, index = np.nonzero(matrix)
     starts = np.searchsorted(owner, np.arange(count + 1))
     weights = matrix[owner, index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ from . import options
 
 if TYPE_CHECKING:
     from ..model import NamedModel
+
+WIDTH = 120  # of the table; options go on below
 
 
 def command(
@@ -98,5 +101,7 @@ def _table(found: list[dict[str, Any]]) -> list[str]:
             lines.append(f"{head}  not yet: {', '.join(f['missing'])}")
             continue
         run, train = format_bytes(f["arena_run_bytes"]), format_bytes(f["arena_train_bytes"])
-        lines.append(f"{head}{f['macs']:>15,}{run:>12}{train:>11}  {', '.join(f['options'])}")
+        row = f"{head}{f['macs']:>15,}{run:>12}{train:>11}  "
+        options = wrap(", ".join(f["options"]), max(24, WIDTH - len(row))) or [""]
+        lines += [(row if i == 0 else " " * len(row)) + part for i, part in enumerate(options)]
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..bound import bound_of_any_order
+from ..bound import bound_of_any_order, bound_of_order
 from ..kernel import ARENA, Kernel, Lowered
 from ..order import shared_bytes
 from ..search import lowest_peak
@@ -46,7 +46,8 @@ def _within(search: Search, sequence: Sequence[int], limit: int, most: float) ->
     found = search.below(sequence, limit, most)
     if found is None and len(sequence) <= SMALL:  # by more ways than one, and as far down as they lead
         least = _least(search, sequence, most)
-        found = least if search.peak(least) <= limit else None
+        # Where the program leaves out results that nothing reads, it needs less than its sequence.
+        found = least if bound_of_order(*expand(search.low, search.facts.kernels, least)) <= limit else None
     if found is not None:
         found = search.lean(found, limit, sequence)
     best = _exact(search, found or sequence, limit, most)
