@@ -60,33 +60,49 @@ SV_FN void sv_log_softmax_grad(real *dx, const real *dy, const real *y, int32_t 
     }
 }
 
-/* logits (rows, n), labels (rows) in [0, n) -> loss (), probs (rows, n) = softmax(logits).
- * loss = mean over rows of -(1 - smoothing) * log p[label] - smoothing * mean(log p). probs may alias logits. */
+#define SV_IGNORED (-100) /* the label of a row that does not count: PyTorch's ignore_index */
+
+SV_FN int32_t sv_counted(const int32_t *labels, int32_t rows)
+{
+    int32_t count = 0;
+    for (int32_t r = 0; r < rows; r++) count += labels[r] != SV_IGNORED;
+    return count;
+}
+
+/* logits (rows, n), labels (rows) in [0, n) or SV_IGNORED -> loss (), probs (rows, n) = softmax(logits).
+ * loss = mean over rows that count of -(1 - smoothing) * log p[label] - smoothing * mean(log p); of none, NaN. probs may
+ * alias logits. */
 SV_FN void sv_cross_entropy(real *loss, real *probs, const real *logits, const int32_t *labels, int32_t rows, int32_t n,
                             real smoothing)
 {
     real total = 0;
     for (int32_t r = 0; r < rows; r++, probs += n, logits += n) {
         const real max = sv_row_max(logits, n);
-        real row = -((real)1 - smoothing) * (logits[labels[r]] - max);
+        const int counts = labels[r] != SV_IGNORED;
+        real row = counts ? -((real)1 - smoothing) * (logits[labels[r]] - max) : (real)0;
         if (smoothing > 0) {
             real sum = 0;
             for (int32_t i = 0; i < n; i++) sum += logits[i] - max;
             row -= smoothing * (sum / (real)n);
         }
         const real sum = sv_row_exp(probs, logits, n, max), scale = (real)1 / sum;
-        total += row + sv_log(sum);
+        if (counts) total += row + sv_log(sum);
         for (int32_t i = 0; i < n; i++) probs[i] *= scale;
     }
-    *loss = total / (real)rows;
+    *loss = total / (real)sv_counted(labels, rows);
 }
 
-/* dx = dloss / rows * (probs - (1 - smoothing) * onehot(label) - smoothing / n); dx may alias probs. */
+/* dx = dloss / rows * (probs - (1 - smoothing) * onehot(label) - smoothing / n), of rows that count; else 0. dx may alias
+ * probs. */
 SV_FN void sv_cross_entropy_grad(real *dx, const real *probs, const int32_t *labels, const real *dloss, int32_t rows,
                                  int32_t n, real smoothing)
 {
-    const real scale = *dloss / (real)rows, each = smoothing / (real)n;
+    const real scale = *dloss / (real)sv_counted(labels, rows), each = smoothing / (real)n;
     for (int32_t r = 0; r < rows; r++, dx += n, probs += n) {
+        if (labels[r] == SV_IGNORED) {
+            memset(dx, 0, (size_t)n * sizeof(real));
+            continue;
+        }
         for (int32_t i = 0; i < n; i++) dx[i] = scale * (probs[i] - each);
         dx[labels[r]] -= scale * ((real)1 - smoothing);
     }

@@ -561,6 +561,7 @@ def normalize(rng: Rng) -> Case:
 def cross_entropy(rng: Rng) -> Case:
     logits = rng.normal(0, 3, (int(rng.integers(1, 5)), int(rng.integers(2, 6))))
     labels = rng.integers(0, logits.shape[1], logits.shape[0]).astype(np.int32)
+    labels[1:][rng.random(len(labels) - 1) < 0.3] = -100  # PyTorch's ignore_index
     smoothing = float(rng.choice([0.0, 0.1]))
 
     def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

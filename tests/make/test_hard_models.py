@@ -160,3 +160,34 @@ def test_labels_of_dense_outputs_are_counted_on_the_axis_of_classes() -> None:
     with pytest.raises(sv.InvalidInput, match=r"labels must lie in 0\.\.2"):
         session.step(torch.randn(2, 5), np.array([[0, 3], [1, 2]]))
     assert sv.measured(plan).faults == ()
+
+
+def test_what_is_padding_does_not_count() -> None:
+    """Sentences of different length, each filled up to the longest: as PyTorch with ignore_index."""
+    torch.manual_seed(0)
+
+    class Tagger(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru, self.fc = nn.GRU(3, 5, batch_first=True), nn.Linear(5, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.gru(x)[0]).transpose(1, 2)
+
+    model, x, y = Tagger(), torch.randn(3, 7, 3), torch.randint(0, 4, (3, 7))
+    y[0, 5:] = y[1, 2:] = -100
+    session = sv.compile(sv.plan(model, x, device="raspberry-pi-4", optimizer=sv.SGD(lr=0.1)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        assert session.step(x, y) == pytest.approx(float(loss.detach()), rel=1e-5)
+    for name, value in session.state_dict().items():
+        np.testing.assert_allclose(value, model.state_dict()[name].numpy(), rtol=1e-4, atol=1e-6, err_msg=name)
+    before = session.snapshot()
+    with pytest.raises(sv.NotFinite):
+        session.step(x, torch.full_like(y, -100))  # nothing to learn from
+    for name, array in session.snapshot().items():
+        np.testing.assert_array_equal(array, before[name])

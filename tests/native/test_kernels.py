@@ -246,7 +246,8 @@ def test_softmax_family_agrees_with_pytorch(kernels: Kernels, rows: int, n: int)
         kernels(f"{name}_grad", got, dy, y, rows, n)
         close(got, dx.numpy(), n)
     labels = rng.integers(0, n, rows).astype(np.int32)
-    for smoothing in (0.0, 0.1):
+    for smoothing, ignored in ((0.0, 0), (0.1, 0), (0.0, rows // 2), (0.1, rows - 1)):
+        labels[rng.permutation(rows)[:ignored]] = -100
         target = torch.tensor(labels, dtype=torch.int64)
         loss = F.cross_entropy(xt, target, label_smoothing=smoothing)
         (dx,) = torch.autograd.grad(loss, xt, torch.tensor(1.5, dtype=torch.float64))

@@ -35,6 +35,8 @@ def _mean(x: ir.Value) -> ir.Value:
 class CrossEntropy:
     """Softmax cross-entropy over PyTorch's axis 1 against int32 labels [N] (or [N, ...] for dense outputs).
 
+    What has the label -100 does not count, as PyTorch's ignore_index: the padding of a batch or a sequence.
+
     label_smoothing in 0..1: the share of the target that is uniform over the classes (Szegedy et al., 2016, sec. 7).
     """
 

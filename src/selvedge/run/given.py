@@ -12,6 +12,8 @@ from ..artifact.manifest import Port
 from ..artifact.preprocess import Preprocess
 from ..errors import InvalidInput
 
+IGNORED = -100  # the label of what does not count; PyTorch's ignore_index
+
 
 def laid_out(name: str, value: Any, port: Port, classes: int, preprocess: Preprocess | None) -> np.ndarray:
     """``value`` for the input ``name`` in the stored layout and dtype of ``port``.
@@ -56,8 +58,9 @@ def divided(field: str, value: Any, inputs: int, parts: int) -> list[Any]:
 def _labels(field: str, array: np.ndarray, classes: int) -> np.ndarray:
     if array.dtype.kind not in "iu":
         raise InvalidInput(field, f"of dtype {array.dtype}", "labels must be integers")
-    if classes and array.size and (array.min() < 0 or array.max() >= classes):
-        raise InvalidInput(field, _range(array), f"labels must lie in 0..{classes - 1}")
+    known = array[array != IGNORED] if array.dtype.kind == "i" else array
+    if classes and known.size and (known.min() < 0 or known.max() >= classes):
+        raise InvalidInput(field, _range(known), f"labels must lie in 0..{classes - 1}, or be {IGNORED}: not counted")
     return array
 
 

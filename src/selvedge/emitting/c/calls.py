@@ -241,7 +241,8 @@ FAMILIES: dict[str, Row] = {
         "softmax.h",
         lambda a: [
             f"for (int32_t i = 0; i < {a.params['rows']}; i++) "
-            f"if ({a.reads[1]}[i] < 0 || {a.reads[1]}[i] >= {a.params['n']}) return SELVEDGE_BAD_LABEL;",
+            f"if (({a.reads[1]}[i] < 0 && {a.reads[1]}[i] != SV_IGNORED) || {a.reads[1]}[i] >= {a.params['n']}) "
+            "return SELVEDGE_BAD_LABEL;",
             f"sv_cross_entropy({a.writes[0]}, {a.writes[1]}, {a.reads[0]}, {a.reads[1]}, {a.params['rows']}, "
             f"{a.params['n']}, {number(a.params['smoothing'])});",
         ],

@@ -13,7 +13,9 @@ from ..rules import arity, broadcast, float_dtype, number, rank, require
 from .elementwise import per_element
 from .softmax import log_softmax
 
-# cross_entropy(logits, labels){label_smoothing} -> (loss, probabilities)
+# cross_entropy(logits, labels){label_smoothing} -> (loss, probabilities): the mean over rows whose label is not IGNORED
+
+IGNORED = -100  # PyTorch's ignore_index; SV_IGNORED
 
 
 def _labels(op: str, logits: Spec, labels: Spec) -> None:
@@ -36,19 +38,28 @@ def _infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
 
 
 def _target(labels: np.ndarray, classes: int, smoothing: float, dtype: np.dtype) -> np.ndarray:
-    """One-hot labels mixed with the uniform distribution: Szegedy et al. (2016), section 7."""
-    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
-        raise ValueError(f"cross_entropy: labels are {labels.min()}..{labels.max()}; must lie in 0..{classes - 1}")
-    target = np.full((labels.size, classes), smoothing / classes, dtype)
-    target[np.arange(labels.size), labels] += 1 - smoothing
+    """One-hot labels mixed with the uniform distribution: Szegedy et al. (2016), section 7; zeros where ignored."""
+    counted = labels != IGNORED
+    known = labels[counted]
+    if known.size and not (known.min() >= 0 and known.max() < classes):
+        raise ValueError(f"cross_entropy: labels are {known.min()}..{known.max()}; must lie in 0..{classes - 1}")
+    target = np.zeros((labels.size, classes), dtype)
+    target[counted] = smoothing / classes
+    target[np.flatnonzero(counted), known] += 1 - smoothing
     return target
+
+
+def _over(value: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Divided by the rows that count; of none, NaN."""
+    count = np.count_nonzero(labels != IGNORED)
+    return np.asarray(value / count if count else np.full_like(value, np.nan), value.dtype)
 
 
 def _evaluate(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     logits, labels = arrays
     logp = log_softmax(logits)
     target = _target(labels, logits.shape[1], attrs["label_smoothing"], logits.dtype)
-    return np.asarray(-(target * logp).sum() / logits.shape[0], logits.dtype), np.exp(logp)
+    return _over(np.asarray(-(target * logp).sum(), logits.dtype), labels), np.exp(logp)
 
 
 def _gradient(node: Node, grads: Sequence[Value | None], needed: Sequence[bool]) -> list[Value | None]:
@@ -70,7 +81,7 @@ def _grad_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
 def _grad(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     probs, labels, dloss = arrays
     target = _target(labels, probs.shape[1], attrs["label_smoothing"], probs.dtype)
-    return ((probs - target) * (dloss / probs.shape[0]),)
+    return (np.where((labels != IGNORED)[:, None], probs - target, 0) * _over(dloss, labels),)
 
 
 def _cost(ins: Sequence[Spec], outs: Sequence[Spec], attrs: Attrs) -> Cost:
