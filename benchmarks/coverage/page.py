@@ -20,7 +20,7 @@ WITHOUT: Mapping[str, str] = {
     "nn.GaussianNLLLoss, F.gaussian_nll_loss": _VALUES + ": write its formula",
     "nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d, F.max_unpool1d, F.max_unpool2d, F.max_unpool3d": _PLACES,
     "nn.MultiLabelMarginLoss, F.multilabel_margin_loss": "its targets end at the first -1: write it with a mask",
-    "nn.SyncBatchNorm": "it is for several machines",
+    "nn.DataParallel, nn.SyncBatchNorm": "it is for several machines",
     "nn.LinearCrossEntropyLoss, F.linear_cross_entropy": "use a linear layer and the loss",
     "F.gumbel_softmax": _RANDOM,
     "F.grid_sample, F.affine_grid": "it gathers at places that are computed; give constant places to index",
