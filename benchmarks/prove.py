@@ -248,15 +248,8 @@ UNPROVEN = frozenset(
     (
         "operators on PyTorch's own samples",
         "random models, native",
-        "parts of random models, native",
         "zoo gradients, and twenty steps in double",
         "the zoo's networks at full width",
-        "bytes of accumulation, clipping and state",
-        "demo, five seeds",
-        "state in fewer bytes, five seeds",
-        "POET's case, executed",
-        "a step in half the bytes",
-        "what to update, four transfers",
     )
 )
 
