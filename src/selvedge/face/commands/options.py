@@ -49,8 +49,8 @@ UsualOptimizer = Annotated[
     str | None,
     typer.Option(
         "--optimizer",
-        help="As sgd:lr=0.01,momentum=0.9 or adam:state=int8,clip_norm=1; by default sgd with momentum 0.9 and a rate of "
-        "0.00125 a sample of the batch.",
+        help="As sgd:lr=0.01,momentum=0.9 or adam:state=int8,clip_norm=1; by default sgd with momentum 0.9 and "
+        "a rate of 0.00125 a sample of the batch.",
         autocompletion=completion.optimizers,
     ),
 ]
