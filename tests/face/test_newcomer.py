@@ -103,7 +103,7 @@ def test_where_not_all_learns_it_says_what_would_let_more(user: Path) -> None:
     assert rows["Selvedge, as planned"]["test"]["accuracy"] > 0.8
     words, said = tried["more"].split(" would let more learn here: full in ")
     assert said.endswith(", not last:2")
-    assert words.startswith("--optimizer sgd:lr=0.00125,momentum=0.9,state_dtype=int8")
+    assert words.startswith("--optimizer sgd:lr=0.00125,momentum=0.9,state=int8")
     trained = figures(user, "train", *asked, *words.split())
     assert trained["plan"]["update"] == "full"
     assert tried["more"] in "\n".join(tried["next"])
