@@ -29,7 +29,7 @@ LINES: list[tuple[tuple[str, ...], str]] = [
             (("--optimizer", "lion"), "--optimizer is lion"),
             (("--norms", "live"), "--norms is live"),
             (("--loss", "huber"), "--loss is huber"),
-            (("--batch", "-2"), "batch is -2"),
+            (("--batch", "-2"), "--batch is -2"),
             (("--accumulate", "0"), "accumulate is 0"),
         )
     ),
