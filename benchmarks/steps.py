@@ -17,19 +17,18 @@ from .scratch import scratch
 from .timing import Timing, interleaved, ratios
 from .work import MODELS, Work
 
-PLAIN = tuple(f"{spec}?norm=none" for spec in MODELS[:4])
 BATCHES = (1, 8)
 REFERENCE = "pytorch"
 
 
-def run(models: Sequence[str] = (*MODELS, *PLAIN), quick: bool = False) -> Iterator[dict[str, Any]]:
-    """A row a case, without norms at batch 1 alone; quick: batch 1 and few rounds.
+def run(models: Sequence[str] = MODELS, quick: bool = False) -> Iterator[dict[str, Any]]:
+    """A row a case; quick: batch 1 and few rounds.
 
     What compilers make is made first, two cases at a time; then all are timed, with nothing else running. Raises
     :class:`Failed` if Selvedge computes something else.
     """
     batches = BATCHES[:1] if quick else BATCHES
-    cases = [(spec, batch) for batch in batches for spec in models if batch == 1 or spec not in PLAIN]
+    cases = [(spec, batch) for batch in batches for spec in models]
     scratch()
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         list(pool.map(_compile, *zip(*cases, strict=True)))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks import prove
+from benchmarks.proofs_page import page
 
 
 def test_no_committed_proof_is_stale() -> None:
@@ -16,6 +17,13 @@ def test_what_is_not_proven_has_no_figures_and_is_a_proof_by_name() -> None:
     known = json.loads(prove.RESULTS.read_text())
     assert prove.PROOFS.keys() >= prove.UNPROVEN
     assert not prove.UNPROVEN & known.keys(), "it is proven now: take it out of UNPROVEN"
+
+
+def test_the_page_is_of_the_committed_proofs() -> None:
+    known = json.loads(prove.RESULTS.read_text())
+    assert prove.PAGE.read_text() == page(known, prove.PROOFS)
+    for name in prove.PROOFS:
+        assert name in prove.PAGE.read_text()
 
 
 def test_comments_do_not_make_a_proof_stale_but_code_does(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ LINES: list[tuple[tuple[str, ...], str]] = [
             (("--optimizer", "lion"), "--optimizer is lion"),
             (("--norms", "live"), "--norms is live"),
             (("--loss", "huber"), "--loss is huber"),
-            (("--batch", "-2"), "batch is -2"),
-            (("--accumulate", "0"), "accumulate is 0"),
+            (("--batch", "-2"), "--batch is -2"),
+            (("--accumulate", "0"), "--accumulate is 0"),
         )
     ),
     (("plan", "no.py:net"), "model file is no.py: there is no such file"),

@@ -92,6 +92,23 @@ def test_a_trial_reads_well(user: Path) -> None:
     assert max(map(len, shown)) <= 120
 
 
+def test_where_not_all_learns_it_says_what_would_let_more(user: Path) -> None:
+    """At a rate that suits the batch the plan learns; and the options that are named do let more learn."""
+    folders.digits(user / "digits", 30)
+    asked = ("mine.py:deep", "--data", "digits", "--device", "stm32f746", "--budget", "ram=54KiB", "--epochs", "4")
+    tried = figures(user, "try", *asked)
+    assert tried["plan"]["update"] == "last:2"
+    assert tried["plan"]["optimizer"]["lr"] == pytest.approx(0.00125 * tried["batch"])
+    rows = {row["name"]: row for row in tried["rows"]}
+    assert rows["Selvedge, as planned"]["test"]["accuracy"] > 0.8
+    words, said = tried["more"].split(" would let more learn here: full in ")
+    assert said.endswith(", not last:2")
+    assert words.startswith("--optimizer sgd:lr=0.00125,momentum=0.9,state=int8")
+    trained = figures(user, "train", *asked, *words.split())
+    assert trained["plan"]["update"] == "full"
+    assert tried["more"] in "\n".join(tried["next"])
+
+
 def test_what_comes_next_is_the_same_training(user: Path) -> None:
     """The line that a trial ends with, given to the shell, trains what the trial has trained."""
     folders.flowers(user / "my flowers.csv")

@@ -24,6 +24,7 @@ from selvedge.face.reference import OPTIMIZERS, reference
         SGD(0.3, clip_value=0.5),
         Adam(1e-3),
         Adam(0.01, (0.8, 0.99), decoupled=True),
+        SGD(0.01, momentum=0.9, state_dtype="int8", clip_norm=1.0),
         RMSProp(0.01, alpha=0.9),
     ],
     ids=repr,

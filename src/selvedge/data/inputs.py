@@ -25,9 +25,8 @@ def read(path: Path, features: Features | None, shape: tuple[int, ...]) -> Array
     from, or one that cannot be read.
     """
     if not os.path.isfile(path):  # False for a name that no file system has
-        raise InvalidInput(
-            "input", str(path), "it is a folder: name files" if os.path.isdir(path) else "there is no such file"
-        )
+        folder = f"it is a folder: name its files, as {path}/*"
+        raise InvalidInput("input", str(path), folder if os.path.isdir(path) else "there is no such file")
     suffix = path.suffix.lower()
     if suffix in ARRAYS:
         x = arrays.checked(arrays.read_npz(path)["x"], str(path))

@@ -71,7 +71,7 @@ def _values(given: Array, name: str) -> Array:
     except ValueError:
         word = next(v for v in given.ravel().tolist() if not _is_number(v))
         raise InvalidInput(
-            "targets", word, f"{name}: this loss learns numbers; use cross_entropy for classes"
+            "targets", word, f"{name}: this loss learns numbers; take the loss cross_entropy for classes"
         ) from None
     if not np.isfinite(made).all():
         row = int(np.flatnonzero(~np.isfinite(made).all(1))[0])

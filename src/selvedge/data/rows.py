@@ -71,11 +71,14 @@ def _read(
     names = asked or tuple(h for h in header if h not in (target, group, *dropped, *clocks))
     if not names:
         raise InvalidInput("--data", str(path), f"no column is left to learn from, of {', '.join(header)}")
-    notes = (
-        ()
-        if asked or not clocks
-        else (f"column {', '.join(c or 'without a name' for c in clocks)} is not learnt from; columns= would",)
+    told = (
+        []
+        if target is None or "label" in spec.options
+        else [f"column {target} is what is learnt; label= names another"]
     )
+    if clocks and not asked:
+        told.append(f"column {', '.join(c or 'without a name' for c in clocks)} is not learnt from; columns= would")
+    notes = tuple(told)
     at = [header.index(n) for n in names]
     values, targets, groups = array("f"), [], []
     for number, row in enumerate(lines, 2):
@@ -88,6 +91,8 @@ def _read(
             value = _number(row[i])
             if value is None or not math.isfinite(value) or abs(value) > LARGEST:
                 fix = f"a finite number is needed: mend the row, or leave the column out with drop={header[i]}"
+                if value is None and number == 2:
+                    fix += f"; if it names whose a row is, keep those together with group={header[i]}"
                 raise InvalidInput(f"{path} row {number} column {header[i]}", row[i].strip() or "empty", fix)
             values.append(value)
         if target is not None:

@@ -36,7 +36,7 @@ def figure(chart: Chart) -> str:
     )
 
 
-HINT = "Point at a rectangle, tap it, or use the arrow keys."
+HINT = "Point at a rectangle or a point, tap it, or use the arrow keys."
 
 
 def legend(keys: Sequence[Key]) -> str:

@@ -66,7 +66,7 @@ def scatter(
     written = percentages if percent else numbers
     chart = Chart(
         title,
-        f"bytes of RAM, {unit}",
+        f"RAM, {unit}",
         y_label,
         [Tick(right(x), in_unit(x, unit)) for x in across],
         [Tick(above(y), text) for y, text in zip(up, written(up), strict=True)],

@@ -36,7 +36,9 @@ def report(file: Path, as_json: bool) -> tuple[list[str], bool]:
     if unsure:
         more = f" and {len(unsure) - NAMED} more" if len(unsure) > NAMED else ""
         names = ", ".join(doubt.field for doubt in unsure[:NAMED]) + more
-        lines.append(f"nobody can check {names}: [[sources]] would say where they come from; no plan changes by it")
+        lines.append(
+            f"no [[sources]] entry says where {names} come from: plans are the same, but nobody can check them"
+        )
     return lines, False
 
 

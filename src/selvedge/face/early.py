@@ -19,7 +19,7 @@ def options(
     shape: str | None,
     device: str,
     budget: str | None,
-    optimizer: str,
+    optimizer: str | None,
     norms: str,
     loss: str | None,
     batch: int | None,
@@ -32,11 +32,12 @@ def options(
     limits = Budget(1 << 62) if device == THIS_MACHINE else Budget.of(Device.load(device))
     if budget is not None:
         Budget.parse(budget, limits)
-    optimizer_name.check(optimizer)
+    if optimizer is not None:
+        optimizer_name.check(optimizer)
     _one_of("--norms", norms, completion.NORMS)
     if loss is not None:
         _one_of("--loss", loss, completion.LOSSES)
-    for field, number in (("batch", batch), ("accumulate", accumulate)):
+    for field, number in (("--batch", batch), ("--accumulate", accumulate)):
         if number is not None:
             _positive(field, number)
     if contribution is not None:

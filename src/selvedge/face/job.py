@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
-from ..capture.optimizer import Optimizer
+from ..capture.optimizer import SGD, Optimizer
 from ..data import Dataset, load, survey
 from ..device import Device
 from ..errors import DoesNotFit, InvalidInput
@@ -43,13 +43,17 @@ class Job:
         return (*self.data.notes, *([told] if self.calibrated else []))
 
 
+OPTIMIZER, SAMPLES = SGD(lr=0.01, momentum=0.9), 8  # where none is asked for: its rate, for a step of so many samples
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How to train. ``batch``: None to take the largest that serves. ``accumulate``: micro-batches of one step."""
+    """How to train. ``optimizer``: None for :data:`OPTIMIZER`. ``batch``: None to take the largest that serves.
+    ``accumulate``: micro-batches of one step."""
 
     device: Device
     budget: str | None
-    optimizer: Optimizer
+    optimizer: Optimizer | None
     schedule: str
     update: str
     norms: str
@@ -58,6 +62,11 @@ class Terms:
     accumulate: int = 1
     contribution: Path | None = None
     dropout: int | None = None
+
+    def optimizer_of(self, batch: int) -> Optimizer:
+        """What is asked for; else the usual one, its rate in proportion to the samples of a step (Goyal et al.,
+        "Accurate, Large Minibatch SGD" (2017), section 2.1): at batch 1 that of 8 samples would diverge."""
+        return self.optimizer or replace(OPTIMIZER, lr=OPTIMIZER.lr * batch / SAMPLES)
 
 
 def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work) -> Job:
@@ -108,7 +117,7 @@ def planned(job: Job, terms: Terms, work: Work) -> Plan:
             continue
         if terms.update != "auto" or made.update == "full":
             return made
-        if found is None or _learns(made) > _learns(found):
+        if found is None or learns(made) > learns(found):
             found = made
     assert found is not None
     return found
@@ -117,14 +126,15 @@ def planned(job: Job, terms: Terms, work: Work) -> Plan:
 def _plan(job: Job, terms: Terms, batch: int, work: Work) -> Plan:
     data = job.data
     batches = max(1, len(data.split["train"]) // max(1, batch))
+    optimizer = terms.optimizer_of(batch)
     return make_plan(
         job.model,
         job.example,
         loss=job.loss,
         device=terms.device,
         budget=terms.budget,
-        optimizer=terms.optimizer,
-        schedule=schedule(terms.schedule, terms.optimizer.lr, batches * terms.epochs),
+        optimizer=optimizer,
+        schedule=schedule(terms.schedule, optimizer.lr, batches * terms.epochs),
         update=terms.update,
         contribution=terms.contribution,
         norms=terms.norms,
@@ -153,7 +163,8 @@ def schedule(name: str, rate: float, steps: int) -> Schedule:
     return made[name]
 
 
-def _learns(plan: Plan) -> int:
+def learns(plan: Plan) -> int:
+    """Bytes of parameters that learn."""
     return sum(plan.programs.learnt(n).bytes for n in plan.programs.updated)
 
 

@@ -40,7 +40,7 @@ def spelt(optimizer: Optimizer) -> str:
         value = getattr(optimizer, field.name)
         if value != field.default:
             text = "/".join(map(repr, value)) if isinstance(value, tuple) else str(value).lower()
-            given.append(f"{field.name}={text}")
+            given.append(f"{SHORT.get(field.name, field.name)}={text}")
     return f"{name}:{','.join(given)}"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import draw
 from ..artifact import files
-from ..capture.optimizer import SGD, Optimizer
+from ..capture.optimizer import Optimizer
 from ..data import Dataset
 from ..device import Device
 from ..device.sizes import format_bytes
@@ -31,8 +31,6 @@ from .job import Job, Terms, planned, prepare
 from .place import writable, writable_folder
 from .progress import Work
 
-OPTIMIZER = SGD(lr=0.01, momentum=0.9)
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -45,7 +43,7 @@ class Order:
     epochs: int = 10
     batch: int | None = None
     accumulate: int = 1
-    optimizer: Optimizer = OPTIMIZER
+    optimizer: Optimizer | None = None
     schedule: str = "cosine"
     update: str = "auto"
     norms: str = "frozen"

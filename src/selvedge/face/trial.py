@@ -26,8 +26,9 @@ from .figures import score as said
 from .held import held
 from .interrupt import Interrupted, stopping
 from .job import Job, Terms, planned, prepare
+from .more import more
 from .progress import Work
-from .reference import Reference, reference
+from .reference import LEAST, Reference, reference
 from .training import Order, report, write_state
 
 PLANNED, UNLIMITED = "Selvedge, as planned", "PyTorch, all of it, no limit"
@@ -49,7 +50,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """``rows``: the baselines, the plan ("as planned") and PyTorch. ``curves``: name -> validation score by epoch."""
+    """``rows``: the baselines, the plan ("as planned") and PyTorch. ``curves``: name -> validation score by epoch.
+    ``more``: what would let more learn on the device."""
 
     order: Order
     data: Dataset
@@ -59,6 +61,7 @@ class Trial:
     rows: tuple[Row, ...]
     curves: Mapping[str, Sequence[Score]]
     notes: tuple[str, ...]
+    more: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
@@ -79,23 +82,25 @@ class Trial:
             "rows": [asdict(row) for row in self.rows],
             "notes": list(self.notes),
             "chosen": chosen(self.plan, self.order.update, self.order.batch),
+            "more": self.more,
             "next": self.next(),
             "out": None if self.order.out is None else str(self.order.out),
         }
 
     def __str__(self) -> str:
         plan, step = self.plan, self.plan.cost
+        spelt = optimizers.spelt(plan.optimizer)
         lines = [
             str(self.data),
             *(f"  {note}" for note in self.notes),
             "",
-            f"plan for {plan.device.name}: update {plan.update}, batch {plan.batch}, {type(plan.optimizer).__name__}",
+            f"plan for {plan.device.name}: update {plan.update}, batch {plan.batch}, {spelt}",
             *(f"  {c.what}: {c.why}" for c in plan.arrangement.choices if c.what.startswith("update ")),
             *wrapped(chosen(plan, self.order.update, self.order.batch)),
             f"  RAM {plan.arena_bytes:,} B predicted, {self.measured.arena:,} B measured here, of "
             f"{plan.budget.ram:,} B; stack {max(self.measured.stack.values()):,} B",
-            f"  a step: {seconds(self.fitted.step_s)} here, {seconds(step.seconds)} predicted on {plan.device.name}, "
-            f"energy {joules(step.joules) if step.joules is not None else 'not known'}",
+            f"  a step: {seconds(self.fitted.step_s)} here, Python's call included; {seconds(step.seconds)} predicted "
+            f"on {plan.device.name}, energy {joules(step.joules) if step.joules is not None else 'not known'}",
             "",
             f"{f'on {self._held()} held-out samples':<34}{'test':>14}{'RAM':>14}{'a step here':>14}{'on device':>12}",
         ]
@@ -114,9 +119,18 @@ class Trial:
         told = []
         if here is not None and not here.better(self.fitted.dummy):
             told.append("no better than guessing: give more --epochs, another --optimizer sgd:lr=..., or more data")
+        elif _ahead(torch, here) > GAP and self.plan.update == "full":
+            told.append(
+                "PyTorch without a limit is ahead: more --epochs, --optimizer adam:lr=0.001, or weights that were"
+            )
+            told.append("trained before may close the gap")
         elif _ahead(torch, here) > GAP:
-            told.append("PyTorch without a limit is ahead: more --epochs, --optimizer adam:lr=0.001, weights that were")
-            told.append("trained before, or a device with more RAM may close the gap")
+            told.append(
+                "PyTorch, where all of it learns, is ahead: weights that were trained before, more --epochs, or a"
+            )
+            told.append("device with more RAM may close the gap")
+        if self.more is not None:
+            told.append(self.more)
         if order.out is None:
             told.append(f"next: selvedge train {_again(order)} --out model/")
             told.append("      keeps what is learnt; selvedge predict model/ FILE... then says what new files are")
@@ -143,7 +157,7 @@ def _again(order: Order) -> str:
     for name in ASKED:
         value = getattr(order, name)
         if value != getattr(usual, name):
-            text = optimizers.spelt(order.optimizer) if name == "optimizer" else str(value)
+            text = optimizers.spelt(value) if name == "optimizer" else str(value)
             words += ["--input" if name == "shape" else f"--{name}", text]
     return shlex.join(words)
 
@@ -169,6 +183,7 @@ def attempt(order: Order, debug: bool) -> Trial:
             )
             plan = planned(job, terms, work)
             last, refused = _last(job, terms, plan, work)
+            would = more(job, terms, plan, work)
         work.part("measuring the memory")
         session, real = compile_plan(plan), measured(plan)
         if real.faults:
@@ -182,7 +197,8 @@ def attempt(order: Order, debug: bool) -> Trial:
         kind = type(plan.loss).__name__
         batch = session.manifest.step_batch
         with held(debug):
-            torch = reference(job, order.optimizer, order.schedule, order.epochs, batch, order.seed, kind, work.at)
+            rule = terms.optimizer_of(max(batch, LEAST))
+            torch = reference(job, rule, order.schedule, order.epochs, batch, order.seed, kind, work.at)
         if order.out is not None:
             emit(plan, "c", order.out, learnt=session)
             write_state(order.out / "state.npz", session)
@@ -194,7 +210,9 @@ def attempt(order: Order, debug: bool) -> Trial:
     ]
     if torch is not None:
         rows.append(Row(UNLIMITED, torch.test, step_s=torch.step_s))
-    made = Trial(order, job.data, plan, fitted, real, tuple(rows), _curves(fitted, last_fitted, torch), job.notes())
+    made = Trial(
+        order, job.data, plan, fitted, real, tuple(rows), _curves(fitted, last_fitted, torch), job.notes(), would
+    )
     if order.plot is not None:
         files.write(order.plot, page(made).encode())
     return made
@@ -224,7 +242,10 @@ def page(made: Trial) -> str:
     ]
     parts = [
         draw.section("Side by side", draw.table(head, rows, strong=3)),
-        draw.section("While it learns", draw.curves(f"Validation {what}", "epoch", what, lines, percent=classes)),
+        draw.section(
+            "While it learns",
+            draw.curves(f"Validation {what}", "epoch", f"{what} on validation samples", lines, percent=classes),
+        ),
         draw.section(
             "Memory of a step", draw.memory(plan.arrangement, plan.arrangement.backward.name, plan.budget.ram)
         ),

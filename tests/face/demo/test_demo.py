@@ -54,6 +54,16 @@ def test_the_plan_chooses_and_is_kept_to_the_byte(done: tuple[dict[str, Any], st
     assert found["arena_predicted"] < found["torch_bytes"] < found["torch_full_bytes"]
 
 
+def test_the_readme_shows_the_bytes_of_this_plan(done: tuple[dict[str, Any], str]) -> None:
+    found, _ = done
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    shown = " ".join(readme.partition("$ make demo")[2].partition("```")[0].split())
+    assert " ".join(found["refusal"].split()) in shown
+    assert f"in {found['arena_predicted']:,} B" in shown
+    assert f"shows {found['arena_measured']:,} B of arena" in shown
+    assert f"{found['torch_full_bytes']:,} B" in shown
+
+
 class References(HTMLParser):
     """Everything a page would load, and whether its tags close."""
 

@@ -45,6 +45,15 @@ Optimizer = Annotated[
         autocompletion=completion.optimizers,
     ),
 ]
+UsualOptimizer = Annotated[
+    str | None,
+    typer.Option(
+        "--optimizer",
+        help="As sgd:lr=0.01,momentum=0.9 or adam:state=int8,clip_norm=1; by default sgd with momentum 0.9 and "
+        "a rate of 0.00125 a sample of the batch.",
+        autocompletion=completion.optimizers,
+    ),
+]
 Accumulate = Annotated[int, typer.Option("--accumulate", help="Micro-batches of a step; --batch is all of them.")]
 Norms = Annotated[str, typer.Option("--norms", help="frozen, folded or live.", autocompletion=completion.norms)]
 Dropout = Annotated[
@@ -52,7 +61,7 @@ Dropout = Annotated[
 ]
 Loss = Annotated[
     str | None,
-    typer.Option("--loss", help="By default the zoo's, else cross_entropy.", autocompletion=completion.losses),
+    typer.Option("--loss", help="By default a zoo model's own, else cross_entropy.", autocompletion=completion.losses),
 ]
 Shape = Annotated[str | None, typer.Option("--input", help="Shape of an example, as 1x3x32x32.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of weights, split and order.")]

@@ -22,7 +22,7 @@ def command(
         int | None, typer.Option(help="Samples a step; by default the largest micro-batch of 8 to 1.")
     ] = None,
     accumulate: options.Accumulate = 1,
-    optimizer: options.Optimizer = "sgd:lr=0.01,momentum=0.9",
+    optimizer: options.UsualOptimizer = None,
     schedule: options.Schedule = "cosine",
     update: options.Update = "auto",
     contribution: options.Contribution = None,
@@ -59,7 +59,7 @@ def command(
         epochs=epochs,
         batch=batch,
         accumulate=accumulate,
-        optimizer=optimizers.parse(optimizer),
+        optimizer=None if optimizer is None else optimizers.parse(optimizer),
         schedule=schedule,
         update=update,
         contribution=contribution,

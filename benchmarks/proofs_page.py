@@ -1,0 +1,130 @@
+"""What has been proven of this code, for people: ``docs/proofs.md`` out of ``benchmarks/results/proofs.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Figures = Mapping[str, Any]
+HEAD = """# What has been proven
+
+`make prove` runs what takes too long for every change: full counts, all seeds. Each proof names the sources that it
+speaks of; a test fails when one of them has changed since, and then the figures leave this page until they are seen
+again. The command writes it from [`benchmarks/results/proofs.json`](../benchmarks/results/proofs.json).
+"""
+
+
+def page(known: Mapping[str, Figures], names: Iterable[str]) -> str:
+    """``known``: the results by name; ``names``: of all proofs, those without a result included, in their order."""
+    parts = [HEAD, "| proof | count | seconds | result |", "|---|---:|---:|---|"]
+    missing = []
+    for name in names:
+        if name not in known:
+            missing.append(name)
+            continue
+        count, result = SHORT.get(name, _test)(known[name]["figures"])
+        parts.append(f"| {name} | {count} | {known[name]['seconds']:,.0f} | {result} |")
+    if missing:
+        parts += ["", "Not run to the end on this code: " + ", ".join(missing) + "."]
+    for name, table in TABLES.items():
+        if name in known:
+            parts += ["", f"## {name[0].upper()}{name[1:]}", "", *table(known[name]["figures"])]
+    return "\n".join(parts) + "\n"
+
+
+def _test(figures: Figures) -> tuple[str, str]:
+    return f"{figures['examples']:,}", f"`{figures['test'].partition('::')[0]}`: {figures['result']}"
+
+
+def _zoo(figures: Figures) -> tuple[str, str]:
+    worst = max(row["worst"] for row in figures["rows"])
+    every = figures["at_the_bound_of_every_order"]
+    return (
+        f"{figures['plans']}",
+        f"in passing at most {worst:.3f} x the bound of the order; {every} at that of any order",
+    )
+
+
+def _poet(figures: Figures) -> tuple[str, str]:
+    kept = [row for row in figures["rows"] if "transient" in row]
+    slowest = max(row["seconds_to_plan"] for row in figures["rows"])
+    return f"{len(figures['rows'])}", f"{len(kept)} budgets kept and executed; planned in {slowest:.0f} s at most"
+
+
+def _lighter(figures: Figures) -> tuple[str, str]:
+    shares = ", ".join(f"{row['model']} {row['norms']} {row['share']:.2f}" for row in figures["rows"])
+    return f"{len(figures['rows'])}", f"of the plain step's bytes in passing: {shares}"
+
+
+def _auto(figures: Figures) -> tuple[str, str]:
+    found = {kind: _average(figures, kind) for kind in ("best", "last")}
+    told = ", ".join(
+        f"{k} epoch {d['mean'] * 100:+.1f} ({d['low'] * 100:+.1f} to {d['high'] * 100:+.1f})" for k, d in found.items()
+    )
+    return f"{figures['seeds']} seeds", f"auto less last-K, points of accuracy, 95 %: {told}"
+
+
+def _average(figures: Figures, kind: str) -> Mapping[str, float]:
+    label = next(name for name in figures["difference"] if name.startswith(kind))
+    found: Mapping[str, float] = figures["difference"][label]["average"]
+    return found
+
+
+def _state(figures: Figures) -> tuple[str, str]:
+    return f"{len(figures['rows'])}", "state in 2 and in 1 1/16 bytes a number learns as well as whole"
+
+
+def _demo(figures: Figures) -> tuple[str, str]:
+    mean = figures["mean"]
+    gain, loss = (100 * (mean[f"{k}_after"] - mean[f"{k}_before"]) for k in ("shifted", "clean"))
+    return "5 seeds", f"changed camera {gain:+.1f} points, clean {loss:+.1f}"
+
+
+def _lighter_table(figures: Figures) -> Sequence[str]:
+    lines = [
+        "| model | norms | plain B | lighter B | share | × time, planned | × time, measured | plan s |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in figures["rows"]:
+        m = r["slowdown_measured"]
+        lines.append(
+            f"| `{r['model']}` | {r['norms']} | {r['plain_transient']:,} | {r['transient']:,} | {r['share']:.2f} "
+            f"| {r['slowdown_planned']:.2f} | {m['median']:.2f} ({m['low']:.2f}-{m['high']:.2f}) "
+            f"| {r['seconds_to_plan'][1]:.1f} |"
+        )
+    return lines
+
+
+def _zoo_table(figures: Figures) -> Sequence[str]:
+    lines = ["| model | kernels of a step | × the bound of its order | plan s |", "|---|---:|---:|---:|"]
+    for r in figures["rows"]:
+        lines.append(f"| `{r['model']}` | {r['kernels']:,} | {r['worst']:.3f} | {r['seconds_to_plan']:.1f} |")
+    return lines
+
+
+def _auto_table(figures: Figures) -> Sequence[str]:
+    from .auto.experiment import table
+
+    return table(dict(figures)).splitlines()
+
+
+def _told(figures: Figures) -> Sequence[str]:
+    lines: Sequence[str] = figures["table"]
+    return lines
+
+
+SHORT: Mapping[str, Callable[[Figures], tuple[str, str]]] = {
+    "every zoo model at its bound": _zoo,
+    "POET's case, executed": _poet,
+    "a step in half the bytes": _lighter,
+    "what to update, four transfers": _auto,
+    "state in fewer bytes, five seeds": _state,
+    "demo, five seeds": _demo,
+}
+TABLES: Mapping[str, Callable[[Figures], Sequence[str]]] = {
+    "a step in half the bytes": _lighter_table,
+    "POET's case, executed": _told,
+    "what to update, four transfers": _auto_table,
+    "every zoo model at its bound": _zoo_table,
+    "state in fewer bytes, five seeds": _told,
+}
