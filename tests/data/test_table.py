@@ -35,6 +35,8 @@ def test_columns_are_found(table: Path) -> None:
     assert isinstance(data.features, Columns)
     assert data.features.names == ("length", "width")
     assert any("time is not learnt from" in n for n in data.notes)
+    (learnt,) = [n for n in data.notes if "is what is learnt; label= names another" in n]
+    assert not any("is what is learnt" in n for n in load(f"{table}:group=subject,label={learnt.split()[1]}").notes)
     assert data.labels == ("narrow", "wide")
     assert data.groups is not None
     assert sum(len(set(data.groups[r].tolist())) for r in data.split.values()) == 6

@@ -135,7 +135,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (train("mine.py:table", "flowers.csv:label=species"), ("--data label is species", "length")),
     (train("mine.py:table", "flowers.csv:group=who,drop=subject"), ("--data group is who",)),
     (train("mine.py:table", "flowers.csv:columns=size"), ("--data columns is size",)),
-    (train("mine.py:table", "flowers.csv"), ("row 2 column subject is s0", "drop=subject")),
+    (train("mine.py:table", "flowers.csv"), ("row 2 column subject is s0", "drop=subject", "group=subject")),
     (train("mine.py:lines", "flowers.csv:drop=subject"), ("model input is [6, 64]", "2 columns")),
     (train("mine.py:lines", "flowers.csv:drop=subject,window=999"), ("model input", "2 columns x 999 rows")),
     (train("mine.py:table", "flowers.csv:drop=subject,window=1"), ("--data window is 1", "from 2")),

@@ -15,13 +15,14 @@ from .progress import Work
 
 
 def more(job: Job, terms: Terms, plan: Plan, work: Work) -> str | None:
-    """The options with which most more learns, and what that would be; None where nothing does or nothing was open."""
+    """The options with which most more learns at the plan's own batch, and what that would be; None where nothing does
+    or nothing was open."""
     if terms.update != "auto" or plan.update == "full":
         return None
     best, told = plan, None
     for words, other in _ways(terms, plan):
         try:
-            made = planned(job, other, work)
+            made = planned(job, replace(other, batch=plan.batch), work)
         except DoesNotFit:
             continue
         if learns(made) > learns(best):
