@@ -302,7 +302,7 @@ def test_a_bad_profile_is_told_everything_at_once(tmp_path: Path) -> None:
     assert sound == "good.toml is a sound profile; 1 warning"
     assert without.startswith("what is absent is not planned: without bandwidth.ram, bandwidth.flash no seconds; ")
     assert "without [energy] no joules" in without
-    assert unsure.startswith("nobody can check ram, flash, clock_hz and 2 more: ")
+    assert unsure.startswith("no [[sources]] entry says where ram, flash, clock_hz and 2 more come from: ")
     data = json.loads(run("devices", "validate", "good.toml", "--json", cwd=tmp_path).out)
     assert [doubt["field"] for doubt in data["doubts"]] == ["throughput.float32"]
     assert len(data["unsourced"]) == 5
