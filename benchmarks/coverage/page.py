@@ -15,7 +15,7 @@ _PLACES = "it needs the places of maxima"
 _VALUES = "its shapes or its branches depend on values"
 WITHOUT: Mapping[str, str] = {
     "nn.AdaptiveLogSoftmaxWithLoss": _VALUES,
-    "nn.CTCLoss, F.ctc_loss": "its recursion over lengths has no kernel yet",
+    "nn.CTCLoss, F.ctc_loss": "as a loss it is `sv.CTC`; within a model it has no kernel",
     "nn.FractionalMaxPool2d, nn.FractionalMaxPool3d, F.fractional_max_pool2d, F.fractional_max_pool3d": _RANDOM,
     "nn.GaussianNLLLoss, F.gaussian_nll_loss": _VALUES + ": write its formula",
     "nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d, F.max_unpool1d, F.max_unpool2d, F.max_unpool3d": _PLACES,

@@ -216,7 +216,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("try", "mine.py:digits", "--data", "digits", *ON, "--plot", "a.svg"), ("--plot is a.svg", "end it in .html")),
     (("zoo", "resnet9"), ("model is resnet9", "resnet8")),
     (("zoo", "ds_cnn", "resnet8?depth=2"), ("resnet8 option is depth", "classes")),
-    (("zoo", "--norms", "live"), ("--norms is live", "frozen, folded")),
+    (("zoo", "--norms", "alive"), ("--norms is alive", "frozen, folded")),
 ]
 
 

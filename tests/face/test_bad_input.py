@@ -144,7 +144,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ((*NET_ON, "--budget", "latency=1ns", "--update", "auto"), ("budget latency is 1e-09 s", "update less")),
     ((*NET_ON, "--budget", "energy=1nJ"), ("budget energy is 1e-09 J", "no figures")),
     # names
-    ((*NET_ON, "--loss", "huber"), ("--loss is huber", "cross_entropy")),
+    ((*NET_ON, "--loss", "hubert"), ("--loss is hubert", "cross_entropy")),
     ((*NET_ON, "--optimizer", "lion"), ("--optimizer is lion", "sgd, adam, rmsprop")),
     ((*NET_ON, "--optimizer", "sgd:speed=1"), ("speed=1", "momentum")),
     ((*NET_ON, "--optimizer", "sgd:lr=fast"), ("--optimizer lr is fast", "finite number")),
@@ -164,7 +164,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ((*NET_ON, "--update", "most"), ("update is 'most'", "head.weight")),
     ((*NET_ON, "--update", "last:2"), ("update is 'last:2'", '"last:1"')),
     ((*NET_ON, "--update", ""), ("update is ''", "head.weight")),
-    ((*NET_ON, "--norms", "live"), ("--norms is live", "frozen, folded")),
+    ((*NET_ON, "--norms", "alive"), ("--norms is alive", "frozen, folded")),
     # where to write
     ((*NET_ON, "--out", "net.py"), ("net.py", "it is a file: name a directory")),
     ((*NET_ON, "--out", "net.py/made"), ("net.py/made", "cannot write there", "name another place")),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from selvedge.capture import NORMS, loss
+from selvedge.capture.loss import NAMED as NAMED_LOSSES
 from selvedge.face import completion, optimizer, optimizer_name
 from selvedge.face.job import TASKS, schedule
 
@@ -27,10 +28,12 @@ LINES: list[tuple[tuple[str, ...], str]] = [
             (("--budget", "ram=-1KiB"), "budget ram is -1KiB"),
             (("--device", "nrf52832", "--budget", "ram=1GiB"), "budget ram is 1GiB"),
             (("--optimizer", "lion"), "--optimizer is lion"),
-            (("--norms", "live"), "--norms is live"),
-            (("--loss", "huber"), "--loss is huber"),
+            (("--norms", "alive"), "--norms is alive"),
+            (("--loss", "hubert"), "--loss is hubert"),
+            *(((("--loss", "huber"), "--loss is huber"),) if command in ("train", "try") else ()),
             (("--batch", "-2"), "--batch is -2"),
             (("--accumulate", "0"), "--accumulate is 0"),
+            *(((("--dynamic", "0:9..1"), "--dynamic is 0:9..1"),) if command in ("plan", "compile") else ()),
         )
     ),
     (("plan", "no.py:net"), "model file is no.py: there is no such file"),
@@ -81,7 +84,8 @@ def test_torch_is_not_loaded_for_a_line_that_is_refused(tmp_path: Path) -> None:
 
 def test_the_names_without_torch_are_those_with_it() -> None:
     assert completion.NORMS == NORMS
-    assert set(completion.LOSSES) == set(TASKS)
+    assert set(completion.TRAINED) == set(TASKS)
+    assert completion.LOSSES == NAMED_LOSSES
     assert all(loss(name) for name in completion.LOSSES)
     assert all(schedule(name, 0.1, 100) for name in completion.SCHEDULES)
     with pytest.raises(ValueError, match=f"give one of {', '.join(completion.SCHEDULES)}"):

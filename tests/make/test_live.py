@@ -234,3 +234,25 @@ def test_a_model_with_other_outputs_while_it_learns_is_refused() -> None:
 
     with pytest.raises(sv.NotSupported, match=r"other outputs while it learns.*the same in train\(\) and eval\(\)"):
         sv.plan(Other(), torch.randn(2, 3), device=oracle.WIDE, dropout=1)
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_norms_of_lines_and_volumes_live(axes: int) -> None:
+    torch.manual_seed(axes)
+    convolution, norm = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, nn.BatchNorm3d))[
+        axes - 1
+    ]
+    model = nn.Sequential(convolution(2, 3, 3), norm(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 2**axes, 2))
+    session = sv.compile(sv.plan(model, torch.zeros(4, 2, *([4] * axes)), optimizer=sv.SGD(lr=0.1), norms="live"))
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        x = torch.randn(4, 2, *([4] * axes))
+        loss = F.cross_entropy(model(x), LABELS)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert session.step(x, LABELS) == pytest.approx(loss.item(), abs=1e-5)
+    for name, array in session.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            np.testing.assert_allclose(array, model.state_dict()[name], atol=2e-5)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("predict", "evaluate", "step")
 ACCUMULATING = ("predict", "evaluate", "accumulate", "apply")
+SIZES = r"[1-9]\d{0,9}(_[1-9]\d{0,9})*"  # what the name of a program for smaller inputs ends in
 COUNT = "optimizer.accumulated"  # micro-batches in the accumulators
 LARGEST = 1 << 40  # bytes of anything
 ITEM = {"float32": 4, "float64": 8, "int32": 4, "uint16": 2, "uint8": 1, "int8": 1, "bool": 1}
@@ -82,6 +83,12 @@ def _header(m: Manifest) -> None:
             raise ValueError(f"file {name!r} has the hash {digest[:70]!r}")
 
 
+def kind_and_size(program: str) -> tuple[str, str]:
+    """ "step_3" -> ("step", "3"): what a program does, and for which smaller inputs; "" for the largest."""
+    kind, _, suffix = program.partition("_")
+    return kind, suffix
+
+
 def _text(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} is {str(value)[:40]}: it must be a string")
@@ -89,13 +96,14 @@ def _text(what: str, value: object) -> str:
 
 
 def _program(m: Manifest, name: str, inputs: Mapping[str, Port], outputs: Mapping[str, Port]) -> None:
-    if name not in (*PROGRAMS, *ACCUMULATING):
+    kind, suffix = kind_and_size(name)
+    if kind not in (*PROGRAMS, *ACCUMULATING) or (suffix and not re.fullmatch(SIZES, suffix)):
         raise ValueError(f"program {name!r} is none of {', '.join(dict.fromkeys((*PROGRAMS, *ACCUMULATING)))}")
     for key, port in (*inputs.items(), *outputs.items()):
         _array(f"{name} {key}", port, m.arena_bytes, port.offset)
-    needed = {*(("x",) if name != "apply" else ()), *(("lr",) if name in ("step", "apply") else ())} - set(inputs)
-    if name != "apply":
-        needed |= {"output", *(("loss",) if name != "predict" else ())} - set(outputs)
+    needed = {*(("x",) if kind != "apply" else ()), *(("lr",) if kind in ("step", "apply") else ())} - set(inputs)
+    if kind != "apply":
+        needed |= {"output", *(("loss",) if kind != "predict" else ())} - set(outputs)
     if needed:
         raise ValueError(f"program {name} has no {sorted(needed)[0]}")
     for key, scalar in (("lr", inputs.get("lr")), ("loss", outputs.get("loss")), ("norm", outputs.get("norm"))):
@@ -134,8 +142,10 @@ def _state(m: Manifest) -> None:
 
 def _names(m: Manifest) -> None:
     expected = PROGRAMS if m.accumulate == 1 else ACCUMULATING
-    if set(m.programs) != set(expected):
-        raise ValueError(f"the programs are {', '.join(m.programs) or 'none'}, not {', '.join(expected)}")
+    largest = [name for name in m.programs if not kind_and_size(name)[1]]
+    if set(largest) != set(expected):
+        raise ValueError(f"the programs are {', '.join(largest) or 'none'}, not {', '.join(expected)}")
+    _smaller(m, tuple(name for name in expected if name != "apply"))
     count = m.state.get(COUNT)
     if m.accumulate > 1 and (count is None or count.shape or (count.region, count.dtype) != ("state", m.dtype)):
         raise ValueError(f"there is no {COUNT}, which counts the micro-batches")
@@ -143,21 +153,21 @@ def _names(m: Manifest) -> None:
     _known("parts", m.parts, m.updated)
     for name, part in m.parts.items():
         layout = m.state[name].layout
-        face = layout.face if layout else m.state[name].shape
-        if len(part) != 2 or part[0] not in range(len(face)) or not 0 < part[1] < face[part[0]]:
-            raise ValueError(f"the part of {name} is {part}: it must be an axis of {face} and some of its channels")
-    face = _face(m.programs["predict"].outputs["output"])
+        whole = layout.face if layout else m.state[name].shape
+        if len(part) != 2 or part[0] not in range(len(whole)) or not 0 < part[1] < whole[part[0]]:
+            raise ValueError(f"the part of {name} is {part}: it must be an axis of {whole} and some of its channels")
+    output = face(m.programs["predict"].outputs["output"])
     label = m.backward.inputs.get("y")
-    classes = face[1] if label is not None and label.dtype == "int32" and len(face) > 1 else 0
+    classes = output[1] if label is not None and label.dtype == "int32" and len(output) > 1 else 0
     if m.classes != classes:
         raise ValueError(f"classes is {m.classes}: the output has {classes}")
     if m.labels and classes and len(m.labels) != classes:
         raise ValueError(f"{len(m.labels)} labels for {classes} classes")
     if m.preprocess is not None:
         x = m.programs["predict"].inputs["x"]
-        if not x.dtype.startswith("float") or len(_face(x)) < 2:
+        if not x.dtype.startswith("float") or len(face(x)) < 2:
             raise ValueError("preprocess: the input is no batch of floats")
-        m.preprocess.per_channel(_face(x)[1])
+        m.preprocess.per_channel(face(x)[1])
     if m.features is not None and m.features.shape != m.sample_shape:
         raise ValueError(f"features of shape {m.features.shape} for an input of {m.sample_shape}")
     for fold in m.folds:
@@ -167,7 +177,33 @@ def _names(m: Manifest) -> None:
             raise ValueError(f"fold eps is {fold.eps!r}")
 
 
-def _face(port: Port) -> tuple[int, ...]:
+def _smaller(m: Manifest, kinds: tuple[str, ...]) -> None:
+    """The programs for smaller inputs: of every kind one, its inputs and outputs those of the largest but for their
+    axes, and no two for the same shapes."""
+    suffixes = dict.fromkeys(suffix for name in m.programs if (suffix := kind_and_size(name)[1]))
+    for suffix in suffixes:
+        own = {kind_and_size(name)[0] for name in m.programs if kind_and_size(name)[1] == suffix}
+        if own != set(kinds):
+            raise ValueError(f"for {suffix} the programs are {', '.join(sorted(own))}, not {', '.join(kinds)}")
+    for kind in kinds:
+        largest = m.programs[kind]
+        seen: dict[object, str] = {}
+        for name in (kind, *(f"{kind}_{suffix}" for suffix in suffixes)):
+            entry = m.programs[name]
+            for ports, others in ((entry.inputs, largest.inputs), (entry.outputs, largest.outputs)):
+                what = {key: (port.dtype, len(face(port))) for key, port in ports.items()}
+                if what != {key: (port.dtype, len(face(port))) for key, port in others.items()}:
+                    raise ValueError(f"program {name} has other inputs or outputs than {kind}")
+            shapes = tuple((key, face(port)) for key, port in sorted(entry.inputs.items()))
+            if shapes in seen:
+                raise ValueError(f"programs {seen[shapes]} and {name} are for the same shapes")
+            seen[shapes] = name
+            if kind == "predict" and m.classes and face(entry.outputs["output"])[1] != m.classes:
+                raise ValueError(f"program {name} has other classes")
+
+
+def face(port: Port) -> tuple[int, ...]:
+    """The shape as PyTorch sees it."""
     return port.layout.face if port.layout else port.shape
 
 

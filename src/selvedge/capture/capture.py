@@ -119,9 +119,16 @@ def _require_same_state(leaves: dict[str, ir.Value], usual: Reading) -> None:
         elif name not in usual.state:
             fix = "let forward() read the same parameters in train() and eval() mode"
             raise NotSupported(f"{name}, which is read only while the model learns", "", fix)
-        elif leaf.node.attrs != usual.state[name].value.node.attrs and leaf.shape != usual.state[name].value.shape:
+        elif (leaf.node.attrs, leaf.spec) != ((own := _leaf(usual.state[name].value)).node.attrs, own.spec):
             fix = "let forward() use it alike in train() and eval() mode"
             raise NotSupported(f"{name}, used otherwise while the model learns", "", fix)
+
+
+def _leaf(value: ir.Value) -> ir.Value:
+    """The state that ``value`` is another shape of."""
+    while value.node.op == "reshape":
+        value = value.node.inputs[0]
+    return value
 
 
 def _array(name: str, tensor: torch.Tensor) -> np.ndarray:
@@ -175,7 +182,8 @@ def _match(program: ExportedProgram, found: signature.Signature, inputs: tuple[t
         raise InvalidInput("example", f"{len(inputs)} tensors", f"the model takes {len(faces)}")
     for i, (face, given) in enumerate(zip(faces, inputs, strict=True)):
         if not isinstance(face, torch.Tensor) or not all(isinstance(n, int) for n in face.shape):
-            raise InvalidInput("model", "exported with dynamic shapes", "export it for fixed shapes")
+            fix = "say which sizes run, as dynamic={0: range(1, 9)}: the example is the largest"
+            raise InvalidInput("model", "exported with dynamic shapes", fix)
         if (tuple(face.shape), face.dtype) != (tuple(given.shape), given.dtype):
             was = f"{tuple(given.shape)} {given.dtype}"
             raise InvalidInput(f"example {i}", was, f"the model was exported for {tuple(face.shape)} {face.dtype}")

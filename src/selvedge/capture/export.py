@@ -7,7 +7,7 @@ import logging
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from io import StringIO
 from typing import Any
 
@@ -117,7 +117,8 @@ def _own_gradients_refused() -> Iterator[None]:
 def _evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode for the time of the block; every module's own training flag is put back."""
     flags = [(module, module.training) for module in model.modules()]
-    model.eval()
+    with suppress(NotImplementedError):  # an exported program's module stays in the mode that it was exported in
+        model.eval()
     try:
         yield
     finally:
@@ -181,6 +182,10 @@ def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception
         return NotSupported(f"the autograd.Function {error}", where, fix)
     if any(sign in text for sign in _DATA_DEPENDENT):
         return NotSupported("data-dependent control flow", where, _STRAIGHTEN)
+    if "aten._ctc_loss" in text:
+        return NotSupported(
+            "F.ctc_loss", where, "give loss=sv.CTC(longest), of logits [N, C, T], without the log-softmax"
+        )
     shapes = ", ".join(str(list(x.shape)) for x in example)
     place = f"forward() fails at {where}" if where else _failing_layer(error)
     if isinstance(error, (RuntimeError, ValueError, TypeError)) and place:

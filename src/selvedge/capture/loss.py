@@ -147,6 +147,9 @@ _BY_NAME: Mapping[str, Loss] = {
 }
 
 
+NAMED = tuple(_BY_NAME)
+
+
 def loss(which: str | Loss) -> Loss:
     """A loss by its name; a loss itself is passed through. Raises ``InvalidInput``."""
     if not isinstance(which, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
@@ -37,6 +37,8 @@ class Programs:
     parts: of those that learn in part, which.
     layouts: input or output name -> how it is stored, "y" included. ``lr`` is 0-d; ``y`` is absent when the target
     is the input.
+    sizes: the same for smaller inputs, by what the names of its programs end in: "3" for predict_3, ...; over leaves
+    of the same names. The application of what is accumulated is the same for all.
     """
 
     predict: ir.Graph
@@ -46,6 +48,7 @@ class Programs:
     updated: tuple[str, ...]
     layouts: Mapping[str, Layout]
     parts: Mapping[str, Part]
+    sizes: Mapping[str, Programs] = field(default_factory=dict)
 
     @property
     def learns(self) -> tuple[str, ...]:
@@ -60,7 +63,15 @@ class Programs:
     @property
     def graphs(self) -> dict[str, ir.Graph]:
         """Every program by name."""
-        return {"predict": self.predict, "evaluate": self.evaluate, **self.learning}
+        own = {"predict": self.predict, "evaluate": self.evaluate, **self.learning}
+        for suffix, smaller in self.sizes.items():
+            own |= {f"{name}_{suffix}": graph for name, graph in smaller.graphs.items() if name != "apply"}
+        return own
+
+    def layouts_of(self, program: str) -> Mapping[str, Layout]:
+        """How inputs and outputs of ``program`` are stored."""
+        suffix = program.partition("_")[2]
+        return self.sizes[suffix].layouts if suffix else self.layouts
 
     @property
     def step(self) -> ir.Graph:

@@ -69,6 +69,7 @@ def plan(
     optimizer: options.Optimizer = "sgd",
     norms: options.Norms = "frozen",
     dropout: options.Dropout = None,
+    dynamic: options.Dynamic = None,
     loss: options.Loss = None,
     shape: options.Shape = None,
     name: Annotated[str | None, typer.Option(help="Of the artifact's C functions and files.")] = None,
@@ -101,13 +102,14 @@ def plan(
         plots.check(plot)
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
-        batch=batch, accumulate=accumulate, contribution=contribution,
+        batch=batch, accumulate=accumulate, contribution=contribution, dynamic=dynamic,
     )  # fmt: skip
     trade = Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least)
     power = source(battery, life, solar)
 
     from ..make.compile import emit
     from ..make.plan import plan as make_plan
+    from . import dynamic as dynamic_sizes
     from . import model as models
     from . import optimizer as optimizer_words
     from . import sweeping
@@ -127,6 +129,8 @@ def plan(
         raise InvalidInput("--sweep", "on", "it plans all updates and writes no artifact: leave out --update and --out")
     if sweep and least:
         raise InvalidInput("--sweep", "on", "it plans into fewer and fewer bytes anyway: leave out --least")
+    if sweep and dynamic is not None:
+        raise InvalidInput("--sweep", "on", "it plans inputs of one shape: leave out --dynamic")
     if not sweep and (sizes or rules):
         field = "--batches" if sizes else "--optimizers"
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
@@ -140,7 +144,8 @@ def plan(
         else:
             made = make_plan(
                 named.model, named.example, update=update, contribution=contribution, accumulate=accumulate,
-                on_progress=lambda plans: work.at(plans, f"{plans} made"), **given,
+                dynamic=dynamic_sizes.parse(dynamic), on_progress=lambda plans: work.at(plans, f"{plans} made"),
+                **given,
             )  # fmt: skip
             if out is not None:
                 emit(made, "c", out)

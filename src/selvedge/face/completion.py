@@ -14,7 +14,11 @@ ZOO = (
 )  # fmt: skip
 UPDATES = ("auto", "full", "bias", "last:1", "last:2", "last:3")
 OPTIMIZERS = ("sgd:lr=", "adam:lr=", "rmsprop:lr=")
-LOSSES = ("cross_entropy", "mse", "bce_with_logits", "reconstruction")
+TRAINED = ("cross_entropy", "mse", "bce_with_logits", "reconstruction")  # losses that files have targets for
+LOSSES = (
+    *TRAINED, "l1", "smooth_l1", "huber", "kl", "hinge", "soft_margin", "multi_margin", "focal", "poisson", "cosine",
+    "triplet",
+)  # fmt: skip
 NORMS = ("frozen", "folded", "live")
 SCHEDULES = ("cosine", "constant", "step", "inverse_sqrt")
 

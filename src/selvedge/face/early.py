@@ -11,6 +11,7 @@ from ..device import Budget, Device
 from ..device.profile import THIS_MACHINE
 from ..errors import InvalidInput
 from . import completion, named, optimizer_name, place
+from .dynamic import parse as parse_sizes
 
 
 def options(
@@ -25,9 +26,11 @@ def options(
     batch: int | None,
     accumulate: int,
     contribution: Path | None = None,
+    dynamic: str | None = None,
 ) -> None:
     """Those of every command that plans."""
     named.read(model, shape)
+    parse_sizes(dynamic)
     # This machine is measured where it is planned for: of its budget only the words are read here.
     limits = Budget(1 << 62) if device == THIS_MACHINE else Budget.of(Device.load(device))
     if budget is not None:
@@ -44,9 +47,11 @@ def options(
         Contribution.load(contribution)
 
 
-def training(*, data: str, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
+def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
     """Those of the commands that train, beside them."""
     parse(data)
+    if loss is not None:
+        _one_of("--loss", loss, completion.TRAINED)
     _positive("--epochs", epochs)
     _one_of("--schedule", schedule, completion.SCHEDULES)
     if plot is not None:

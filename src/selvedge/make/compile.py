@@ -70,7 +70,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
         stored,
         Description(
             name=plan.name,
-            layouts=plan.programs.layouts,
+            layouts={program: plan.programs.layouts_of(program) for program in plan.programs.graphs},
             state_layouts={n: v.node.attrs["layout"] for n, v in plan.programs.state.items()},
             order=captured.order,
             schedule=plan.schedule,

@@ -33,9 +33,11 @@ from .change import changes
 from .daily import a_day
 from .limits import excess, overdrawn, reserved
 from .show import notebook
+from .sizes import Dynamic
 from .table import table
 from .update_cost import UpdateCost, update_cost
 from .why import state_bytes_per_parameter, why
+from .widen import widened
 from .wish import Drafted, Wish, drafted, wished
 
 Attempt = Callable[..., "Plan"]  # of a wish, its model captured and, where it was made before, its draft
@@ -163,6 +165,7 @@ class Plan:
                 for n, p in a.programs.items()
             },
             "choices": [{"what": c.what, "why": c.why} for c in self.why],
+            "sizes": {suffix: list(own.layouts["x"].face) for suffix, own in self.programs.sizes.items()},
             "digest": a.digest(),
         }
 
@@ -198,6 +201,7 @@ def plan(
     labels: Sequence[str] = (),
     trade: Trade | None = None,
     power: Battery | Solar | None = None,
+    dynamic: Dynamic | None = None,
     name: str = "model",
     on_progress: Progress = lambda plans: None,
 ) -> Plan:
@@ -206,6 +210,10 @@ def plan(
 
     model: any module of supported operations, or an exported program. It is not changed.
     example: one input batch [N, ...]; the plan is for exactly this shape. ``batch``: N instead of the example's.
+    dynamic: axes of the input that may be smaller than the example's, and the sizes that they may have: ``{0: range(1,
+        9)}`` for 1 to 8 samples, ``{0: range(1, 9), 1: (16, 32, 64)}`` for lengths too; or a ``torch.export.Dim`` with
+        a bound. Each is captured and planned as it is, over the same state and in the same arena: what runs is
+        exactly the model at that size, nothing is padded. Axis 0 is that of one call: of a micro-batch, if accumulated.
     accumulate: K > 1 divides the batch of an update into K micro-batches of N / K samples, whose gradients are added up
         in accumulators that stay in RAM: activations of a micro-batch only, for one more array a parameter that learns.
         Every loss is a mean, so that the sum of a K-th of each is the gradient of the whole batch, for a model that
@@ -241,7 +249,8 @@ def plan(
         wished(
             model, example, loss=loss, device=device, budget=budget, optimizer=optimizer, schedule=schedule,
             update=update, contribution=contribution, norms=norms, dropout=dropout, batch=batch, accumulate=accumulate,
-            preprocess=preprocess, features=features, labels=labels, trade=trade, power=power, name=name,
+            preprocess=preprocess, features=features, labels=labels, trade=trade, power=power,
+            dynamic=dynamic, name=name,
         ),
         _counted(on_progress),
     )  # fmt: skip
@@ -256,6 +265,8 @@ def _plan(wish: Wish, attempt: Attempt) -> Plan:
     else:
         made = attempt(wish, captured)
     _require_kept(made, wish, captured, attempt, found)
+    if wish.dynamic:
+        made = widened(wish, captured, attempt)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 

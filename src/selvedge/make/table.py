@@ -72,7 +72,7 @@ def programs(plan: Plan) -> list[tuple[str, ...]]:
             "-" if p.seconds is None else engineering(p.seconds, "s"),
             "-" if p.joules is None else _banded(p.joules, plan.device.energy),
         )
-        for p in plan.arrangement.programs.values()
+        for p in plan.arrangement.largest
     ]
     return [("program", "kernels", "MACs", "transient", "bound", "time", "energy"), *rows]
 

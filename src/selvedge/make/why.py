@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 NAMED = 3  # buffers named at the peak
+SHAPES = 8  # smaller shapes that are named
 
 
 def why(plan: Plan) -> tuple[Choice, ...]:
@@ -24,9 +25,10 @@ def why(plan: Plan) -> tuple[Choice, ...]:
     return (
         *(a.choices or (_update(plan),)),
         *_norms(plan),
-        *_small(a.programs.values()),
-        *_streaming(a.programs.values()),
-        *_channels(a.programs.values()),
+        *_sizes(plan),
+        *_small(a.largest),
+        *_streaming(a.largest),
+        *_channels(a.largest),
         *_again(plan),
         *_paging(plan),
         _batch(plan),
@@ -69,6 +71,17 @@ def _norms(plan: Plan) -> tuple[Choice, ...]:
         return (Choice("norms live", what),)
     what = f"{_many(frozen, 'batch norm')} keep their running statistics, as in model.eval(): a batch of 1 can learn"
     return (Choice("norms frozen", what),)
+
+
+def _sizes(plan: Plan) -> tuple[Choice, ...]:
+    """The smaller shapes that run too."""
+    faces = [own.layouts["x"].face for own in plan.programs.sizes.values()]
+    if not faces:
+        return ()
+    named = ", ".join(map(str, faces if len(faces) <= SHAPES else [*faces[: SHAPES - 1], "...", faces[-1]]))
+    code = sum(len(p.kernels) for n, p in plan.arrangement.programs.items() if "_" in n)
+    why = f"{named} run too, each exactly as it is: over the same state, in the same arena, in {code:,} more calls"
+    return (Choice(f"{len(faces)} smaller shape{'' if len(faces) == 1 else 's'}", why),)
 
 
 def _small(programs: Iterable[Program]) -> tuple[Choice, ...]:
@@ -134,7 +147,7 @@ def _channels(programs: Iterable[Program]) -> tuple[Choice, ...]:
 def _again(plan: Plan) -> tuple[Choice, ...]:
     """Of every program that makes values again."""
     told = []
-    for p in plan.arrangement.programs.values():
+    for p in plan.arrangement.largest:
         if p.saved is not None and p.saved.again:
             before = p.saved.plain_seconds
             times = f", in {p.seconds / before:.2f} x the time" if p.seconds and before else ""

@@ -29,6 +29,7 @@ from ..ir import verify
 from ..planning.arrange import Draft
 from ..planning.trade import DEFAULT, Trade
 from .batch import batched, divided
+from .sizes import Axes, Dynamic, bounded
 
 LOSS_VALUES = (CrossEntropy, CTC, MSE, BCEWithLogits, Reconstruction, TorchLoss)
 
@@ -55,6 +56,7 @@ class Wish:
     power: Battery | Solar | None = None
     accumulate: int = 1
     contribution: Contribution | None = None
+    dynamic: Axes = ()
 
     def captured(self) -> Captured:
         """The model, as it runs on one micro-batch."""
@@ -81,6 +83,7 @@ def wished(
     labels: Sequence[str] = (),
     trade: Trade | None = None,
     power: Battery | Solar | None = None,
+    dynamic: Dynamic | None = None,
     name: str = "model",
 ) -> Wish:
     """What was asked for, checked; the arguments are those of :func:`selvedge.plan`. Raises ``InvalidInput``."""
@@ -135,10 +138,17 @@ def wished(
             raise InvalidInput(f"example {i}", f"of shape {tuple(x.shape)}", "give a batch: [samples, ...]")
     if preprocess is not None:
         preprocess.per_channel(inputs[0].shape[1])
+    if dynamic and isinstance(model, ExportedProgram):
+        if not model.range_constraints:
+            fix = "the program was exported for fixed shapes: export it with dynamic_shapes, or give the module"
+            raise InvalidInput("dynamic", "given", fix)
+        model = model.module()  # exported again at each size
+    inputs = inputs if batch is None else batched(inputs, batch)
+    fewer = batch is not None or accumulate > 1
     wish = Wish(
         name,
         model,
-        inputs if batch is None else batched(inputs, batch),
+        inputs,
         target,
         limits,
         loss_by_name(loss) if isinstance(loss, str) else loss,
@@ -154,6 +164,7 @@ def wished(
         power,
         accumulate,
         Contribution.load(contribution) if isinstance(contribution, str | Path) else contribution,
+        bounded(dynamic, divided(inputs, accumulate), channels=preprocess is not None, fewer=fewer),
     )
     if wish.contribution is not None and wish.update != "auto":
         raise InvalidInput("contribution", "given", f'update is {wish.update!r}: give update="auto", or leave it out')

@@ -143,6 +143,11 @@ class Arrangement:
         """The program that makes gradients: step, or accumulate."""
         return self.programs["accumulate" if "accumulate" in self.programs else "step"]
 
+    @property
+    def largest(self) -> tuple[Program, ...]:
+        """The programs for the largest inputs; the names of those for smaller ones end in their sizes."""
+        return tuple(p for name, p in self.programs.items() if "_" not in name)
+
     def digest(self) -> str:
         """Identity of the compiled code: equal for equal calls at equal places."""
         text = repr(

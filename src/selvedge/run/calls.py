@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ..artifact.arrays import seen
 from ..artifact.manifest import Manifest, Port, StateEntry
+from ..artifact.sound import face, kind_and_size
 from ..errors import InvalidInput, SelvedgeError
 from .given import laid_out
 from .library import BAD_INDEX, BAD_LABEL, NOT_FINITE, OK, STORAGE, TORN, Library, aligned
 from .storage import StorageFailed, Torn, opened
+
+NAMED = 6  # shapes that a refusal lists
 
 
 class NotFinite(SelvedgeError):
@@ -52,6 +56,10 @@ class Calls:
         paged = opened(storage, manifest.storage_bytes) if manifest.storage_bytes else None
         self._library = Library(library, manifest.name, manifest.programs, self._arena, self._weights, storage=paged)
         self._library.init()
+        self._sizes: dict[str, dict[tuple[tuple[int, ...], ...], str]] = {}
+        for program in manifest.programs:
+            shapes = tuple(face(manifest.programs[program].inputs[name]) for name in self._names(program))
+            self._sizes.setdefault(kind_and_size(program)[0], {})[shapes] = program
         self._lock = RLock()
         self._busy = False
 
@@ -67,26 +75,44 @@ class Calls:
             self._busy = False
 
     def _run(self, program: str) -> None:
+        kind = kind_and_size(program)[0]
         status = self._library.call(program)
         if status == NOT_FINITE:
             made = self.manifest.programs[program].outputs
             loss = self._loss(program) if "loss" in made else 0.0
-            raise NotFinite(loss, program, float(self._output(program, "norm").item()) if "norm" in made else None)
+            raise NotFinite(loss, kind, float(self._output(program, "norm").item()) if "norm" in made else None)
         if status == BAD_LABEL:
             raise InvalidInput("y", "out of range", "labels must be class indices of the model's output")
         if status == BAD_INDEX:
             fix = "rows are looked up by it: give 0 up to, not including, their number"
             raise InvalidInput("x or y", "with an index out of range", fix)
         if status == STORAGE:
-            raise StorageFailed(program)
+            raise StorageFailed(kind)
         if status == TORN:
             raise Torn
         if status != OK:
-            raise SelvedgeError(f"{program}: status {status} from the native code")
+            raise SelvedgeError(f"{kind}: status {status} from the native code")
 
     def _view(self, offset: int, of: Port | StateEntry, weights: bool = False) -> np.ndarray:
         memory = self._weights if weights else self._arena
         return memory[offset : offset + of.bytes].view(of.dtype).reshape(of.shape)
+
+    def _of_size(self, kind: str, x: Any) -> str:
+        """The program of this ``kind`` for inputs of the shapes of ``x``; the largest's where there is none smaller.
+
+        Raises :class:`InvalidInput` for shapes that are none of the plan's, where it has several.
+        """
+        programs = self._sizes.get(kind, {})
+        if len(programs) < 2:
+            return kind
+        values = x if isinstance(x, tuple) else (x,)
+        found = tuple(seen(f"input x{i or ''}", value).shape for i, value in enumerate(values))
+        if found not in programs:
+            known = [shapes[0] if len(shapes) == 1 else shapes for shapes in sorted(programs)]
+            names = ", ".join(map(str, known if len(known) <= NAMED else [*known[: NAMED - 1], "...", known[-1]]))
+            given = found[0] if len(found) == 1 else found
+            raise InvalidInput("input x", f"of shape {given}", f"this plan runs {names}")
+        return programs[found]
 
     def _inputs(self, program: str, x: Any) -> dict[str, np.ndarray]:
         """The inputs "x", "x1", ... as they will lie in the arena; nothing is written yet."""

@@ -22,8 +22,8 @@ class Session(Calls):
     """Predicts and learns in ``manifest.arena_bytes`` bytes. Calls from several threads wait for each other.
 
     Where the plan accumulates, a step takes K micro-batches at once, and everything else one. Arrays cross this face in
-    PyTorch's axis order and in the exact shapes of the plan; anything that numpy can read (torch tensors included) is
-    taken. Raw uint8 input goes through the manifest's preprocessing.
+    PyTorch's axis order and in the exact shapes of the plan, or in one of those it was widened for; anything that numpy
+    can read (torch tensors included) is taken. Raw uint8 input goes through the manifest's preprocessing.
 
     >>> # session.step(x, y)            one update, returns the loss
     >>> # session.predict(x)            the model's output, [N, ...]
@@ -52,15 +52,16 @@ class Session(Calls):
     def predict(self, x: Any) -> Any:
         """The model's output for a batch ``x``; tuples of arrays for a model of several inputs or outputs.
 
-        The batch is the plan's. Raises :class:`InvalidInput` for another shape or dtype, NaN or Inf, and
-        :class:`NotFinite` where the output holds NaN.
+        The batch is the plan's, or of another of its sizes. Raises :class:`InvalidInput` for another shape or dtype,
+        NaN or Inf, and :class:`NotFinite` where the output holds NaN.
         """
         with self._lock:
-            given = self._inputs("predict", x)
+            program = self._of_size("predict", x)
+            given = self._inputs(program, x)
             with self._alone():
-                self._lay("predict", given)
-                self._run("predict")
-                found = self._outputs("predict")
+                self._lay(program, given)
+                self._run(program)
+                found = self._outputs(program)
             if any(_nan(part) for part in (found if isinstance(found, tuple) else (found,))):
                 raise NotFinite(float("nan"), "predict")
             return found
@@ -68,11 +69,12 @@ class Session(Calls):
     def evaluate(self, x: Any, y: Any = None) -> tuple[float, Any]:
         """(loss, output) of a batch, without learning from it. Raises as :meth:`predict` and :meth:`step`."""
         with self._lock:
-            given = {**self._inputs("evaluate", x), **self._target("evaluate", y)}
+            program = self._of_size("evaluate", x)
+            given = {**self._inputs(program, x), **self._target(program, y)}
             with self._alone():
-                self._lay("evaluate", given)
-                self._run("evaluate")
-                loss, output = self._loss("evaluate"), self._outputs("evaluate")
+                self._lay(program, given)
+                self._run(program)
+                loss, output = self._loss(program), self._outputs(program)
             if not np.isfinite(loss):
                 raise NotFinite(loss, "evaluate")
             return loss, output
@@ -89,12 +91,13 @@ class Session(Calls):
         with self._lock:
             if self.manifest.accumulate > 1:
                 return self._whole_step(x, y, lr)
-            given = {**self._inputs("step", x), **self._target("step", y), "lr": self._rate(lr)}
+            program = self._of_size("step", x)
+            given = {**self._inputs(program, x), **self._target(program, y), "lr": self._rate(lr)}
             with self._alone():
-                self._lay("step", given)
-                self._run("step")
+                self._lay(program, given)
+                self._run(program)
                 self._steps += 1
-                return self._loss("step")
+                return self._loss(program)
 
     def accumulate(self, x: Any, y: Any = None) -> float:
         """Add the gradient of a micro-batch to the accumulators, divided by K; returns its loss.
@@ -104,11 +107,12 @@ class Session(Calls):
         """
         with self._lock:
             self._require_accumulators()
-            given = {**self._inputs("accumulate", x), **self._target("accumulate", y)}
+            program = self._of_size("accumulate", x)
+            given = {**self._inputs(program, x), **self._target(program, y)}
             if self.accumulated >= self.manifest.accumulate:
                 raise InvalidInput("accumulate", f"the micro-batch {self.accumulated + 1}", "call apply() first")
             with self._alone():
-                return self._accumulate(given)
+                return self._accumulate(program, given)
 
     def apply(self, lr: float | None = None) -> None:
         """Update by what has been accumulated, as one step, and empty the accumulators.
@@ -149,23 +153,25 @@ class Session(Calls):
             raise InvalidInput("step", f"with {self.accumulated} micro-batches accumulated", fix)
         parts = self.manifest.accumulate
         xs, ys = divided("x", x, len(self._names("accumulate")), parts), divided("y", y, 1, parts)
+        programs = [self._of_size("accumulate", part) for part in xs]
         given = [
-            {**self._inputs("accumulate", a), **self._target("accumulate", b)} for a, b in zip(xs, ys, strict=True)
+            {**self._inputs(program, a), **self._target(program, b)}
+            for program, a, b in zip(programs, xs, ys, strict=True)
         ]
         rate = self._rate(lr)
         with self._alone():
             try:
-                losses = [self._accumulate(part) for part in given]
+                losses = [self._accumulate(program, part) for program, part in zip(programs, given, strict=True)]
                 self._apply(rate)
             except BaseException:  # Ctrl-C between two micro-batches too
                 self._discard()
                 raise
         return float(np.mean(losses))
 
-    def _accumulate(self, given: Mapping[str, np.ndarray]) -> float:
-        self._lay("accumulate", given)
-        self._run("accumulate")
-        return self._loss("accumulate")
+    def _accumulate(self, program: str, given: Mapping[str, np.ndarray]) -> float:
+        self._lay(program, given)
+        self._run(program)
+        return self._loss(program)
 
     def _apply(self, rate: np.ndarray) -> None:
         self._lay("apply", {"lr": rate})

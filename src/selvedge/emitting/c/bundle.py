@@ -29,12 +29,12 @@ from .source import header, source
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What an artifact says beside the arrangement. ``layouts``: port name -> layout; ``state_layouts``: state name ->
-    layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of one update;
-    ``steps``: updates made so far; ``parts``: as in a :class:`Manifest`."""
+    """What an artifact says beside the arrangement. ``layouts``: program -> port name -> layout; ``state_layouts``:
+    state name -> layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of
+    one update; ``steps``: updates made so far; ``parts``: as in a :class:`Manifest`."""
 
     name: str
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, Mapping[str, Layout]]
     state_layouts: Mapping[str, Layout | None]
     order: tuple[str, ...]
     schedule: Schedule
@@ -66,9 +66,10 @@ class Bundle:
 def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Description) -> Bundle:
     """``stored``: every state array of the plan in its stored layout: its initial value."""
     checked_name(about.name)
+    inputs = {program: own["x"] for program, own in about.layouts.items() if "x" in own}
     sources = {
         **(native_storage() if plan.memory.storage else {}),
-        f"{about.name}.c": source(plan, about.name, about.preprocess, about.layouts.get("x")),
+        f"{about.name}.c": source(plan, about.name, about.preprocess, inputs),
         f"{about.name}.h": header(plan, about.name, about.preprocess),
         **native_sources(),
     }
@@ -130,7 +131,7 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         made = {}
         for name, i in entries.items():
             spec = p.instances[i].spec
-            layout = about.layouts.get(name)
+            layout = about.layouts.get(p.name, {}).get(name)
             made[name] = Port(p.offsets[i], layout.shape if layout else spec.shape, spec.dtype, layout)
         return made
 

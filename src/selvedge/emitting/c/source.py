@@ -98,8 +98,11 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     return "\n".join(lines)
 
 
-def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: Layout | None = None) -> str:
-    """The translation unit: include it in a build with the native headers beside it. layout: of the input "x"."""
+def source(
+    plan: Arrangement, name: str, preprocess: Preprocess | None, layouts: Mapping[str, Layout] | None = None
+) -> str:
+    """The translation unit: include it in a build with the native headers beside it. layouts: program -> that of its
+    input "x"."""
     bodies: list[str] = []
     headers: set[str] = set()
     functions: dict[tuple[str, ...], str] = {}  # what a kernel does, at which bytes -> the function that does it
@@ -171,7 +174,7 @@ def source(plan: Arrangement, name: str, preprocess: Preprocess | None, layout: 
     lines += ["", *bodies]
     if preprocess is not None:
         for p in plan.programs.values():
-            lines += [*_load(p, name, preprocess, layout), ""] if "x" in p.inputs else []
+            lines += [*_load(p, name, preprocess, (layouts or {}).get(p.name)), ""] if "x" in p.inputs else []
     return "\n".join(_indent(lines)) + "\n"
 
 

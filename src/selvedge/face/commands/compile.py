@@ -24,6 +24,7 @@ def command(
     optimizer: options.Optimizer = "sgd",
     norms: options.Norms = "frozen",
     dropout: options.Dropout = None,
+    dynamic: options.Dynamic = None,
     loss: options.Loss = None,
     shape: options.Shape = None,
     name: Annotated[str | None, typer.Option(help="Of the artifact's C functions and files.")] = None,
@@ -40,7 +41,7 @@ def command(
 
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
-        batch=batch, accumulate=accumulate,
+        batch=batch, accumulate=accumulate, dynamic=dynamic,
     )  # fmt: skip
     if out is not None:
         writable_folder("--out", out)
@@ -50,6 +51,7 @@ def command(
     from ...make.compile import TARGETS, bundled, emit
     from ...make.plan import plan as make_plan
     from ...run.build import build
+    from .. import dynamic as dynamic_sizes
     from .. import model as models
     from .. import optimizer as optimizers
     from ..held import held
@@ -74,6 +76,7 @@ def command(
                 dropout=dropout,
                 batch=batch,
                 accumulate=accumulate,
+                dynamic=dynamic_sizes.parse(dynamic),
                 name=name or named.name,
                 on_progress=lambda plans: work.at(plans, f"{plans} made"),
             )

@@ -59,6 +59,12 @@ Norms = Annotated[str, typer.Option("--norms", help="frozen, folded or live.", a
 Dropout = Annotated[
     int | None, typer.Option(help="Draw the masks of dropout while it learns, by this seed; else it is off.")
 ]
+Dynamic = Annotated[
+    str | None,
+    typer.Option(
+        "--dynamic", help='Smaller inputs that run too, by axis: "0:1..8" samples, "0:1..8; 1:16,32" lengths.'
+    ),
+]
 Loss = Annotated[
     str | None,
     typer.Option("--loss", help="By default a zoo model's own, else cross_entropy.", autocompletion=completion.losses),

@@ -45,7 +45,7 @@ def command(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
         batch=batch, accumulate=accumulate, contribution=contribution,
     )  # fmt: skip
-    early.training(data=data, epochs=epochs, schedule=schedule, plot=plot, out=out)
+    early.training(data=data, loss=loss, epochs=epochs, schedule=schedule, plot=plot, out=out)
 
     from .. import optimizer as optimizers
     from ..training import Order

@@ -1,0 +1,60 @@
+"""Programs for the smaller shapes of a plan, over its state and in its arena."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..capture import Captured, Programs, capture, programs, select
+from ..errors import DoesNotFit, InvalidInput, NotSupported
+from ..ir import verify
+from ..planning.arrange import Draft
+from .batch import divided
+from .limits import excess
+from .sizes import smaller
+from .wish import Drafted, Wish, drafted
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+
+def widened(wish: Wish, captured: Captured, attempt: Callable[[Wish, Captured, Drafted], Plan]) -> Plan:
+    """The plan for ``wish``, whose update has been found, with programs for its smaller shapes too.
+
+    Raises ``NotSupported`` and ``InvalidInput`` where the model cannot be had so, and ``DoesNotFit`` where the
+    programs, which are more code, leave the budget.
+    """
+    largest = drafted(wish, captured).programs
+    examples = smaller(wish.dynamic, divided(wish.example, wish.accumulate))
+    both = replace(largest, sizes={suffix: _made(wish, suffix, example) for suffix, example in examples.items()})
+    for suffix, own in both.sizes.items():
+        for name, leaf in own.state.items():
+            if name not in largest.state or largest.state[name].spec != leaf.spec:
+                fix = "state must be the same at every size: leave this size out, or change the model"
+                raise InvalidInput(_told(suffix), f"with another state {name}", fix)
+    whole = attempt(wish, captured, Drafted(both, Draft(both.graphs, wish.device)))
+    over = excess(whole)
+    if over is not None:
+        fix = f"{len(examples)} smaller shapes are planned beside the largest: give fewer in dynamic"
+        raise DoesNotFit(*over, fix)
+    return whole
+
+
+def _made(wish: Wish, suffix: str, example: tuple[torch.Tensor, ...]) -> Programs:
+    try:
+        own = capture(wish.model, example, norms=wish.norms, dropout=wish.dropout)
+        made = programs(own, wish.loss, wish.optimizer, select(own, wish.update), wish.accumulate)
+    except NotSupported as error:
+        raise NotSupported(f"{_told(suffix)}: {error.op}", error.where, error.what_to_do) from error
+    except InvalidInput as error:
+        raise InvalidInput(f"{_told(suffix)}: {error.field}", error.value, error.fix) from error
+    for graph in made.graphs.values():
+        verify(graph)
+    return made
+
+
+def _told(suffix: str) -> str:
+    return f"dynamic {' x '.join(suffix.split('_'))}"
