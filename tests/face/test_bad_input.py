@@ -117,7 +117,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ),
     (
         ("plan", "net.py:net", "--input", "1x5", *DEVICE),
-        ("example is of shape [1, 5]", line_of("return self.head(x)"), "[1, 5] X [4, 3]"),
+        ("example is of shape [1, 5]", line_of("return self.head(x)"), "Linear, the first layer, takes [batch, 4]"),
     ),
     # the example
     (("plan", "net.py:net", *DEVICE), ("--input is missing", "1x3x32x32")),
