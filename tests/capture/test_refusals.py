@@ -323,7 +323,11 @@ IMAGES = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(3600, 2))
 @pytest.mark.parametrize(
     ("model", "shape", "takes"),
     [
-        (IMAGES, (1, 3, 32), "the first number is the batch, and Conv2d, the first layer, takes [batch, 3, height, width]"),
+        (
+            IMAGES,
+            (1, 3, 32),
+            "the first number is the batch, and Conv2d, the first layer, takes [batch, 3, height, width]",
+        ),
         (IMAGES, (3, 32, 32), "takes [batch, 3, height, width], as 1x3x32x32"),
         (IMAGES, (1, 32, 32, 3), "takes [batch, 3, height, width]"),
         (nn.Sequential(nn.Conv1d(2, 4, 3)), (1, 9), "Conv1d, the first layer, takes [batch, 2, length]"),

@@ -201,8 +201,9 @@ def test_folded_norms_are_tried_before_nothing_is_said_to_fit() -> None:
     x = torch.zeros(1, 8)
     least = {
         norms: min(
-            sv.plan(model, x, norms=norms, update=update, **{**NORMED, "trade": sv.Trade(least=True, slowdown=8)})
-            .arena_bytes
+            sv.plan(
+                model, x, norms=norms, update=update, **{**NORMED, "trade": sv.Trade(least=True, slowdown=8)}
+            ).arena_bytes
             for update in ("last:1", "bias")
         )
         for norms in ("frozen", "folded")

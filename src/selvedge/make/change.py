@@ -169,7 +169,7 @@ class _Search:
             [{"batch": own.batch, "accumulate": n} for n in dict.fromkeys((own.accumulate, parts))],
         ):
             for change in kept:
-                tried = replace(found[0], **change)  # type: ignore[arg-type]
+                tried = replace(found[0], **change)
                 plan = None if tried == found[0] else self.attempts.fitting(tried)
                 if plan is not None:
                     found = tried, plan

@@ -18,7 +18,7 @@ from ..artifact.features import Features
 from ..artifact.preprocess import Preprocess
 from ..artifact.schedule import Schedule
 from ..capture import Captured, Programs
-from ..capture.loss import Loss
+from ..capture.loss import Loss, settings
 from ..capture.optimizer import Optimizer
 from ..capture.torch_loss import Function
 from ..choose import Contribution
@@ -112,6 +112,7 @@ class Plan:
             "model": self.name,
             "device": self.device.name,
             "loss": type(self.loss).__name__,
+            "loss_options": settings(self.loss),
             "optimizer": {"name": type(self.optimizer).__name__, **asdict(self.optimizer)},  # type: ignore[call-overload]
             "schedule": self.schedule.to_dict(),
             "batch": self.batch,

@@ -31,7 +31,7 @@ from .source import header, source
 class Description:
     """What an artifact says beside the arrangement. ``layouts``: port name -> layout; ``state_layouts``: state name ->
     layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of one update;
-    ``steps``: updates made so far; ``parts``: as in a :class:`Manifest`."""
+    ``steps``: updates made so far; ``parts``, ``loss_options``: as in a :class:`Manifest`."""
 
     name: str
     layouts: Mapping[str, Layout]
@@ -50,6 +50,7 @@ class Description:
     steps: int = 0
     features: Features | None = None
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -164,5 +165,6 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         steps=about.steps,
         features=about.features,
         parts=about.parts,
+        loss_options=about.loss_options,
         provenance=about.provenance,
     )

@@ -41,6 +41,7 @@ def command(
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
         batch=batch, accumulate=accumulate,
+        update=update,
     )  # fmt: skip
     if out is not None:
         writable_folder("--out", out)
