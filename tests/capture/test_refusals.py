@@ -305,6 +305,50 @@ def test_bad_examples_are_refused(example: object, message: str) -> None:
     assert str(error.value).startswith(message)
 
 
+class Unsqueezing(nn.Module):
+    """Gives its first layer another shape than it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(7, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self.head(self.conv(x.unsqueeze(1)).flatten(1))
+        return hidden
+
+
+IMAGES = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(3600, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "takes"),
+    [
+        (
+            IMAGES,
+            (1, 3, 32),
+            "the first number is the batch, and Conv2d, the first layer, takes [batch, 3, height, width]",
+        ),
+        (IMAGES, (3, 32, 32), "takes [batch, 3, height, width], as 1x3x32x32"),
+        (IMAGES, (1, 32, 32, 3), "takes [batch, 3, height, width]"),
+        (nn.Sequential(nn.Conv1d(2, 4, 3)), (1, 9), "Conv1d, the first layer, takes [batch, 2, length]"),
+        (nn.Sequential(nn.BatchNorm2d(3)), (3, 4, 4), "takes [batch, 3, height, width], as 1x3x4x4"),
+        (nn.Sequential(nn.Linear(8, 2)), (1, 9), "Linear, the first layer, takes [batch, 8]"),
+        (Unsqueezing(), (1, 8, 8), " X [7, 2]"),  # another layer's fault: torch's own words
+        (nn.Sequential(nn.Flatten(), nn.Linear(8, 2)), (1, 3, 4), " X [8, 2]"),
+    ],
+)
+def test_an_example_that_the_first_layer_cannot_take_is_told_what_it_takes(
+    model: nn.Module, shape: tuple[int, ...], takes: str
+) -> None:
+    with pytest.raises(InvalidInput) as error:
+        capture(model, torch.zeros(shape))
+    assert (error.value.field, error.value.value) == ("example", f"of shape {list(shape)}")
+    assert takes in error.value.fix
+    assert ("first layer" in error.value.fix) == ("batch" in takes)
+    assert "\n" not in str(error.value)
+    assert not any(m._forward_pre_hooks for m in model.modules())
+
+
 def test_bad_norms_are_refused() -> None:
     with pytest.raises(InvalidInput, match="norms is 'live': give one of frozen, folded"):
         capture(Mismatched(), torch.randn(2, 3), norms="live")

@@ -50,6 +50,8 @@ def test_a_budget_above_the_device_is_refused_with_what_it_leaves() -> None:
         ("ram=64KiB,ram=32KiB", "once"),
         ("ram=64K", "64KiB"),
         ("ram=0", "> 0"),
+        ("ram=96", "budget ram is 96: write the unit, as 96KiB, or 96B for bytes"),
+        ("ram=64KiB,flash=1023", "budget flash is 1023: write the unit, as 1023KiB, or 1023B for bytes"),
         ("ram=64KiB,latency=fast", "20ms"),
         ("ram=64KiB,latency=20mJ", "20ms"),
         ("ram=64KiB,latency=20m", "20ms"),
@@ -93,3 +95,10 @@ def test_a_budget_prints_its_limits() -> None:
 def test_what_is_no_text_is_refused_in_one_line() -> None:
     with pytest.raises(InvalidInput, match='budget is of type int: write it as "ram=48KiB"'):
         Budget.parse(5)  # type: ignore[arg-type]
+
+
+def test_bytes_without_a_unit_are_taken_where_they_can_be_meant() -> None:
+    assert Budget.parse("ram=96B,flash=1024") == Budget(ram=96, flash=1024)
+    assert Budget(ram="4096").ram == 4096  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="as 96KiB, or 96B"):
+        Budget(ram="96")  # type: ignore[arg-type]

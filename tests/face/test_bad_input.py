@@ -117,7 +117,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ),
     (
         ("plan", "net.py:net", "--input", "1x5", *DEVICE),
-        ("example is of shape [1, 5]", line_of("return self.head(x)"), "[1, 5] X [4, 3]"),
+        ("example is of shape [1, 5]", line_of("return self.head(x)"), "Linear, the first layer, takes [batch, 4]"),
     ),
     # the example
     (("plan", "net.py:net", *DEVICE), ("--input is missing", "1x3x32x32")),
@@ -157,7 +157,7 @@ CASES: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     ((*NET_ON, "--optimizer", "sgd:clip_norm=1,clip_value=1"), ("clip_norm is 1.0", "not both")),
     ((*NET_ON, "--accumulate", "0"), ("accumulate is 0", ">= 1")),
     ((*NET_ON, "--batch", "6", "--accumulate", "4"), ("accumulate is 4", "the batch of 6")),
-    ((*NET_ON, "--optimizer", "sgd:lr=-1"), ("SGD lr is -1.0", ">= 0")),
+    ((*NET_ON, "--optimizer", "sgd:lr=-1"), ("--optimizer lr is -1", ">= 0")),
     ((*NET_ON, "--optimizer", "sgd:nesterov=1"), ("--optimizer nesterov is 1", "true or false")),
     ((*NET_ON, "--optimizer", "sgd:nesterov=true"), ("SGD nesterov is True", "momentum > 0")),
     ((*NET_ON, "--optimizer", "adam:betas=0.9"), ("--optimizer betas is 0.9", "0.9/0.999")),

@@ -260,3 +260,21 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(sv.InvalidInput, match="device is nowhere"):
         main(["--debug", "plan", "zoo:resnet8", "--device", "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("file", "factory", "more", "name"),
+    [
+        ("gesture.py", "make", (), "gesture"),
+        ("gesture-2.py", "net", (), "gesture_2"),
+        ("gesture.py", "classifier", (), "classifier"),
+        ("gesture.py", "make", ("--name", "own"), "own"),
+        ("conv.py", "make", (), "make"),  # the kernels have a file of that name
+    ],
+)
+def test_what_is_written_is_named_after_the_file_where_the_function_says_nothing(
+    cli: Cli, board: str, file: str, factory: str, more: tuple[str, ...], name: str
+) -> None:
+    Path(file).write_text(f"from torch import nn\n\n\ndef {factory}():\n    return nn.Linear(4, 2)\n")
+    cli("compile", f"{file}:{factory}", "--input", "1x4", "--device", board, "--target", "c", "--out", "made", *more)
+    assert Path("made", f"{name}.c").is_file()

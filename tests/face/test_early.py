@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ LINES: list[tuple[tuple[str, ...], str]] = [
             (("--norms", "alive"), "--norms is alive"),
             (("--loss", "hubert"), "--loss is hubert"),
             *(((("--loss", "huber"), "--loss is huber"),) if command in ("train", "try") else ()),
+            (("--optimizer", "sgd:lr=-1"), "--optimizer lr is -1: give a number >= 0"),
+            (("--optimizer", "adam:betas=0.9/1"), "--optimizer betas is 0.9/1"),
+            (("--update", "last:0"), "--update is last:0: give the number of layers, as last:2"),
+            (("--update", "last:two"), "--update is last:two"),
             (("--batch", "-2"), "--batch is -2"),
             (("--accumulate", "0"), "--accumulate is 0"),
             *(((("--dynamic", "0:9..1"), "--dynamic is 0:9..1"),) if command in ("plan", "compile") else ()),
@@ -91,3 +96,20 @@ def test_the_names_without_torch_are_those_with_it() -> None:
     with pytest.raises(ValueError, match=f"give one of {', '.join(completion.SCHEDULES)}"):
         schedule("line", 0.1, 100)
     assert tuple(optimizer.KINDS) == optimizer_name.NAMES
+
+
+def test_values_that_are_refused_without_torch_are_refused_with_it() -> None:
+    """And no other: each key that an optimiser has, at the ends of what it takes."""
+    for name, (kind, _) in optimizer.KINDS.items():
+        keys = {f.name for f in fields(kind)}
+        for key in (*optimizer_name.NOT_NEGATIVE, "betas"):
+            if key not in keys:
+                continue
+            good, bad = ("0/0.99", "0/1") if key == "betas" else ("1" if key.startswith("clip") else "0", "-1e-9")
+            assert optimizer_name.check(f"{name}:{key}={good}") == name
+            optimizer.parse(f"{name}:{key}={good}")
+            with pytest.raises(ValueError, match=f"--optimizer {key} is"):
+                optimizer_name.check(f"{name}:{key}={bad}")
+            given = tuple(map(float, bad.split("/"))) if key == "betas" else float(bad)
+            with pytest.raises(ValueError, match="it must be"):
+                kind(**{"lr": 0.1, key: given})

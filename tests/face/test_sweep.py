@@ -49,7 +49,7 @@ def test_a_sweep_is_a_table_a_page_and_data(folder: Path) -> None:
     assert (shown.code, shown.err) == (0, "")
     lines = shown.out.splitlines()
     assert max(map(len, lines)) <= 100
-    assert re.match(r"make on nrf52832: \d+ of \d+ plans are worth having", lines[0])
+    assert re.match(r"net on nrf52832: \d+ of \d+ plans are worth having", lines[0])
     assert any(line.startswith("full ") and " Adam " in line for line in lines)
     assert lines[-1] == "drawn in s.html"
     page = (folder / "s.html").read_text()

@@ -44,7 +44,7 @@ BAD: list[Callable[[], object]] = [
     lambda: sv.Preprocess((1.0, "x")),
     lambda: sv.Trade(slowdown=10**400), lambda: sv.Trade(slowdown="2"), lambda: sv.Trade(stream=1),
     lambda: sv.Budget(ram=1, latency_s=10**400), lambda: sv.Budget(ram=10**400),
-    lambda: sv.Budget.parse("ram=1,energy=0J"),
+    lambda: sv.Budget.parse("ram=1B,energy=0J"),
     lambda: sv.steps_per_day("plan", 1.0), lambda: sv.steps_per_day(planned(), 10**400),
     lambda: planned(update="auto", contribution="a\0.toml"),
     lambda: sv.Constant(float("inf")), lambda: sv.Constant("a"), lambda: sv.Constant(True),

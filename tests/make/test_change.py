@@ -149,3 +149,68 @@ def test_what_is_hopeless_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(sv.DoesNotFit, match="B of RAM with batch 1 instead of 2, plain SGD") as refused:
         sv.plan(model, torch.zeros(2, 3, 16, 16), device=DEVICE, budget="ram=3000", optimizer=sv.Adam(lr=1e-3))
     assert refused.value.changes == ()
+
+
+PLAIN = sv.Trade(stream=False, recompute=False, masks=False)
+BARE = sv.Device(name="bare", ram="16MiB", flash="16MiB")
+NORMED: dict[str, Any] = {"device": BARE, "optimizer": sv.SGD(lr=0.1), "trade": PLAIN}
+
+
+@pytest.fixture(scope="module")
+def normed() -> torch.nn.Module:
+    torch.manual_seed(0)
+    layers: list[torch.nn.Module] = []
+    for _ in range(3):
+        layers += [torch.nn.Conv2d(4, 4, 3, padding=1, bias=False), torch.nn.BatchNorm2d(4), torch.nn.Tanh()]
+    return torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(144, 4)).eval()
+
+
+def test_fewer_layers_of_folded_norms_are_proposed_where_more_learns_so(normed: torch.nn.Module) -> None:
+    """Against the plans of folded norms and of fewer layers, each made here."""
+    x = torch.zeros(1, 4, 6, 6)
+    kinds = [(norms, f"last:{k}") for norms in ("frozen", "folded") for k in range(1, 5)]
+    needs = {kind: sv.plan(normed, x, norms=kind[0], update=kind[1], **NORMED).arena_bytes for kind in kinds}
+    ram = needs["folded", "last:3"]
+    assert needs["frozen", "last:2"] <= ram < min(needs["frozen", "last:3"], needs["folded", "last:4"])
+    with pytest.raises(sv.DoesNotFit) as error:
+        sv.plan(normed, x, budget=f"ram={ram}B", **NORMED)
+    both = next(c for c in error.value.changes if c.apply == {"norms": "folded", "update": "last:3"})
+    alone = next(c for c in error.value.changes if c.apply == {"update": "last:2"})
+    assert both.learns_parameters > alone.learns_parameters
+    assert sv.plan(normed, x, budget=f"ram={ram}B", **{**NORMED, **both.apply}).arena_bytes == ram
+
+
+def test_what_only_all_changes_together_fit_is_proposed(normed: torch.nn.Module) -> None:
+    """Folded norms, one sample and plain SGD leave the most to learn, and none of the three can be left out."""
+    own = {"optimizer": sv.SGD(lr=0.1, momentum=0.9), "batch": 8, "norms": "frozen"}
+    given = {"optimizer": sv.SGD(lr=0.1), "batch": 1, "norms": "folded"}
+    x, device = torch.zeros(1, 4, 6, 6), {"device": BARE, "trade": PLAIN}
+    ram = sv.plan(normed, x, **device, **given).arena_bytes
+    for kind in given:
+        assert sv.plan(normed, x, **{**device, **given, kind: own[kind]}).arena_bytes > ram
+    with pytest.raises(sv.DoesNotFit) as error:
+        sv.plan(normed, x, budget=f"ram={ram}B", **device, **own)
+    assert error.value.changes[0].apply == given
+    assert error.value.changes[0].arena_bytes == ram
+
+
+def test_folded_norms_are_tried_before_nothing_is_said_to_fit() -> None:
+    """A norm as wide as the model's input keeps its four arrays in RAM or its output beside its input."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.BatchNorm1d(64), torch.nn.Linear(64, 2)).eval()
+    x = torch.zeros(1, 8)
+    least = {
+        norms: min(
+            sv.plan(
+                model, x, norms=norms, update=update, **{**NORMED, "trade": sv.Trade(least=True, slowdown=8)}
+            ).arena_bytes
+            for update in ("last:1", "bias")
+        )
+        for norms in ("frozen", "folded")
+    }
+    assert least["folded"] < least["frozen"]
+    with pytest.raises(sv.DoesNotFit) as error:
+        sv.plan(model, x, budget=f"ram={least['folded']}B", **NORMED)
+    assert error.value.changes[0].apply["norms"] == "folded"
+    with pytest.raises(sv.DoesNotFit, match="B of RAM with .*norms folded instead of frozen"):
+        sv.plan(model, x, budget=f"ram={least['folded'] // 2}B", **NORMED)

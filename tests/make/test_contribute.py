@@ -259,7 +259,7 @@ def test_every_plan_on_the_way_is_told(net: nn.Module, data: tuple[np.ndarray, n
     assert len(told) > sets > 2  # beside the sets, the plan of all and those with what a trade saves
     told.clear()
     with pytest.raises(sv.DoesNotFit):
-        sv.plan(net, example, device="stm32f746", update="full", budget="ram=512", on_progress=told.append)
+        sv.plan(net, example, device="stm32f746", update="full", budget="ram=512B", on_progress=told.append)
     assert len(told) > 1
     with pytest.raises(sv.InvalidInput, match="on_progress is no function: give one, or leave it out"):
         sv.plan(net, example, on_progress=3)  # type: ignore[arg-type]

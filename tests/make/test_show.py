@@ -137,3 +137,23 @@ def test_a_refused_step_leaves_no_loss() -> None:
     assert session.losses == ()
     session.step(np.zeros((1, 4), np.float32), np.array([0]))
     assert [step for step, _ in session.losses] == [1]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "says"),
+    [
+        (sv.SGD(lr=0.1), "SGD, update last:1"),
+        (sv.SGD(lr=0.1, momentum=0.9), "SGD, momentum 0.9, update last:1"),
+        (
+            sv.SGD(lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, state_dtype="int8"),
+            "SGD, momentum 0.9, nesterov, weight_decay 0.0001, state_dtype int8, update last:1",
+        ),
+        (sv.Adam(lr=1e-3), "Adam, update last:1"),
+        (sv.Adam(lr=1e-3, betas=(0.9, 0.99), decoupled=True), "Adam, betas 0.9/0.99, decoupled, update last:1"),
+        (sv.RMSProp(lr=1e-3, alpha=0.9, clip_norm=1.0), "RMSProp, alpha 0.9, clip_norm 1, update last:1"),
+    ],
+)
+def test_a_plan_says_how_it_learns(optimizer: Any, says: str) -> None:
+    plan = sv.plan(nn.Linear(4, 3), torch.zeros(1, 4), device=BOARD, optimizer=optimizer, update="last:1")
+    assert str(plan).splitlines()[0] == f"model on board: {says}"
+    assert says in plan._repr_html_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -141,3 +142,60 @@ def test_what_cannot_be_swept_is_refused(net: nn.Module, options: dict[str, Any]
     with pytest.raises(sv.InvalidInput) as error:
         sv.sweep(net, EXAMPLE, **{"device": DEVICE, **options})
     assert error.value.field == field
+
+
+def _shown(row: tuple[str, ...]) -> tuple[float, ...]:
+    """(RAM, what does not learn, time, energy, whether it does not fit) of a row, read as a reader would."""
+    scale = {"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+    scale |= {"J": 1.0, "mJ": 1e-3, "µJ": 1e-6, "nJ": 1e-9}
+    sizes = [float(cell.split()[0]) * scale[cell.split()[1]] for cell in (row[-5], row[-3], row[-2])]
+    return sizes[0], -float(row[-4].rstrip("%")), round(sizes[1], 12), round(sizes[2], 15), row[-1] != "*"
+
+
+@pytest.fixture(scope="module")
+def normed() -> sv.Sweep:
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for _ in range(3):
+        layers += [nn.Conv2d(2, 2, 3, padding=1, bias=False), nn.BatchNorm2d(2), nn.Tanh()]
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 4)).eval()
+    return sv.sweep(model, torch.zeros(1, 2, 12, 12), device=DEVICE, optimizers=[sv.SGD(lr=0.1, momentum=0.9)])
+
+
+def test_no_row_that_is_shown_beats_another(swept: sv.Sweep, normed: sv.Sweep) -> None:
+    """Of one batch and optimiser, by the figures as they are printed."""
+    for found in (swept, normed):
+        shown = surface.rows(found)[1:]
+        for batch, rule in {row[1:3] for row in shown}:
+            alike = [_shown(row) for row in shown if row[1:3] == (batch, rule)]
+            for i, p in enumerate(alike):
+                beats = [q for j, q in enumerate(alike) if j != i and all(a <= b for a, b in zip(q, p, strict=True))]
+                assert not beats, (p, beats)
+        assert str(found).startswith(f"model on board: {len(shown)} of {len(found.points)} plans are worth having")
+
+
+def test_figures_that_read_the_same_are_shown_once(swept: sv.Sweep) -> None:
+    """The same time to three digits, for more bytes: worth having by the exact figures alone."""
+    p = min((p for p in swept.best if p.seconds is not None), key=lambda p: p.arena_bytes)
+    assert p.seconds is not None
+    larger = replace(p, arena_bytes=p.arena_bytes + 1024, seconds=p.seconds * (1 - 1e-7))
+    assert len(surface.rows(replace(swept, points=(p, larger)))) == 2
+
+
+def test_norms_are_folded_too_where_nothing_is_said_of_them(normed: sv.Sweep) -> None:
+    kinds = {(p.update, p.norms) for p in normed.points}
+    updates = {"full", "bias", *(f"last:{k}" for k in range(1, 4))}
+    assert kinds == {(u, n) for u in updates for n in ("frozen", "folded")}
+    whole = {p.norms: p.contribution for p in normed.points if p.update == "full"}
+    assert whole["frozen"] == 1
+    assert 0.95 < whole["folded"] < 1
+    assert {p.norms for p in normed.best} == {"frozen", "folded"}
+    assert "norms" in str(normed).splitlines()[3].split()
+    assert max(map(len, str(normed).splitlines())) <= 100
+    torch.manual_seed(0)
+    stated = sv.sweep(
+        nn.Sequential(nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(200, 4)).eval(),
+        EXAMPLE, device=DEVICE, norms="frozen", rooms=(),
+    )  # fmt: skip
+    assert {p.norms for p in stated.points} == {"frozen"}
+    assert "norms" not in str(stated).splitlines()[3].split()

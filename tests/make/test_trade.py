@@ -221,3 +221,33 @@ def test_the_loss_of_pytorch_comes_out() -> None:
     model.eval()
     with torch.no_grad():
         assert abs(loss - F.cross_entropy(model(example), torch.tensor([3])).item()) < 1e-4
+
+
+def test_a_limit_of_energy_is_kept_where_the_least_time_would_break_it() -> None:
+    """Paging takes less time than making values again, and far more energy."""
+    torch.manual_seed(0)
+    layers = [m for _ in range(6) for m in (torch.nn.Conv2d(4, 4, 3, padding=1), torch.nn.Tanh())]
+    net = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(4 * 144, 2)).eval()
+    device = sv.Device(
+        name="hungry card", ram="1GiB", flash="1GiB", throughput={"float32": 1e8}, storage={"size": "1GiB"},
+        bandwidth={"ram": 1e9, "storage": 2e8, "storage_write": 1e8},
+        energy={
+            "static_w": 1e-3, "mac_j": {"float32": 1e-11},
+            "byte_j": {"ram": 1e-12, "storage": 1e-6, "storage_write": 1e-6},
+        },
+    )  # fmt: skip
+
+    def made(budget: str, objective: str = "time") -> sv.Plan:
+        trade = sv.Trade(stream=False, masks=False, channels=False, page=True, slowdown=4, objective=objective)
+        return sv.plan(net, torch.zeros(1, 4, 12, 12), device=device, budget=budget, trade=trade)
+
+    ram = f"ram={int(0.8 * sv.plan(net, torch.zeros(1, 4, 12, 12), device=device, trade=PLAIN).arena_bytes)}B"
+    quick, frugal = made(ram).to_dict(), made(ram, "energy").to_dict()
+    least, most = frugal["joules_per_step"], quick["joules_per_step"]
+    assert most > 2 * least
+    assert quick["seconds_per_step"] < frugal["seconds_per_step"]
+    for limit in (f"energy={(least + most) / 2}J", f"energy-day={(least + most) / 2}J"):
+        assert made(f"{ram},{limit}").to_dict()["joules_per_step"] == least
+    assert made(f"{ram},energy={2 * most}J").to_dict()["joules_per_step"] == most
+    with pytest.raises(sv.InvalidInput, match="budget energy is"):
+        made(f"{ram},energy={least / 2}J")

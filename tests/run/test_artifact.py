@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import selvedge as sv
 from selvedge.errors import InvalidInput
@@ -230,3 +231,22 @@ def test_interrupted_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(KeyboardInterrupt):
         sv.emit(plan(), "c", tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_the_loss_was_given_travels(tmp_path: Path) -> None:
+    given = (
+        (sv.CrossEntropy(label_smoothing=0.1), {"label_smoothing": 0.1}),
+        (sv.MSE(), {}),
+    )
+    for loss, options in given:
+        made = sv.plan(torch.nn.Linear(4, 3), torch.zeros(2, 4), device="nrf52832", loss=loss)
+        assert made.to_dict()["loss_options"] == options
+        sv.emit(made, "c", tmp_path / "made")
+        assert sv.load(tmp_path / "made").manifest.loss_options == options
+
+
+def test_a_manifest_of_before_them_says_nothing_of_its_loss_options(artifact: Path) -> None:
+    change_manifest(artifact, lambda m: m.pop("loss_options"))
+    assert sv.load(artifact).manifest.loss_options == {}
+    change_manifest(artifact, lambda m: m.update(loss_options=[1]))
+    assert "loss_options" in refusal(artifact)

@@ -114,3 +114,19 @@ def test_bytes_of_another_size_or_not_finite_are_refused_whole() -> None:
         session.load_persistent(before, steps=-1)
     assert session.persistent() == before
     assert session.steps == 0
+
+
+def test_targets_that_are_probabilities_lie_in_0_to_1() -> None:
+    """Beyond them the loss has no least value: it would be learnt without end."""
+    model, x = nn.Linear(4, 3), torch.randn(2, 4)
+    session = sv.compile(sv.plan(model, x, device=DEVICE, loss="bce_with_logits"))
+    edge = np.array([[0.0, 1.0, 0.5], [1.0, 0.0, 0.25]], np.float32)
+    before = session.persistent()
+    for odd in (-0.5, 1.5):
+        with pytest.raises(sv.InvalidInput, match=r"input y is .*: targets of this loss are probabilities: they must"):
+            session.step(x, np.where(edge == 0.5, np.float32(odd), edge))
+    assert session.persistent() == before
+    expected = nn.functional.binary_cross_entropy_with_logits(model(x), torch.from_numpy(edge))
+    np.testing.assert_allclose(session.step(x, edge), expected.item(), rtol=1e-5)
+    regression = sv.compile(sv.plan(model, x, device=DEVICE, loss="mse"))
+    assert np.isfinite(regression.step(x, 3 * edge))

@@ -76,7 +76,7 @@ class Manifest:
     accumulate and apply, and no step. steps: updates made before, the place in the schedule. features: how a file
     becomes an input. parts: parameter -> (axis in PyTorch's layout, count): of that one only the first so many input
     channels learn. storage_bytes: what the programs page out lies in so many bytes of storage. files: name ->
-    SHA-256.
+    SHA-256. loss_options: what the loss was given beside its name, as its label_smoothing.
     """
 
     name: str
@@ -106,6 +106,7 @@ class Manifest:
     storage_bytes: int = 0
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def batch(self) -> int:

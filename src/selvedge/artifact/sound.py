@@ -75,7 +75,13 @@ def _header(m: Manifest) -> None:
         raise ValueError("accumulate is 0")
     if m.loss is not None:
         _text("loss", m.loss)
-    for what, table in (("optimizer", m.optimizer), ("provenance", m.provenance), ("aliases", m.aliases)):
+    tables = {
+        "optimizer": m.optimizer,
+        "loss_options": m.loss_options,
+        "provenance": m.provenance,
+        "aliases": m.aliases,
+    }
+    for what, table in tables.items():
         if not isinstance(table, Mapping):
             raise ValueError(f"{what} is {str(table)[:40]}: it must be a table")
     for name, digest in m.files.items():

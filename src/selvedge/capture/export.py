@@ -16,6 +16,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..errors import InvalidInput, NotSupported, one_line
+from .first import first_takes
 from .live import Live
 from .source import of_error
 
@@ -64,7 +65,7 @@ def export(
             try:
                 program = torch.export.export(model, example, strict=False)
             except Exception as error:
-                raise _explained(error, example) from error
+                raise _explained(error, model, example) from error
     program = _without_aliases(program)
     if any(_mutates(node) and not _own(node) for node in program.graph.nodes):
         with _quiet():
@@ -174,7 +175,7 @@ def _is_its_input(node: torch.fx.Node) -> bool:
     return name == "aten.type_as.default" and bool(source.meta["val"].dtype == node.meta["val"].dtype)
 
 
-def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception:
+def _explained(error: Exception, model: nn.Module, example: tuple[torch.Tensor, ...]) -> Exception:
     text = f"{type(error).__name__}: {error}"
     where = of_error(error)
     if isinstance(error, _OwnGradient):
@@ -189,6 +190,10 @@ def _explained(error: Exception, example: tuple[torch.Tensor, ...]) -> Exception
     shapes = ", ".join(str(list(x.shape)) for x in example)
     place = f"forward() fails at {where}" if where else _failing_layer(error)
     if isinstance(error, (RuntimeError, ValueError, TypeError)) and place:
+        takes = first_takes(model, example)
+        if takes:
+            line = f"forward() fails at {where}; " if where else ""
+            return InvalidInput("example", f"of shape {shapes}", line + takes)
         return InvalidInput("example", f"of shape {shapes}", f"{place} with: {_first_line(error)}")
     return NotSupported("this model", where, _says(error))
 

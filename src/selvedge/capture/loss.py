@@ -6,8 +6,8 @@ Those that have a kernel, or a layout, of their own stand here; the others are w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from .. import ir
 from ..artifact.layout import Layout
@@ -136,6 +136,11 @@ class CTC:
     def of(self, output: ir.Value, layout: Layout, target: ir.Value) -> ir.Value:
         logits = ir.transpose(output, tuple(layout.perm.index(axis) for axis in (0, 2, 1)))
         return ir.apply("ctc", logits, target, blank=self.blank, zero_infinity=self.zero_infinity)
+
+
+def settings(of: Loss) -> dict[str, Any]:
+    """What a loss was given beside its name, as plain values: label_smoothing, or the longest of CTC's targets."""
+    return asdict(of) if isinstance(of, CrossEntropy | CTC) else {}
 
 
 _BY_NAME: Mapping[str, Loss] = {

@@ -23,6 +23,7 @@ KEYS = MappingProxyType(
     }
 )
 PREFIXES = MappingProxyType({"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "n": 1e-9})
+LEAST_BARE = 1024  # bytes that may be written without a unit: of fewer, KiB was meant almost surely
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)\s*([munµ]?)([sJ]?)")
 
 
@@ -41,7 +42,7 @@ class Budget:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, str) and field.name in ("ram", "flash"):
-                value = parse_bytes(value, f"budget {field.name}")
+                value = _bytes(field.name, value)
                 object.__setattr__(self, field.name, value)
             if value is None and field.name != "ram":
                 continue
@@ -63,7 +64,7 @@ class Budget:
         ``within``.
 
         Raises :class:`InvalidInput` for an unknown, repeated or badly written limit, for no RAM at all, and
-        for a limit above that of ``within``.
+        for a limit above that of ``within``; also for less than 1024 bytes without a unit.
         """
         if not isinstance(text, str):
             raise InvalidInput("budget", f"of type {type(text).__name__}", 'write it as "ram=48KiB"')
@@ -76,7 +77,7 @@ class Budget:
             field, unit = KEYS[key]
             if field in limits:
                 raise InvalidInput("budget", part.strip(), f"give {key} once")
-            limits[field] = parse_bytes(value, f"budget {key}") if not unit else _amount(key, value, unit)
+            limits[field] = _bytes(key, value) if not unit else _amount(key, value, unit)
             most = None if within is None else getattr(within, field)
             if most is not None and limits[field] > most:
                 bound = format_bytes(most) if not unit else f"{most:g} {unit}"
@@ -98,6 +99,14 @@ class Budget:
         if self.energy_day_j is not None:
             parts.append(f"{self.energy_day_j:g} J a day")
         return ", ".join(parts)
+
+
+def _bytes(key: str, text: str) -> int:
+    """Bytes of "64KiB", "4096", "96B"; "96" is refused."""
+    size = parse_bytes(text, f"budget {key}")
+    if 0 < size < LEAST_BARE and text.strip()[-1:].isdigit():
+        raise InvalidInput(f"budget {key}", text, f"write the unit, as {text.strip()}KiB, or {text.strip()}B for bytes")
+    return size
 
 
 def _amount(key: str, text: str, unit: str) -> float:

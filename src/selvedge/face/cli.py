@@ -82,7 +82,13 @@ def plan(
     battery: Annotated[str | None, typer.Option(help="Steps a day from one, as 1000mAh@3.7V or 3.7Wh.")] = None,
     life: Annotated[str | None, typer.Option(help="How long the battery must last (365d).")] = None,
     solar: Annotated[str | None, typer.Option(help="Steps a day from cells, as 20cm2,insolation=3.")] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Plan it in many ways; show those worth having.")] = False,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Plan it in many ways, with folded norms too unless --norms is given; show those worth having.",
+        ),
+    ] = False,
     batches: Annotated[str | None, typer.Option(help="Of a sweep, as 1,4,8.")] = None,
     optimizers: Annotated[str | None, typer.Option(help='Of a sweep, as "sgd; adam:lr=0.001".')] = None,
     seconds: Annotated[float, typer.Option(help="That a sweep may take; a longer one is finer.")] = 50.0,
@@ -102,7 +108,12 @@ def plan(
         plots.check(plot)
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
+<<<<<<< HEAD
         batch=batch, accumulate=accumulate, contribution=contribution, dynamic=dynamic,
+=======
+        batch=batch, accumulate=accumulate, contribution=contribution,
+        update=update,
+>>>>>>> mends
     )  # fmt: skip
     trade = Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least)
     power = source(battery, life, solar)
@@ -140,7 +151,10 @@ def plan(
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
         if sweep:
-            swept = sweeping.run(named, {**given, "accumulate": accumulate}, sizes, rules, contribution, seconds, work)
+            given["accumulate"] = accumulate
+            if context.get_parameter_source("norms") is click.core.ParameterSource.DEFAULT:
+                del given["norms"]  # both frozen and folded ones are planned
+            swept = sweeping.run(named, given, sizes, rules, contribution, seconds, work)
         else:
             made = make_plan(
                 named.model, named.example, update=update, contribution=contribution, accumulate=accumulate,

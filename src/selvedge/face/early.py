@@ -26,11 +26,19 @@ def options(
     batch: int | None,
     accumulate: int,
     contribution: Path | None = None,
+<<<<<<< HEAD
     dynamic: str | None = None,
 ) -> None:
     """Those of every command that plans."""
     named.read(model, shape)
     parse_sizes(dynamic)
+=======
+    update: str = "full",
+) -> None:
+    """Those of every command that plans."""
+    named.read(model, shape)
+    _layers(update)
+>>>>>>> mends
     # This machine is measured where it is planned for: of its budget only the words are read here.
     limits = Budget(1 << 62) if device == THIS_MACHINE else Budget.of(Device.load(device))
     if budget is not None:
@@ -58,6 +66,14 @@ def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: P
         place.page(plot)
     if out is not None:
         place.writable_folder("--out", out)
+
+
+def _layers(update: str) -> None:
+    """ "last:K" is of a whole number; how many layers there are, and their names, the model says."""
+    count = update.removeprefix("last:")
+    if count != update and not (count.isdecimal() and len(count) < 10 and int(count)):
+        given = update if len(update) < 40 else f"{update[:36]}..."
+        raise InvalidInput("--update", given, "give the number of layers, as last:2")
 
 
 def _one_of(field: str, value: str, known: Sequence[str]) -> None:

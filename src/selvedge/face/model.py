@@ -13,11 +13,14 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from ..artifact.name import checked_name
 from ..data.python import function, importing_beside, told
 from ..errors import InvalidInput
 from ..zoo import make
 from ..zoo.registry import ENTRIES
 from . import named
+
+FACTORIES = ("make", "build", "model", "create", "get_model", "main", "net")  # that say nothing of what they make
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Kno
         raise InvalidInput("factory", factory, f"{fix}, not {type(made).__name__}")
     if example is None and shape is None and data is not None:
         example = torch.zeros(1, *data.shape)
-    return NamedModel(_identifier(factory), model, _example(factory, example, shape), None)
+    return NamedModel(_named(path, factory), model, _example(factory, example, shape), None)
 
 
 def _arguments(factory: Callable[..., Any], data: Known | None) -> dict[str, int]:
@@ -115,6 +118,16 @@ def _example(factory: str, given: object, shape: str | None) -> tuple[torch.Tens
     if not tensors or not all(isinstance(x, torch.Tensor) for x in tensors):
         raise InvalidInput("factory", factory, "its example must be a tensor or a tuple of tensors")
     return tuple(tensors)
+
+
+def _named(path: Path, factory: str) -> str:
+    """The factory's name; that of its file where that says more, and can be an artifact's."""
+    if factory not in FACTORIES:
+        return _identifier(factory)
+    try:
+        return checked_name(_identifier(path.stem))
+    except InvalidInput:
+        return _identifier(factory)
 
 
 def _first_line(error: Exception) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST = 3  # changes that are told
 PLANS = 30  # planned at most for one refusal,
 ENOUGH = 20  # and so many where something has been found already
+LAST = 5  # of them kept for the most that learns with everything else given up, where nothing has been found
 PROBES = 8  # batches tried on the way to the largest that fits
 SLOWDOWN = 4.0  # at least so many times the plain time may be taken to make values again
 # From what gives up least to what gives up most: the same numbers more slowly; the same gradient in micro-batches; the
@@ -27,6 +28,8 @@ SLOWDOWN = 4.0  # at least so many times the plain time may be taken to make val
 # descent; norms that no longer learn; fewer parameters that learn.
 KINDS = ("trade", "accumulate", "page", "state", "batch", "optimizer", "norms", "update")
 NEVER = (frozenset(("accumulate", "batch")), frozenset(("state", "optimizer")))  # both change the same
+SLOW = frozenset(("trade", "page"))  # long to plan, and little more beside another change
+FEWER = frozenset(("norms", "update"))  # a folded norm saves no activation of its own, so that more layers may learn
 # These make activations smaller: what is kept in flash is as large.
 SMALLER = frozenset(("trade", "accumulate", "page", "batch"))
 
@@ -36,8 +39,8 @@ def changes(
 ) -> tuple[str | None, tuple[Change, ...]]:
     """(the first change in words, up to three changes after which ``wish`` fits).
 
-    Single changes first, then two together, and so on, none that holds another within it. Where nothing fits, the words
-    are the bytes that the least that was tried needs; None where that cannot be said.
+    Single changes first, then two together, and so on; none that holds another within it, unless more learns for it.
+    Where nothing fits, the words are the bytes that the least that was tried needs; None where that cannot be said.
 
     refused: the plan of ``wish``, which breaks its budget. attempt: the plan of a wish, whether it fits or not.
     captured: the model of ``wish``. automatic: the update of ``wish`` was not asked for, but found: a change names it.
@@ -51,12 +54,19 @@ def changes(
     if not fits(plan):
         return _room(plan, spell(terms, attempts.own)), ()
     found: dict[frozenset[str], tuple[Terms, Plan]] = {}
+    together = False
     for kinds in search.ways(refused):
         if len(found) == MOST or attempts.count >= (ENOUGH if found else PLANS):
             break
-        if not any(kinds >= other for other in found):
+        if len(kinds) > 1 and not together:
+            together = True
+            made = search.together() if all("update" in known for known in found) else None
+            if made is not None and learnt(made[1]) > max((learnt(p) for _, p in found.values()), default=0):
+                found[_kinds(made[0], attempts.own)] = made
+        within = [learnt(p) for known, (_, p) in found.items() if known <= kinds]
+        if not within or ("update" in kinds and max(within) < learnt(refused)):
             made = search.change(kinds)
-            if made is not None:
+            if made is not None and learnt(made[1]) > max(within, default=0):
                 found[kinds] = made
     told = [_priced(*made, attempts.own, refused, automatic) for made in found.values() or [(terms, plan)]]
     told.sort(key=lambda change: change.gives_up)
@@ -84,13 +94,19 @@ class _Search:
             "state": self._compact != self.own.optimizer,
             "batch": self.own.batch > self.own.accumulate,
             "optimizer": bool(self.own.optimizer.slots),
-            "norms": self.own.norms == "frozen" and refused.captured.batch_norms > 0,
+            "norms": self._folds,
             "update": True,
         }
         kinds = [k for k in KINDS if applies[k] and not (flash and k in SMALLER)]
         for count in range(1, len(kinds) + 1):
             sets = map(frozenset, combinations(kinds, count))
             yield from (s for s in sets if not any(s >= never for never in NEVER))
+
+    @property
+    def _folds(self) -> bool:
+        """Whether batch norms that are frozen may be folded instead."""
+        captured = self.attempts.captured(self.own.micro_batch, self.own.norms)
+        return self.own.norms == "frozen" and captured is not None and captured.batch_norms > 0
 
     @property
     def _plain(self) -> Optimizer:
@@ -112,23 +128,16 @@ class _Search:
     def least(self) -> tuple[Plan, Terms] | None:
         """A plan that fits with as much given up as this search can give, and its terms; where there is none, the one
         that strains its budget least."""
-        optimizer = self._plain if self.own.optimizer.slots else self.own.optimizer
         for batch in dict.fromkeys((1, self.own.batch)):
-            tried = [
-                replace(
-                    self.own,
-                    batch=batch,
-                    optimizer=optimizer,
-                    update=update,
-                    accumulate=self.own.accumulate if batch == self.own.batch else 1,
-                )
-                for update in dict.fromkeys((self.own.update, "last:1", "bias"))
-            ]
-            for terms in (*tried, *(replace(t, trade=self._slower().trade) for t in tried)):
-                plan = self.attempts.fitting(terms)
-                if plan is not None:
-                    return plan, terms
+            tried = self._tried(batch, self.own.norms)
+            folded = self._tried(batch, "folded") if self._folds else []
+            for some in filter(None, (tried, folded)):
+                for terms in (*some, *(replace(t, trade=self._slower().trade) for t in some)):
+                    plan = self.attempts.fitting(terms)
+                    if plan is not None:
+                        return plan, terms
             trade = replace(self.own.trade, least=True)
+            tried = [t for t in folded if self.attempts.draft(t) is not None] or tried
             if all(map(self.attempts.hopeless, tried)):  # a number to tell, found quickly: nothing fits
                 trade = replace(trade, recompute=False, page=False)
             found = [(plan, t) for t in tried if (plan := self.attempts.plan(replace(t, trade=trade))) is not None]
@@ -136,6 +145,38 @@ class _Search:
                 plan, terms = min(found, key=lambda f: _strain(f[0]))
                 return plan, replace(terms, trade=trade) if fits(plan) else terms
         return None
+
+    def _tried(self, batch: int, norms: str) -> list[Terms]:
+        """What is asked for, and the least that can learn, at ``batch`` samples without an optimiser's state."""
+        optimizer = self._plain if self.own.optimizer.slots else self.own.optimizer
+        accumulate = self.own.accumulate if batch == self.own.batch else 1
+        terms = replace(self.own, batch=batch, optimizer=optimizer, norms=norms, accumulate=accumulate)
+        return [replace(terms, update=update) for update in dict.fromkeys((self.own.update, "last:1", "bias"))]
+
+    def together(self) -> tuple[Terms, Plan] | None:
+        """The most that learns on a batch of 1 with plain SGD and folded norms, and its plan; then without each of the
+        three that it fits without. None if nothing fits so."""
+        own = self.own
+        terms = self._tried(1, "folded" if self._folds else own.norms)[0]
+        plan = self.attempts.fitting(terms)
+        found = (terms, plan) if plan is not None else self._most_updates(terms)
+        if found is None:
+            return None
+        parts = own.batch if own.micro_batch > 1 else own.accumulate
+        for kept in (
+            [{"norms": own.norms}],
+            [{"optimizer": own.optimizer}, {"optimizer": self._compact}],
+            [{"batch": own.batch, "accumulate": n} for n in dict.fromkeys((own.accumulate, parts))],
+        ):
+            for change in kept:
+                tried = replace(found[0], **change)
+                plan = None if tried == found[0] else self.attempts.fitting(tried)
+                if plan is not None:
+                    found = tried, plan
+                    break
+        if found[0].update == own.update and found[0].batch < own.batch:
+            return self._largest_batch(found[0]) or found
+        return found
 
     def change(self, kinds: frozenset[str]) -> tuple[Terms, Plan] | None:
         """Terms that differ in just ``kinds`` and fit, and their plan; the batch or the update at the most that
@@ -218,6 +259,16 @@ class _Search:
         tried = replace(terms, update="bias")
         plan = None if terms.update == "bias" else self.attempts.fitting(tried)
         return None if plan is None else (tried, plan)
+
+
+def _kinds(terms: Terms, own: Terms) -> frozenset[str]:
+    """The kinds of change that lead from ``own`` to ``terms``."""
+    kinds = set(terms.apply(own))
+    if "batch" in kinds:
+        kinds.discard("accumulate")
+    if "optimizer" in kinds and terms.optimizer.slots:
+        kinds = kinds - {"optimizer"} | {"state"}
+    return frozenset(kinds)
 
 
 def spell(terms: Terms, own: Terms) -> str:

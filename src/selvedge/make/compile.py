@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .. import __version__
-from ..capture.loss import CTC, CrossEntropy, Loss
+from ..capture.loss import CTC, CrossEntropy, Loss, settings
 from ..capture.torch_loss import TorchLoss
 from ..emitting.c import Bundle, Description, bundle, write
 from ..errors import InvalidInput
@@ -75,6 +75,7 @@ def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bu
             order=captured.order,
             schedule=plan.schedule,
             loss=type(plan.loss).__name__,
+            loss_options=settings(plan.loss),
             optimizer={"name": type(plan.optimizer).__name__, **asdict(plan.optimizer)},  # type: ignore[call-overload]
             aliases=captured.aliases,
             folds=captured.folds,

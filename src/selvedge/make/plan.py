@@ -18,7 +18,7 @@ from ..artifact.features import Features
 from ..artifact.preprocess import Preprocess
 from ..artifact.schedule import Schedule
 from ..capture import Captured, Programs
-from ..capture.loss import Loss
+from ..capture.loss import Loss, settings
 from ..capture.optimizer import Optimizer
 from ..capture.torch_loss import Function
 from ..choose import Contribution
@@ -31,7 +31,7 @@ from ..planning.trade import Trade
 from .automatic import automatic
 from .change import changes
 from .daily import a_day
-from .limits import excess, overdrawn, reserved
+from .limits import excess, fits, overdrawn, reserved
 from .show import notebook
 from .sizes import Dynamic
 from .table import table
@@ -114,6 +114,7 @@ class Plan:
             "model": self.name,
             "device": self.device.name,
             "loss": type(self.loss).__name__,
+            "loss_options": settings(self.loss),
             "optimizer": {"name": type(self.optimizer).__name__, **asdict(self.optimizer)},  # type: ignore[call-overload]
             "schedule": self.schedule.to_dict(),
             "batch": self.batch,
@@ -294,8 +295,20 @@ def _require_kept(made: Plan, wish: Wish, captured: Captured, attempt: Attempt, 
 
 
 def attempt(wish: Wish, captured: Captured, known: Drafted | None = None) -> Plan:
-    """A plan for ``wish`` as it stands, whether it fits or not. known: its draft, where that was made before."""
+    """A plan for ``wish`` as it stands, whether it fits or not. known: its draft, where that was made before.
+
+    The least time that is given up may be more energy than the budget has: then the least energy is, where that fits.
+    """
     made = known or drafted(wish, captured)
+    plan = _arranged(wish, captured, made)
+    limited = wish.budget.energy_j is not None or wish.budget.energy_day_j is not None
+    if limited and wish.trade.objective == "time" and excess(plan) is None and not fits(plan):
+        other = _arranged(replace(wish, trade=replace(wish.trade, objective="energy")), captured, made)
+        return other if fits(other) else plan
+    return plan
+
+
+def _arranged(wish: Wish, captured: Captured, made: Drafted) -> Plan:
     latency = inf if wish.budget.latency_s is None else wish.budget.latency_s
     arrangement = made.draft.arranged(room=wish.budget.ram, latency=latency, trade=wish.trade)
     return Plan(

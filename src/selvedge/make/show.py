@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from .. import draw
+from .rule import rule
 from .table import figures, programs
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def title(plan: Plan) -> str:
 def subtitle(plan: Plan) -> str:
     """What learns, and how."""
     learns = f"{len(plan.updated)} arrays" if len(plan.updated) != 1 else "1 array"
-    return f"{type(plan.optimizer).__name__}, update {plan.update}: {learns} learn"
+    return f"{rule(plan.optimizer)}, update {plan.update}: {learns} learn"
 
 
 def page(plan: Plan) -> str:

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from .. import draw
-from ..device.sizes import format_bytes
+from ..device.sizes import UNITS, format_bytes
 from .table import WIDTH, engineering
 
 if TYPE_CHECKING:
@@ -14,25 +14,59 @@ if TYPE_CHECKING:
 
 HEAD = ("update", "batch", "optimizer", "again", "RAM", "learns", "time/sample", "energy", "")
 FORMS = ("<10", ">6", ">21", ">7", ">12", ">9", ">13", ">11", ">6")
+NORMS = 8  # wide is the column of norms behind that of the optimizer, where there is more than one kind
+NARROWER = ("<10", ">6", ">22", ">7", ">11", ">8", ">12", ">10", ">3")
 COLOURS = "abcf"
 
 
 def table(sweep: Sweep) -> str:
     """Text for ``print(sweep)``: the surface, in the order of RAM."""
     lines = [title(sweep), *_sentences(sweep), ""]
-    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)).rstrip() for row in rows(sweep)]
+    forms = (*NARROWER[:3], f">{NORMS}", *NARROWER[3:]) if _several_norms(sweep) else FORMS
+    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, forms, strict=True)).rstrip() for row in rows(sweep)]
     assert all(len(line) <= WIDTH for line in lines[3:])
     return "\n".join(lines)
 
 
 def rows(sweep: Sweep) -> list[tuple[str, ...]]:
-    """A head, and a row for each point that no other beats; those that read the same are one."""
-    return [HEAD, *dict.fromkeys(_row(p) for p in sweep.best)]
+    """A head, and a row for each point that no other beats by the figures as they are shown: of those that differ in
+    digits behind these one is enough."""
+    shown = _worth_showing(sweep)
+    table = [HEAD, *(_row(p) for p in shown)]
+    if not _several_norms(sweep):
+        return table
+    norms = ["norms", *(p.norms for p in shown)]
+    return [(*row[:3], kind, *row[3:]) for row, kind in zip(table, norms, strict=True)]
+
+
+def _several_norms(sweep: Sweep) -> bool:
+    return len({p.norms for p in sweep.points}) > 1
+
+
+def _worth_showing(sweep: Sweep) -> list[Point]:
+    """The best by their figures as shown; the first of equals."""
+    kept: list[Point] = []
+    figures = [_figures(p) for p in sweep.best]
+    for i, p in enumerate(sweep.best):
+        alike = [j for j, q in enumerate(sweep.best) if (q.batch, q.optimizer) == (p.batch, p.optimizer) and j != i]
+        no_worse = [j for j in alike if all(a <= b for a, b in zip(figures[j], figures[i], strict=True))]
+        if not any(figures[j] != figures[i] or j < i for j in no_worse):
+            kept.append(p)
+    return kept
+
+
+def _figures(p: Point) -> tuple[float, ...]:
+    """RAM, seconds and joules of a sample, what does not learn and whether it does not fit, to the digits that a row
+    shows."""
+    size, unit = format_bytes(p.arena_bytes).split()
+    seconds, joules = (float(f"{(x or 0.0) / p.batch:.3g}") for x in (p.seconds, p.joules))
+    return float(size) * UNITS[unit], seconds, joules, -float(f"{100 * p.contribution:.1f}"), not p.fits
 
 
 def title(sweep: Sweep) -> str:
     """What was swept."""
-    return f"{sweep.name} on {sweep.device.name}: {len(sweep.best)} of {len(sweep.points)} plans are worth having"
+    worth = len(_worth_showing(sweep))
+    return f"{sweep.name} on {sweep.device.name}: {worth} of {len(sweep.points)} plans are worth having"
 
 
 def _sentences(sweep: Sweep) -> list[str]:

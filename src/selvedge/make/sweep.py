@@ -32,7 +32,7 @@ Tell = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One plan. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels that run a second time.
+    """One plan. ``norms``: as of ``sv.plan``. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels that run a second time.
     seconds and joules are of a step, None where the device has no figures. ``contribution``: the share (0 to 1) of the
     parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget, and ``apply`` may be asked
     for. ``best``: of its batch and optimiser, no other point is as good in all four and better in one."""
@@ -49,13 +49,15 @@ class Point:
     learns_parameters: int
     contribution: float
     fits: bool
+    norms: str = "frozen"
     best: bool = False
 
     @property
     def name(self) -> str:
         """What was chosen, in words."""
         again = f", {self.again} kernels again" if self.again else ""
-        return f"update {self.update}, batch {self.batch}, {self.optimizer}{again}"
+        norms = "" if self.norms == "frozen" else f", norms {self.norms}"
+        return f"update {self.update}, batch {self.batch}, {self.optimizer}{norms}{again}"
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
@@ -63,6 +65,7 @@ class Point:
             "update": self.update,
             "batch": self.batch,
             "optimizer": self.optimizer,
+            "norms": self.norms,
             "ram": self.apply["budget"].ram if "budget" in self.apply else None,
             "arena_bytes": self.arena_bytes,
             "flash_bytes": self.flash_bytes,
@@ -141,6 +144,10 @@ def sweep(
     by default every parameter counts the same. options: further arguments of :func:`selvedge.plan`; its budget marks
     which points fit.
 
+    Where ``options`` say nothing of norms and the model has batch norms that can be folded, each is planned with frozen
+    and with folded ones, and these are compared: a folded norm computes the same, and what it had to learn is missing
+    from the share that learns. Not where ``contribution`` is given: it was measured of norms as they are.
+
     seconds: stop before a plan would end later. The points are planned from coarse to fine, so that what was planned
     covers the whole surface; each is exact. tell: is called with (points done, points at most, what comes next). stop:
     is asked before every plan.
@@ -158,15 +165,18 @@ def sweep(
     listed = _updates(captured) if updates is None else _checked(captured, updates)
     if contribution is not None:
         _require_scores(contribution, captured)
+    norms = _norms(attempts) if contribution is None and "norms" not in options else [own.norms]
+    whole = None if contribution is not None else sum(captured.state[n].size for n in captured.trainable)
     for batch in batches or ():
         if batch % own.accumulate:
             raise InvalidInput("batches", batch, f"each is {own.accumulate} micro-batches: give multiples of that")
         attempts.capture(batch // own.accumulate, own.norms)
     asked = [
-        replace(own, update=u, batch=b, optimizer=o)
+        replace(own, update=u, batch=b, optimizer=o, norms=n)
         for u in listed
         for b in batches or (own.batch,)
         for o in optimizers or (own.optimizer,)
+        for n in norms
     ]
     tasks = _tasks(asked, sorted(rooms, reverse=True) if own.trade.recompute else [])
     walk = _Walk(attempts)
@@ -179,10 +189,11 @@ def sweep(
                 break
             continue  # one of the other kind may still be quick enough
         if tell is not None:
-            tell(done, len(tasks), f"update {task.terms.update}, batch {task.terms.batch}")
+            folded = ", norms folded" if task.terms.norms != own.norms else ""
+            tell(done, len(tasks), f"update {task.terms.update}, batch {task.terms.batch}{folded}")
         plan = walk.planned(task)
         if plan is not None:
-            points.append(_point(plan, task, own, wish.budget, contribution))
+            points.append(_point(plan, task, own, wish.budget, contribution, whole))
     return Sweep(
         wish.name,
         wish.device,
@@ -299,6 +310,13 @@ def _updates(captured: Captured) -> list[str]:
     return found
 
 
+def _norms(attempts: Attempts) -> list[str]:
+    """Those that the model can be planned with in the same mode: frozen, and folded where that changes it."""
+    own = attempts.own
+    folded = attempts.captured(own.micro_batch, "folded")
+    return [own.norms] if folded is None or not folded.folds else [own.norms, "folded"]
+
+
 def _checked(captured: Captured, updates: Sequence[str]) -> list[str]:
     if not isinstance(updates, list | tuple) or not updates or not all(isinstance(u, str) for u in updates):
         raise InvalidInput("updates", updates, 'give a list, as ["full", "last:2", "bias"]')
@@ -317,7 +335,10 @@ def _require_scores(contribution: Mapping[str, float], captured: Captured) -> No
         raise InvalidInput("contribution", "0 in all", "give a score > 0")
 
 
-def _point(plan: Plan, task: _Task, own: Terms, budget: Budget, contribution: Mapping[str, float] | None) -> Point:
+def _point(
+    plan: Plan, task: _Task, own: Terms, budget: Budget, contribution: Mapping[str, float] | None, whole: int | None
+) -> Point:
+    """``whole``: parameters that can learn, where no contribution tells what they are worth."""
     programs, memory = plan.arrangement.programs, plan.arrangement.memory
     step = plan.cost
     terms = task.terms
@@ -336,8 +357,9 @@ def _point(plan: Plan, task: _Task, own: Terms, budget: Budget, contribution: Ma
         step.seconds,
         step.joules,
         learnt(plan),
-        learnt_share(plan, contribution),
+        min(1.0, learnt(plan) / whole) if whole else learnt_share(plan, contribution),
         fits(replace(plan, budget=budget)) and (task.share is None or plan.budget.ram <= budget.ram),
+        terms.norms,
     )
 
 

@@ -10,6 +10,7 @@ from ..device.figures import Energy
 from ..device.sizes import format_bytes
 from . import daily
 from .limits import unlimited
+from .rule import rule
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -22,7 +23,7 @@ def table(plan: Plan) -> str:
     """Text for ``print(plan)``."""
     a = plan.arrangement
     step = plan.cost
-    lines = _wrap(f"{plan.name} on {plan.device.name}: {type(plan.optimizer).__name__}, update {plan.update}", "")
+    lines = _wrap(f"{plan.name} on {plan.device.name}: {rule(plan.optimizer)}, update {plan.update}", "")
     lines += ["", *(f"{name:<8}{figure:<28}{note}" for name, figure, note in figures(plan)), ""]
     lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, FORMS, strict=True)).rstrip() for row in _known(plan)]
     total = sum(plan.programs.learnt(n).bytes for n in plan.programs.updated)

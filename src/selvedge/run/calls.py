@@ -141,7 +141,9 @@ class Calls:
     def _read_input(self, program: str, name: str, value: Any) -> np.ndarray:
         port = self.manifest.programs[program].inputs[name]
         preprocess = self.manifest.preprocess if name == "x" else None
-        return laid_out(name, value, port, self.manifest.classes if name == "y" else 0, preprocess)
+        target = name == "y"
+        probabilities = target and self.manifest.loss == "BCEWithLogits"
+        return laid_out(name, value, port, self.manifest.classes if target else 0, preprocess, probabilities)
 
     def _lay(self, program: str, given: Mapping[str, np.ndarray]) -> None:
         """Write the inputs into the arena."""

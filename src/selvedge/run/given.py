@@ -15,11 +15,14 @@ from ..errors import InvalidInput
 IGNORED = -100  # the label of what does not count; PyTorch's ignore_index
 
 
-def laid_out(name: str, value: Any, port: Port, classes: int, preprocess: Preprocess | None) -> np.ndarray:
+def laid_out(
+    name: str, value: Any, port: Port, classes: int, preprocess: Preprocess | None, probabilities: bool = False
+) -> np.ndarray:
     """``value`` for the input ``name`` in the stored layout and dtype of ``port``.
 
     classes: of the labels "y"; 0 for any other input. preprocess: for raw uint8 where the plan wants floats.
-    Raises :class:`InvalidInput` for a wrong shape or dtype, numbers out of range, NaN and Inf.
+    probabilities: it must lie in 0..1. Raises :class:`InvalidInput` for a wrong shape or dtype, numbers out of range,
+    NaN and Inf.
     """
     field = f"input {name}"
     array = as_array(field, value, port.layout.face if port.layout else port.shape)
@@ -30,6 +33,8 @@ def laid_out(name: str, value: Any, port: Port, classes: int, preprocess: Prepro
         elif array.dtype.kind != "f":
             raise InvalidInput(field, f"of dtype {array.dtype}", f"give {port.dtype}")
         array = finite(field, array, wanted)
+        if probabilities and array.size and (array.min() < 0 or array.max() > 1):
+            raise InvalidInput(field, _range(array), "targets of this loss are probabilities: they must lie in 0..1")
     elif name == "y":
         array = _labels(field, array, classes).astype(wanted)
     elif wanted.kind == "b":

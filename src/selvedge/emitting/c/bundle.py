@@ -29,9 +29,15 @@ from .source import header, source
 
 @dataclass(frozen=True, slots=True)
 class Description:
+<<<<<<< HEAD
     """What an artifact says beside the arrangement. ``layouts``: program -> port name -> layout; ``state_layouts``:
     state name -> layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of
     one update; ``steps``: updates made so far; ``parts``: as in a :class:`Manifest`."""
+=======
+    """What an artifact says beside the arrangement. ``layouts``: port name -> layout; ``state_layouts``: state name ->
+    layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of one update;
+    ``steps``: updates made so far; ``parts``, ``loss_options``: as in a :class:`Manifest`."""
+>>>>>>> mends
 
     name: str
     layouts: Mapping[str, Mapping[str, Layout]]
@@ -50,6 +56,7 @@ class Description:
     steps: int = 0
     features: Features | None = None
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -165,5 +172,6 @@ def _manifest(plan: Arrangement, about: Description) -> Manifest:
         steps=about.steps,
         features=about.features,
         parts=about.parts,
+        loss_options=about.loss_options,
         provenance=about.provenance,
     )

@@ -48,6 +48,7 @@ def command(
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
         batch=batch, accumulate=accumulate, contribution=contribution,
+        update=update,
     )  # fmt: skip
     early.training(data=data, loss=loss, epochs=epochs, schedule=schedule, plot=plot, out=out)
 
