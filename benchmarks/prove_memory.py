@@ -1,0 +1,131 @@
+"""The memory of every network of the zoo, with that of others. ``python -m benchmarks.prove_memory NAME...`` makes the
+rows of some networks alone: the proof takes them over.
+
+Each row is kept under ``build/`` as soon as it is there, by the digest of the proof: what stops the proof costs one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from selvedge import zoo
+from selvedge.artifact import files
+from selvedge.errors import SelvedgeError
+
+from . import zoo_memory
+from .cells import failed, failure
+from .environment import caption, environment
+from .peers import Failed
+from .readme import replaced
+from .scratch import scratch
+
+NAME = "memory of every zoo network, with peers"
+SECTION = "zoo"  # of the README
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "build" / "prove_memory"
+UNKNOWN = "Not run to the end on this code."
+
+
+def prove(digest: str) -> dict[str, Any]:
+    """A row a network, and where they were made.
+
+    Raises ``AssertionError`` with what broke its promise in any of them, after all of them.
+    """
+    made, wrong = rows(ordered(zoo.names()), digest)
+    assert not wrong, "; ".join(wrong)
+    seconds = round(sum(row["seconds"] for row in made), 1)
+    return {"about": {**environment(), "seconds": seconds}, "rows": made}
+
+
+def rows(specs: Sequence[str], digest: str, kept: Path = KEPT) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of ``specs``, and what is wrong with them. Those that ``kept`` has of ``digest`` are not made again;
+    those of other digests go."""
+    folder = kept / digest[:16]
+    for other in kept.iterdir() if kept.exists() else ():
+        if other != folder:
+            shutil.rmtree(other)
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch()
+    made: list[dict[str, Any]] = []
+    wrong: list[str] = []
+    for n, spec in enumerate(specs, 1):
+        file, start = folder / f"{spec}.json", time.perf_counter()
+        known = file.exists()
+        try:
+            row = json.loads(file.read_text()) if known else zoo_memory.row(spec, _apart)
+        except (Failed, SelvedgeError) as error:
+            wrong.append(f"{spec}: {error}")
+            print(f"{n}/{len(specs)} {wrong[-1]}", file=sys.stderr, flush=True)
+            continue
+        if not known:
+            row["seconds"] = round(time.perf_counter() - start, 1)
+            files.write(file, (json.dumps(row) + "\n").encode())
+        made.append(row)
+        wrong += zoo_memory.wrong(row)
+        told = "made before" if known else f"{row['seconds']:.0f} s"
+        print(f"{n}/{len(specs)} {line(row)} [{told}]", file=sys.stderr, flush=True)
+    return made, wrong
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One row for the eye, while the others are made; MB."""
+    ours = {n: row[n] if failure(row[n]) else row[n]["measured"] for n in zoo_memory.VARIANTS}
+    cells = {**ours, **{n: row[n] for n in zoo_memory.PEERS}}
+    told = (f"{n} {failed(c) if failure(c) else zoo_memory.mb(c)}" for n, c in cells.items())
+    return f"{row['model']}: {', '.join(told)}"
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """By the floating-point operations of the forward pass."""
+
+    def work(name: str) -> int:
+        model, example, _ = zoo.make(name)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model.eval()(example)
+        return int(counter.get_total_flops())
+
+    return sorted(names, key=lambda name: (work(name), name))
+
+
+def section(known: Mapping[str, Mapping[str, Any]]) -> str:
+    """What stands in the README, out of the results by proof."""
+    if NAME not in known:
+        return UNKNOWN
+    figures = known[NAME]["figures"]
+    return f"{zoo_memory.table(figures['rows'])}\n\n{caption(figures['about'])}"
+
+
+def shown(readme: str, known: Mapping[str, Mapping[str, Any]]) -> str:
+    """``readme`` with the section of ``known``."""
+    return replaced(readme, SECTION, section(known))
+
+
+def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """In a fresh process; whatever ends it is an error here."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def main(names: Sequence[str]) -> int:
+    from .prove import PROOFS
+
+    made, wrong = rows(names, PROOFS[NAME].digest())
+    print(zoo_memory.table(made))
+    for one in wrong:
+        print(f"wrong: {one}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
