@@ -7,6 +7,7 @@ Each row is kept under ``build/`` as soon as it is there, by the digest of the p
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -60,7 +61,7 @@ def rows(specs: Sequence[str], digest: str, kept: Path = KEPT) -> tuple[list[dic
     made: list[dict[str, Any]] = []
     wrong: list[str] = []
     for n, spec in enumerate(specs, 1):
-        file, start = folder / f"{spec}.json", time.perf_counter()
+        file, start, busy = folder / f"{spec}.json", time.perf_counter(), _busy()
         known = file.exists()
         try:
             row = json.loads(file.read_text()) if known else zoo_memory.row(spec, _apart)
@@ -69,11 +70,11 @@ def rows(specs: Sequence[str], digest: str, kept: Path = KEPT) -> tuple[list[dic
             print(f"{n}/{len(specs)} {wrong[-1]}", file=sys.stderr, flush=True)
             continue
         if not known:
-            row["seconds"] = round(time.perf_counter() - start, 1)
+            row |= {"seconds": round(time.perf_counter() - start, 1), "core_seconds": round(_busy() - busy, 1)}
             files.write(file, (json.dumps(row) + "\n").encode())
         made.append(row)
         wrong += zoo_memory.wrong(row)
-        told = "made before" if known else f"{row['seconds']:.0f} s"
+        told = "made before" if known else f"{row['seconds']:.0f} s, {row['core_seconds']:.0f} of a core"
         print(f"{n}/{len(specs)} {line(row)} [{told}]", file=sys.stderr, flush=True)
     return made, wrong
 
@@ -109,6 +110,12 @@ def section(known: Mapping[str, Mapping[str, Any]]) -> str:
 def shown(readme: str, known: Mapping[str, Mapping[str, Any]]) -> str:
     """``readme`` with the section of ``known``."""
     return replaced(readme, SECTION, section(known))
+
+
+def _busy() -> float:
+    """Seconds of a core that the processes which have ended took, compilers and all."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
