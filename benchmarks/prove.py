@@ -317,7 +317,7 @@ def stale() -> list[str]:
 
 def publish(known: Mapping[str, Any]) -> None:
     """The results as people read them: the page of proofs, and the README's table of the zoo's memory."""
-    from .prove_memory import shown
+    from .memory_page import shown
 
     files.write(PAGE, page(known, PROOFS).encode())
     files.write(README, shown(README.read_text(), known).encode())

@@ -26,16 +26,13 @@ from selvedge.errors import SelvedgeError
 
 from . import zoo_memory
 from .cells import failed, failure
-from .environment import caption, environment
+from .environment import environment
+from .memory_page import NAME, mb, table
 from .peers import Failed
-from .readme import replaced
 from .scratch import scratch
 
-NAME = "memory of every zoo network, with peers"
-SECTION = "zoo"  # of the README
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "build" / "prove_memory"
-UNKNOWN = "Not run to the end on this code."
 
 
 def prove(digest: str) -> dict[str, Any]:
@@ -83,7 +80,7 @@ def line(row: Mapping[str, Any]) -> str:
     """One row for the eye, while the others are made; MB."""
     ours = {n: row[n] if failure(row[n]) else row[n]["measured"] for n in zoo_memory.VARIANTS}
     cells = {**ours, **{n: row[n] for n in zoo_memory.PEERS}}
-    told = (f"{n} {failed(c) if failure(c) else zoo_memory.mb(c)}" for n, c in cells.items())
+    told = (f"{n} {failed(c) if failure(c) else mb(c)}" for n, c in cells.items())
     return f"{row['model']}: {', '.join(told)}"
 
 
@@ -99,19 +96,6 @@ def ordered(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (work(name), name))
 
 
-def section(known: Mapping[str, Mapping[str, Any]]) -> str:
-    """What stands in the README, out of the results by proof."""
-    if NAME not in known:
-        return UNKNOWN
-    figures = known[NAME]["figures"]
-    return f"{zoo_memory.table(figures['rows'])}\n\n{caption(figures['about'])}"
-
-
-def shown(readme: str, known: Mapping[str, Mapping[str, Any]]) -> str:
-    """``readme`` with the section of ``known``."""
-    return replaced(readme, SECTION, section(known))
-
-
 def _busy() -> float:
     """Seconds of a core that the processes which have ended took, compilers and all."""
     spent = os.times()
@@ -119,8 +103,8 @@ def _busy() -> float:
 
 
 def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """In a fresh process; whatever ends it is an error here."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    """In a fresh process, of one thread; whatever ends it is an error here."""
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         return pool.submit(function, *arguments).result()
 
 
@@ -128,7 +112,7 @@ def main(names: Sequence[str]) -> int:
     from .prove import PROOFS
 
     made, wrong = rows(names, PROOFS[NAME].digest())
-    print(zoo_memory.table(made))
+    print(table(made))
     for one in wrong:
         print(f"wrong: {one}", file=sys.stderr)
     return 1 if wrong else 0

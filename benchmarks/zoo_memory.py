@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -30,7 +30,6 @@ def ours(spec: str) -> dict[str, Any]:
     that a plan has by default. Raises :class:`Failed` unless what is measured is what was planned, and the loss is
     PyTorch's.
     """
-    torch.set_num_threads(1)
     work, others = Work(spec, settled=True), given(spec)
     sparse = f"last:{min(LAST, layers(others) - 1)}"
     full = planned(work, "folded", "full", PLAIN)
@@ -64,7 +63,6 @@ def theirs(spec: str, peer: str) -> int:
 
     Raises :class:`Failed` where the peer cannot do the step, or does another one: its loss is not PyTorch's.
     """
-    torch.set_num_threads(1)
     work = given(spec)
     if peer == "pytorch":
         return pytorch.allocated(work)
@@ -109,47 +107,3 @@ def wrong(row: Mapping[str, Any]) -> list[str]:
     above = [n for n, f in found if f["transient"] > 1.02 * f["bound"] and not f["proven"]]
     absent = [row[peer]["failed"] for peer in PEERS if failure(row[peer]) and row[peer]["missing"]]
     return [*(f"{row['model']}, {n}: more than 2 % above the bound of its order" for n in above), *absent]
-
-
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown, MB; a line a network, and one for each cell that has no figure."""
-    lines = [
-        "| network | norms | full | bound | lighter | bound | last:3 | auto | it learns | PyTorch | ExecuTorch |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|",
-    ]
-    notes = []
-    for r in rows:
-        cells = [_norms(r)]
-        for name in VARIANTS:
-            found = r[name]
-            why = failure(found)
-            if why:
-                notes.append(f"`{r['model']}`, {name}: {why}.")
-            cells.append("-" if why else mb(found["measured"]))
-            if name in ("full", "lighter"):
-                cells.append("-" if why else mb(found["persistent"] + found["bound_any_order"]))
-            if name == "sparse" and not why and found["update"] != f"last:{LAST}":
-                cells[-1] += f" ({found['update']})"
-        cells.append("-" if failure(r["auto"]) else r["auto"]["update"])
-        for peer, label in zip(PEERS, ("PyTorch", "ExecuTorch"), strict=True):
-            why = failure(r[peer])
-            if why:
-                notes.append(f"`{r['model']}`, {label}: {why}.")
-            cells.append("failed" if why else mb(r[peer]))
-        lines.append(f"| `{r['model']}` | {' | '.join(cells)} |")
-    if notes:
-        lines += ["", *(f"- {note}" for note in notes)]
-    return "\n".join(lines)
-
-
-def mb(size: int) -> str:
-    """MB of 10^6 bytes in three digits."""
-    value = size / 1e6
-    digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.9995 else 3
-    return f"{value:.{digits}f}"
-
-
-def _norms(row: Mapping[str, Any]) -> str:
-    if row["norms"] == row["folded"]:
-        return "folded" if row["norms"] else "none"
-    return f"{row['folded']} of {row['norms']}" if row["folded"] else "frozen"
