@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from selvedge import zoo
 from selvedge.artifact import files
-from selvedge.errors import SelvedgeError
 
 from . import zoo_memory
 from .cells import failed, failure
 from .environment import environment
 from .memory_page import NAME, mb, table
-from .peers import Failed
+from .peers import Failed, reason
 from .scratch import scratch
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def rows(specs: Sequence[str], digest: str, kept: Path = KEPT) -> tuple[list[dic
         known = file.exists()
         try:
             row = json.loads(file.read_text()) if known else zoo_memory.row(spec, _apart)
-        except (Failed, SelvedgeError) as error:
+        except Failed as error:
             wrong.append(f"{spec}: {error}")
             print(f"{n}/{len(specs)} {wrong[-1]}", file=sys.stderr, flush=True)
             continue
@@ -103,9 +103,22 @@ def _busy() -> float:
 
 
 def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """In a fresh process, of one thread; whatever ends it is an error here."""
+    """In a fresh process, of one thread. Raises :class:`Failed` with what went wrong in it, or ended it."""
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return pool.submit(function, *arguments).result()
+        try:
+            return pool.submit(_told, function, arguments).result()
+        except BrokenProcessPool:
+            raise Failed("its process ended before it was done") from None
+
+
+def _told(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Not every error finds its way from one process to another: what went wrong becomes a line that does."""
+    try:
+        return function(*arguments)
+    except Failed:
+        raise
+    except Exception as error:
+        raise Failed(reason(error)) from error
 
 
 def main(names: Sequence[str]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -85,13 +84,15 @@ def test_tokens_and_a_label_a_position() -> None:
     assert torch.equal(WithLoss(work.own)(work.x, work.y), loss)
 
 
-def test_a_process_that_dies_is_a_cell_of_its_own() -> None:
-    with pytest.raises(BrokenProcessPool):
+def test_a_process_that_dies_or_fails_is_a_cell_of_its_own() -> None:
+    with pytest.raises(Failed, match="its process ended"):
         prove_memory._apart(os._exit, 1)
+    with pytest.raises(Failed, match=r"InvalidInput: model is .*resnet9"):
+        prove_memory._apart(zoo_memory.theirs, "resnet9", "pytorch")
 
     def apart(function: Callable[..., Any], spec: str, *peer: str) -> Any:
         if peer == ("executorch",):
-            raise BrokenProcessPool("it ended")
+            raise Failed("it ended")
         return 7 if peer else {"full": FOUND}
 
     row = zoo_memory.row("m", apart)
@@ -99,7 +100,7 @@ def test_a_process_that_dies_is_a_cell_of_its_own() -> None:
         "model": "m",
         "full": FOUND,
         "pytorch": 7,
-        "executorch": {"failed": "BrokenProcessPool: it ended", "missing": False},
+        "executorch": {"failed": "it ended", "missing": False},
     }
 
 
