@@ -44,7 +44,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
                 notes.append(f"`{r['model']}`, {name}: {short(why)}.")
             cells.append("-" if why else mb(found["measured"]))
             if name in ("full", "lighter"):
-                cells.append("-" if why else mb(found["persistent"] + found["bound_any_order"]))
+                cells.append("-" if why else bound(found))
             if name == "sparse" and not why and found["update"] != f"last:{LAST}":
                 cells[-1] += f" ({found['update']})"
         cells.append("-" if failure(r["auto"]) else r["auto"]["update"])
@@ -57,6 +57,12 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     if notes:
         lines += ["", *(f"- {note}" for note in notes)]
     return "\n".join(lines)
+
+
+def bound(found: Mapping[str, Any]) -> str:
+    """Of the order that was chosen; and behind a stroke that of every order, where it reads differently."""
+    order, other = (mb(found["persistent"] + found[key]) for key in ("bound", "bound_any_order"))
+    return order if order == other else f"{order} / {other}"
 
 
 def mb(size: int) -> str:

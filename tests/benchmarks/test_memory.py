@@ -17,8 +17,8 @@ from benchmarks import memory_page, prove, prove_memory, readme, zoo_memory
 from benchmarks.peers import Failed, Missing
 from benchmarks.work import NORMS, WithLoss, Work
 
-FOUND = {"update": "full", "planned": 1000, "measured": 1000, "persistent": 400, "transient": 600, "bound": 600,
-         "bound_any_order": 500, "proven": False}  # fmt: skip
+FOUND = {"update": "full", "planned": 1_000_000, "measured": 1_000_000, "persistent": 400_000, "transient": 600_000,
+         "bound": 600_000, "bound_any_order": 500_000, "proven": False}  # fmt: skip
 ROW = {"model": "m", "norms": 3, "folded": 3, "full": FOUND, "lighter": FOUND, "sparse": FOUND | {"update": "last:2"},
        "auto": FOUND | {"update": "bias"}, "pytorch": 2_000_000, "executorch": 30_000_000}  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_a_process_that_dies_or_fails_is_a_cell_of_its_own() -> None:
 
 def test_what_breaks_a_promise_is_told() -> None:
     assert zoo_memory.wrong(ROW) == []
-    above = ROW | {"lighter": FOUND | {"transient": 613}}
+    above = ROW | {"lighter": FOUND | {"transient": 613_000}}
     assert zoo_memory.wrong(above) == ["m, lighter: more than 2 % above the bound of its order"]
     absent = ROW | {"executorch": zoo_memory.cell(lambda: (_ for _ in ()).throw(Missing("no package executorch")))}
     assert zoo_memory.wrong(absent) == ["no package executorch"]
@@ -115,7 +115,10 @@ def test_what_breaks_a_promise_is_told() -> None:
 def test_the_table_has_a_line_a_network_and_one_for_what_failed() -> None:
     failed = ROW | {"model": "n", "norms": 0, "folded": 0, "executorch": {"failed": "why (https://", "missing": False}}
     lines = memory_page.table([ROW, failed]).splitlines()
-    assert lines[2] == "| `m` | folded | 0.001 | 0.001 | 0.001 | 0.001 | 0.001 (last:2) | 0.001 | bias | 2.00 | 30.0 |"
+    assert (
+        lines[2]
+        == "| `m` | folded | 1.00 | 1.00 / 0.900 | 1.00 | 1.00 / 0.900 | 1.00 (last:2) | 1.00 | bias | 2.00 | 30.0 |"
+    )
     assert lines[3].startswith("| `n` | none |")
     assert lines[3].endswith("| failed |")
     assert lines[4:] == ["", "- `n`, ExecuTorch: why."]
