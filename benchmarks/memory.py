@@ -74,7 +74,7 @@ def made(spec: str, norms: str, folder: Path) -> dict[str, Any]:
                 sv.emit(plan, "c", folder / name)
                 building.append(beside.submit(sv.load, folder / name))
         for name, (plan, measuring) in measured.items():
-            found[name] = _figures(plan, measuring.result())
+            found[name] = figures(plan, measuring.result())
         for session in building:
             session.result()
     return found
@@ -103,7 +103,8 @@ def planned(work: Work, norms: str, update: str, trade: sv.Trade | None, ram: in
     )  # fmt: skip
 
 
-def _figures(plan: sv.Plan, found: sv.Measured) -> dict[str, Any]:
+def figures(plan: sv.Plan, found: sv.Measured) -> dict[str, Any]:
+    """Of one variant, as plain data. Raises :class:`Failed` unless its arena is the one that was planned."""
     memory = plan.arrangement.memory
     if found.faults or found.arena != memory.arena:
         why = found.faults[0] if found.faults else f"{found.arena:,} B measured, {memory.arena:,} B planned"

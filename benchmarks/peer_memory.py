@@ -30,18 +30,18 @@ def row(spec: str, norms: str) -> dict[str, Any]:
     work = Work(spec, folded=norms == "folded")
     with ThreadPoolExecutor(1) as beside:
         grown = beside.submit(lambda: resident.grown(work.spec, work.batch, work.folded))  # a process of its own
-        arena = _cell(lambda: executorch.export(work).arena)
-        resident_cell = _cell(grown.result)
+        arena = cell(lambda: executorch.export(work).arena)
+        resident_cell = cell(grown.result)
     return {
         "model": spec,
         "norms": norms,
         "executorch": arena,
-        "pytorch": _cell(lambda: pytorch.allocated(work)),
+        "pytorch": cell(lambda: pytorch.allocated(work)),
         "resident": resident_cell,
     }
 
 
-def _cell(measure: Callable[[], Any]) -> Any:
+def cell(measure: Callable[[], Any]) -> Any:
     """What ``measure`` returns, or the failure in its place."""
     try:
         return measure()

@@ -26,6 +26,7 @@ from .proofs_page import page
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "proofs.json"
 PAGE = ROOT / "docs" / "proofs.md"
+README = ROOT / "README.md"
 ROAD = (
     "artifact", "capture", "choose", "device", "emitting", "ir", "make", "planning", "run", "changes.py", "errors.py"
 )  # fmt: skip
@@ -156,6 +157,12 @@ def _zoo_bounds() -> dict[str, Any]:
     return prove()
 
 
+def _memory() -> dict[str, Any]:
+    from .prove_memory import prove
+
+    return prove(PROOFS["memory of every zoo network, with peers"].digest())
+
+
 def _channels() -> dict[str, Any]:
     return _pytest("tests/planning/test_channels.py::test_random_networks_learn_the_same", 300)
 
@@ -237,6 +244,21 @@ PROOFS: Mapping[str, Proof] = {
         _lighter, (*_SRC, "native", "src/selvedge/zoo", "benchmarks/memory.py", "benchmarks/prove_lighter.py")
     ),
     "every zoo model at its bound": Proof(_zoo_bounds, (*_SRC, "src/selvedge/zoo", "benchmarks/prove_zoo.py")),
+    "memory of every zoo network, with peers": Proof(
+        _memory,
+        (
+            *_SRC,
+            "native",
+            "src/selvedge/zoo",
+            "benchmarks/memory.py",
+            "benchmarks/peer_memory.py",
+            "benchmarks/peers/executorch.py",
+            "benchmarks/peers/pytorch.py",
+            "benchmarks/prove_memory.py",
+            "benchmarks/work.py",
+            "benchmarks/zoo_memory.py",
+        ),
+    ),
     "the backward by channels": Proof(
         _channels,
         ("src/selvedge/ir", "src/selvedge/capture", "src/selvedge/planning", "tests/planning/test_channels.py"),
@@ -277,6 +299,7 @@ UNPROVEN = frozenset(
         "POET's case, executed",
         "a step in half the bytes",
         "every zoo model at its bound",
+        "memory of every zoo network, with peers",
         "the backward by channels",
         "demo, five seeds",
         "what to update, four transfers",
@@ -290,6 +313,14 @@ def stale() -> list[str]:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     wanted = {name: proof for name, proof in PROOFS.items() if name in known or name not in UNPROVEN}
     return [name for name, proof in wanted.items() if known.get(name, {}).get("digest") != proof.digest()]
+
+
+def publish(known: Mapping[str, Any]) -> None:
+    """The results as people read them: the page of proofs, and the README's table of the zoo's memory."""
+    from .memory_page import shown
+
+    files.write(PAGE, page(known, PROOFS).encode())
+    files.write(README, shown(README.read_text(), known).encode())
 
 
 def main(names: list[str]) -> int:
@@ -309,7 +340,7 @@ def main(names: list[str]) -> int:
         known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         known[name] = {"digest": digest, "seconds": round(seconds, 1), "figures": figures}
         files.write(RESULTS, (json.dumps(known, indent=1) + "\n").encode())
-        files.write(PAGE, page(known, PROOFS).encode())
+        publish(known)
         print(f"proved {name} in {seconds:.0f} s: {json.dumps(figures)[:400]}", flush=True)
     if not failed:
         print("every proof is current")

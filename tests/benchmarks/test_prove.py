@@ -77,6 +77,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "what to update, four transfers": "benchmarks/prove_auto.py",
         "a character model's ten owners": "benchmarks/prove_personal.py",
         "every zoo model at its bound": "benchmarks/prove_zoo.py",
+        "memory of every zoo network, with peers": "benchmarks/prove_memory.py",
         "the backward by channels": "tests/planning/test_channels.py",
     }
     folders = {"small steps against an exhaustive search": "tests/planning/saving"}
