@@ -146,7 +146,7 @@ def test_what_is_hopeless_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError(f"searched for {given}")
 
     monkeypatch.setattr(lighten, "save", never)
-    with pytest.raises(sv.DoesNotFit, match="B of RAM with batch 1 instead of 2, plain SGD") as refused:
+    with pytest.raises(sv.DoesNotFit, match=r"B of RAM with batch 1 instead of 2, plain SGD") as refused:
         sv.plan(model, torch.zeros(2, 3, 16, 16), device=DEVICE, budget="ram=3000", optimizer=sv.Adam(lr=1e-3))
     assert refused.value.changes == ()
 
@@ -212,5 +212,5 @@ def test_folded_norms_are_tried_before_nothing_is_said_to_fit() -> None:
     with pytest.raises(sv.DoesNotFit) as error:
         sv.plan(model, x, budget=f"ram={least['folded']}B", **NORMED)
     assert error.value.changes[0].apply["norms"] == "folded"
-    with pytest.raises(sv.DoesNotFit, match="B of RAM with .*norms folded instead of frozen"):
+    with pytest.raises(sv.DoesNotFit, match=r"B of RAM with .*norms folded instead of frozen"):
         sv.plan(model, x, budget=f"ram={least['folded'] // 2}B", **NORMED)

@@ -108,12 +108,7 @@ def plan(
         plots.check(plot)
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
-<<<<<<< HEAD
-        batch=batch, accumulate=accumulate, contribution=contribution, dynamic=dynamic,
-=======
-        batch=batch, accumulate=accumulate, contribution=contribution,
-        update=update,
->>>>>>> mends
+        batch=batch, accumulate=accumulate, contribution=contribution, dynamic=dynamic, update=update,
     )  # fmt: skip
     trade = Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least)
     power = source(battery, life, solar)

@@ -26,19 +26,13 @@ def options(
     batch: int | None,
     accumulate: int,
     contribution: Path | None = None,
-<<<<<<< HEAD
     dynamic: str | None = None,
-) -> None:
-    """Those of every command that plans."""
-    named.read(model, shape)
-    parse_sizes(dynamic)
-=======
     update: str = "full",
 ) -> None:
     """Those of every command that plans."""
     named.read(model, shape)
     _layers(update)
->>>>>>> mends
+    parse_sizes(dynamic)
     # This machine is measured where it is planned for: of its budget only the words are read here.
     limits = Budget(1 << 62) if device == THIS_MACHINE else Budget.of(Device.load(device))
     if budget is not None:

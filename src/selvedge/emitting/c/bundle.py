@@ -29,15 +29,9 @@ from .source import header, source
 
 @dataclass(frozen=True, slots=True)
 class Description:
-<<<<<<< HEAD
     """What an artifact says beside the arrangement. ``layouts``: program -> port name -> layout; ``state_layouts``:
     state name -> layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of
-    one update; ``steps``: updates made so far; ``parts``: as in a :class:`Manifest`."""
-=======
-    """What an artifact says beside the arrangement. ``layouts``: port name -> layout; ``state_layouts``: state name ->
-    layout; ``extra``: entries of the state_dict that no program reads; ``accumulate``: micro-batches of one update;
-    ``steps``: updates made so far; ``parts``, ``loss_options``: as in a :class:`Manifest`."""
->>>>>>> mends
+    one update; ``steps``: updates made so far; ``parts``, ``loss_options``: as in a :class:`Manifest`."""
 
     name: str
     layouts: Mapping[str, Mapping[str, Layout]]

@@ -41,12 +41,7 @@ def command(
 
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
-<<<<<<< HEAD
-        batch=batch, accumulate=accumulate, dynamic=dynamic,
-=======
-        batch=batch, accumulate=accumulate,
-        update=update,
->>>>>>> mends
+        batch=batch, accumulate=accumulate, dynamic=dynamic, update=update,
     )  # fmt: skip
     if out is not None:
         writable_folder("--out", out)
