@@ -148,7 +148,7 @@ def test_a_file_and_an_exported_program_plan_as_the_zoo_does(cli: Cli, board: st
         for spec in ("zoo:ds_cnn", "own.py:net", "exported.pt2")
     )
     assert figures(from_zoo) == figures(from_file) == figures(from_export)
-    assert [made["model"] for made in (from_zoo, from_file, from_export)] == ["ds_cnn", "net", "exported"]
+    assert [made["model"] for made in (from_zoo, from_file, from_export)] == ["ds_cnn", "own", "exported"]
 
 
 def test_a_file_imports_what_lies_beside_it(cli: Cli, board: str, tmp_path: Path) -> None:

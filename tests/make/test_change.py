@@ -195,7 +195,7 @@ def test_what_only_all_changes_together_fit_is_proposed(normed: torch.nn.Module)
 
 
 def test_folded_norms_are_tried_before_nothing_is_said_to_fit() -> None:
-    """A norm as wide as the model's input keeps its four arrays in RAM or its output beside its input."""
+    """The budget is what the least of folded norms needs, which is below the least of frozen ones."""
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.BatchNorm1d(64), torch.nn.Linear(64, 2)).eval()
     x = torch.zeros(1, 8)

@@ -146,7 +146,7 @@ def test_auto_takes_what_contributes_most_of_what_fits(
     full, least = (sv.plan(net, example, update=u).arena_bytes for u in ("full", "6.bias"))
     gained, sets = [], set()
     for ram in range(least, full + 1, max(1, (full - least) // 5)):
-        made = sv.plan(net, example, update="auto", contribution=tmp_path / "c.toml", budget=f"ram={ram}")
+        made = sv.plan(net, example, update="auto", contribution=tmp_path / "c.toml", budget=f"ram={ram}B")
         assert made.arena_bytes <= ram
         gained.append(gain(made))
         sets.add(made.updated)
@@ -154,7 +154,7 @@ def test_auto_takes_what_contributes_most_of_what_fits(
         assert f"{len(made.updated)} of 8 tensors" in said["chosen"]
         assert "no set that fits without a trade has more (proven)" in said["best"]
         try:
-            other = sv.plan(net, example, update="auto", budget=f"ram={ram}")
+            other = sv.plan(net, example, update="auto", budget=f"ram={ram}B")
         except sv.DoesNotFit:
             continue
         assert gained[-1] >= gain(other) - 1e-5 * sum(worth.values())
@@ -202,10 +202,10 @@ def test_a_choice_is_obeyed_or_refused_but_never_passed_over(
     last = sv.plan(net, example, update="6.bias", trade=plain).arena_bytes
     always = _choices(found, tmp_path / "always.toml", **{"0_weight": "always", "3_weight": "always"})
     with pytest.raises(sv.DoesNotFit):
-        sv.plan(net, example, update="auto", contribution=always, budget=f"ram={last}", trade=plain)
+        sv.plan(net, example, update="auto", contribution=always, budget=f"ram={last}B", trade=plain)
     some = {t.name.replace(".", "_"): "never" for t in found.tensors if t.name not in ("6.bias", "6.weight")}
     never = _choices(found, tmp_path / "never.toml", **some)
-    made = sv.plan(net, example, update="auto", contribution=never, budget=f"ram={whole}")
+    made = sv.plan(net, example, update="auto", contribution=never, budget=f"ram={whole}B")
     assert {name.partition("[")[0] for name in made.updated} <= {"6.bias", "6.weight"}
     nothing = _choices(found, tmp_path / "no.toml", **{t.name.replace(".", "_"): "never" for t in found.tensors})
     with pytest.raises(sv.InvalidInput, match='without a tensor that may learn: set the choice of one to "open"'):
@@ -240,7 +240,7 @@ def test_without_a_score_nothing_is_guessed(net: nn.Module, data: tuple[np.ndarr
     )
     assert least < need
     with pytest.raises(sv.DoesNotFit) as over:
-        sv.plan(net, example, contribution=scored, budget=f"ram={least}", trade=plain, **on)
+        sv.plan(net, example, contribution=scored, budget=f"ram={least}B", trade=plain, **on)
     assert over.value.have == least
 
 
@@ -251,7 +251,7 @@ def test_every_plan_on_the_way_is_told(net: nn.Module, data: tuple[np.ndarray, n
     assert told == [1]
     full = sv.plan(net, example, device="stm32f746", trade=sv.Trade(stream=False, recompute=False, masks=False))
     told.clear()
-    on: dict[str, Any] = {"device": "stm32f746", "contribution": found, "budget": f"ram={full.arena_bytes - 1}"}
+    on: dict[str, Any] = {"device": "stm32f746", "contribution": found, "budget": f"ram={full.arena_bytes - 1}B"}
     made = sv.plan(net, example, update="auto", on_progress=told.append, **on)
     said = {c.what: c.why for c in made.why}["best"]
     sets = int(said.partition(" sets were planned")[0].split()[-1])
@@ -275,7 +275,7 @@ def test_what_a_trade_saves_lets_more_learn(
         sv.plan(net, example, update="full", trade=t).arena_bytes for t in (plain, sv.Trade(least=True, slowdown=4))
     )
     assert light < full
-    ask: dict[str, Any] = {"update": "auto", "contribution": tmp_path / "c.toml", "budget": f"ram={full - 1}"}
+    ask: dict[str, Any] = {"update": "auto", "contribution": tmp_path / "c.toml", "budget": f"ram={full - 1}B"}
     without = sv.plan(net, example, trade=plain, **ask)
     made = sv.plan(net, example, trade=sv.Trade(slowdown=4), **ask)
     assert made.arena_bytes < full

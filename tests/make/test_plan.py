@@ -69,6 +69,8 @@ def applied(change: str, batch: int, options: dict[str, Any]) -> tuple[int, dict
         options = {**options, "optimizer": replace(options["optimizer"], state_dtype="int8")}
     if "plain SGD instead of" in change:
         options = {**options, "optimizer": sv.SGD(lr=0.01)}
+    if "norms folded instead of" in change:
+        options = {**options, "norms": "folded"}
     if found := re.search(r"update (\S+) instead of", change):
         options = {**options, "update": found[1]}
     return batch, options
