@@ -33,16 +33,10 @@ Tell = Callable[[int, int, str], None]
 @dataclass(frozen=True, slots=True)
 class Point:
     """One plan. ``norms``: as of ``sv.plan``. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels
-<<<<<<< HEAD
-    that run a second time. seconds and joules are of a step, None where the device has no figures. ``contribution``: the share (0 to 1) of the
-    parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget, and ``apply`` may be asked
-    for. ``best``: of its batch and optimiser, no other point is as good in all four and better in one."""
-=======
     that run a second time. seconds and joules are of a step, None where the device has no figures. ``contribution``:
     the share (0 to 1) of the parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget,
     and ``apply`` may be asked for. ``best``: of its batch and optimiser, no other point is as good in all four and
     better in one."""
->>>>>>> mends
 
     update: str
     batch: int
