@@ -85,7 +85,7 @@ def assert_figures(made: dict[str, Any]) -> None:
     made_of = {name: made["programs"][name]["macs"] for name in learning}
     assert made["macs"] == sum((1 if name == "apply" else parts) * macs for name, macs in made_of.items())
     assert made["macs"] >= made["programs"]["predict"]["macs"] > 0
-    assert 0 < made["seconds_to_plan"] < 60
+    assert made["seconds_to_plan"] > 0
     assert made["seconds_per_step"] > 0
     assert made["updated"]
     assert made["nodes"] >= made["kernels"] > 0
