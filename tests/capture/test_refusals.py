@@ -350,8 +350,8 @@ def test_an_example_that_the_first_layer_cannot_take_is_told_what_it_takes(
 
 
 def test_bad_norms_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="norms is 'live': give one of frozen, folded"):
-        capture(Mismatched(), torch.randn(2, 3), norms="live")
+    with pytest.raises(InvalidInput, match="norms is 'alive': give one of frozen, folded, live"):
+        capture(Mismatched(), torch.randn(2, 3), norms="alive")
 
 
 ERRORS: list[tuple[SelvedgeError, str]] = [
