@@ -88,6 +88,7 @@ def _learning(
     if not isinstance(model, nn.Module):
         fix = "give the nn.Module: an exported program is what it was exported for"
         raise InvalidInput("model", "an exported program, with live norms or dropout", fix)
+    live.require_known(model)
     program = export(model, inputs, live)
     found = signature.read(program, model.state_dict(), learning=True)
     reading = Reading(program.graph, found, usual.arrays, {}, live=live)

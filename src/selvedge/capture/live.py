@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .. import ir
 from ..artifact.layout import Layout
+from ..errors import NotSupported
 
 DRAWN = "dropout.drawn"  # steps that drew a mask, modulo 2^24, beyond which float32 could not count
 
@@ -44,6 +45,13 @@ class Live:
             return {}
         more = ir.apply("add", self.drawn, ir.scalar(1, self.drawn))
         return {DRAWN: ir.apply("where", ir.apply("less", more, ir.scalar(2**24, more)), more, ir.scalar(0, more))}
+
+    def require_known(self, model: nn.Module) -> None:
+        """Raise ``NotSupported`` for a norm that would move its statistics by how many batches there were."""
+        for name, module in model.named_modules():
+            if self.norms and isinstance(module, _BatchNorm) and module.momentum is None and module.track_running_stats:
+                what = f"{type(module).__name__} {name} with momentum=None, live"
+                raise NotSupported(what, "", "give it a momentum, as 0.1, or leave norms frozen")
 
     @contextmanager
     def mode(self, model: nn.Module) -> Iterator[None]:

@@ -373,6 +373,8 @@ class _Checker:
             need = prod(i.spec.shape) * item
             if i.id in scratch:
                 k = scratch[i.id]
+                if i.spec.dtype != self.plan.dtype:
+                    self._fail(f"{self._name(i.id)} is of {i.spec.dtype}: kernels work in {self.plan.dtype}")
                 staged = k.tile.elements if k.tile is not None and k.tile.staged else 0
                 need = (native_scratch(k.family, k.params, self.plan.lanes) + staged) * item
                 if k.inner:

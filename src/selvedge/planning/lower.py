@@ -224,7 +224,7 @@ class _Lowering:
             tile = self._tile(native, staged, calls[0].specs[0].dtype, expression.block)
 
         writes = tuple(self.home[v] for v in written)
-        scratch = self._scratch(native, tile, members)
+        scratch = self._scratch(native, tile, calls or members)
         inplace = self._inplace(native, tile, expression, reduction, reads, writes, fixed)
         name = " + ".join(dict.fromkeys(n.op for n in members))
         self.kernels.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod, sqrt
 
+import numpy as np
 import torch
 
 from ... import ir
@@ -107,12 +108,27 @@ def attention(
         n, m = query.shape[-2], key.shape[-2]
         hidden = ir.constant((~torch.ones(n, m, dtype=torch.bool).tril()).numpy())
         scores = _hide(call, scores, Tensor.plain(hidden))
+    seen = None
     if mask is not None and mask.value.dtype == "bool":
-        least = call.joint("where", mask, call.number(0, query), call.number(float("-inf"), query))
-        scores = binary(call, "add", scores, least)
+        seen = mask
+        # Below any score, and no infinity: a row that sees nothing is uniform, until all of it is made zero.
+        scores = call.joint("where", mask, scores, call.number(_LEAST[scores.value.dtype], scores))
     elif mask is not None:
         scores = binary(call, "add", scores, mask)
-    return matmul(call, drawn(call, softmax(call, scores, -1), dropout), value)
+    shares = softmax(call, scores, -1)
+    if seen is not None and not _sees(seen):
+        shares = call.joint("where", seen, shares, call.number(0, shares))
+    return matmul(call, drawn(call, shares, dropout), value)
+
+
+_LEAST = {dtype: float(np.finfo(dtype).min) / 2 for dtype in ("float32", "float64")}
+
+
+def _sees(mask: Tensor) -> bool:
+    """Whether every row of ``mask``, which says what is seen, is known to see something."""
+    node = mask.value.node
+    plain = mask.perm == identity(mask.rank)
+    return node.op == "constant" and plain and bool(node.attrs["value"].any(-1).all())
 
 
 def _hide(call: Call, scores: Tensor, hidden: Tensor) -> Tensor:

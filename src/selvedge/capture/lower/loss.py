@@ -32,16 +32,18 @@ def _nll(
     call: Call, logp: Tensor, target: Index, weight: Tensor | None, reduction: int, ignored: int, smoothing: float
 ) -> Tensor:
     """-weight[y] logp[y], and of its share of smoothing the mean over the classes. Labels out of range are refused when
-    they come, but for ``ignored`` where that is a class."""
+    they come, but for ``ignored``, which need be no class."""
     dim = 1 if logp.rank > 1 else 0
     classes = logp.shape[dim]
     at = target if isinstance(target, Tensor) else Tensor.plain(ir.constant(target, "int32"))
+    kept = not_equal(call, at, ignored) if isinstance(target, Tensor) or target == ignored else None
+    if kept is not None and not 0 <= ignored < classes:
+        at = call.joint("where", kept, at, Tensor.plain(ir.constant(0, "int32")))
     picked = gather(call, logp, dim, unsqueeze(call, at, dim)).view(at.shape, call.where)
     weights = None
     if weight is not None:
         rows = index_select(call, weight, 0, at.view((at.value.spec.size,), call.where))
         weights = rows.view(at.shape, call.where)
-    kept = not_equal(call, at, ignored) if 0 <= ignored < classes else None
     if kept is not None:
         weights = where(call, kept, call.number(1, logp) if weights is None else weights, 0)
 

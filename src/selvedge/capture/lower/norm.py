@@ -30,6 +30,8 @@ def batch_norm(
     cudnn: bool,
 ) -> Tensor:
     """(x - mean) * (gamma / sqrt(var + eps)) + beta: Ioffe and Szegedy (2015), algorithm 2."""
+    if training and mean is None:  # it has no running statistics: those of the batch are all there are
+        return _over_batch(call, x, gamma, beta, eps)[0]
     call.require(not training, "export the model after model.eval(): batch norm must use its running statistics")
     call.require(mean is not None and var is not None, "set track_running_stats=True")
     assert mean is not None
@@ -73,13 +75,8 @@ def batch_norm_functional(
     the unbiased one."""
     if not training or call.live is None or not call.live.norms:
         return batch_norm(call, x, gamma, beta, mean, var, False, momentum, eps, False), None, None, mean, var
-    x = x.to((0, *range(2, x.rank), 1), call.where)
+    y, flat, rstd = _over_batch(call, x, gamma, beta, eps)
     count, channels = prod(x.shape) // x.shape[1], x.shape[1]
-    call.require(count > 1, "give a larger batch: of one value a channel there is no variance")
-    flat = ir.reshape(x.value, (1, count, channels, 1), call.where)
-    xhat, rstd = ir.results("normalize", flat, eps=float(eps), where=call.where)
-    y = x.like(ir.reshape(xhat, x.value.shape, call.where))
-    weights = [None if v is None else _channels(call, x, v) for v in (gamma, beta)]
     total = ir.reduce("reduce_sum", flat, (0, 1, 3), False, call.where)
     biased = call.apply("reciprocal", call.apply("square", ir.reshape(rstd, (channels,), call.where)))
     seen = binary(call, "mul", Tensor.plain(total), 1 / count)
@@ -88,7 +85,20 @@ def batch_norm_functional(
         binary(call, "add", binary(call, "mul", old, 1 - momentum), binary(call, "mul", now, momentum))
         for old, now in ((mean, seen), (var, spread))
     ]
-    return _affine(call, y, *weights), None, None, *moved
+    return y, None, None, *moved
+
+
+def _over_batch(
+    call: Call, x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float
+) -> tuple[Tensor, ir.Value, ir.Value]:
+    """The result, with the input as [1, count, channels, 1] and its reciprocal standard deviations."""
+    x = x.to((0, *range(2, x.rank), 1), call.where)
+    count, channels = prod(x.shape) // x.shape[1], x.shape[1]
+    call.require(count > 1, "give a larger batch: of one value a channel there is no variance")
+    flat = ir.reshape(x.value, (1, count, channels, 1), call.where)
+    xhat, rstd = ir.results("normalize", flat, eps=float(eps), where=call.where)
+    y = x.like(ir.reshape(xhat, x.value.shape, call.where))
+    return _affine(call, y, *(None if v is None else _channels(call, x, v) for v in (gamma, beta))), flat, rstd
 
 
 def _affine(call: Call, y: Tensor, gamma: Tensor | None, beta: Tensor | None) -> Tensor:

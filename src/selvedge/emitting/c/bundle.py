@@ -71,7 +71,7 @@ def bundle(plan: Arrangement, stored: Mapping[str, np.ndarray], about: Descripti
     sources = {
         **(native_storage() if plan.memory.storage else {}),
         f"{about.name}.c": source(plan, about.name, about.preprocess, inputs),
-        f"{about.name}.h": header(plan, about.name, about.preprocess),
+        f"{about.name}.h": header(plan, about.name, about.preprocess, about.layouts),
         **native_sources(),
     }
     return Bundle(_manifest(plan, about), sources, _weights(plan, stored), about.extra)

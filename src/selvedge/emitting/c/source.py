@@ -18,8 +18,13 @@ from .tiles import call, pointers_of, whole_units
 STATUS = ("OK", "NOT_FINITE", "BAD_LABEL", "STORAGE", "TORN", "BAD_INDEX")
 
 
-def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
-    """The public face of the emitted step."""
+def header(
+    plan: Arrangement,
+    name: str,
+    preprocess: Preprocess | None,
+    layouts: Mapping[str, Mapping[str, Layout]] | None = None,
+) -> str:
+    """The public face of the emitted step. layouts: program -> input or output -> how it is stored."""
     upper = name.upper()
     m = plan.memory
     lines = [
@@ -43,8 +48,9 @@ def header(plan: Arrangement, name: str, preprocess: Preprocess | None) -> str:
     for p in plan.programs.values():
         for kind, entries in (("input", p.inputs), ("output", p.outputs)):
             for key, i in entries.items():
-                spec = p.instances[i].spec
-                lines.append(port_line(name, p.name, kind, key, p.offsets[i], spec.dtype, spec.shape))
+                spec, layout = p.instances[i].spec, (layouts or {}).get(p.name, {}).get(key)
+                shape = layout.shape if layout else spec.shape
+                lines.append(port_line(name, p.name, kind, key, p.offsets[i], spec.dtype, shape))
     lines += [
         "",
         "#ifndef SELVEDGE_STATUS /* the same for every model */",
