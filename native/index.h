@@ -12,12 +12,32 @@ SV_FN int sv_indices_in(const int32_t *index, int32_t count, int32_t rows)
     return 1;
 }
 
+/* The same, of rows of which the number `ignored`, which may be any, stands for none. */
+SV_FN int sv_indices_or(const int32_t *index, int32_t count, int32_t rows, int32_t ignored)
+{
+    for (int32_t i = 0; i < count; i++)
+        if ((index[i] < 0 || index[i] >= rows) && index[i] != ignored) return 0;
+    return 1;
+}
+
 /* y (a, n, c): y[i, j] = x[i, index[j]]. */
 SV_FN void sv_take(real *y, const real *x, const int32_t *index, int32_t a, int32_t rows, int32_t n, int32_t c,
                    int32_t step)
 {
     for (int32_t i = 0; i < a; i++, x += (ptrdiff_t)rows * c, index += step)
         for (int32_t j = 0; j < n; j++, y += c) memcpy(y, x + (ptrdiff_t)index[j] * c, (size_t)c * sizeof(real));
+}
+
+/* The same; zeros where index is `ignored`. */
+SV_FN void sv_take_or(real *y, const real *x, const int32_t *index, int32_t a, int32_t rows, int32_t n, int32_t c,
+                      int32_t step, int32_t ignored)
+{
+    for (int32_t i = 0; i < a; i++, x += (ptrdiff_t)rows * c, index += step)
+        for (int32_t j = 0; j < n; j++, y += c)
+            if (index[j] == ignored)
+                memset(y, 0, (size_t)c * sizeof(real));
+            else
+                memcpy(y, x + (ptrdiff_t)index[j] * c, (size_t)c * sizeof(real));
 }
 
 /* y (a, rows, c) += dy (a, n, c) at the rows that index names; the row `skip` gets nothing. */

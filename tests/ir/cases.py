@@ -599,6 +599,30 @@ def take_but_one(rng: Rng) -> Case:
 
 
 @MAKERS.append
+def take_but_ignored(rng: Rng) -> Case:
+    """An index beyond the rows gives zeros."""
+    x, index, each = _rows_of(rng)
+    hidden = rng.random(index.shape) < 0.4
+    index = np.where(hidden, -100, index).astype(np.int32)
+    kept = torch.from_numpy(~hidden)[:, :, None].double()
+    return Case("take", (x, index), lambda x, _: x.gather(1, each) * kept, {"ignored": -100})
+
+
+@MAKERS.append
+def scatter_but_ignored(rng: Rng) -> Case:
+    x, index, each = _rows_of(rng)
+    index, ignored = np.where(index == 0, 77, index).astype(np.int32), 77
+    dy = rng.normal(size=tuple(each.shape))
+    kept = torch.from_numpy(index != ignored)[:, :, None].double()
+    attrs = {"rows": x.shape[1], "skip": ignored, "ignored": ignored}
+
+    def value(dy: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(x.shape, dtype=dy.dtype).scatter_add(1, each, dy * kept)
+
+    return Case("scatter_add", (dy, index), value, attrs)
+
+
+@MAKERS.append
 def scatter_add(rng: Rng) -> Case:
     x, index, each = _rows_of(rng)
     attrs = {"rows": x.shape[1], "skip": -1}

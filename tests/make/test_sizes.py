@@ -230,3 +230,20 @@ def test_more_code_than_flash_holds_does_not_fit() -> None:
 def test_a_smaller_batch_leaves_out_what_is_above_it() -> None:
     plan = sv.plan(lines(), torch.zeros(4, 3, 5), batch=2, dynamic={0: range(1, 5)})
     assert json.dumps(plan.to_dict()["sizes"]) == '{"1": [1, 3, 5]}'
+
+
+def test_smaller_shapes_are_made_to_fit_the_arena_of_the_largest() -> None:
+    """Where the budget has made the largest lighter, a smaller one may not take what that leaves."""
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Flatten(),
+        nn.Linear(1152, 3),
+    )  # fmt: skip
+    x = torch.zeros(2, 1, 12, 12)
+    plain = sv.plan(model, x, device="stm32f746")
+    budget = f"ram={plain.persistent_bytes + plain.transient_bytes * 9 // 10}B"
+    largest = sv.plan(model, x, device="stm32f746", budget=budget)
+    both = sv.plan(model, x, device="stm32f746", budget=budget, dynamic={0: (1,)})
+    assert both.arena_bytes <= largest.arena_bytes < plain.arena_bytes
+    assert both.budget == largest.budget
+    assert sv.measured(both).arena == both.arena_bytes

@@ -267,7 +267,7 @@ def _plan(wish: Wish, attempt: Attempt) -> Plan:
         made = attempt(wish, captured)
     _require_kept(made, wish, captured, attempt, found)
     if wish.dynamic:
-        made = widened(wish, captured, attempt)
+        made = widened(made, wish, captured, attempt)
     check(made.arrangement)
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 

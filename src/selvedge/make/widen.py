@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
-def widened(wish: Wish, captured: Captured, attempt: Callable[[Wish, Captured, Drafted], Plan]) -> Plan:
-    """The plan for ``wish``, whose update has been found, with programs for its smaller shapes too.
+def widened(plan: Plan, wish: Wish, captured: Captured, attempt: Callable[[Wish, Captured, Drafted], Plan]) -> Plan:
+    """``plan``, the one for ``wish``, with programs for its smaller shapes too: in the same arena, if they can be
+    made to fit there, else in what the budget has.
 
     Raises ``NotSupported`` and ``InvalidInput`` where the model cannot be had so, and ``DoesNotFit`` where the
     programs, which are more code, leave the budget.
@@ -35,7 +36,11 @@ def widened(wish: Wish, captured: Captured, attempt: Callable[[Wish, Captured, D
             if name not in largest.state or largest.state[name].spec != leaf.spec:
                 fix = "state must be the same at every size: leave this size out, or change the model"
                 raise InvalidInput(_told(suffix), f"with another state {name}", fix)
-    whole = attempt(wish, captured, Drafted(both, Draft(both.graphs, wish.device)))
+    made = Drafted(both, Draft(both.graphs, wish.device))
+    whole = attempt(replace(wish, budget=replace(wish.budget, ram=plan.arena_bytes)), captured, made)
+    if whole.arena_bytes > plan.arena_bytes:
+        whole = attempt(wish, captured, made)
+    whole = replace(whole, budget=wish.budget)
     over = excess(whole)
     if over is not None:
         fix = f"{len(examples)} smaller shapes are planned beside the largest: give fewer in dynamic"

@@ -260,6 +260,8 @@ def _indexed(family: str, reads: tuple[int, ...], at: int) -> Any:
         params = {"a": a, "table": rows, "picks": index[1], "c": c, "step": index[1] if index[0] > 1 else 0}
         if family != "take":
             params["skip"] = int(node.attrs["skip"])
+        if node.attrs.get("ignored") is not None:
+            params["ignored"] = int(node.attrs["ignored"])
         return Native(family, reads, params, inplace=((0, 0),) if family == "scatter_onto" else ())
 
     return lower

@@ -64,6 +64,8 @@ def _labels(field: str, array: np.ndarray, classes: int) -> np.ndarray:
     if array.dtype.kind not in "iu":
         raise InvalidInput(field, f"of dtype {array.dtype}", "labels must be integers")
     known = array[array != IGNORED] if array.dtype.kind == "i" else array
+    if classes and array.size and not known.size:
+        raise InvalidInput(field, f"only {IGNORED}", "no label counts: give at least one that does")
     if classes and known.size and (known.min() < 0 or known.max() >= classes):
         raise InvalidInput(field, _range(known), f"labels must lie in 0..{classes - 1}, or be {IGNORED}: not counted")
     return array

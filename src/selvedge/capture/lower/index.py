@@ -168,11 +168,17 @@ def _cut(call: Call, x: Tensor, like: Tensor, dim: int) -> Tensor:
 
 @lowers("gather.default")
 def gather(call: Call, x: Tensor, dim: int, index: Index, sparse_grad: bool = False) -> Tensor:
+    return picked(call, x, dim, index)
+
+
+def picked(call: Call, x: Tensor, dim: int, index: Index, ignored: int | None = None) -> Tensor:
+    """``gather``, with zeros where the index is ``ignored``."""
     at = _integers(call, index)
     if not x.rank:
         return x if at.rank == 0 else x.view((1,) * at.rank, call.where)
     source, places = _lines(call, _cut(call, x, at, dim), dim), _lines(call, at, dim)
-    value = call.apply("take", ir.reshape(source, (*source.shape, 1), call.where), places)
+    attrs = {} if ignored is None else {"ignored": ignored}
+    value = call.apply("take", ir.reshape(source, (*source.shape, 1), call.where), places, **attrs)
     return _unlines(call, value, at.shape, dim)
 
 

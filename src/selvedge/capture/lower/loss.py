@@ -9,7 +9,7 @@ import numpy as np
 from ... import ir
 from ..tensor import Tensor
 from .arithmetic import binary, not_equal, where
-from .index import Index, gather, index_select
+from .index import Index, picked
 from .reduction import log_softmax, mean, sum_
 from .shape import unsqueeze
 from .table import Call, lowers
@@ -37,20 +37,18 @@ def _nll(
     classes = logp.shape[dim]
     at = target if isinstance(target, Tensor) else Tensor.plain(ir.constant(target, "int32"))
     kept = not_equal(call, at, ignored) if isinstance(target, Tensor) or target == ignored else None
-    if kept is not None and not 0 <= ignored < classes:
-        at = call.joint("where", kept, at, Tensor.plain(ir.constant(0, "int32")))
-    picked = gather(call, logp, dim, unsqueeze(call, at, dim)).view(at.shape, call.where)
+    found = picked(call, logp, dim, unsqueeze(call, at, dim), ignored).view(at.shape, call.where)
     weights = None
     if weight is not None:
-        rows = index_select(call, weight, 0, at.view((at.value.spec.size,), call.where))
+        rows = picked(call, weight, 0, at.view((at.value.spec.size,), call.where), ignored)
         weights = rows.view(at.shape, call.where)
-    if kept is not None:
-        weights = where(call, kept, call.number(1, logp) if weights is None else weights, 0)
+    elif kept is not None:
+        weights = where(call, kept, call.number(1, logp), 0)
 
     def weighed(x: Tensor, by: Tensor | None) -> Tensor:
         return x if by is None else binary(call, "mul", x, by)
 
-    each = call.unary("neg", weighed(picked, weights))
+    each = call.unary("neg", weighed(found, weights))
     if not smoothing:
         return _reduced(call, each, weights, reduction)
     shaped = None if weight is None else weight.view((-1, *(1,) * (logp.rank - dim - 1)), call.where)

@@ -145,7 +145,12 @@ def _indexed(name: str, at: int) -> Callable[[Arguments], list[str]]:
         p, index = a.params, a.reads[at]
         count = p["picks"] * (p["a"] if p["step"] else 1)
         numbers = ", ".join(str(p[k]) for k in ("a", "table", "picks", "c", "step", "skip") if k in p)
-        checked = f"if (!sv_indices_in({index}, {count}, {p['table']})) return SELVEDGE_BAD_INDEX;"
+        known = f"sv_indices_in({index}, {count}, {p['table']})"
+        if "ignored" in p:
+            known = f"sv_indices_or({index}, {count}, {p['table']}, {p['ignored']})"
+        checked = f"if (!{known}) return SELVEDGE_BAD_INDEX;"
+        if name == "sv_take" and "ignored" in p:
+            return [checked, f"sv_take_or({a.out}, {a.reads[0]}, {index}, {numbers}, {p['ignored']});"]
         if name == "sv_scatter_onto":
             size = p["a"] * p["table"] * p["c"]
             copied = f"if ({a.out} != {a.reads[0]}) memcpy({a.out}, {a.reads[0]}, {size} * sizeof *{a.out});"
