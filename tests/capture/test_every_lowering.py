@@ -14,6 +14,7 @@ import selvedge.capture.reading as reading
 from selvedge.capture import SGD, capture, programs
 from selvedge.capture.lower import LOWERINGS
 from selvedge.errors import NotSupported
+from tests.make import test_live
 
 from . import test_lowering, test_lowering_along, test_recurrent, test_tokens, test_torch_losses
 from .database import compare, samples_of
@@ -62,6 +63,10 @@ def _by_cases() -> set[str]:
             capture(test_recurrent.Steps(make(test_recurrent.INPUTS, test_recurrent.HIDDEN)).eval(), sequence)
         for function in test_tokens.LOOKUPS.values():
             capture(test_tokens.Looked(function), torch.tensor([[4, 1, 4], [0, 2, 1]]))
+        capture(test_live.Normed(), torch.randn(4, 3, 9, 9), norms="live")
+        capture(test_live.Dropping(), torch.randn(4, 3, 7, 7), dropout=1)
+        beside = nn.Sequential(nn.Conv2d(6, 6, 1), nn.BatchNorm2d(6), nn.Dropout2d(0.5), nn.Dropout(0.5))
+        capture(beside, images.float(), norms="live", dropout=1)
         captured = capture(test_torch_losses._model(), torch.randn(test_torch_losses.ROWS, 4))
         for loss in test_torch_losses.WRITTEN.values():
             programs(captured, loss, SGD(0.1), captured.trainable)

@@ -46,8 +46,8 @@ for name in selvedge.__all__:
 """
 # What plans or describes training; the rest belongs to the device.
 HOST = {
-    "Adam", "BCEWithLogits", "CrossEntropy", "MSE", "Plan", "RMSProp", "Reconstruction", "SGD", "compile", "emit",
-    "Sweep", "TorchLoss", "contribution", "measured", "plan", "sweep",
+    "Adam", "BCEWithLogits", "CTC", "CrossEntropy", "MSE", "Plan", "RMSProp", "Reconstruction", "SGD", "compile",
+    "emit", "Sweep", "TorchLoss", "contribution", "measured", "plan", "sweep",
 }  # fmt: skip
 
 
