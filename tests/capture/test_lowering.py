@@ -24,6 +24,7 @@ IMAGES: dict[str, Function] = {
     "add alpha": lambda x: torch.add(x, x * x, alpha=0.5),
     "sub": lambda x: torch.subtract(x - 2, x * x) + aten.sub.Scalar(x, 1),
     "rsub": lambda x: 1 - x,
+    "detach": lambda x: x * torch.tanh(x).detach(),
     "rsub alpha": lambda x: torch.rsub(x, x * x, alpha=2),
     "mul": lambda x: torch.multiply(x * 3, x) * aten.mul.Scalar(x, 2),
     "div": lambda x: x / 3 + 1 / (x + 9) + torch.true_divide(x, x * x + 1) + aten.div.Scalar(x, 2),
