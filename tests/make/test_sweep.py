@@ -199,3 +199,95 @@ def test_norms_are_folded_too_where_nothing_is_said_of_them(normed: sv.Sweep) ->
     )  # fmt: skip
     assert {p.norms for p in stated.points} == {"frozen"}
     assert "norms" not in str(stated).splitlines()[3].split()
+
+
+@pytest.fixture(scope="module")
+def wide_first() -> nn.Module:
+    """Its first activations are the largest, so that it is by rows that it fits a small board."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for before, after, stride in ((1, 8, 1), (8, 12, 2), (12, 16, 2)):
+        layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4)).eval()
+
+
+@pytest.mark.parametrize(
+    ("trade", "rooms"), [(sv.Trade(), (0.8, 0.4)), (sv.Trade(recompute=False, channels=False), ())]
+)
+def test_it_has_what_plan_has(wide_first: nn.Module, trade: sv.Trade, rooms: tuple[float, ...]) -> None:
+    """Of every update a plan that fits if and only if ``sv.plan`` finds one, and in no more bytes."""
+    options: dict[str, Any] = {"device": sv.Device(name="tight", ram="16KiB", flash="1MiB"), "trade": trade}
+    example = torch.zeros(1, 1, 16, 16)
+    found = sv.sweep(wide_first, example, norms="frozen", rooms=rooms, **options)
+    assert found.complete
+    refused = set()
+    for update in ("full", "bias", "last:1", "last:2", "last:3"):
+        fitting = [p for p in found.points if p.update == update and p.fits]
+        try:
+            made = sv.plan(wide_first, example, update=update, **options)
+        except sv.DoesNotFit:
+            refused.add(update)
+            assert not fitting, update
+            continue
+        smallest = min(fitting, key=lambda p: p.arena_bytes)
+        assert smallest.arena_bytes <= made.arena_bytes, update
+        again = sv.plan(wide_first, example, **{**options, **smallest.apply})
+        assert again.arena_bytes == smallest.arena_bytes
+    assert "full" in refused
+    assert len(refused) < 5
+
+
+def test_rooms_go_below_the_operands_of_whole_kernels(wide_first: nn.Module) -> None:
+    """By rows a convolution needs less than all that it reads and writes: 8 channels of 16x16 take 8 KiB."""
+    device = sv.Device(name="roomy", ram="1MiB", flash="1MiB")
+    found = sv.sweep(wide_first, torch.zeros(1, 1, 16, 16), device=device, updates=["last:1"], norms="frozen")
+    assert found.points[-1].arena_bytes > 8192 > found.points[0].arena_bytes
+    arenas = [p.arena_bytes for p in found.points]
+    assert len(set(arenas)) == len(arenas)  # no plan twice
+
+
+def test_optimisers_that_differ_in_an_option_are_told_apart(net: nn.Module) -> None:
+    rules = [
+        sv.SGD(lr=0.1, momentum=0.9),
+        sv.SGD(lr=0.1, momentum=0.9, state_dtype="int8"),
+        sv.SGD(lr=0.1, momentum=0.9, clip_norm=1.0),
+        sv.Adam(lr=1e-3),
+        sv.Adam(lr=1e-3, state_dtype="int8"),
+        sv.Adam(lr=1e-2),
+        sv.Adam(lr=1e-2),
+    ]
+    found = sv.sweep(net, EXAMPLE, device="nrf52832", updates=["full", "last:2"], rooms=(), optimizers=rules)
+    names = {p.rule: p.optimizer for p in found.points}
+    assert list(dict.fromkeys(names[r] for r in rules)) == [
+        "SGD, momentum 0.9",
+        "SGD, momentum 0.9, state_dtype int8",
+        "SGD, momentum 0.9, clip_norm 1",
+        "Adam, lr 0.001",
+        "Adam, state_dtype int8",
+        "Adam, lr 0.01",
+    ]
+    assert len(found.points) == 2 * len(names)
+    assert all(p.best for p in found.points)  # each update has one plan of each optimiser
+    for p in found.points:
+        made = sv.plan(net, EXAMPLE, device="nrf52832", update=p.update, optimizer=p.rule)
+        assert made.arena_bytes == p.arena_bytes
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[2:5] == [
+        "SGD (1): SGD, momentum 0.9, state_dtype int8",
+        "Adam (1): Adam, state_dtype int8",
+        "SGD (2): SGD, momentum 0.9, clip_norm 1",
+    ]
+    assert len(surface.rows(found)) == 1 + len(found.points)
+    assert {row[2] for row in surface.rows(found)[1:]} == {
+        "SGD, momentum 0.9", "SGD (1)", "SGD (2)", "Adam, lr 0.001", "Adam (1)", "Adam, lr 0.01",
+    }  # fmt: skip
+    page = surface.page(found)
+    assert all(f"batch 2, {name}" in page for name in names.values())
+
+
+def test_optimisers_that_read_the_same_are_spelt_out(net: nn.Module) -> None:
+    rules = [sv.SGD(lr=0.1, momentum=0.9), sv.SGD(lr=0.1, momentum=0.9 + 1e-9)]
+    found = sv.sweep(net, EXAMPLE, device=DEVICE, updates=["last:1"], rooms=(), optimizers=rules)
+    assert {p.optimizer for p in found.best} == set(map(repr, rules))
+    assert max(map(len, str(found).splitlines())) <= 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from .. import draw
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 HEAD = ("update", "batch", "optimizer", "again", "RAM", "learns", "time/sample", "energy", "")
 FORMS = ("<10", ">6", ">21", ">7", ">12", ">9", ">13", ">11", ">6")
+WIDEST = 20  # letters of an optimizer in its column; what is longer is numbered, and said above
 NORMS = 8  # wide is the column of norms behind that of the optimizer, where there is more than one kind
 NARROWER = ("<10", ">6", ">22", ">7", ">11", ">8", ">12", ">10", ">3")
 COLOURS = "abcf"
@@ -21,22 +23,34 @@ COLOURS = "abcf"
 
 def table(sweep: Sweep) -> str:
     """Text for ``print(sweep)``: the surface, in the order of RAM."""
-    lines = [title(sweep), *_sentences(sweep), ""]
+    above = [title(sweep), *(line for s in _sentences(sweep) for line in wrap(s, WIDTH)), ""]
     forms = (*NARROWER[:3], f">{NORMS}", *NARROWER[3:]) if _several_norms(sweep) else FORMS
-    lines += ["".join(f"{cell:{form}}" for cell, form in zip(row, forms, strict=True)).rstrip() for row in rows(sweep)]
-    assert all(len(line) <= WIDTH for line in lines[3:])
-    return "\n".join(lines)
+    lines = ["".join(f"{cell:{form}}" for cell, form in zip(row, forms, strict=True)).rstrip() for row in rows(sweep)]
+    assert all(len(line) <= WIDTH for line in lines)
+    return "\n".join([*above, *lines])
 
 
 def rows(sweep: Sweep) -> list[tuple[str, ...]]:
     """A head, and a row for each point that no other beats by the figures as they are shown: of those that differ in
     digits behind these one is enough."""
     shown = _worth_showing(sweep)
-    table = [HEAD, *(_row(p) for p in shown)]
+    short = _short(shown)
+    table = [HEAD, *(_row(p, short[p.optimizer]) for p in shown)]
     if not _several_norms(sweep):
         return table
     norms = ["norms", *(p.norms for p in shown)]
     return [(*row[:3], kind, *row[3:]) for row, kind in zip(table, norms, strict=True)]
+
+
+def _short(shown: list[Point]) -> dict[str, str]:
+    """What stands in the column of optimizers for each of their names: "SGD (1)" for the first that is too long."""
+    found: dict[str, str] = {}
+    for p in shown:
+        if p.optimizer not in found:
+            kind = type(p.rule).__name__
+            number = 1 + sum(short.startswith(f"{kind} (") for short in found.values())
+            found[p.optimizer] = p.optimizer if len(p.optimizer) <= WIDEST else f"{kind} ({number})"
+    return found
 
 
 def _several_norms(sweep: Sweep) -> bool:
@@ -48,7 +62,7 @@ def _worth_showing(sweep: Sweep) -> list[Point]:
     kept: list[Point] = []
     figures = [_figures(p) for p in sweep.best]
     for i, p in enumerate(sweep.best):
-        alike = [j for j, q in enumerate(sweep.best) if (q.batch, q.optimizer) == (p.batch, p.optimizer) and j != i]
+        alike = [j for j, q in enumerate(sweep.best) if (q.batch, q.rule) == (p.batch, p.rule) and j != i]
         no_worse = [j for j in alike if all(a <= b for a, b in zip(figures[j], figures[i], strict=True))]
         if not any(figures[j] != figures[i] or j < i for j in no_worse):
             kept.append(p)
@@ -72,17 +86,18 @@ def title(sweep: Sweep) -> str:
 def _sentences(sweep: Sweep) -> list[str]:
     learns = "of the measured contribution" if sweep.measured else "of the trainable parameters"
     found = [f"learns: the share {learns}; again: kernels run a second time; *: fits {format_bytes(sweep.budget.ram)}"]
+    found += [f"{short}: {name}" for name, short in _short(_worth_showing(sweep)).items() if short != name]
     if not sweep.complete:
         found.append(f"stopped after {sweep.seconds:.0f} s: a finer sweep has more points between these")
     return found
 
 
-def _row(p: Point) -> tuple[str, ...]:
+def _row(p: Point, optimizer: str) -> tuple[str, ...]:
     update = p.update if len(p.update) < 10 else p.update[:6] + "..."
     return (
         update,
         str(p.batch),
-        p.optimizer,
+        optimizer,
         str(p.again) if p.again else "-",
         format_bytes(p.arena_bytes),
         f"{p.contribution:.1%}",

@@ -22,7 +22,9 @@ from .batch import divided
 from .change import trained_layers
 from .limits import fits
 from .plan import Plan, attempt
+from .rule import rule
 from .surface import notebook, table
+from .walk import Task, Walk, tasks_of
 from .wish import wished
 
 ROOMS = (0.8, 0.6, 0.4, 0.2)  # between the least that any order can do with and the plain arena
@@ -32,15 +34,17 @@ Tell = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One plan. ``norms``: as of ``sv.plan``. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels
-    that run a second time. seconds and joules are of a step, None where the device has no figures. ``contribution``:
-    the share (0 to 1) of the parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget,
-    and ``apply`` may be asked for. ``best``: of its batch and optimiser, no other point is as good in all four and
-    better in one."""
+    """One plan. ``optimizer``: ``rule``, how it learns, in words that no other of the sweep has. ``norms``: as of
+    ``sv.plan``. ``apply``: the arguments of ``sv.plan`` that make it. ``again``: kernels that run a second time.
+    seconds and joules are of a step, None where the device has no figures. ``contribution``: the
+    share (0 to 1) of the parameters, or of the measured contribution, that learns. ``fits``: it keeps the budget, and
+    ``apply`` may be asked for. ``best``: of its batch and optimiser, no other point is as good in all four and better
+    in one."""
 
     update: str
     batch: int
     optimizer: str
+    rule: Optimizer
     apply: Mapping[str, Any]
     arena_bytes: int
     flash_bytes: int
@@ -141,9 +145,9 @@ def sweep(
     updates: by default "full", "bias" and "last:K" for every K. batches, optimizers: by default those of ``options``.
     rooms: besides plain, each is planned into fewer bytes, values being made again as ``trade`` of ``options`` allows,
     for as long as that succeeds: these shares of the way from what no sequence can do without (0) to the plain arena
-    (1). contribution: state name -> score >= 0, as measured;
-    by default every parameter counts the same. options: further arguments of :func:`selvedge.plan`; its budget marks
-    which points fit.
+    (1). What is too large for the budget as it is, is planned into that too, as ``sv.plan`` plans it.
+    contribution: state name -> score >= 0, as measured; by default every parameter counts the same.
+    options: further arguments of :func:`selvedge.plan`; its budget marks which points fit.
 
     Where ``options`` say nothing of norms and the model has batch norms that can be folded, each is planned with frozen
     and with folded ones, and these are compared: a folded norm computes the same, and what it had to learn is missing
@@ -172,15 +176,16 @@ def sweep(
         if batch % own.accumulate:
             raise InvalidInput("batches", batch, f"each is {own.accumulate} micro-batches: give multiples of that")
         attempts.capture(batch // own.accumulate, own.norms)
+    names = _named(optimizers or [own.optimizer])
     asked = [
         replace(own, update=u, batch=b, optimizer=o, norms=n)
         for u in listed
         for b in batches or (own.batch,)
-        for o in optimizers or (own.optimizer,)
+        for o in names
         for n in norms
     ]
-    tasks = _tasks(asked, sorted(rooms, reverse=True) if own.trade.recompute else [])
-    walk = _Walk(attempts)
+    tasks = tasks_of(asked, sorted(rooms, reverse=True) if own.trade.recompute else [])
+    walk = Walk(attempts)
     points: list[Point] = []
     complete = True
     for done, task in enumerate(tasks):
@@ -194,7 +199,7 @@ def sweep(
             tell(done, len(tasks), f"update {task.terms.update}, batch {task.terms.batch}{folded}")
         plan = walk.planned(task)
         if plan is not None:
-            points.append(_point(plan, task, own, wish.budget, contribution, whole))
+            points.append(_point(plan, task, own, wish.budget, contribution, whole, names))
     return Sweep(
         wish.name,
         wish.device,
@@ -240,65 +245,6 @@ def _require_given(
         raise InvalidInput("stop" if not callable(stop) else "tell", "no function", "give a function, or leave it out")
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A plan to make. share: of the way from what no sequence can do without to the plain arena; None: plain."""
-
-    terms: Terms
-    share: float | None
-
-
-def _tasks(asked: Sequence[Terms], rooms: Sequence[float]) -> list[_Task]:
-    """From coarse to fine: what is plain comes soon, and the smaller rooms of what comes first well before its end."""
-    ranked = [(float(i), _Task(terms, None)) for i, terms in enumerate(asked)]
-    ranked += [(3.5 + 4 * i + 3 * j, _Task(t, share)) for i, t in enumerate(asked) for j, share in enumerate(rooms)]
-    return [task for _, task in sorted(ranked, key=lambda r: r[0])]
-
-
-class _Walk:
-    """Makes the plans of tasks, keeping what later ones need."""
-
-    def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
-        self._plain: dict[Terms, tuple[int, int]] = {}  # (least, plain) bytes where smaller rooms may be had
-        self._longest = {True: 0.0, False: 0.0}
-
-    def longest(self, task: _Task) -> float:
-        """Seconds of the longest of its kind so far."""
-        return self._longest[task.share is None] or self._longest[True]
-
-    def planned(self, task: _Task) -> Plan | None:
-        """None where the model cannot be had so, or not in so few bytes."""
-        begun = time.perf_counter()
-        made = self._whole(task.terms) if task.share is None else self._smaller(task.terms, task.share)
-        took = time.perf_counter() - begun
-        self._longest[task.share is None] = max(took, self._longest[task.share is None])
-        return made
-
-    def _whole(self, terms: Terms) -> Plan | None:
-        plain = replace(terms, trade=NOTHING)
-        made, found = self._attempts.plan(plain), self._attempts.draft(plain)
-        if made is not None and found is not None:
-            self._plain[terms] = (found.draft.least, made.arena_bytes)
-        return made
-
-    def _smaller(self, terms: Terms, share: float) -> Plan | None:
-        if terms not in self._plain:
-            return None
-        least, plain = self._plain[terms]
-        room = least + int(share * (plain - least))
-        limit = self._attempts.wish.budget.ram
-        made = self._attempts.plan(terms, room)
-        if made is not None and made.arena_bytes <= limit < room:  # it came out below what the budget leaves anyway
-            within = self._attempts.plan(terms, limit)
-            made = made if within is None or within.arena_bytes > limit else within
-        if made is not None and made.arena_bytes <= room:
-            return made
-        del self._plain[terms]  # a smaller room is harder still
-        self._attempts.forget(terms)
-        return None
-
-
 def _updates(captured: Captured) -> list[str]:
     """Everything, the biases, the last layer; then every other number of last layers, intervals halved."""
     count = trained_layers(captured)
@@ -337,20 +283,27 @@ def _require_scores(contribution: Mapping[str, float], captured: Captured) -> No
 
 
 def _point(
-    plan: Plan, task: _Task, own: Terms, budget: Budget, contribution: Mapping[str, float] | None, whole: int | None
+    plan: Plan,
+    task: Task,
+    own: Terms,
+    budget: Budget,
+    contribution: Mapping[str, float] | None,
+    whole: int | None,
+    names: Mapping[Optimizer, str],
 ) -> Point:
     """``whole``: parameters that can learn, where no contribution tells what they are worth."""
     programs, memory = plan.arrangement.programs, plan.arrangement.memory
     step = plan.cost
     terms = task.terms
-    if task.share is None:
+    if task.room == "plain":
         apply = replace(terms, trade=NOTHING).apply(own)
     else:
         apply = {**terms.apply(own), "budget": plan.budget}
     return Point(
         terms.update,
         terms.batch,
-        _named(terms.optimizer),
+        names[terms.optimizer],
+        terms.optimizer,
         apply,
         memory.arena,
         memory.flash,
@@ -359,21 +312,22 @@ def _point(
         step.joules,
         learnt(plan),
         min(1.0, learnt(plan) / whole) if whole else learnt_share(plan, contribution),
-        fits(replace(plan, budget=budget)) and (task.share is None or plan.budget.ram <= budget.ram),
+        fits(replace(plan, budget=budget)) and (task.room == "plain" or plan.budget.ram <= budget.ram),
         terms.norms,
     )
 
 
-def _named(optimizer: Optimizer) -> str:
-    """ "SGD", or "SGD with momentum"; what has state says which where there is more than one kind."""
-    name = type(optimizer).__name__
-    return f"{name} with momentum" if name != "Adam" and "momentum" in optimizer.slots else name
+def _named(optimizers: Sequence[Optimizer]) -> dict[Optimizer, str]:
+    """Each once, by what is not as it is by default; by its rate or all that it is too, where others read the same."""
+    each = dict.fromkeys(optimizers)
+    ways = rule, lambda o: f"{rule(o)}, lr {o.lr:g}", repr
+    return {o: next(w(o) for w in ways if w is repr or [w(q) for q in each].count(w(o)) == 1) for o in each}
 
 
 def _marked(points: Sequence[Point]) -> Iterator[Point]:
     """``points``, those that no other of their batch and optimiser beats marked as best; the first of equals."""
     for i, p in enumerate(points):
-        alike = [j for j, q in enumerate(points) if (q.batch, q.optimizer) == (p.batch, p.optimizer) and j != i]
+        alike = [j for j, q in enumerate(points) if (q.batch, q.rule) == (p.batch, p.rule) and j != i]
         yield replace(p, best=not any(_beats(points[j], p, first=j < i) for j in alike))
 
 
