@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import prove
@@ -85,3 +86,9 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
     for name, test in (tests | folders).items():
         assert test in prove.PROOFS[name].sources
         assert all((prove.ROOT / source).exists() for source in prove.PROOFS[name].sources)
+
+
+def test_what_a_proof_leaves_out_is_there_and_no_longer_counts() -> None:
+    for name, proof in prove.PROOFS.items():
+        assert all((prove.ROOT / file).is_file() for file in proof.without), name
+        assert not proof.without or proof.digest() != replace(proof, without=()).digest(), name
