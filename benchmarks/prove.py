@@ -190,7 +190,7 @@ def _personal() -> dict[str, Any]:
 
 _SRC = tuple(f"src/selvedge/{room}" for room in ROAD)
 # What is said of a plan, many plans side by side, the timing of a device, and what is proposed where none fits: a plan
-# that fits is made without. (`trained_layers` of change.py is in what "auto" does: its proofs keep all.)
+# that fits is made without.
 _ELSEWHERE = tuple(
     f"src/selvedge/{name}.py"
     for name in (
@@ -283,6 +283,7 @@ PROOFS: Mapping[str, Proof] = {
             "benchmarks/work.py",
             "benchmarks/zoo_memory.py",
         ),
+        without=_ELSEWHERE,
     ),
     "the backward by channels": Proof(
         _channels,
@@ -292,7 +293,9 @@ PROOFS: Mapping[str, Proof] = {
         _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")
     ),
     "what to update, four transfers": Proof(
-        _auto, (*_SRC, "native", "src/selvedge/learn", "benchmarks/auto", "benchmarks/prove_auto.py")
+        _auto,
+        (*_SRC, "native", "src/selvedge/learn", "benchmarks/auto", "benchmarks/prove_auto.py"),
+        without=_ELSEWHERE,
     ),
     "a character model's ten owners": Proof(
         _personal,

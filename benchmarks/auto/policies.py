@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 import selvedge as sv
+from selvedge.capture.select import trained_layers
 from selvedge.choose import Contribution
-from selvedge.make.change import trained_layers
 
 from .tasks import Pair, Task
 

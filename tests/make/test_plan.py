@@ -17,7 +17,7 @@ from torch import nn
 
 import selvedge as sv
 from selvedge.capture import select
-from selvedge.make.change import trained_layers
+from selvedge.capture.select import trained_layers
 from tests.oracle import relative
 
 DEVICE = sv.Device(name="board", ram="1MiB", flash="1MiB", throughput={"float32": 1e8}, bandwidth={"ram": 1e8})

@@ -101,3 +101,9 @@ def _near(pattern: str, names: Iterable[str]) -> str:
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:8])
     return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown or "none"
+
+
+def trained_layers(captured: Captured) -> int:
+    """Layers that own a trainable parameter: the largest K of "last:K"."""
+    trainable = set(captured.trainable)
+    return sum(1 for layer in captured.layers if trainable.intersection(layer.names))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from ..capture import Captured
 from ..capture.part import channels
+from ..capture.select import trained_layers
 from ..choose import FRACTIONS, Candidate, Contribution, Cost, Found, inputs, saved, search
 from ..device.sizes import format_bytes
 from ..errors import InvalidInput
 from ..planning.schedule import Choice
 from ..planning.trade import NOTHING
-from .change import trained_layers
 from .limits import excess, fits, overdrawn
 from .wish import Wish
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..capture import Captured, select
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
+from ..capture.select import trained_layers
 from ..changes import Change
 from .attempts import Attempt, Attempts, Terms, learnt
 from .limits import excess, fits
@@ -71,12 +72,6 @@ def changes(
     told = [_priced(*made, attempts.own, refused, automatic) for made in found.values() or [(terms, plan)]]
     told.sort(key=lambda change: change.gives_up)
     return told[0].text, tuple(told)
-
-
-def trained_layers(captured: Captured) -> int:
-    """Layers that own a trainable parameter: the largest K of "last:K"."""
-    trainable = set(captured.trainable)
-    return sum(1 for layer in captured.layers if trainable.intersection(layer.names))
 
 
 class _Search:

@@ -14,12 +14,12 @@ from torch.export import ExportedProgram
 
 from ..capture import Captured, select
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
+from ..capture.select import trained_layers
 from ..device import Budget, Device
 from ..errors import InvalidInput
 from ..planning.trade import NOTHING
 from .attempts import Attempts, Terms, learnt, learnt_share
 from .batch import divided
-from .change import trained_layers
 from .limits import fits
 from .plan import Plan, attempt
 from .rule import rule
