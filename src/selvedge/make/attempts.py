@@ -13,6 +13,7 @@ from ..errors import InvalidInput, NotSupported
 from ..planning.trade import Trade
 from .batch import batched, rows
 from .limits import fits
+from .sizes import bounded
 from .wish import Drafted, Wish, drafted
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Attempt = Callable[[Wish, Captured, Drafted], "Plan"]
 # Units of work, about 10 us of one core of a PC each: a node of a draft; a kernel of a plan, and beside it the square of
 # a program's kernels, for an order of them is searched for; that of one that was to be made smaller, whether or not it
 # could. Counted, not timed: what is found must not depend on the machine.
-NODE, KERNEL, LIGHTENED = 20, 100, 8
+NODE, KERNEL, LIGHTENED = 8, 100, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Attempts:
             captured = self.captured(terms.micro_batch, terms.norms)
             if captured is not None:
                 with suppress(InvalidInput, NotSupported):  # a model without biases, say
-                    made = self._drafts[key] = drafted(self._wish(terms), captured)
+                    made = self._drafts[key] = drafted(self.wished(terms), captured)
                     self.work += NODE * sum(1 for g in made.programs.graphs.values() for _ in g.nodes())
         return self._drafts[key]
 
@@ -125,7 +126,7 @@ class Attempts:
             if found is None or captured is None:
                 return None
             self.count += 1
-            wish = replace(self._wish(terms), budget=replace(self.wish.budget, ram=room))
+            wish = replace(self.wished(terms), budget=replace(self.wish.budget, ram=room))
             made = self._plans[terms, room] = self._attempt(wish, captured, found)
             self.work += work(made, room)
         return self._plans[terms, room]
@@ -157,10 +158,15 @@ class Attempts:
     def _example(self, batch: int) -> Any:
         return self.wish.example if batch == self.own.batch else batched(self.wish.example, batch)
 
-    def _wish(self, terms: Terms) -> Wish:
+    def wished(self, terms: Terms) -> Wish:
+        """The wish with ``terms``; of the sizes that its batch may have, those up to theirs."""
+        example = self._example(terms.batch)
+        dynamic = self.wish.dynamic
+        if dynamic and terms.micro_batch != self.own.micro_batch:
+            dynamic = bounded(dict(dynamic), (example[0][: terms.micro_batch],), fewer=True)
         return replace(
-            self.wish, example=self._example(terms.batch), optimizer=terms.optimizer, update=terms.update,
-            norms=terms.norms, trade=terms.trade, accumulate=terms.accumulate,
+            self.wish, example=example, optimizer=terms.optimizer, update=terms.update, norms=terms.norms,
+            trade=terms.trade, accumulate=terms.accumulate, dynamic=dynamic,
         )  # fmt: skip
 
 

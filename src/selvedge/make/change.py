@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING
 from ..capture import Captured, select
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..changes import Change
+from ..errors import DoesNotFit, InvalidInput, NotSupported
 from .attempts import Attempt, Attempts, Terms, kept, learnt, work
 from .limits import excess, fits
+from .widen import widened
 from .wish import Wish
 
 if TYPE_CHECKING:
@@ -58,19 +61,41 @@ def changes(
     for kinds in search.ways():
         if len(found) == MOST or attempts.spent >= (ENOUGH if found else 1):
             break
-        if len(kinds) > 1 and not together:
+        if not together and (len(kinds) > 1 or (search.dear and "update" in kinds)):
             together = True
             made = search.together() if all("update" in known for known in found) else None
-            if made is not None and kept(made[1], refused) > max((kept(p, refused) for _, p in found.values()), default=0):
+            most = max((kept(p, refused) for _, p in found.values()), default=0)
+            if made is not None and kept(made[1], refused) > most:
                 found[_kinds(made[0], attempts.own)] = made
         within = [kept(p, refused) for known, (_, p) in found.items() if known <= kinds]
         if not within or ("update" in kinds and max(within) < learnt(refused)):
             made = search.change(kinds)
             if made is not None and kept(made[1], refused) > max(within, default=0):
                 found[kinds] = made
-    told = [_priced(*made, attempts.own, refused, automatic) for made in found.values() or [(terms, plan)]]
+    fitting = _at_every_size(found.values(), attempts, attempt)
+    fitting = fitting or _at_every_size([(terms, plan)], attempts, attempt)
+    told = [_priced(*made, attempts.own, refused, automatic) for made in fitting]
     told.sort(key=lambda change: change.gives_up)
-    return told[0].text, tuple(told)
+    return told[0].text if told else None, tuple(told)
+
+
+def _at_every_size(
+    found: Iterable[tuple[Terms, Plan]], attempts: Attempts, attempt: Attempt
+) -> list[tuple[Terms, Plan]]:
+    """``found``, each planned with its smaller shapes too, which are more code; without those that then do not fit."""
+    if not attempts.wish.dynamic:
+        return list(found)
+    fitting = []
+    for terms, _ in found:
+        captured = attempts.captured(terms.micro_batch, terms.norms)
+        # Which sizes were asked for above a micro-batch is not known: a change to a larger one cannot be verified.
+        if captured is None or terms.micro_batch > attempts.own.micro_batch:
+            continue
+        with suppress(DoesNotFit, InvalidInput, NotSupported):
+            plan = widened(wish=attempts.wished(terms), captured=captured, attempt=attempt)
+            if fits(plan):
+                fitting.append((terms, plan))
+    return fitting
 
 
 def trained_layers(captured: Captured) -> int:
@@ -84,6 +109,7 @@ class _Search:
         self.attempts, self.wish, self.own, self.refused = attempts, attempts.wish, attempts.own, refused
         over = excess(refused)
         self.flash = over is not None and over[0] == "flash"
+        self.dear = PLANS * work(refused, self.wish.budget.ram) > WORK  # not all can be tried: what is likely first
 
     def ways(self) -> Iterator[frozenset[str]]:
         """Sets of kinds of change that apply here, the smallest first."""
@@ -100,7 +126,7 @@ class _Search:
         kinds = [k for k in KINDS if applies[k] and not (self.flash and k in SMALLER)]
         for count in range(1, len(kinds) + 1):
             sets = [frozenset(c) for c in combinations(kinds, count)]
-            if PLANS * work(self.refused, self.wish.budget.ram) > WORK:  # not all can be tried
+            if self.dear:
                 sets.sort(key=lambda s: bool(s & SLOW))
             yield from (s for s in sets if not any(s >= never for never in NEVER))
 
@@ -250,12 +276,14 @@ class _Search:
         return found
 
     def _most_updates(self, terms: Terms) -> tuple[Terms, Plan] | None:
-        """The largest "last:K" that fits and is not what is asked for anyway; else "bias"; None if neither fits."""
+        """The largest "last:K" that fits, holds some of what is asked for, and is not just that; else "bias"; None if
+        neither fits."""
         captured = self.attempts.captured(terms.micro_batch, terms.norms)
         if captured is None:
             return None
         now = select(captured, terms.update)
-        low, high = 0, trained_layers(captured) + 1
+        asked, high = set(self.refused.programs.updated), trained_layers(captured) + 1
+        low = next((k for k in range(high - 1) if asked.intersection(select(captured, f"last:{k + 1}"))), high - 1)
         found: tuple[Terms, Plan] | None = None
         while high - low > 1:
             middle = (low + high) // 2
