@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Attempt = Callable[[Wish, Captured, Drafted], "Plan"]
 
-# Units of work, about 10 us of one core of a PC each: a node of a draft; a kernel of a plan, and beside it the square of
+# Units of work, about 10 us of one core each: a node of a draft; a kernel of a plan, and beside it the square of
 # a program's kernels, for an order of them is searched for; that of one that was to be made smaller, whether or not it
 # could. Counted, not timed: what is found must not depend on the machine.
 NODE, KERNEL, LIGHTENED = 8, 100, 8

@@ -198,12 +198,12 @@ class _Search:
         if found is None:
             return None
         parts = own.batch if own.micro_batch > 1 else own.accumulate
-        for kept in (
+        for choices in (
             [{"norms": own.norms}],
             [{"optimizer": own.optimizer}, {"optimizer": self._compact}],
             [{"batch": own.batch, "accumulate": n} for n in dict.fromkeys((own.accumulate, parts))],
         ):
-            for change in kept:
+            for change in choices:
                 tried = replace(found[0], **change)
                 plan = None if tried == found[0] else self.attempts.fitting(tried)
                 if plan is not None:
