@@ -13,12 +13,18 @@ from ..errors import InvalidInput, NotSupported
 from ..planning.trade import Trade
 from .batch import batched, rows
 from .limits import fits
+from .sizes import bounded
 from .wish import Drafted, Wish, drafted
 
 if TYPE_CHECKING:
     from .plan import Plan
 
 Attempt = Callable[[Wish, Captured, Drafted], "Plan"]
+
+# Units of work, about 10 us of one core each: a node of a draft; a kernel of a plan, and beside it the square of
+# a program's kernels, for an order of them is searched for; that of one that was to be made smaller, whether or not it
+# could. Counted, not timed: what is found must not depend on the machine.
+NODE, KERNEL, LIGHTENED = 8, 100, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,17 @@ class Terms:
 
 
 class Attempts:
-    """``attempt``: the plan of a wish, whether it fits or not. ``most``: plans that may be made."""
+    """``attempt``: the plan of a wish, whether it fits or not. ``most``: plans that may be made, and units of work that
+    they and their drafts may take; the last may exceed them."""
 
-    def __init__(self, wish: Wish, attempt: Attempt, captured: Captured | None = None, most: int | None = None) -> None:
-        self.wish, self.own, self.most, self.count = wish, Terms.of(wish), most, 0
+    def __init__(
+        self,
+        wish: Wish,
+        attempt: Attempt,
+        captured: Captured | None = None,
+        most: tuple[int, int] | None = None,
+    ) -> None:
+        self.wish, self.own, self.most, self.count, self.work = wish, Terms.of(wish), most, 0, 0
         self._attempt = attempt
         self._captures: dict[tuple[int, str], Captured | None] = {}
         self._drafts: dict[Terms, Drafted | None] = {}
@@ -59,9 +72,14 @@ class Attempts:
             self._captures[self.own.micro_batch, self.own.norms] = captured
 
     @property
+    def spent(self) -> float:
+        """The share of the plans or of the work, whichever is larger, that is used up."""
+        return 0.0 if self.most is None else max(self.count / self.most[0], self.work / self.most[1])
+
+    @property
     def left(self) -> bool:
         """Whether another plan may be made."""
-        return self.most is None or self.count < self.most
+        return self.spent < 1
 
     def captured(self, batch: int, norms: str) -> Captured | None:
         """The model on a (micro-)batch of so many samples; None if it cannot be had so: its batch is fixed, say."""
@@ -88,7 +106,8 @@ class Attempts:
             captured = self.captured(terms.micro_batch, terms.norms)
             if captured is not None:
                 with suppress(InvalidInput, NotSupported):  # a model without biases, say
-                    self._drafts[key] = drafted(self._wish(terms), captured)
+                    made = self._drafts[key] = drafted(self.wished(terms), captured)
+                    self.work += NODE * sum(1 for g in made.programs.graphs.values() for _ in g.nodes())
         return self._drafts[key]
 
     def forget(self, terms: Terms) -> None:
@@ -107,9 +126,14 @@ class Attempts:
             if found is None or captured is None:
                 return None
             self.count += 1
-            wish = replace(self._wish(terms), budget=replace(self.wish.budget, ram=room))
-            self._plans[terms, room] = self._attempt(wish, captured, found)
+            wish = replace(self.wished(terms), budget=replace(self.wish.budget, ram=room))
+            made = self._plans[terms, room] = self._attempt(wish, captured, found)
+            self.work += work(made, room)
         return self._plans[terms, room]
+
+    def known(self, terms: Terms) -> Plan | None:
+        """The plan of ``terms`` if it was made before."""
+        return self._plans.get((terms, self.wish.budget.ram))
 
     def hopeless(self, terms: Terms) -> bool:
         """Whether no trade can bring ``terms`` into the budget's RAM; also where the model cannot be had on them."""
@@ -120,8 +144,10 @@ class Attempts:
         """The plan if it fits. What learns with the inputs, and then any kernel's own operands, are bounds that refuse
         it before it is ordered and placed."""
         ram = self.wish.budget.ram
+        if not self.left:
+            return None
         found = self.draft(terms)
-        if found is None or self.hopeless(terms) or not self.left:
+        if found is None or self.hopeless(terms):
             return None
         trade = terms.trade  # by rows and by channels, fewer bytes than a kernel's own may do
         if not (trade.stream or (trade.channels and trade.recompute)) and found.draft.least > ram:
@@ -132,16 +158,35 @@ class Attempts:
     def _example(self, batch: int) -> Any:
         return self.wish.example if batch == self.own.batch else batched(self.wish.example, batch)
 
-    def _wish(self, terms: Terms) -> Wish:
+    def wished(self, terms: Terms) -> Wish:
+        """The wish with ``terms``; of the sizes that its batch may have, those up to theirs."""
+        example = self._example(terms.batch)
+        dynamic = self.wish.dynamic
+        if dynamic and terms.micro_batch != self.own.micro_batch:
+            dynamic = bounded(dict(dynamic), (example[0][: terms.micro_batch],), fewer=True)
         return replace(
-            self.wish, example=self._example(terms.batch), optimizer=terms.optimizer, update=terms.update,
-            norms=terms.norms, trade=terms.trade, accumulate=terms.accumulate,
+            self.wish, example=example, optimizer=terms.optimizer, update=terms.update, norms=terms.norms,
+            trade=terms.trade, accumulate=terms.accumulate, dynamic=dynamic,
         )  # fmt: skip
+
+
+def work(plan: Plan, room: int) -> int:
+    """Units of work that ``plan`` took, for an arena of at most ``room`` bytes."""
+    programs = plan.arrangement.programs.values()
+    lightened = plan.arena_bytes > room or any(p.saved for p in programs)
+    return sum(KERNEL * n + (LIGHTENED if lightened else 1) * n * n for n in (len(p.kernels) for p in programs))
 
 
 def learnt(plan: Plan) -> int:
     """Parameters that learn."""
     return sum(plan.programs.learnt(n).size for n in plan.programs.updated)
+
+
+def kept(plan: Plan, asked: Plan) -> int:
+    """Parameters of those that learn in ``asked`` that learn in ``plan`` too. Parts of a weight are its first channels,
+    so that the smaller of two lies in the other."""
+    names = set(plan.programs.updated).intersection(asked.programs.updated)
+    return sum(min(plan.programs.learnt(n).size, asked.programs.learnt(n).size) for n in names)
 
 
 def learnt_share(plan: Plan, contribution: Mapping[str, float] | None = None) -> float:

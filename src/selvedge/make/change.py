@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ from ..capture import Captured, select
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from ..capture.select import trained_layers
 from ..changes import Change
-from .attempts import Attempt, Attempts, Terms, learnt
+from ..errors import DoesNotFit, InvalidInput, NotSupported
+from .attempts import Attempt, Attempts, Terms, kept, learnt, work
 from .limits import excess, fits
+from .widen import widened
 from .wish import Wish
 
 if TYPE_CHECKING:
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 
 MOST = 3  # changes that are told
 PLANS = 30  # planned at most for one refusal,
-ENOUGH = 20  # and so many where something has been found already
-LAST = 5  # of them kept for the most that learns with everything else given up, where nothing has been found
+WORK = 1_500_000  # with so many units of work: of a large network fewer plans are made
+ENOUGH = 2 / 3  # and so much of either where something has been found already
 PROBES = 8  # batches tried on the way to the largest that fits
 SLOWDOWN = 4.0  # at least so many times the plain time may be taken to make values again
 # From what gives up least to what gives up most: the same numbers more slowly; the same gradient in micro-batches; the
@@ -46,42 +49,65 @@ def changes(
     refused: the plan of ``wish``, which breaks its budget. attempt: the plan of a wish, whether it fits or not.
     captured: the model of ``wish``. automatic: the update of ``wish`` was not asked for, but found: a change names it.
     """
-    attempts = Attempts(wish, attempt, captured, PLANS)
-    search = _Search(attempts)
+    attempts = Attempts(wish, attempt, captured, (PLANS, WORK))
+    search = _Search(attempts, refused)
     least = search.least()
     if least is None:
         return None, ()
     plan, terms = least
     if not fits(plan):
-        return _room(plan, spell(terms, attempts.own)), ()
+        return _room(plan, spell(terms, attempts.own, plan.arrangement.dtype)), ()
     found: dict[frozenset[str], tuple[Terms, Plan]] = {}
     together = False
-    for kinds in search.ways(refused):
-        if len(found) == MOST or attempts.count >= (ENOUGH if found else PLANS):
+    for kinds in search.ways():
+        if len(found) == MOST or attempts.spent >= (ENOUGH if found else 1):
             break
-        if len(kinds) > 1 and not together:
+        if not together and (len(kinds) > 1 or (search.dear and "update" in kinds)):
             together = True
             made = search.together() if all("update" in known for known in found) else None
-            if made is not None and learnt(made[1]) > max((learnt(p) for _, p in found.values()), default=0):
+            most = max((kept(p, refused) for _, p in found.values()), default=0)
+            if made is not None and kept(made[1], refused) > most:
                 found[_kinds(made[0], attempts.own)] = made
-        within = [learnt(p) for known, (_, p) in found.items() if known <= kinds]
+        within = [kept(p, refused) for known, (_, p) in found.items() if known <= kinds]
         if not within or ("update" in kinds and max(within) < learnt(refused)):
             made = search.change(kinds)
-            if made is not None and learnt(made[1]) > max(within, default=0):
+            if made is not None and kept(made[1], refused) > max(within, default=0):
                 found[kinds] = made
-    told = [_priced(*made, attempts.own, refused, automatic) for made in found.values() or [(terms, plan)]]
+    fitting = _at_every_size(found.values(), attempts, attempt)
+    fitting = fitting or _at_every_size([(terms, plan)], attempts, attempt)
+    told = [_priced(*made, attempts.own, refused, automatic) for made in fitting]
     told.sort(key=lambda change: change.gives_up)
-    return told[0].text, tuple(told)
+    return told[0].text if told else None, tuple(told)
+
+
+def _at_every_size(
+    found: Iterable[tuple[Terms, Plan]], attempts: Attempts, attempt: Attempt
+) -> list[tuple[Terms, Plan]]:
+    """``found``, each planned with its smaller shapes too, which are more code; without those that then do not fit."""
+    if not attempts.wish.dynamic:
+        return list(found)
+    fitting = []
+    for terms, _ in found:
+        captured = attempts.captured(terms.micro_batch, terms.norms)
+        # Which sizes were asked for above a micro-batch is not known: a change to a larger one cannot be verified.
+        if captured is None or terms.micro_batch > attempts.own.micro_batch:
+            continue
+        with suppress(DoesNotFit, InvalidInput, NotSupported):
+            plan = widened(wish=attempts.wished(terms), captured=captured, attempt=attempt)
+            if fits(plan):
+                fitting.append((terms, plan))
+    return fitting
 
 
 class _Search:
-    def __init__(self, attempts: Attempts) -> None:
-        self.attempts, self.wish, self.own = attempts, attempts.wish, attempts.own
-
-    def ways(self, refused: Plan) -> Iterator[frozenset[str]]:
-        """Sets of kinds of change that apply here, the smallest first."""
+    def __init__(self, attempts: Attempts, refused: Plan) -> None:
+        self.attempts, self.wish, self.own, self.refused = attempts, attempts.wish, attempts.own, refused
         over = excess(refused)
-        flash = over is not None and over[0] == "flash"
+        self.flash = over is not None and over[0] == "flash"
+        self.dear = PLANS * work(refused, self.wish.budget.ram) > WORK  # not all can be tried: what is likely first
+
+    def ways(self) -> Iterator[frozenset[str]]:
+        """Sets of kinds of change that apply here, the smallest first."""
         applies = {
             "trade": self._slower() != self.own,
             "page": self.wish.device.storage is not None and not self.own.trade.page,
@@ -92,16 +118,21 @@ class _Search:
             "norms": self._folds,
             "update": True,
         }
-        kinds = [k for k in KINDS if applies[k] and not (flash and k in SMALLER)]
+        kinds = [k for k in KINDS if applies[k] and not (self.flash and k in SMALLER)]
         for count in range(1, len(kinds) + 1):
-            sets = map(frozenset, combinations(kinds, count))
+            sets = [frozenset(c) for c in combinations(kinds, count)]
+            if self.dear:
+                sets.sort(key=lambda s: bool(s & SLOW))
             yield from (s for s in sets if not any(s >= never for never in NEVER))
 
     @property
     def _folds(self) -> bool:
         """Whether batch norms that are frozen may be folded instead."""
         captured = self.attempts.captured(self.own.micro_batch, self.own.norms)
-        return self.own.norms == "frozen" and captured is not None and captured.batch_norms > 0
+        if self.own.norms != "frozen" or captured is None or not captured.batch_norms:
+            return False
+        folded = self.attempts.captured(self.own.micro_batch, "folded")
+        return folded is not None and bool(folded.folds)
 
     @property
     def _plain(self) -> Optimizer:
@@ -123,19 +154,23 @@ class _Search:
     def least(self) -> tuple[Plan, Terms] | None:
         """A plan that fits with as much given up as this search can give, and its terms; where there is none, the one
         that strains its budget least."""
-        for batch in dict.fromkeys((1, self.own.batch)):
+        for batch in (self.own.batch,) if self.flash else dict.fromkeys((1, self.own.batch)):
             tried = self._tried(batch, self.own.norms)
             folded = self._tried(batch, "folded") if self._folds else []
             for some in filter(None, (tried, folded)):
-                for terms in (*some, *(replace(t, trade=self._slower().trade) for t in some)):
-                    plan = self.attempts.fitting(terms)
+                slower = [] if self.flash else [replace(t, trade=self._slower().trade) for t in some]
+                for terms in (*some, *slower):
+                    # What is left is for the number to tell, where nothing fits.
+                    plan = self.attempts.fitting(terms) if self.attempts.spent < 1 / 2 else None
                     if plan is not None:
                         return plan, terms
-            trade = replace(self.own.trade, least=True)
+            trade = replace(self.own.trade, least=not self.flash or self.own.trade.least)
             tried = [t for t in folded if self.attempts.draft(t) is not None] or tried
-            if all(map(self.attempts.hopeless, tried)):  # a number to tell, found quickly: nothing fits
+            if self.attempts.spent >= 1 / 2 or all(map(self.attempts.hopeless, tried)):  # a number, found quickly
                 trade = replace(trade, recompute=False, page=False)
             found = [(plan, t) for t in tried if (plan := self.attempts.plan(replace(t, trade=trade))) is not None]
+            # What keeps the bytes may break the time alone, which the fewest bytes take the most of.
+            found += [(plan, t) for t in tried if (plan := self.attempts.known(t)) is not None]
             if found:  # a larger batch strains more
                 plan, terms = min(found, key=lambda f: _strain(f[0]))
                 return plan, replace(terms, trade=trade) if fits(plan) else terms
@@ -158,12 +193,12 @@ class _Search:
         if found is None:
             return None
         parts = own.batch if own.micro_batch > 1 else own.accumulate
-        for kept in (
+        for choices in (
             [{"norms": own.norms}],
             [{"optimizer": own.optimizer}, {"optimizer": self._compact}],
             [{"batch": own.batch, "accumulate": n} for n in dict.fromkeys((own.accumulate, parts))],
         ):
-            for change in kept:
+            for change in choices:
                 tried = replace(found[0], **change)
                 plan = None if tried == found[0] else self.attempts.fitting(tried)
                 if plan is not None:
@@ -236,12 +271,14 @@ class _Search:
         return found
 
     def _most_updates(self, terms: Terms) -> tuple[Terms, Plan] | None:
-        """The largest "last:K" that fits and is not what is asked for anyway; else "bias"; None if neither fits."""
+        """The largest "last:K" that fits, holds some of what is asked for, and is not just that; else "bias"; None if
+        neither fits."""
         captured = self.attempts.captured(terms.micro_batch, terms.norms)
         if captured is None:
             return None
         now = select(captured, terms.update)
-        low, high = 0, trained_layers(captured) + 1
+        asked, high = set(self.refused.programs.updated), trained_layers(captured) + 1
+        low = next((k for k in range(high - 1) if asked.intersection(select(captured, f"last:{k + 1}"))), high - 1)
         found: tuple[Terms, Plan] | None = None
         while high - low > 1:
             middle = (low + high) // 2
@@ -266,8 +303,8 @@ def _kinds(terms: Terms, own: Terms) -> frozenset[str]:
     return frozenset(kinds)
 
 
-def spell(terms: Terms, own: Terms) -> str:
-    """The changes from ``own`` to ``terms`` in words; "" if there are none."""
+def spell(terms: Terms, own: Terms, dtype: str) -> str:
+    """The changes from ``own`` to ``terms`` in words; "" if there are none. dtype: of the parameters."""
     parts = []
     if terms.batch != own.batch:
         parts.append(f"batch {terms.batch} instead of {own.batch}")
@@ -281,7 +318,7 @@ def spell(terms: Terms, own: Terms) -> str:
     if terms.accumulate != own.accumulate and terms.batch == own.batch:
         parts.append(f"accumulate {terms.accumulate} instead of {own.accumulate}")
     if terms.optimizer != own.optimizer and type(terms.optimizer) is type(own.optimizer) and terms.optimizer.slots:
-        parts.append(f"state_dtype int8 instead of {own.optimizer.state_dtype}")
+        parts.append(f"state_dtype int8 instead of {own.optimizer.state_dtype or dtype}")
     elif terms.optimizer != own.optimizer:
         name = type(own.optimizer).__name__
         parts.append(f"plain SGD instead of {name}" + (" with momentum" if name == "SGD" else ""))
@@ -298,7 +335,7 @@ def _priced(terms: Terms, plan: Plan, own: Terms, refused: Plan, automatic: bool
     whole = learnt(refused)
     samples = terms.batch / own.batch
     return Change(
-        spell(terms, own),
+        spell(terms, own, refused.arrangement.dtype),
         {**terms.apply(own), **({"update": terms.update, "contribution": None} if automatic else {})},
         memory.arena,
         memory.flash,
@@ -306,7 +343,7 @@ def _priced(terms: Terms, plan: Plan, own: Terms, refused: Plan, automatic: bool
         step.seconds,
         step.joules,
         learnt(plan),
-        max(0.0, 1 - learnt(plan) / whole) if whole else 0.0,
+        1 - kept(plan, refused) / whole if whole else 0.0,
         _factor(step.seconds, before.seconds, samples),
         _factor(step.joules, before.joules, samples),
     )
@@ -322,16 +359,30 @@ def _plain_bytes(plan: Plan) -> int:
     return plan.persistent_bytes + max(p.saved.plain_bytes if p.saved else p.transient_bytes for p in programs)
 
 
+def _limits(plan: Plan) -> list[tuple[float, float | None, str]]:
+    """(most, need, unit) of a step for each limit of time or energy."""
+    step, budget = plan.cost, plan.budget
+    limits = ((budget.latency_s, step.seconds, "s"), (budget.energy_j, step.joules, "J"))
+    return [(most, need, unit) for most, need, unit in (*limits, (budget.energy_day_j, step.joules, "J")) if most]
+
+
 def _strain(plan: Plan) -> float:
-    """The larger share of RAM or flash that ``plan`` needs."""
+    """The largest share of RAM, flash, time or energy that ``plan`` needs."""
     memory, budget = plan.arrangement.memory, plan.budget
-    return max(memory.arena / budget.ram, memory.flash / budget.flash if budget.flash else 0.0)
+    shares = [need / most for most, need, _ in _limits(plan) if need is not None]
+    return max(memory.arena / budget.ram, memory.flash / budget.flash if budget.flash else 0.0, *shares)
 
 
-def _room(plan: Plan, change: str) -> str:
-    """The bytes that ``plan`` needs beyond its budget, on the terms of ``change``."""
+def _room(plan: Plan, change: str) -> str | None:
+    """The bytes that ``plan`` needs beyond its budget, on the terms of ``change``; where it keeps those, the limit that
+    it breaks. None where it has one of which the device has no figures."""
     memory, budget = plan.arrangement.memory, plan.budget
     sizes = [f"{memory.arena:,} B of RAM"] if memory.arena > budget.ram else []
     if budget.flash is not None and memory.flash > budget.flash:
         sizes.append(f"{memory.flash:,} B of flash")
-    return " and ".join(sizes) + (f" with {change}" if change else "")
+    if sizes:
+        return " and ".join(sizes) + (f" with {change}" if change else "")
+    for most, need, unit in _limits(plan):
+        if need is not None and need > most:
+            return f"none, nothing that was tried keeps {most:g} {unit} a step; the least needs {need:.3g} {unit}"
+    return None
