@@ -22,6 +22,7 @@ def parse(text: str) -> Optimizer:
     given: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in rest.split(","))):
         key, equals, value = (p.strip() for p in part.partition("="))
+        key = SHORT.get(key, key)
         if not equals or key not in known:
             raise InvalidInput("--optimizer", part, f"{name} takes {', '.join(known)}")
         if key in given:

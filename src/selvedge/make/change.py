@@ -87,15 +87,15 @@ def _at_every_size(
     if not attempts.wish.dynamic:
         return list(found)
     fitting = []
-    for terms, _ in found:
+    for terms, plan in found:
         captured = attempts.captured(terms.micro_batch, terms.norms)
         # Which sizes were asked for above a micro-batch is not known: a change to a larger one cannot be verified.
         if captured is None or terms.micro_batch > attempts.own.micro_batch:
             continue
         with suppress(DoesNotFit, InvalidInput, NotSupported):
-            plan = widened(wish=attempts.wished(terms), captured=captured, attempt=attempt)
-            if fits(plan):
-                fitting.append((terms, plan))
+            whole = widened(plan, attempts.wished(terms), captured, attempt)
+            if fits(whole):
+                fitting.append((terms, whole))
     return fitting
 
 
