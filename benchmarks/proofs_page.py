@@ -10,7 +10,8 @@ HEAD = """# What has been proven
 
 `make prove` runs what takes too long for every change: full counts, all seeds. Each proof names the sources that it
 speaks of; a test fails when one of them has changed since, and then the figures leave this page until they are seen
-again. The command writes it from [`benchmarks/results/proofs.json`](../benchmarks/results/proofs.json).
+again, where examples are counted at least a tenth of them. The command writes it from
+[`benchmarks/results/proofs.json`](../benchmarks/results/proofs.json).
 """
 
 
@@ -23,6 +24,8 @@ def page(known: Mapping[str, Figures], names: Iterable[str]) -> str:
             missing.append(name)
             continue
         count, result = SHORT.get(name, _test)(known[name]["figures"])
+        if again := known[name].get("again"):
+            result += f"; the code changed since, {again['examples']:,} again: {again['result']}"
         parts.append(f"| {name} | {count} | {known[name]['seconds']:,.0f} | {result} |")
     if missing:
         parts += ["", "Not run to the end on this code: " + ", ".join(missing) + "."]

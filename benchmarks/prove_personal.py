@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .personal.speakers import absent
+from .personal.speakers import absent, plays
 from .personal.study import BASE, seed, summary
-from .personal.ways import UPDATES
+from .personal.ways import SYMBOLS, UPDATES
 
 SEEDS = range(3)
 
@@ -19,6 +19,7 @@ def prove() -> dict[str, Any]:
     """
     missing = absent()
     assert not missing, f"{missing} is absent: set SELVEDGE_DATA"
+    assert plays().symbols == SYMBOLS
     made = summary([seed(number) for number in SEEDS])
     assert made["ways"][BASE]["best"]["bits"][0] < made["ways"]["guessing"]["best"]["bits"][0] - 1, "the model is bad"
     for update in UPDATES:

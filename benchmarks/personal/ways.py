@@ -22,6 +22,7 @@ RATES = (0.01, 0.03)  # of momentum
 ADAM_RATES = (3e-4, 1e-3)
 DEVICE = "raspberry-pi-4"
 UPDATES = ("last:1", "full")
+SYMBOLS = 65  # distinct characters of the plays
 PUBLIC_EPOCHS, PUBLIC_BATCH, PUBLIC_RATE = 8, 32, 4e-3
 NATS_TO_BITS = 1 / math.log(2)
 
@@ -89,16 +90,20 @@ def guessing(public: Tokens, text: Tokens, symbols: int) -> float:
 
 def on_device(model: nn.Module, owner: Owner, seed: int) -> Iterator[tuple[str, Outcome]]:
     """(what learns, outcome): native code, windows one by one, SGD with momentum and a clipped gradient."""
-    example = torch.zeros(1, LENGTH, dtype=torch.int32)
     for update in UPDATES:
-        plan = sv.plan(
-            model, example, loss="cross_entropy", device=DEVICE, update=update,
-            optimizer=sv.SGD(lr=RATES[0], momentum=0.9, clip_norm=1.0),
-        )  # fmt: skip
+        plan = planned(model, update)
         session = sv.compile(plan)
         start = session.snapshot()
         found = [_epochs(session, start, owner, seed, rate) for rate in RATES]
         yield update, _chosen(found, RATES, plan.arena_bytes)
+
+
+def planned(model: nn.Module, update: str) -> sv.Plan:
+    """A step of one window."""
+    return sv.plan(
+        model, torch.zeros(1, LENGTH, dtype=torch.int32), loss="cross_entropy", device=DEVICE, update=update,
+        optimizer=sv.SGD(lr=RATES[0], momentum=0.9, clip_norm=1.0),
+    )  # fmt: skip
 
 
 def _epochs(

@@ -6,7 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import prove
+import pytest
+import torch
+
+import selvedge as sv
+from benchmarks import programs, prove
 from benchmarks.proofs_page import page
 
 
@@ -25,6 +29,49 @@ def test_the_page_is_of_the_committed_proofs() -> None:
     assert prove.PAGE.read_text() == page(known, prove.PROOFS)
     for name in prove.PROOFS:
         assert name in prove.PAGE.read_text()
+
+
+def test_a_proof_is_of_the_code_it_was_made_of_or_seen_again_with() -> None:
+    made = {"digest": "a", "figures": {}, "again": {"digest": "b"}}
+    assert prove.current(made, "a")
+    assert prove.current(made, "b")
+    assert not prove.current(made, "c")
+    assert not prove.current({}, "a")
+
+
+def test_a_tenth_is_run_again_and_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "random models, interpreter"
+    test = tmp_path / "test_counted.py"
+    test.write_text("import os\n\ndef test_count():\n    assert os.environ['SELVEDGE_EXAMPLES'] == '40'\n")
+    made = {"digest": "old", "seconds": 1.0, "figures": {"test": str(test), "examples": 400, "result": "1 passed"}}
+    results = tmp_path / "proofs.json"
+    results.write_text(json.dumps({name: made}))
+    monkeypatch.setattr(prove, "RESULTS", results)
+    monkeypatch.setattr(prove, "publish", lambda known: None)
+    assert prove.main(["--again", name]) == 0
+    known = json.loads(results.read_text())
+    assert prove.current(known[name], prove.PROOFS[name].digest())
+    assert {**known[name], "again": None} == {**made, "again": None}
+    assert known[name]["again"]["examples"] == 40
+    assert "40 again: 1 passed" in page(known, [name])
+    test.write_text("def test_count():\n    raise AssertionError\n")
+    assert prove.main(["--again", name]) == 1
+
+
+def test_what_counts_nothing_is_made_in_full() -> None:
+    with pytest.raises(AssertionError, match="make it in full"):
+        prove.seen_again("every zoo model at its bound", {"figures": {"plans": 224}})
+
+
+def test_a_plan_counts_by_the_text_it_becomes() -> None:
+    def text(update: str, seed: int) -> dict[str, str]:
+        torch.manual_seed(seed)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        plan = sv.plan(model, torch.zeros(1, 4), device="stm32f746", update=update)
+        return {n: prove.meant(t, Path(n).suffix) for n, t in programs.files(plan).items()}
+
+    assert {"model.c", "model.h", "selvedge.h", "conv.h"} <= text("full", 0).keys()
+    assert text("full", 0) == text("full", 1) != text("last:1", 0)
 
 
 def test_comments_do_not_make_a_proof_stale_but_code_does(tmp_path: Path) -> None:
