@@ -94,6 +94,24 @@ def _demo(figures: Figures) -> tuple[str, str]:
     return f"{len(figures['seeds'])} seeds", f"changed camera {gain:+.1f} points, clean {loss:+.1f}"
 
 
+def _personal(figures: Figures) -> tuple[str, str]:
+    from .personal.ways import UPDATES
+
+    found = {name: figures["ways"][name]["best"] for name in UPDATES}
+    told = ", ".join(
+        f"{name} {-way['gain']:+.3f} ({-way['interval'][1]:+.3f} to {-way['interval'][0]:+.3f})"
+        for name, way in found.items()
+    )
+    count = f"{figures['owners']} owners, {figures['seeds']} seeds"
+    return count, f"bits a character against the model as it came, 95 %: {told}"
+
+
+def _personal_table(figures: Figures) -> Sequence[str]:
+    from .personal.study import table
+
+    return table(dict(figures)).splitlines()
+
+
 def _lighter_table(figures: Figures) -> Sequence[str]:
     lines = [
         "| model | norms | plain B | lighter B | share | × time, planned | × time, measured | plan s |",
@@ -135,6 +153,7 @@ SHORT: Mapping[str, Callable[[Figures], tuple[str, str]]] = {
     "what to update, four transfers": _auto,
     "state in fewer bytes, five seeds": _state,
     "demo, five seeds": _demo,
+    "a character model's ten owners": _personal,
 }
 TABLES: Mapping[str, Callable[[Figures], Sequence[str]]] = {
     "a step in half the bytes": _lighter_table,
@@ -142,4 +161,5 @@ TABLES: Mapping[str, Callable[[Figures], Sequence[str]]] = {
     "what to update, four transfers": _auto_table,
     "every zoo model at its bound": _zoo_table,
     "state in fewer bytes, five seeds": _told,
+    "a character model's ten owners": _personal_table,
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.personal import speakers, study, ways
+from benchmarks.proofs_page import page
 
 WORDS = (
     "the",
@@ -96,6 +97,10 @@ def test_a_seed_of_one_owner_makes_a_row_of_every_way(text: Path, monkeypatch: p
     assert made["ways"][study.BASE]["best"]["gain"] == 0
     assert made["ways"]["full"]["best"]["gain"] == pytest.approx(row[study.BASE] - row["full"]["best"], abs=1e-4)
     assert "| full | " in study.table(made)
+    name = "a character model's ten owners"
+    told = page({name: {"digest": "", "seconds": 1.0, "figures": made}}, [name])
+    assert "1 owners, 1 seeds" in told
+    assert study.table(made) in told
 
 
 def test_the_interval_holds_the_gain_and_counts_who_gains() -> None:
