@@ -8,7 +8,7 @@ from typing import Any
 from .cells import failure
 from .environment import caption
 from .readme import replaced
-from .zoo_memory import LAST, PEERS, VARIANTS
+from .zoo_memory import ABOVE, LAST, PEERS, VARIANTS, over
 
 NAME = "memory of every zoo network, with peers"
 SECTION = "zoo"  # of the README
@@ -42,6 +42,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             why = failure(found)
             if why:
                 notes.append(f"`{r['model']}`, {name}: {short(why)}.")
+            elif times := over(found):
+                notes.append(f"`{r['model']}`, {name}: {times:.3f} x its bound in passing; all others at most {ABOVE}.")
             cells.append("-" if why else mb(found["measured"]))
             if name in ("full", "lighter"):
                 cells.append("-" if why else bound(found))

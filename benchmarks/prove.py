@@ -333,15 +333,7 @@ UNPROVEN = frozenset(
         "random models, interpreter",
         "operators on PyTorch's own samples",
         "random models, native",
-        "parts of random models, native",
-        "changes that a refusal proposes",
-        "random models in fewer bytes",
-        "the zoo's networks at full width",
-        "bytes of accumulation, clipping and state",
-        "state in fewer bytes, five seeds",
-        "memory of every zoo network, with peers",
         "demo, five seeds",
-        "what to update, four transfers",
         "a character model's ten owners",
     )
 )
