@@ -8,7 +8,7 @@ from typing import Any
 from .cells import failure
 from .environment import caption
 from .readme import replaced
-from .zoo_memory import ABOVE, LAST, PEERS, VARIANTS, over
+from .zoo_memory import LAST, PEERS, VARIANTS
 
 NAME = "memory of every zoo network, with peers"
 SECTION = "zoo"  # of the README
@@ -20,7 +20,8 @@ def section(known: Mapping[str, Mapping[str, Any]]) -> str:
     if NAME not in known:
         return UNKNOWN
     figures = known[NAME]["figures"]
-    return f"{table(figures['rows'])}\n\n{caption(figures['about'])}"
+    missed = "".join(f"- **Missed**: {one}.\n" for one in figures.get("missed", ()))
+    return f"{table(figures['rows'])}\n{missed}\n{caption(figures['about'])}"
 
 
 def shown(readme: str, known: Mapping[str, Mapping[str, Any]]) -> str:
@@ -42,8 +43,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             why = failure(found)
             if why:
                 notes.append(f"`{r['model']}`, {name}: {short(why)}.")
-            elif times := over(found):
-                notes.append(f"`{r['model']}`, {name}: {times:.3f} x its bound in passing; all others at most {ABOVE}.")
             cells.append("-" if why else mb(found["measured"]))
             if name in ("full", "lighter"):
                 cells.append("-" if why else bound(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 Figures = Mapping[str, Any]
@@ -15,8 +16,9 @@ again, where examples are counted at least a tenth of them. The command writes i
 """
 
 
-def page(known: Mapping[str, Figures], names: Iterable[str]) -> str:
-    """``known``: the results by name; ``names``: of all proofs, those without a result included, in their order."""
+def page(known: Mapping[str, Figures], names: Iterable[str], why: Mapping[str, str] = MappingProxyType({})) -> str:
+    """``known``: the results by name; ``names``: of all proofs, those without a result included, in their order;
+    ``why``: some have none."""
     parts = [HEAD, "| proof | count | seconds | result |", "|---|---:|---:|---|"]
     missing = []
     for name in names:
@@ -24,11 +26,14 @@ def page(known: Mapping[str, Figures], names: Iterable[str]) -> str:
             missing.append(name)
             continue
         count, result = SHORT.get(name, _test)(known[name]["figures"])
+        if missed := known[name]["figures"].get("missed"):
+            result += f"; **missed**: {'; '.join(missed)}"
         if again := known[name].get("again"):
             result += f"; the code changed since, {again['examples']:,} again: {again['result']}"
         parts.append(f"| {name} | {count} | {known[name]['seconds']:,.0f} | {result} |")
     if missing:
-        parts += ["", "Not run to the end on this code: " + ", ".join(missing) + "."]
+        parts += ["", "Not proven on this code:", ""]
+        parts += [f"- {name}: {why.get(name, 'not run to the end')}." for name in missing]
     for name, table in TABLES.items():
         if name in known:
             parts += ["", f"## {name[0].upper()}{name[1:]}", "", *table(known[name]["figures"])]

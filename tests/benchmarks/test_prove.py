@@ -20,15 +20,17 @@ def test_no_committed_proof_is_stale() -> None:
 
 def test_what_is_not_proven_has_no_figures_and_is_a_proof_by_name() -> None:
     known = json.loads(prove.RESULTS.read_text())
-    assert prove.PROOFS.keys() >= prove.UNPROVEN
-    assert not prove.UNPROVEN & known.keys(), "it is proven now: take it out of UNPROVEN"
+    assert prove.PROOFS.keys() >= prove.UNPROVEN.keys()
+    assert not prove.UNPROVEN.keys() & known.keys(), "it is proven now: take it out of UNPROVEN"
 
 
 def test_the_page_is_of_the_committed_proofs() -> None:
     known = json.loads(prove.RESULTS.read_text())
-    assert prove.PAGE.read_text() == page(known, prove.PROOFS)
+    assert prove.PAGE.read_text() == page(known, prove.PROOFS, prove.UNPROVEN)
     for name in prove.PROOFS:
         assert name in prove.PAGE.read_text()
+    for name, why in prove.UNPROVEN.items():
+        assert f"- {name}: {why}." in prove.PAGE.read_text()
 
 
 def test_a_proof_is_of_the_code_it_was_made_of_or_seen_again_with() -> None:
@@ -56,6 +58,26 @@ def test_a_tenth_is_run_again_and_the_page_says_so(tmp_path: Path, monkeypatch: 
     assert "40 again: 1 passed" in page(known, [name])
     test.write_text("def test_count():\n    raise AssertionError\n")
     assert prove.main(["--again", name]) == 1
+
+
+def test_what_a_proof_missed_fails_and_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, test = "random models, interpreter", "tests/capture/test_random_models.py"
+    figures = {"test": test, "examples": 400, "result": "1 passed", "missed": ["one above"]}
+    monkeypatch.setattr(prove, "RESULTS", tmp_path / "proofs.json")
+    monkeypatch.setattr(prove, "publish", lambda known: None)
+    monkeypatch.setattr(prove, "PROOFS", {name: replace(prove.PROOFS[name], run=lambda: figures)})
+    assert prove.main([name]) == 1
+    assert f"FAILED {name}: one above" in capsys.readouterr().out
+    assert "**missed**: one above" in page(json.loads((tmp_path / "proofs.json").read_text()), [name])
+
+
+def test_a_name_that_is_no_proof_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert prove.main(["no such"]) == 2
+    assert capsys.readouterr().err.startswith("benchmarks.prove: 'no such' is no proof: choose of ")
+    assert prove.main(["--again", "a character model's ten owners"]) == 2
+    assert "has no full run to see again" in capsys.readouterr().err
 
 
 def test_what_counts_nothing_is_made_in_full() -> None:
