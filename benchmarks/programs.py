@@ -22,6 +22,7 @@ def files(plan: sv.Plan) -> dict[str, str]:
             if name not in found and (written / name).is_file():
                 found[name] = (written / name).read_text()
                 waiting += INCLUDE.findall(found[name])
+    assert "model.c" in found, "the C target names its program otherwise"
     return dict(sorted(found.items()))
 
 

@@ -38,11 +38,12 @@ KEPT = ROOT / "build" / "prove_memory"
 def prove(digest: str) -> dict[str, Any]:
     """A row a network, and where they were made. ``missed``: what broke its promise in any of them.
 
-    Raises ``AssertionError`` where a row could not be made, after all of them.
+    Raises ``AssertionError`` where a row could not be made, or a peer is not installed, after all of them.
     """
     specs = ordered(zoo.names())
     made, wrong = rows(specs, digest)
-    assert len(made) == len(specs), "; ".join(wrong)
+    fatal = [one for one in wrong if "above the bound" not in one]
+    assert not fatal, "; ".join(fatal)
     seconds = round(sum(row["seconds"] for row in made), 1)
     return {"about": {**environment(), "seconds": seconds}, "rows": made, "missed": wrong}
 

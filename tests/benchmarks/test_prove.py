@@ -70,6 +70,9 @@ def test_what_a_proof_missed_fails_and_is_shown(
     monkeypatch.setattr(prove, "PROOFS", {name: replace(prove.PROOFS[name], run=lambda: figures)})
     assert prove.main([name]) == 1
     assert f"FAILED {name}: one above" in capsys.readouterr().out
+    assert prove.main([name]) == 1
+    monkeypatch.setattr(prove, "stale", list)
+    assert prove.main([]) == 1  # nothing is stale, and it is a failure still
     assert "**missed**: one above" in page(json.loads((tmp_path / "proofs.json").read_text()), [name])
 
 
@@ -78,6 +81,7 @@ def test_a_name_that_is_no_proof_is_one_line(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err.startswith("benchmarks.prove: 'no such' is no proof: choose of ")
     assert prove.main(["--again", "a character model's ten owners"]) == 2
     assert "has no full run to see again" in capsys.readouterr().err
+    assert prove.main(["--help"]) == 2
 
 
 def test_what_counts_nothing_is_made_in_full() -> None:
