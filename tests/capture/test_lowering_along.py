@@ -49,6 +49,8 @@ IMAGES: dict[str, Function] = {
     "replicate": lambda x: F.pad(x, (2, 1, 3, 0), "replicate") * 2,
     "replicate lines": lambda x: F.pad(x[:, :, 0], (2, 1), "replicate") + aten.replication_pad1d(x[:, :, 0], [0, 3]),
     "circular": lambda x: F.pad(x, (2, 1, 3, 0), "circular") + aten._pad_circular(x, [1, 2, 0, 3]),
+    "circular, cropped": lambda x: F.pad(x, (-1, 2, 2, -2), "circular") * 2,
+    "reflect, cropped": lambda x: F.pad(x, (-1, 2, 2, -2), "reflect") * F.pad(x, (-1, 2, 2, -2), "replicate"),
     "raw pads": lambda x: aten.reflection_pad2d(x, [1, 2, 3, 0]) * aten.replication_pad2d(x, [3, 0, 1, 2]),
     # resampling
     "nearest": lambda x: _resized(x, "nearest"),
@@ -148,3 +150,12 @@ def test_where_pytorchs_gradient_is_not_that_of_its_own_function_it_is_refused(s
     assert not torch.allclose((gradient * x).sum(), y.sum())  # of a linear function they are equal
     with pytest.raises(NotSupported, match=r"a factor of 2\.1; give the size instead"):
         capture(nn.Sequential(nn.Conv1d(3, 3, 1) if len(shape) == 3 else nn.Conv3d(3, 3, 1), up).eval(), x.detach())
+
+
+@pytest.mark.parametrize("padding", [-1, 2])
+def test_a_bag_with_padding_is_refused_wherever_it_counts_from(padding: int) -> None:
+    def bag(x: torch.Tensor) -> torch.Tensor:
+        return F.embedding_bag(AT([1, 2, 3, 1]), x[0, :, 0], AT([0, 2]), mode="sum", padding_idx=padding)
+
+    with pytest.raises(NotSupported, match="padding_idx in a bag is not; multiply by a mask"):
+        capture(Wrapped(bag, 6).eval(), torch.randn(2, 6, 4, 5))

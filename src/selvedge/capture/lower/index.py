@@ -63,7 +63,25 @@ def embedding(
     return Tensor.plain(ir.reshape(value, (*at.shape, table.shape[1]), call.where))
 
 
-@lowers("embedding_bag.padding_idx", "embedding_bag.default", "_embedding_bag.default")
+@lowers("_embedding_bag.default")
+def embedding_bag_without(
+    call: Call,
+    weight: Tensor,
+    index: Tensor,
+    offsets: Tensor,
+    by_frequency: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    samples: Tensor | None = None,
+    last: bool = False,
+    padding: int = -1,
+) -> tuple[Tensor | None, ...]:
+    """Here -1 is no padding; in the operator that a user calls it is the last row."""
+    padded = None if padding == -1 else padding
+    return embedding_bag(call, weight, index, offsets, by_frequency, mode, sparse, samples, last, padded)
+
+
+@lowers("embedding_bag.padding_idx", "embedding_bag.default")
 def embedding_bag(
     call: Call,
     weight: Tensor,
@@ -79,7 +97,7 @@ def embedding_bag(
     """Sums, or with mode 1 means, of runs of rows whose beginnings are constant."""
     begins = known(offsets)
     call.require(begins is not None, "bags that begin where an input says are not; give rows of equal length")
-    call.require(padding is None or padding < 0, "padding_idx in a bag is not; multiply by a mask")
+    call.require(padding is None, "padding_idx in a bag is not; multiply by a mask")
     call.require(mode in (0, 1), "the maximum of a bag is not; use an embedding and amax")
     assert begins is not None
     rows = embedding(call, weight, index, -1, by_frequency)

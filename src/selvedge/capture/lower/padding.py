@@ -20,10 +20,16 @@ def _reflected(at: np.ndarray, n: int) -> np.ndarray:
     return np.where(at >= n, 2 * (n - 1) - at, at)
 
 
+def _round(at: np.ndarray, n: int) -> np.ndarray:
+    """Round what negative widths leave."""
+    first, behind = max(0, at[0]), min(n, at[-1] + 1)
+    return np.asarray(first + (at - first) % (behind - first))
+
+
 _MODES: dict[str, Places] = {
     "reflect": _reflected,
     "replicate": lambda at, n: at.clip(0, n - 1),
-    "circular": lambda at, n: at % n,
+    "circular": _round,
 }
 
 
