@@ -1,0 +1,6 @@
+"""The ``.tflite`` file: read without LiteRT and without trust, and what its int8 operators compute."""
+
+from .model import Model, Operator, Tensor
+from .read import parse, read
+
+__all__ = ["Model", "Operator", "Tensor", "parse", "read"]
