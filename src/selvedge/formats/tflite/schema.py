@@ -123,6 +123,8 @@ OPERATORS: Mapping[int, Kind] = MappingProxyType(
             Kind(22, "RESHAPE", (1, 2), 17),
             Kind(25, "SOFTMAX", (1, 1), 9, (Option("beta", 0, "f", 0.0, least=0),)),
             Kind(28, "TANH", (1, 1)),
+            Kind(34, "PAD", (2, 2)),
+            Kind(39, "TRANSPOSE", (2, 2)),
             Kind(40, "MEAN", (2, 2), 27, (Option("keep_dims", 0, "bool"),)),
             Kind(114, "QUANTIZE", (1, 1), 89),
         )

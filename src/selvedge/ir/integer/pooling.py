@@ -14,9 +14,9 @@ def average_pool(
     x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Padding, low: int = -128, high: int = 127
 ) -> np.ndarray:
     """int8 [N,H,W,C] to int8 [N,H',W',C]: the mean of what lies inside the image, halves away from zero, clamped."""
-    sums = sum(_taps(x.astype(np.int64), kernel, stride, padding, 0))
+    sums = np.add.reduce(list(_taps(x.astype(np.int64), kernel, stride, padding, 0)))
     ones = np.ones((1, *x.shape[1:3], 1), np.int64)
-    counts = sum(_taps(ones, kernel, stride, padding, 0))
+    counts = np.add.reduce(list(_taps(ones, kernel, stride, padding, 0)))
     half = np.where(sums > 0, counts // 2, -(counts // 2))
     means = np.sign(sums + half) * (np.abs(sums + half) // counts)
     return np.clip(means, low, high).astype(np.int8)

@@ -17,6 +17,7 @@ from .fixed_point import INT32_MAX, INT32_MIN, doubling_high_mul, quantise_multi
 
 DIFFERENCE_BITS = 5  # Q5.26: what exp reads
 SUM_BITS = 12  # Q12.19: what its values are summed in
+MOST_CLASSES = 2**SUM_BITS - 1  # whose sum fits when all are exp(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def _above_one(real: float) -> tuple[int, int]:
 
 
 def softmax(x: np.ndarray, *, by: Scaling) -> np.ndarray:
-    """int8 [..., C] to int8 [..., C] of scale 1/256 and zero point -128, over the last axis."""
+    """int8 [..., C] to int8 [..., C] of scale 1/256 and zero point -128, over the last axis; C <= MOST_CLASSES."""
     difference = x.astype(np.int64) - x.max(-1, keepdims=True)
     counts = difference >= by.least
     powers = _exp(doubling_high_mul(saturated(difference << by.shift), by.multiplier))

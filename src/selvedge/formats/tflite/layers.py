@@ -1,0 +1,106 @@
+"""Rules of the operators with weights: int8 by int8 into int32."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from selvedge.ir.graph import Spec
+from selvedge.ir.integer.convolution import conv2d
+from selvedge.ir.integer.linear import linear
+from selvedge.ir.integer.requantise import linear_scale, product_scales, requantise
+from selvedge.ir.op import TABLE
+from selvedge.ir.quant import Quant
+
+from .model import Tensor
+from .node import Bound, Node
+
+# int8 by int8 into int32: below this many products no sum overflows, whatever the weights (2**31 / (255 * 128)).
+MOST_PRODUCTS = 2**31 // (255 * 128)
+
+
+def _conv(node: Node) -> Bound:
+    x, w = node.input(0), node.input(1)
+    node.rank(x, 4)
+    node.rank(w, 4)
+    outs, kh, kw, per_group = w.shape
+    node.require(x.shape[3] % per_group == 0, w, list(w.shape), f"its last extent must divide {x.shape[3]} channels")
+    return _convolution(node, node.constant(w, "int8").transpose(1, 2, 3, 0), x.shape[3] // per_group, axis=0)
+
+
+def _depthwise(node: Node) -> Bound:
+    x, w = node.input(0), node.input(1)
+    node.rank(x, 4)
+    node.rank(w, 4)
+    outs, channels = w.shape[3], x.shape[3]
+    node.require(w.shape[0] == 1 and outs % channels == 0, w, list(w.shape), f"[1, h, w, a multiple of {channels}]")
+    said = node.whole("depth_multiplier")
+    node.require(said in (0, outs // channels), w, f"depth_multiplier {said}", f"it is {outs // channels}")
+    return _convolution(node, node.constant(w, "int8").transpose(1, 2, 0, 3), channels, axis=3)
+
+
+def _convolution(node: Node, weights: np.ndarray, groups: int, axis: int) -> Bound:
+    """weights: HWIO."""
+    x, w = node.input(0), node.input(1)
+    kernel, stride, dilation = weights.shape[:2], node.pair("stride"), node.pair("dilation")
+    geometry = {
+        "stride": stride,
+        "dilation": dilation,
+        "padding": node.padding(x.shape[1:3], kernel, stride, dilation),
+        "groups": groups,
+    }
+    # The float row's own rule checks that kernel and groups fit.
+    (made,) = TABLE["conv2d"].infer([Spec(x.shape), Spec(weights.shape)], geometry)
+    quant, result = node.quant(x), node.quant(node.y)
+    scales = product_scales(quant, _weight_quant(node, w, axis), result)
+    bias = _bias(node, weights.shape[3], math.prod(weights.shape[:3]))
+    by = requantise(scales, result, node.activation())
+    run = partial(conv2d, w=weights, bias=bias, x_zero=quant.zero_point[0], requantise=by, **geometry)
+    return Bound(run, (node.place(0),), made.shape)
+
+
+def _linear(node: Node) -> Bound:
+    x, w, y = node.input(0), node.input(1), node.y
+    node.rank(w, 2)
+    outs, ins = w.shape
+    node.require(node.operator.options["weights_format"] == "default", w, "shuffled", "export the default format")
+    node.require(math.prod(x.shape) % ins == 0, x, list(x.shape), f"it must be rows of {ins}")
+    rows: tuple[int, ...] = (math.prod(x.shape) // ins,)
+    if node.operator.options["keep_dims"]:
+        node.require(bool(x.shape) and x.shape[-1] == ins, x, list(x.shape), f"its last extent must be {ins}")
+        rows = x.shape[:-1]
+    quant, result, weights = node.quant(x), node.quant(y), _weight_quant(node, w, 0, symmetric=False)
+    scales = [linear_scale(quant, weights, result)] if weights.axis is None else product_scales(quant, weights, result)
+    fixed = partial(
+        linear,
+        w=node.constant(w, "int8"),
+        bias=_bias(node, outs, ins),
+        x_zero=quant.zero_point[0],
+        w_zero=weights.zero_point[0],
+        requantise=requantise(scales, result, node.activation()),
+    )
+    shape = (*rows, outs)
+    return Bound(lambda a: fixed(a.reshape(*rows, ins)), (node.place(0),), shape)
+
+
+def _weight_quant(node: Node, w: Tensor, axis: int, symmetric: bool = True) -> Quant:
+    if w.quant is None:
+        node.refuse(w, "without a scale", "int8 weights have one scale, or one an output channel")
+    node.require(w.quant.axis in (None, axis), w, f"axis {w.quant.axis}", f"the scales must be along axis {axis}")
+    if symmetric or w.quant.axis is not None:
+        node.require(w.quant.is_symmetric, w, "with a zero point", "the weights must be symmetric")
+    return w.quant
+
+
+def _bias(node: Node, outs: int, products: int) -> np.ndarray | None:
+    node.require(products <= MOST_PRODUCTS, node.input(1), f"{products} products a sum", f"at most {MOST_PRODUCTS}")
+    bias = node.optional(2)
+    if bias is None:
+        return None
+    node.require(math.prod(bias.shape) == outs, bias, list(bias.shape), f"it must have {outs} elements")
+    return node.constant(bias, "int32").reshape(outs)
+
+
+LAYERS = {"CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _linear}

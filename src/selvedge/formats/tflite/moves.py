@@ -1,0 +1,71 @@
+"""Rules of the operators that only move int8 values: scale and zero point stay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .model import Tensor
+from .node import Bound, Node
+
+
+def _same(node: Node, x: Tensor) -> None:
+    node.require(node.quant(x) == node.quant(node.y), x, "scaled unlike the result", "both must have the same scale")
+
+
+def _reshape(node: Node) -> Bound:
+    x, shape, given = node.input(0), node.y.shape, node.optional(1)
+    _same(node, x)
+    node.require(math.prod(x.shape) == math.prod(shape), x, list(x.shape), f"it cannot become {list(shape)}")
+    if given is not None:
+        wanted = node.constant(given, "int32").reshape(-1).tolist()
+        fits = len(wanted) == len(shape) and wanted.count(-1) <= 1
+        fits = fits and all(w in (-1, s) for w, s in zip(wanted, shape, strict=False))
+        node.require(fits, given, wanted, f"the result is {list(shape)}")
+    return Bound(lambda a: a.reshape(shape), (node.place(0),), shape)
+
+
+def _concatenate(node: Node) -> Bound:
+    parts = [node.input(i) for i in range(len(node.operator.inputs))]
+    rank, axis = len(parts[0].shape), node.whole("axis")
+    node.require(-rank <= axis < rank, parts[0], f"axis {axis}", f"from {-rank} to {rank - 1}")
+    node.require(node.activation() == "none", node.y, "with an activation", "export it as an operator of its own")
+    axis %= rank
+    for part in parts:
+        _same(node, part)
+        alike = len(part.shape) == rank and all(
+            n == m for a, (n, m) in enumerate(zip(part.shape, parts[0].shape, strict=False)) if a != axis
+        )
+        node.require(alike, part, list(part.shape), f"it must be {list(parts[0].shape)} but for axis {axis}")
+    shape = tuple(sum(p.shape[axis] for p in parts) if a == axis else n for a, n in enumerate(parts[0].shape))
+    reads = tuple(node.place(i) for i in range(len(parts)))
+    return Bound(lambda *arrays: np.concatenate(arrays, axis), reads, shape)
+
+
+def _pad(node: Node) -> Bound:
+    x = node.input(0)
+    _same(node, x)
+    amounts = node.constant(node.input(1), "int32")
+    fits = amounts.shape == (len(x.shape), 2) and not (amounts < 0).any()
+    node.require(fits, node.input(1), amounts.tolist()[:8], "two amounts >= 0 for each axis")
+    widths, zero = [(int(a), int(b)) for a, b in amounts], node.quant(x).zero_point[0]
+    shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
+    return Bound(lambda a: np.pad(a, widths, constant_values=zero), (node.place(0),), shape)
+
+
+def _transpose(node: Node) -> Bound:
+    x = node.input(0)
+    _same(node, x)
+    order = [int(a) for a in node.constant(node.input(1), "int32").reshape(-1)]
+    node.require(sorted(order) == list(range(len(x.shape))), node.input(1), order, "each axis once")
+    return Bound(lambda a: a.transpose(order), (node.place(0),), tuple(x.shape[a] for a in order))
+
+
+MOVES: dict[str, Callable[[Node], Bound]] = {
+    "CONCATENATION": _concatenate,
+    "PAD": _pad,
+    "RESHAPE": _reshape,
+    "TRANSPOSE": _transpose,
+}
