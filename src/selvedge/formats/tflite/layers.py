@@ -10,7 +10,7 @@ import numpy as np
 from selvedge.ir.graph import Spec
 from selvedge.ir.integer.convolution import conv2d
 from selvedge.ir.integer.linear import linear
-from selvedge.ir.integer.requantise import linear_scale, product_scales, requantise
+from selvedge.ir.integer.requantise import RequantiseFloat64, clamp, product_scales, requantise
 from selvedge.ir.op import TABLE
 from selvedge.ir.quant import Quant
 
@@ -19,6 +19,7 @@ from .node import Bound, Node
 
 # int8 by int8 into int32: below this many products no sum overflows, whatever the weights (2**31 / (255 * 128)).
 MOST_PRODUCTS = 2**31 // (255 * 128)
+MOST_APART = 0.02  # steps of the result
 
 
 def _conv(node: Node) -> Bound:
@@ -72,14 +73,19 @@ def _linear(node: Node) -> Bound:
         node.require(bool(x.shape) and x.shape[-1] == ins, x, list(x.shape), f"its last extent must be {ins}")
         rows = x.shape[:-1]
     quant, result, weights = node.quant(x), node.quant(y), _weight_quant(node, w, 0, symmetric=False)
-    scales = [linear_scale(quant, weights, result)] if weights.axis is None else product_scales(quant, weights, result)
+    scales = tuple(product_scales(quant, weights, result))
+    bias = node.optional(2)
+    if bias is not None and bias.quant is not None and weights.axis is None:
+        # As GetQuantizedConvolutionMultipler: a bias of another scale would mean something else.
+        apart = abs(quant.scale[0] * weights.scale[0] - bias.quant.scale[0]) / result.scale[0]
+        node.require(apart <= MOST_APART, bias, f"scale {bias.quant.scale[0]}", "it must be the input's by the weights'")
     fixed = partial(
         linear,
         w=node.constant(w, "int8"),
         bias=_bias(node, outs, ins),
         x_zero=quant.zero_point[0],
         w_zero=weights.zero_point[0],
-        requantise=requantise(scales, result, node.activation()),
+        requantise=RequantiseFloat64(scales, result.zero_point[0], *clamp(result, node.activation())),
     )
     shape = (*rows, outs)
     return Bound(lambda a: fixed(a.reshape(*rows, ins)), (node.place(0),), shape)

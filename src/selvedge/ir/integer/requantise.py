@@ -1,7 +1,7 @@
 """From scales to the integers a kernel holds: multipliers, shifts, the clamp of the fused activation.
 
-Sources: ``kernel_util.cc`` (PopulateConvolutionQuantizationParams, GetQuantizedConvolutionMultipler,
-CalculateActivationRangeQuantized).
+Sources: ``kernel_util.cc`` (PopulateConvolutionQuantizationParams, CalculateActivationRangeQuantized),
+``internal/reference/integer_ops/fully_connected.h``.
 """
 
 from __future__ import annotations
@@ -44,6 +44,25 @@ class Requantise:
         return np.clip(scaled + self.zero_point, self.low, self.high).astype(np.int8)
 
 
+@dataclass(frozen=True, slots=True)
+class RequantiseFloat64:
+    """int32 accumulators to int8: clamp(zero_point + round(accumulator * scale), low, high), in float64, halves away
+    from zero, rounded once. That is how the reference's linear layer rescales; its other kernels use fixed point."""
+
+    scale: tuple[float, ...]
+    zero_point: int
+    low: int
+    high: int
+
+    def __call__(self, accumulator: np.ndarray) -> np.ndarray:
+        """accumulator: int64 [..., channels]; int8 of the same shape."""
+        real = saturated(accumulator) * np.array(self.scale)
+        magnitude = np.abs(real)
+        whole = np.floor(magnitude)
+        rounded = np.copysign(whole + (magnitude - whole >= 0.5), real)
+        return np.clip(rounded + self.zero_point, self.low, self.high).astype(np.int8)
+
+
 def requantise(reals: Iterable[float], y: Quant, activation: str = "none") -> Requantise:
     """The integers for real multipliers ``reals`` and a result quantised as ``y``. Raises ``ValueError``."""
     pairs = [quantise_multiplier(real) for real in reals]
@@ -52,13 +71,8 @@ def requantise(reals: Iterable[float], y: Quant, activation: str = "none") -> Re
 
 
 def product_scales(x: Quant, w: Quant, y: Quant) -> list[float]:
-    """x.scale * w.scale / y.scale for each of w's, in float64: of a convolution, and of a linear layer by channels."""
+    """x.scale * w.scale / y.scale for each of w's, in float64."""
     return [x.scale[0] * scale / y.scale[0] for scale in w.scale]
-
-
-def linear_scale(x: Quant, w: Quant, y: Quant) -> float:
-    """The same of a linear layer with one scale: the reference rounds its product to float32 before it divides."""
-    return float(np.float32(x.scale[0]) * np.float32(w.scale[0])) / y.scale[0]
 
 
 def clamp(y: Quant, activation: str) -> tuple[int, int]:
