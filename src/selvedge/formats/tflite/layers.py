@@ -8,7 +8,9 @@ from functools import partial
 import numpy as np
 
 from selvedge.ir.graph import Spec
+from selvedge.ir.integer.bound import accumulator_bound
 from selvedge.ir.integer.convolution import conv2d
+from selvedge.ir.integer.fixed_point import INT32_MAX, INT32_MIN
 from selvedge.ir.integer.linear import linear
 from selvedge.ir.integer.requantise import RequantiseFloat64, clamp, product_scales, requantise
 from selvedge.ir.op import TABLE
@@ -17,8 +19,6 @@ from selvedge.ir.quant import Quant
 from .model import Tensor
 from .node import Bound, Node
 
-# int8 by int8 into int32: below this many products no sum overflows, whatever the weights (2**31 / (255 * 128)).
-MOST_PRODUCTS = 2**31 // (255 * 128)
 MOST_APART = 0.02  # steps of the result
 
 
@@ -56,7 +56,8 @@ def _convolution(node: Node, weights: np.ndarray, groups: int, axis: int) -> Bou
     (made,) = TABLE["conv2d"].infer([Spec(x.shape), Spec(weights.shape)], geometry)
     quant, result = node.quant(x), node.quant(node.y)
     scales = product_scales(quant, _weight_quant(node, w, axis), result)
-    bias = _bias(node, weights.shape[3], math.prod(weights.shape[:3]))
+    bias = _bias(node, weights.shape[3])
+    _fits(node, accumulator_bound(weights.reshape(-1, weights.shape[3]), bias, quant.zero_point[0]))
     by = requantise(scales, result, node.activation())
     run = partial(conv2d, w=weights, bias=bias, x_zero=quant.zero_point[0], requantise=by, **geometry)
     return Bound(run, (node.place(0),), made.shape)
@@ -78,13 +79,22 @@ def _linear(node: Node) -> Bound:
     if bias is not None and bias.quant is not None and weights.axis is None:
         # As GetQuantizedConvolutionMultipler: a bias of another scale would mean something else.
         apart = abs(quant.scale[0] * weights.scale[0] - bias.quant.scale[0]) / result.scale[0]
-        node.require(apart <= MOST_APART, bias, f"scale {bias.quant.scale[0]}", "it must be the input's by the weights'")
+        node.require(
+            apart <= MOST_APART, bias, f"scale {bias.quant.scale[0]}", "it must be the input's by the weights'"
+        )
+    matrix, added, x_zero, w_zero = (
+        node.constant(w, "int8"),
+        _bias(node, outs),
+        quant.zero_point[0],
+        weights.zero_point[0],
+    )
+    _fits(node, accumulator_bound(matrix.T, added, x_zero, w_zero))
     fixed = partial(
         linear,
-        w=node.constant(w, "int8"),
-        bias=_bias(node, outs, ins),
-        x_zero=quant.zero_point[0],
-        w_zero=weights.zero_point[0],
+        w=matrix,
+        bias=added,
+        x_zero=x_zero,
+        w_zero=w_zero,
         requantise=RequantiseFloat64(scales, result.zero_point[0], *clamp(result, node.activation())),
     )
     shape = (*rows, outs)
@@ -100,8 +110,15 @@ def _weight_quant(node: Node, w: Tensor, axis: int, symmetric: bool = True) -> Q
     return w.quant
 
 
-def _bias(node: Node, outs: int, products: int) -> np.ndarray | None:
-    node.require(products <= MOST_PRODUCTS, node.input(1), f"{products} products a sum", f"at most {MOST_PRODUCTS}")
+def _fits(node: Node, bound: tuple[int, int]) -> None:
+    least, most = bound
+    told = f"sums from {least} to {most}"
+    node.require(
+        INT32_MIN <= least and most <= INT32_MAX, node.input(1), told, "they must fit in int32: split the layer"
+    )
+
+
+def _bias(node: Node, outs: int) -> np.ndarray | None:
     bias = node.optional(2)
     if bias is None:
         return None

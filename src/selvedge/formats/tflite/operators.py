@@ -44,7 +44,9 @@ def operator(table: Table, index: int, codes: Sequence[Code], tensors: Sequence[
     least, most = kind.inputs
     if not least <= len(inputs) <= most or len(outputs) != 1 or -1 in inputs[:least]:
         told = f"{len(inputs)} inputs, {len(outputs)} outputs"
-        raise InvalidInput(f"{where}: {kind.name}", told, f"{least} to {most} inputs, {least} of them given, and 1 output")
+        raise InvalidInput(
+            f"{where}: {kind.name}", told, f"{least} to {most} inputs, {least} of them given, and 1 output"
+        )
     read = tuple(None if i == -1 else i for i in inputs)
     return Operator(kind.name, version, read, tuple(outputs), MappingProxyType(_options(table, kind, where)))
 

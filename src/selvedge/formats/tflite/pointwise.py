@@ -34,7 +34,9 @@ def _pool(pool: Callable[..., np.ndarray]) -> Callable[[Node], Bound]:
         padding = node.padding(extent, kernel, stride)
         inside = windows_are_inside(extent, kernel, stride, padding)
         node.require(inside, x, list(x.shape), f"every window of {kernel} by {stride} must see a pixel")
-        node.require(node.quant(x) == node.quant(node.y), node.y, "scaled otherwise", "a pool keeps scale and zero point")
+        node.require(
+            node.quant(x) == node.quant(node.y), node.y, "scaled otherwise", "a pool keeps scale and zero point"
+        )
         low, high = clamp(node.quant(node.y), node.activation())
         size = [(extent[a] + sum(padding[a]) - kernel[a]) // stride[a] + 1 for a in (0, 1)]
         run = partial(pool, kernel=kernel, stride=stride, padding=padding, low=low, high=high)

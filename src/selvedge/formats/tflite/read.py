@@ -42,7 +42,8 @@ def parse(data: bytes) -> Model:
     buffers = root.tables(ModelField.BUFFERS, lambda i: f"tflite buffer {i}")
     graph = graphs[0]
     tensors = tuple(
-        _tensor(t, i, buffers) for i, t in enumerate(graph.tables(SubgraphField.TENSORS, lambda i: f"tflite tensor {i}"))
+        _tensor(t, i, buffers)
+        for i, t in enumerate(graph.tables(SubgraphField.TENSORS, lambda i: f"tflite tensor {i}"))
     )
     operators = tuple(
         operator(t, i, codes, tensors)
@@ -85,7 +86,9 @@ def _data(table: Table, what: str, shape: tuple[int, ...], dtype: str, buffers: 
         return None
     kind = np.dtype(dtype).newbyteorder("<")
     if raw.size != math.prod(shape) * kind.itemsize:
-        raise InvalidInput(f"{what} data", f"{raw.size} B", f"{dtype} {list(shape)} is {math.prod(shape) * kind.itemsize}")
+        raise InvalidInput(
+            f"{what} data", f"{raw.size} B", f"{dtype} {list(shape)} is {math.prod(shape) * kind.itemsize}"
+        )
     if dtype == "bool" and raw.max() > 1:
         raise InvalidInput(f"{what} data", int(raw.max()), "a bool is 0 or 1")
     return np.frombuffer(raw.tobytes(), kind).astype(dtype, copy=False).reshape(shape)
