@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def _conv(node: Node) -> Bound:
     x, w = node.input(0), node.input(1)
     node.rank(x, 4)
     node.rank(w, 4)
-    outs, kh, kw, per_group = w.shape
+    per_group = w.shape[3]
     node.require(x.shape[3] % per_group == 0, w, list(w.shape), f"its last extent must divide {x.shape[3]} channels")
     return _convolution(node, node.constant(w, "int8").transpose(1, 2, 3, 0), x.shape[3] // per_group, axis=0)
 
@@ -45,11 +46,11 @@ def _depthwise(node: Node) -> Bound:
 def _convolution(node: Node, weights: np.ndarray, groups: int, axis: int) -> Bound:
     """weights: HWIO."""
     x, w = node.input(0), node.input(1)
-    kernel, stride, dilation = weights.shape[:2], node.pair("stride"), node.pair("dilation")
-    geometry = {
+    kernel, stride, dilation = (weights.shape[0], weights.shape[1]), node.pair("stride"), node.pair("dilation")
+    geometry: dict[str, Any] = {
         "stride": stride,
         "dilation": dilation,
-        "padding": node.padding(x.shape[1:3], kernel, stride, dilation),
+        "padding": node.padding((x.shape[1], x.shape[2]), kernel, stride, dilation),
         "groups": groups,
     }
     # The float row's own rule checks that kernel and groups fit.
@@ -79,15 +80,9 @@ def _linear(node: Node) -> Bound:
     if bias is not None and bias.quant is not None and weights.axis is None:
         # As GetQuantizedConvolutionMultipler: a bias of another scale would mean something else.
         apart = abs(quant.scale[0] * weights.scale[0] - bias.quant.scale[0]) / result.scale[0]
-        node.require(
-            apart <= MOST_APART, bias, f"scale {bias.quant.scale[0]}", "it must be the input's by the weights'"
-        )
-    matrix, added, x_zero, w_zero = (
-        node.constant(w, "int8"),
-        _bias(node, outs),
-        quant.zero_point[0],
-        weights.zero_point[0],
-    )
+        node.require(apart <= MOST_APART, bias, f"scale {bias.quant.scale[0]}", "it must be input's x weights'")
+    matrix, added = node.constant(w, "int8"), _bias(node, outs)
+    x_zero, w_zero = quant.zero_point[0], weights.zero_point[0]
     _fits(node, accumulator_bound(matrix.T, added, x_zero, w_zero))
     fixed = partial(
         linear,
@@ -114,7 +109,7 @@ def _fits(node: Node, bound: tuple[int, int]) -> None:
     least, most = bound
     told = f"sums from {least} to {most}"
     node.require(
-        INT32_MIN <= least and most <= INT32_MAX, node.input(1), told, "they must fit in int32: split the layer"
+        least >= INT32_MIN and most <= INT32_MAX, node.input(1), told, "they must fit in int32: split the layer"
     )
 
 

@@ -136,9 +136,9 @@ def _in_order(
     known.update(inputs)
     for number, node in enumerate(operators):
         what = f"tflite operator {number} {node.name}"
-        for i in node.inputs:
-            if i is not None and i not in known:
-                raise InvalidInput(f"{what} input", tensors[i].name, "no operator before it makes that tensor")
+        missing = next((i for i in node.inputs if i is not None and i not in known), None)
+        if missing is not None:
+            raise InvalidInput(f"{what} input", tensors[missing].name, "no operator before it makes that tensor")
         for i in node.outputs:
             if i in known:
                 raise InvalidInput(f"{what} output", tensors[i].name, "that tensor has a value already")

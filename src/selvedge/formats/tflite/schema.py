@@ -107,7 +107,10 @@ OPERATORS: Mapping[int, Kind] = MappingProxyType(
             Kind(0, "ADD", (2, 2), 11, (Option("activation", 0, ACTIVATION),)),
             Kind(1, "AVERAGE_POOL_2D", (1, 1), 5, _POOL),
             Kind(2, "CONCATENATION", (1, MANY), 10, (Option("axis", 0, "i"), Option("activation", 1, ACTIVATION))),
-            Kind(3, "CONV_2D", (2, 3), 1, (_PADDING, *_strides(1), Option("activation", 3, ACTIVATION), *_dilations(4))),
+            Kind(
+                3, "CONV_2D", (2, 3), 1,
+                (_PADDING, *_strides(1), Option("activation", 3, ACTIVATION), *_dilations(4)),
+            ),
             Kind(
                 4, "DEPTHWISE_CONV_2D", (2, 3), 2,
                 (_PADDING, *_strides(1), Option("depth_multiplier", 3, "i"), Option("activation", 4, ACTIVATION),

@@ -18,7 +18,8 @@ def quantise(x: np.ndarray, *, by: Quant) -> np.ndarray:
     whole = np.floor(magnitude)
     # Not floor(steps + 0.5): in float32 that rounds 0.49999997 up.
     rounded = np.copysign(whole + (magnitude - whole >= np.float32(0.5)), steps).astype(np.float64)
-    return np.clip(np.nan_to_num(rounded, nan=0.0) + by.zero_point[0], INT8_MIN, INT8_MAX).astype(np.int8)
+    whole_steps = np.nan_to_num(rounded, nan=0.0) + by.zero_point[0]
+    return np.asarray(np.clip(whole_steps, INT8_MIN, INT8_MAX).astype(np.int8))
 
 
 def dequantise(x: np.ndarray, *, by: Quant) -> np.ndarray:
@@ -27,7 +28,8 @@ def dequantise(x: np.ndarray, *, by: Quant) -> np.ndarray:
     if by.axis is not None:
         shape[by.axis] = -1
     scale, zero = np.array(by.scale).reshape(shape), np.array(by.zero_point, np.int64)
-    return ((x - zero.reshape(shape if len(by.zero_point) > 1 else [1] * x.ndim)) * scale).astype(np.float32)
+    centred = x - (zero.reshape(shape) if len(by.zero_point) > 1 else zero)
+    return np.asarray((centred * scale).astype(np.float32))
 
 
 def rescale(x: np.ndarray, *, x_zero: int, requantise: Requantise) -> np.ndarray:

@@ -41,19 +41,19 @@ def doubling_high_mul(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
     a, b: int64 arrays (or a number) of int32 values; int64 result. The reference's two nudges and its division
     towards zero are one addition and an arithmetic shift.
     """
-    return np.minimum((a * np.asarray(b, np.int64) + (1 << 30)) >> 31, INT32_MAX)
+    return np.asarray(np.minimum((a * np.asarray(b, np.int64) + (1 << 30)) >> 31, INT32_MAX))
 
 
 def rounding_divide_by_pot(x: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
     """round(x / 2**exponent), halves away from zero. int64 in and out, exponent 0..31."""
     exponent = np.asarray(exponent, np.int64)
     mask = (np.int64(1) << exponent) - 1
-    return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0))
+    return np.asarray((x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0)))
 
 
 def saturated(x: np.ndarray) -> np.ndarray:
     """``x`` within the range of int32, as int64."""
-    return np.clip(x, INT32_MIN, INT32_MAX)
+    return np.asarray(np.clip(x, INT32_MIN, INT32_MAX))
 
 
 def multiply(x: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int) -> np.ndarray:

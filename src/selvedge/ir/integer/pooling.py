@@ -19,14 +19,15 @@ def average_pool(
     counts = np.add.reduce(list(_taps(ones, kernel, stride, padding, 0)))
     half = np.where(sums > 0, counts // 2, -(counts // 2))
     means = np.sign(sums + half) * (np.abs(sums + half) // counts)
-    return np.clip(means, low, high).astype(np.int8)
+    return np.asarray(np.clip(means, low, high).astype(np.int8))
 
 
 def max_pool(
     x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Padding, low: int = -128, high: int = 127
 ) -> np.ndarray:
     """int8 [N,H,W,C] to int8 [N,H',W',C]: the largest of what lies inside the image, clamped."""
-    return np.clip(np.maximum.reduce(list(_taps(x, kernel, stride, padding, -128))), low, high).astype(np.int8)
+    most = np.maximum.reduce(list(_taps(x, kernel, stride, padding, -128)))
+    return np.asarray(np.clip(most, low, high).astype(np.int8))
 
 
 def _taps(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, fill: int) -> Iterator[np.ndarray]:

@@ -41,7 +41,7 @@ class Requantise:
     def __call__(self, accumulator: np.ndarray) -> np.ndarray:
         """accumulator: int64 [..., channels]; int8 of the same shape."""
         scaled = multiply(saturated(accumulator), np.array(self.multiplier), np.array(self.shift))
-        return np.clip(scaled + self.zero_point, self.low, self.high).astype(np.int8)
+        return np.asarray(np.clip(scaled + self.zero_point, self.low, self.high).astype(np.int8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class RequantiseFloat64:
         magnitude = np.abs(real)
         whole = np.floor(magnitude)
         rounded = np.copysign(whole + (magnitude - whole >= 0.5), real)
-        return np.clip(rounded + self.zero_point, self.low, self.high).astype(np.int8)
+        return np.asarray(np.clip(rounded + self.zero_point, self.low, self.high).astype(np.int8))
 
 
 def requantise(reals: Iterable[float], y: Quant, activation: str = "none") -> Requantise:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..quant import Quant
-from .fixed_point import INT32_MAX, INT32_MIN, doubling_high_mul, quantise_multiplier, rounding_divide_by_pot, saturated
+from .fixed_point import INT32_MAX, doubling_high_mul, quantise_multiplier, rounding_divide_by_pot, saturated
 
 DIFFERENCE_BITS = 5  # Q5.26: what exp reads
 SUM_BITS = 12  # Q12.19: what its values are summed in
@@ -87,9 +87,5 @@ def _one_over_one_plus(x: np.ndarray) -> np.ndarray:
     y = _q0(48 / 17 / 4) + doubling_high_mul(half, -_q0(32 / 17 / 4))
     for _ in range(3):
         miss = one - doubling_high_mul(half, y)
-        y = y + _times_four(doubling_high_mul(y, miss))
-    return np.clip(y << 1, INT32_MIN, INT32_MAX)
-
-
-def _times_four(x: np.ndarray) -> np.ndarray:
-    return np.clip(x << 2, INT32_MIN, INT32_MAX)
+        y = y + saturated(doubling_high_mul(y, miss) << 2)
+    return saturated(y << 1)

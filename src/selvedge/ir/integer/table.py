@@ -1,4 +1,7 @@
-"""int8 functions of one value as tables of 256. Sources: ``activations.cc``, ``internal/common.h`` (LUTPopulateInt8)."""
+"""int8 functions of one value as tables of 256.
+
+Sources: ``activations.cc``, ``internal/common.h`` (LUTPopulate).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def table(function: str, x: Quant, y: Quant) -> np.ndarray:
     real = FUNCTIONS[function](np.float32(x.scale[0]) * (values - x.zero_point[0]).astype(np.float32))
     steps = real * (np.float32(1) / np.float32(y.scale[0]))
     rounded = np.copysign(np.floor(np.abs(steps.astype(np.float64)) + 0.5), steps)
-    return np.clip(rounded + y.zero_point[0], INT8_MIN, INT8_MAX).astype(np.int8)
+    return np.asarray(np.clip(rounded + y.zero_point[0], INT8_MIN, INT8_MAX).astype(np.int8))
 
 
 def look_up(x: np.ndarray, *, entries: np.ndarray) -> np.ndarray:
