@@ -70,7 +70,7 @@ def compute(model: Model, arrays: Sequence[np.ndarray]) -> dict[int, np.ndarray]
         tensor = model.tensors[i]
         if array.shape != tensor.shape or array.dtype != np.dtype(tensor.dtype):
             told = f"{array.dtype} {list(array.shape)}"
-            raise InvalidInput(f"input {tensor.name!r}", told, f"give {tensor.dtype} {list(tensor.shape)}")
+            raise InvalidInput(f"input {tensor.name[:80]!r}", told, f"give {tensor.dtype} {list(tensor.shape)}")
         found[i] = array
     for step in steps(model):
         found[step.output] = step.run(*(found[i] for i in step.inputs))

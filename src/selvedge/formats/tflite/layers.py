@@ -47,6 +47,9 @@ def _convolution(node: Node, weights: np.ndarray, groups: int, axis: int) -> Bou
     """weights: HWIO."""
     x, w = node.input(0), node.input(1)
     kernel, stride, dilation = (weights.shape[0], weights.shape[1]), node.pair("stride"), node.pair("dilation")
+    # A damaged dilation would ask for padding without end.
+    near = all(d <= max(1, n) for d, n in zip(dilation, x.shape[1:3], strict=True))
+    node.require(near, x, list(x.shape), f"a dilation of {dilation} reaches beyond it")
     geometry: dict[str, Any] = {
         "stride": stride,
         "dilation": dilation,

@@ -39,7 +39,7 @@ class Node:
 
     @property
     def where(self) -> str:
-        return f"tflite operator {self.index} {self.operator.name}, which makes {self.y.name!r}"
+        return f"tflite operator {self.index} {self.operator.name}, which makes {self.y.name[:80]!r}"
 
     def place(self, i: int) -> int:
         """The index of input ``i``, which is there: the schema's table says which are."""
@@ -58,7 +58,7 @@ class Node:
         return int(self.operator.options[name])  # type: ignore[arg-type]  # the schema's table says it is a number
 
     def refuse(self, tensor: Tensor, value: object, fix: str) -> NoReturn:
-        raise InvalidInput(f"{self.where}: tensor {tensor.name!r}", value, fix)
+        raise InvalidInput(f"{self.where}: tensor {tensor.name[:80]!r}", value, fix)
 
     def require(self, holds: bool, tensor: Tensor, value: object, fix: str) -> None:
         if not holds:
@@ -68,7 +68,7 @@ class Node:
         """That of an activation: ``dtype``, one scale."""
         if tensor.dtype != dtype:
             raise NotSupported(
-                f"{self.operator.name} of {tensor.dtype}", f"{self.where}: tensor {tensor.name!r}", f"give it {dtype}"
+                f"{self.operator.name} of {tensor.dtype}", f"{self.where}: tensor {tensor.name[:80]!r}", f"give it {dtype}"
             )
         if tensor.quant is None or tensor.quant.axis is not None:
             self.refuse(tensor, "without one scale", "an activation has one scale and one zero point")

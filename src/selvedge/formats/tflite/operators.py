@@ -36,10 +36,10 @@ def operator(table: Table, index: int, codes: Sequence[Code], tensors: Sequence[
         for i in places:
             if not least <= i < len(tensors):
                 raise InvalidInput(f"tflite operator {index} {field}", i, f"the file has {len(tensors)} tensors")
-    where = f"tflite operator {index}, which makes {', '.join(repr(tensors[i].name) for i in outputs[:2]) or 'nothing'}"
+    where = f"tflite operator {index}, which makes {', '.join(repr(tensors[i].name[:80]) for i in outputs[:2]) or 'nothing'}"
     kind = OPERATORS.get(builtin)
     if kind is None:
-        name = f"custom operator {custom!r}" if custom else f"builtin operator {builtin}"
+        name = f"custom operator {custom[:80]!r}" if custom else f"builtin operator {builtin}"
         raise NotSupported(name, where, f"the operators are {', '.join(k.name for k in OPERATORS.values())}")
     least, most = kind.inputs
     if not least <= len(inputs) <= most or len(outputs) != 1 or -1 in inputs[:least]:

@@ -18,6 +18,9 @@ from selvedge.ir.integer.table import look_up, table
 
 from .node import Bound, Node
 
+# Rows and columns that a pool's window may be larger than its image by ("same" pads them).
+MOST_BEYOND = 64
+
 
 def _add(node: Node) -> Bound:
     a, b = node.input(0), node.input(1)
@@ -31,6 +34,8 @@ def _pool(pool: Callable[..., np.ndarray]) -> Callable[[Node], Bound]:
         x = node.input(0)
         node.rank(x, 4)
         kernel, stride, extent = node.pair("kernel"), node.pair("stride"), (x.shape[1], x.shape[2])
+        near = all(k <= n + MOST_BEYOND for k, n in zip(kernel, extent, strict=True))
+        node.require(near, x, list(x.shape), f"a window of {kernel} is larger than it")
         padding = node.padding(extent, kernel, stride)
         inside = windows_are_inside(extent, kernel, stride, padding)
         node.require(inside, x, list(x.shape), f"every window of {kernel} by {stride} must see a pixel")

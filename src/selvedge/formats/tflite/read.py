@@ -56,7 +56,7 @@ def parse(data: bytes) -> Model:
 
 def _tensor(table: Table, index: int, buffers: list[Table]) -> Tensor:
     name = table.text(TensorField.NAME)
-    what = f"tflite tensor {index} {name!r}"
+    what = f"tflite tensor {index} {name[:80]!r}"
     kind = int(table.number(TensorField.TYPE, "b", 0))
     dtype = DTYPES.get(kind)
     if dtype is None:
@@ -132,17 +132,17 @@ def _in_order(
     known = {i for i, t in enumerate(tensors) if t.data is not None}
     for i in inputs:
         if i in known:
-            raise InvalidInput("tflite inputs", tensors[i].name, "an input must not be a constant")
+            raise InvalidInput("tflite inputs", tensors[i].name[:80], "an input must not be a constant")
     known.update(inputs)
     for number, node in enumerate(operators):
         what = f"tflite operator {number} {node.name}"
         missing = next((i for i in node.inputs if i is not None and i not in known), None)
         if missing is not None:
-            raise InvalidInput(f"{what} input", tensors[missing].name, "no operator before it makes that tensor")
+            raise InvalidInput(f"{what} input", tensors[missing].name[:80], "no operator before it makes that tensor")
         for i in node.outputs:
             if i in known:
-                raise InvalidInput(f"{what} output", tensors[i].name, "that tensor has a value already")
+                raise InvalidInput(f"{what} output", tensors[i].name[:80], "that tensor has a value already")
             known.add(i)
     for i in outputs:
         if i not in known:
-            raise InvalidInput("tflite outputs", tensors[i].name, "no operator makes that tensor")
+            raise InvalidInput("tflite outputs", tensors[i].name[:80], "no operator makes that tensor")

@@ -56,7 +56,9 @@ def add(a: np.ndarray, b: np.ndarray, *, by: Addition) -> np.ndarray:
 
 def clamping(x: Quant, y: Quant, activation: str) -> Requantise:
     """The integers of a relu that stands alone; the quotient of its scales is rounded to float32."""
-    return requantise([float(np.float32(x.scale[0]) / np.float32(y.scale[0]))], y, activation)
+    exact = x.scale[0] / y.scale[0]
+    # Beyond float32 it is refused below.
+    return requantise([float(np.float32(exact)) if exact < 2**31 else exact], y, activation)
 
 
 def relu(x: np.ndarray, *, x_zero: int, requantise: Requantise) -> np.ndarray:

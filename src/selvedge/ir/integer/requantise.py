@@ -85,7 +85,8 @@ def clamp(y: Quant, activation: str) -> tuple[int, int]:
 
 
 def _quantised(value: float, y: Quant) -> int:
-    steps = float(np.float32(value) / np.float32(y.scale[0]))
-    if abs(steps) >= 2**31:
+    exact = value / y.scale[0]
+    if abs(exact) >= 2**31:
         raise ValueError(f"a scale of {y.scale[0]} is too small for a clamp at {value}")
+    steps = float(np.float32(exact))
     return y.zero_point[0] + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
