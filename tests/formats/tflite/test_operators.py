@@ -135,9 +135,7 @@ def pool(operator: str) -> Callable[[Random], Case]:
         x = activation((2, *size, 3), r)
         made = {k: v for k, v in options.items() if "dilation" not in k}
         y = T((2, *out, 3), scale=x.scale, zero=x.zero)
-        return Case(
-            operator, [x], y, "Pool2DOptions", {**made, "filterHeight": kernel[0], "filterWidth": kernel[1]}
-        )
+        return Case(operator, [x], y, "Pool2DOptions", {**made, "filterHeight": kernel[0], "filterWidth": kernel[1]})
 
     return case
 

@@ -68,7 +68,9 @@ class Node:
         """That of an activation: ``dtype``, one scale."""
         if tensor.dtype != dtype:
             raise NotSupported(
-                f"{self.operator.name} of {tensor.dtype}", f"{self.where}: tensor {tensor.name[:80]!r}", f"give it {dtype}"
+                f"{self.operator.name} of {tensor.dtype}",
+                f"{self.where}: tensor {tensor.name[:80]!r}",
+                f"give it {dtype}",
             )
         if tensor.quant is None or tensor.quant.axis is not None:
             self.refuse(tensor, "without one scale", "an activation has one scale and one zero point")

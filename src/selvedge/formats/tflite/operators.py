@@ -36,7 +36,8 @@ def operator(table: Table, index: int, codes: Sequence[Code], tensors: Sequence[
         for i in places:
             if not least <= i < len(tensors):
                 raise InvalidInput(f"tflite operator {index} {field}", i, f"the file has {len(tensors)} tensors")
-    where = f"tflite operator {index}, which makes {', '.join(repr(tensors[i].name[:80]) for i in outputs[:2]) or 'nothing'}"
+    makes = ", ".join(repr(tensors[i].name[:80]) for i in outputs[:2]) or "nothing"
+    where = f"tflite operator {index}, which makes {makes}"
     kind = OPERATORS.get(builtin)
     if kind is None:
         name = f"custom operator {custom[:80]!r}" if custom else f"builtin operator {builtin}"

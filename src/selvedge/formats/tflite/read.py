@@ -85,10 +85,9 @@ def _data(table: Table, what: str, shape: tuple[int, ...], dtype: str, buffers: 
     if not raw.size:
         return None
     kind = np.dtype(dtype).newbyteorder("<")
-    if raw.size != math.prod(shape) * kind.itemsize:
-        raise InvalidInput(
-            f"{what} data", f"{raw.size} B", f"{dtype} {list(shape)} is {math.prod(shape) * kind.itemsize}"
-        )
+    size = math.prod(shape) * kind.itemsize
+    if raw.size != size:
+        raise InvalidInput(f"{what} data", f"{raw.size} B", f"{dtype} {list(shape)} is {size} B")
     if dtype == "bool" and raw.max() > 1:
         raise InvalidInput(f"{what} data", int(raw.max()), "a bool is 0 or 1")
     return np.frombuffer(raw.tobytes(), kind).astype(dtype, copy=False).reshape(shape)
