@@ -47,7 +47,18 @@ def int8(r: Random, shape: tuple[int, ...], least: int = -127) -> np.ndarray:
     return r.integers(least, 128, shape).astype(np.int8)
 
 
+def edge(r: Random) -> tuple[float, float]:
+    """Two scales whose quotient is next to where a result changes its step: there every rounding of it shows."""
+    x, step, below = int(r.integers(1, 256)), int(r.integers(0, 60)), float(np.float32(r.uniform(0.01, 0.1)))
+    return float(np.float32((2 * step + 1) / (2 * x) * below)), below
+
+
+ALL = (256,)  # a tensor of this shape is given every int8
+
+
 def values(t: T, r: Random) -> np.ndarray:
+    if t.shape in (ALL, (256, 1), (1, 256)) and t.dtype == "int8":
+        return np.arange(-128, 128).astype(np.int8).reshape(t.shape)
     if t.dtype == "float32":
         return (r.normal(size=t.shape) * 10 ** r.uniform(-2, 3)).astype(np.float32)
     if r.random() < 0.3:
@@ -141,6 +152,11 @@ def pool(operator: str) -> Callable[[Random], Case]:
 
 
 def add(r: Random) -> Case:
+    if r.random() < 0.5:
+        # All pairs, in a result that few of them saturate: some lie within 2**-20 of a step.
+        a, b = activation((256, 1), r, 0.05), activation((1, 256), r, 0.05)
+        least = float(max(a.scale, b.scale))
+        return Case("ADD", [a, b], activation((256, 256), r, least, 2 * least), "AddOptions", {})
     shape = tuple(r.integers(1, 5, 3).tolist())
     other = tuple(1 if r.random() < 0.3 else n for n in shape)
     a, b = activation(shape, r), activation(other, r)
@@ -154,15 +170,21 @@ def softmax(r: Random) -> Case:
 
 
 def logistic(r: Random) -> Case:
-    return Case("LOGISTIC", [activation((256,), r)], T((256,), scale=1 / 256, zero=-128))
+    return Case("LOGISTIC", [activation(ALL, r)], T(ALL, scale=1 / 256, zero=-128))
 
 
 def tanh(r: Random) -> Case:
-    return Case("TANH", [activation((256,), r)], activation((256,), r, 1 / 256, 1 / 64))
+    return Case("TANH", [activation(ALL, r)], activation(ALL, r, 1 / 256, 1 / 64))
 
 
 def relu(operator: str) -> Callable[[Random], Case]:
-    return lambda r: Case(operator, [activation((256,), r)], activation((256,), r))
+    def case(r: Random) -> Case:
+        x, y = activation(ALL, r), activation(ALL, r)
+        if r.random() < 0.7:
+            x.scale, y.scale = edge(r)
+        return Case(operator, [x], y)
+
+    return case
 
 
 def mean(r: Random) -> Case:
@@ -176,12 +198,14 @@ def mean(r: Random) -> Case:
 
 
 def quantize(r: Random) -> Case:
-    x = T((40,), "float32") if r.random() < 0.5 else activation((40,), r)
-    return Case("QUANTIZE", [x], activation((40,), r), "QuantizeOptions")
+    x, y = T(ALL, "float32") if r.random() < 0.5 else activation(ALL, r), activation(ALL, r)
+    if x.dtype == "int8" and r.random() < 0.7:
+        x.scale, y.scale = edge(r)
+    return Case("QUANTIZE", [x], y, "QuantizeOptions")
 
 
 def dequantize(r: Random) -> Case:
-    return Case("DEQUANTIZE", [activation((40,), r)], T((40,), "float32"), "DequantizeOptions")
+    return Case("DEQUANTIZE", [activation(ALL, r)], T(ALL, "float32"), "DequantizeOptions")
 
 
 def concatenation(r: Random) -> Case:
