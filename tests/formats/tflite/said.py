@@ -17,7 +17,7 @@ ACCESSORS = {
     "activation": "FusedActivationFunction", "padding": "Padding", "stride_w": "StrideW", "stride_h": "StrideH",
     "dilation_w": "DilationWFactor", "dilation_h": "DilationHFactor", "kernel_w": "FilterWidth",
     "kernel_h": "FilterHeight", "depth_multiplier": "DepthMultiplier", "weights_format": "WeightsFormat",
-    "keep_dims": "KeepDims", "beta": "Beta", "axis": "Axis",
+    "keep_dims": "KeepDims", "beta": "Beta", "axis": "Axis", "corners": "AlignCorners", "half": "HalfPixelCenters",
 }  # fmt: skip
 
 

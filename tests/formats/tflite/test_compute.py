@@ -73,9 +73,9 @@ def test_every_tensor_is_the_references_on_real_inputs(name: str, recordings: Pa
     assert compared(path, inputs) > 0
 
 
-def test_a_network_from_floats_to_floats_is_the_references() -> None:
-    """MCUNet's own visual wake words: quantise, pad, depthwise, add, mean, transpose, linear, dequantise."""
-    path = shared("mcunet_int8") / "vww.tflite"
+@pytest.mark.parametrize("name", ["vww", "detection", "mcunetv2_large"])
+def test_mcunets_own_networks_from_floats_to_floats_are_the_references(name: str) -> None:
+    path = shared("mcunet_int8") / f"{name}.tflite"
     tensor = tflite.read(path).tensors[tflite.read(path).inputs[0]]
     assert compared(path, drawn(tensor.shape, tensor.dtype, 1)) > 0
 

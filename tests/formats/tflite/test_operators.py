@@ -163,6 +163,23 @@ def add(r: Random) -> Case:
     return Case("ADD", [a, b], activation(shape, r, 0.01, 1), "AddOptions", {"fusedActivationFunction": fused(r)})
 
 
+def mul(r: Random) -> Case:
+    a, b = activation((256, 1), r), activation((1, 256), r)
+    y = activation((256, 256), r, 1e-3, 1)
+    return Case("MUL", [a, b], y, "MulOptions", {"fusedActivationFunction": fused(r)})
+
+
+def resize(r: Random) -> Case:
+    x = activation((1, *r.integers(1, 9, 2).tolist(), 2), r)
+    size = r.integers(1, 20, 2).astype(np.int32)
+    corners, half = [(False, False), (True, False), (False, True)][int(r.integers(0, 3))]
+    y = T((1, *size.tolist(), 2), scale=x.scale, zero=x.zero)
+    return Case(
+        "RESIZE_NEAREST_NEIGHBOR", [x, T((2,), "int32", data=size)], y, "ResizeNearestNeighborOptions",
+        {"alignCorners": corners, "halfPixelCenters": half},
+    )  # fmt: skip
+
+
 def softmax(r: Random) -> Case:
     shape = (3, int(r.choice([1, 2, 10, 300])))
     y = T(shape, scale=1 / 256, zero=-128)
@@ -255,12 +272,14 @@ CASES: dict[str, Callable[[Random], Case]] = {
     "LOGISTIC": logistic,
     "MAX_POOL_2D": pool("MAX_POOL_2D"),
     "MEAN": mean,
+    "MUL": mul,
     "PAD": pad,
     "QUANTIZE": quantize,
     "RELU": relu("RELU"),
     "RELU6": relu("RELU6"),
     "RELU_N1_TO_1": relu("RELU_N1_TO_1"),
     "RESHAPE": reshape,
+    "RESIZE_NEAREST_NEIGHBOR": resize,
     "SOFTMAX": softmax,
     "TANH": tanh,
     "TRANSPOSE": transpose,

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from selvedge.integer.bound import accumulator_bound
+from selvedge.integer.convolution import conv2d
+from selvedge.integer.fixed_point import INT32_MAX, INT32_MIN
+from selvedge.integer.linear import linear
+from selvedge.integer.quant import Quant
+from selvedge.integer.requantise import RequantiseFloat64, clamp, product_scales, requantise
 from selvedge.ir.graph import Spec
-from selvedge.ir.integer.bound import accumulator_bound
-from selvedge.ir.integer.convolution import conv2d
-from selvedge.ir.integer.fixed_point import INT32_MAX, INT32_MIN
-from selvedge.ir.integer.linear import linear
-from selvedge.ir.integer.requantise import RequantiseFloat64, clamp, product_scales, requantise
 from selvedge.ir.op import TABLE
-from selvedge.ir.quant import Quant
 
 from .model import Tensor
 from .node import Bound, Node

@@ -63,9 +63,31 @@ def _transpose(node: Node) -> Bound:
     return Bound(lambda a: a.transpose(order), (node.place(0),), tuple(x.shape[a] for a in order))
 
 
+def _resize(node: Node) -> Bound:
+    """Sources: ``resize_nearest_neighbor.cc``, ``internal/reference/resize_nearest_neighbor.h``; in float32."""
+    x = node.input(0)
+    _same(node, x)
+    node.rank(x, 4)
+    size = node.constant(node.input(1), "int32").reshape(-1).tolist()
+    shape = (x.shape[0], *size, x.shape[3])
+    node.require(shape == node.y.shape, node.input(1), size, f"the result is {list(node.y.shape)}")
+    corners, half = bool(node.operator.options["corners"]), bool(node.operator.options["half"])
+    rows, columns = (_nearest(x.shape[1 + a], size[a], corners, half) for a in (0, 1))
+    return Bound(lambda a: a[:, rows][:, :, columns], (node.place(0),), shape)
+
+
+def _nearest(before: int, after: int, corners: bool, half: bool) -> np.ndarray:
+    """Which of ``before`` pixels each of ``after`` is a copy of."""
+    pairs = (before - 1, after - 1) if corners and after > 1 else (before, after)
+    places = (np.arange(after, dtype=np.float32) + np.float32(half / 2)) * (np.float32(pairs[0]) / np.float32(pairs[1]))
+    whole = np.floor(places.astype(np.float64) + 0.5) if corners else np.floor(places)
+    return np.clip(whole, 0, before - 1).astype(np.int64)
+
+
 MOVES: dict[str, Callable[[Node], Bound]] = {
     "CONCATENATION": _concatenate,
     "PAD": _pad,
     "RESHAPE": _reshape,
+    "RESIZE_NEAREST_NEIGHBOR": _resize,
     "TRANSPOSE": _transpose,
 }

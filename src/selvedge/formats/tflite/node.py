@@ -9,8 +9,8 @@ from typing import NoReturn
 import numpy as np
 
 from selvedge.errors import InvalidInput, NotSupported
-from selvedge.ir.integer.requantise import ACTIVATIONS
-from selvedge.ir.quant import Quant
+from selvedge.integer.quant import Quant
+from selvedge.integer.requantise import ACTIVATIONS
 
 from .model import Operator, Tensor
 

@@ -8,13 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from selvedge.ir.integer.convert import dequantise, quantise, rescale
-from selvedge.ir.integer.elementwise import add, addition, clamping, relu
-from selvedge.ir.integer.pooling import average_pool, max_pool, windows_are_inside
-from selvedge.ir.integer.reduction import averaging, mean
-from selvedge.ir.integer.requantise import clamp, requantise
-from selvedge.ir.integer.softmax import MOST_CLASSES, scaling, softmax
-from selvedge.ir.integer.table import look_up, table
+from selvedge.integer.convert import dequantise, quantise, rescale
+from selvedge.integer.elementwise import add, addition, clamping, mul, product, relu
+from selvedge.integer.pooling import average_pool, max_pool, windows_are_inside
+from selvedge.integer.reduction import averaging, mean
+from selvedge.integer.requantise import clamp, requantise
+from selvedge.integer.softmax import MOST_CLASSES, scaling, softmax
+from selvedge.integer.table import look_up, table
 
 from .node import Bound, Node
 
@@ -27,6 +27,14 @@ def _add(node: Node) -> Bound:
     shape = np.broadcast_shapes(a.shape, b.shape)
     by = addition(node.quant(a), node.quant(b), node.quant(node.y), node.activation())
     return Bound(partial(add, by=by), (node.place(0), node.place(1)), shape)
+
+
+def _mul(node: Node) -> Bound:
+    a, b = node.quant(node.input(0)), node.quant(node.input(1))
+    shape = np.broadcast_shapes(node.input(0).shape, node.input(1).shape)
+    by = product(a, b, node.quant(node.y), node.activation())
+    run = partial(mul, a_zero=a.zero_point[0], b_zero=b.zero_point[0], requantise=by)
+    return Bound(run, (node.place(0), node.place(1)), shape)
 
 
 def _pool(pool: Callable[..., np.ndarray]) -> Callable[[Node], Bound]:
@@ -111,6 +119,7 @@ POINTWISE: dict[str, Callable[[Node], Bound]] = {
     "LOGISTIC": _table("logistic"),
     "MAX_POOL_2D": _pool(max_pool),
     "MEAN": _mean,
+    "MUL": _mul,
     "QUANTIZE": _quantise,
     "RELU": _relu("relu"),
     "RELU6": _relu("relu6"),

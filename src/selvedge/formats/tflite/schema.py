@@ -120,6 +120,7 @@ OPERATORS: Mapping[int, Kind] = MappingProxyType(
             Kind(9, "FULLY_CONNECTED", (2, 3), 8, _LINEAR),
             Kind(14, "LOGISTIC", (1, 1)),
             Kind(17, "MAX_POOL_2D", (1, 1), 5, _POOL),
+            Kind(18, "MUL", (2, 2), 21, (Option("activation", 0, ACTIVATION),)),
             Kind(19, "RELU", (1, 1)),
             Kind(20, "RELU_N1_TO_1", (1, 1)),
             Kind(21, "RELU6", (1, 1)),
@@ -129,6 +130,7 @@ OPERATORS: Mapping[int, Kind] = MappingProxyType(
             Kind(34, "PAD", (2, 2)),
             Kind(39, "TRANSPOSE", (2, 2)),
             Kind(40, "MEAN", (2, 2), 27, (Option("keep_dims", 0, "bool"),)),
+            Kind(97, "RESIZE_NEAREST_NEIGHBOR", (2, 2), 74, (Option("corners", 0, "bool"), Option("half", 1, "bool"))),
             Kind(114, "QUANTIZE", (1, 1), 89),
         )
     }

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from selvedge.ir.quant import Quant
+from selvedge.integer.quant import Quant
 
 
 @pytest.mark.parametrize(

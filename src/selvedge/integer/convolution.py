@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..op import TABLE
+from selvedge.ir.op import TABLE
+
 from .requantise import Requantise
 
 

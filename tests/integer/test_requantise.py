@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selvedge.ir.integer import elementwise, softmax, table
-from selvedge.ir.integer.bound import accumulator_bound
-from selvedge.ir.integer.convert import dequantise, quantise
-from selvedge.ir.integer.requantise import RequantiseFloat64, clamp, requantise
-from selvedge.ir.quant import Quant
+from selvedge.integer import elementwise, softmax, table
+from selvedge.integer.bound import accumulator_bound
+from selvedge.integer.convert import dequantise, quantise
+from selvedge.integer.quant import Quant
+from selvedge.integer.requantise import RequantiseFloat64, clamp, requantise
 
 EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "100"))
 ENDS = np.array([-(2**31), -(2**31) + 1, -1, 0, 1, 2**31 - 1])
@@ -115,6 +115,8 @@ def test_scales_without_a_meaning_are_refused() -> None:
         table.table("tanh", quant(1), quant(1e-40))
     with pytest.raises(ValueError, match="too small for a clamp"):
         clamp(quant(1e-20), "relu6")
+    with pytest.raises(ValueError, match="a multiplier must be"):
+        elementwise.product(quant(1e30), quant(1e30), quant(1))
     with pytest.raises(ValueError, match="a multiplier must be"):
         elementwise.clamping(quant(1e38), quant(1e-38), "relu")
 

@@ -1,6 +1,7 @@
-"""int8 sum of two, and the clamps that stand alone.
+"""int8 sum and product of two, and the clamps that stand alone.
 
-Sources: ``add.cc``, ``internal/reference/integer_ops/add.h``; ``activations.cc`` (ReluPrepare, QuantizedReluX).
+Sources: ``add.cc``, ``mul.cc``, ``internal/reference/integer_ops/{add,mul}.h``; ``activations.cc`` (ReluPrepare,
+QuantizedReluX).
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..quant import Quant
 from .fixed_point import multiply, quantise_multiplier, saturated
+from .quant import Quant
 from .requantise import Requantise, requantise
 
 # Bits that both summands are shifted left by, so that their rescaling loses little.
@@ -52,6 +53,18 @@ def addition(a: Quant, b: Quant, y: Quant, activation: str = "none") -> Addition
 def add(a: np.ndarray, b: np.ndarray, *, by: Addition) -> np.ndarray:
     """int8 + int8, broadcast, to int8."""
     return by.result(saturated(by.a(a) + by.b(b)))
+
+
+def product(a: Quant, b: Quant, y: Quant, activation: str = "none") -> Requantise:
+    """The integers of a product; each step of a.scale * b.scale / y.scale is rounded to float32. ``ValueError``."""
+    with np.errstate(over="ignore", under="ignore"):
+        real = np.float32(a.scale[0]) * np.float32(b.scale[0]) / np.float32(y.scale[0])
+    return requantise([float(real)], y, activation)
+
+
+def mul(a: np.ndarray, b: np.ndarray, *, a_zero: int, b_zero: int, requantise: Requantise) -> np.ndarray:
+    """int8 x int8, broadcast, to int8."""
+    return requantise((a.astype(np.int64) - a_zero) * (b.astype(np.int64) - b_zero))
 
 
 def clamping(x: Quant, y: Quant, activation: str) -> Requantise:
