@@ -24,7 +24,7 @@ learnt = {}
 for share in (1.0, 0.6, 0.5, 0.4, 0.35, 0.3):
     ram = int(plain.persistent_bytes + share * plain.transient_bytes)
     try:
-        plan = sv.plan(model, example, device=device, optimizer=sgd, trade=trade, budget=f"ram={ram}")
+        plan = sv.plan(model, example, device=device, optimizer=sgd, trade=trade, budget=f"ram={ram}B")
     except sv.DoesNotFit as refused:
         print(f"\n{share:.0%}: {refused}\n{refused.changes}")
         break

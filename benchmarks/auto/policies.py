@@ -39,7 +39,7 @@ def plan(task: Task, update: str | list[str], ram: int | None = None, measured: 
         task.model,
         torch.from_numpy(np.ascontiguousarray(task.train[0][:1])),
         device=DEVICE,
-        budget=None if ram is None else f"ram={ram}",
+        budget=None if ram is None else f"ram={ram}B",
         optimizer=sv.SGD(lr=RATES[0], momentum=0.9),
         update=update,
         contribution=measured,

@@ -7,7 +7,7 @@ holds value and gradients against PyTorch's. An operator that is added to the lo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -59,10 +59,10 @@ def samples(operator: Any, most: int | None) -> Iterator[Sampled]:
     """Samples that PyTorch itself computes to tensors from at least one differentiable tensor."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        inputs = operator.sample_inputs("cpu", torch.float64, requires_grad=True)
-        every_sample = list(islice(inputs, most))
-        if isinstance(inputs, Generator):  # closed here, or the collector does it in the middle of an export
-            inputs.close()
+        # The generator itself, to be closed here: else the collector closes it in the middle of an export.
+        made = operator.sample_inputs_func(operator, "cpu", torch.float64, True)
+        every_sample = list(islice(made, most))
+        made.close()
         for sample in every_sample:
             model = Sampled(operator, sample)
             if next(model.parameters(), None) is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 
 from selvedge.capture import SGD, Adam, Optimizer, RMSProp
 from selvedge.data import Dataset
+from selvedge.errors import InvalidInput
 from selvedge.face.job import Job
 from selvedge.face.optimizer import KINDS, parse, spelt
 from selvedge.face.reference import OPTIMIZERS, reference
@@ -31,6 +32,12 @@ from selvedge.face.reference import OPTIMIZERS, reference
 )
 def test_an_optimizer_spelt_is_read_as_itself(optimizer: Optimizer) -> None:
     assert parse(spelt(optimizer)) == optimizer
+
+
+def test_state_is_read_as_it_is_spelt_here_and_as_a_refusal_says_it() -> None:
+    assert parse("adam:state_dtype=int8") == parse("adam:state=int8") == replace(parse("adam"), state_dtype="int8")
+    with pytest.raises(InvalidInput, match="give state once"):
+        parse("adam:state_dtype=int8,state=bfloat16")
 
 
 def test_every_optimizer_that_pytorch_has_is_trained_with_beside_a_trial() -> None:

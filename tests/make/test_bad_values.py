@@ -109,9 +109,9 @@ def test_a_model_that_needs_its_batch_is_told_what_fits(model: nn.Module) -> Non
     x = torch.zeros(8, 16)
     least = sv.plan(model, x, device=DEVICE, update="last:1").arena_bytes
     with pytest.raises(sv.DoesNotFit) as caught:
-        sv.plan(model, x, device=DEVICE, budget=f"ram={least}")
+        sv.plan(model, x, device=DEVICE, budget=f"ram={least}B")
     assert caught.value.cheapest_change == "update last:1 instead of full"
-    sv.plan(model, x, device=DEVICE, budget=f"ram={least}", update="last:1")
+    sv.plan(model, x, device=DEVICE, budget=f"ram={least}B", update="last:1")
 
 
 def test_a_plan_says_what_was_asked_and_what_is_kept() -> None:

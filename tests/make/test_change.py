@@ -119,7 +119,7 @@ def test_more_time_is_proposed_where_recomputing_makes_it_fit() -> None:
     options: dict[str, Any] = {"device": DEVICE, "trade": sv.Trade(recompute=False)}
     ram = int(0.8 * sv.plan(net, torch.zeros(1, 4, 12, 12), **options).arena_bytes)
     with pytest.raises(sv.DoesNotFit) as error:
-        sv.plan(net, torch.zeros(1, 4, 12, 12), budget=f"ram={ram}", **options)
+        sv.plan(net, torch.zeros(1, 4, 12, 12), budget=f"ram={ram}B", **options)
     first = error.value.changes[0]
     assert first.text == "recomputing in up to 4 x the time"
     assert set(first.apply) == {"trade"}
@@ -148,7 +148,7 @@ def test_what_is_hopeless_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(lighten, "save", never)
     with pytest.raises(sv.DoesNotFit, match=r"B of RAM with batch 1 instead of 2, plain SGD") as refused:
-        sv.plan(model, torch.zeros(2, 3, 16, 16), device=DEVICE, budget="ram=3000", optimizer=sv.Adam(lr=1e-3))
+        sv.plan(model, torch.zeros(2, 3, 16, 16), device=DEVICE, budget="ram=3000B", optimizer=sv.Adam(lr=1e-3))
     assert refused.value.changes == ()
 
 

@@ -78,7 +78,7 @@ def applied(change: str, batch: int, options: dict[str, Any]) -> tuple[int, dict
 
 def assert_change_fits(model: nn.Module, batch: int, ram: int, *kinds: str, **options: Any) -> None:
     """The refusal's numbers are true, and its change touches just ``kinds`` and is enough."""
-    options["budget"] = f"ram={ram}"
+    options["budget"] = f"ram={ram}B"
     refused = refusal(model, batch, **options)
     needed = plan(model, batch, **{**options, "budget": None}).arena_bytes
     assert (refused.resource, refused.need, refused.have) == ("RAM", needed, ram)
@@ -96,12 +96,12 @@ def assert_change_fits(model: nn.Module, batch: int, ram: int, *kinds: str, **op
 def test_too_big_a_batch_is_told_the_largest_that_fits(net: nn.Module) -> None:
     ram = plan(net, 2).arena_bytes  # accumulators take more than a sample's activations
     assert_change_fits(net, 64, ram, "batch")
-    assert refusal(net, 64, budget=f"ram={ram}").cheapest_change == "batch 2 instead of 64"
+    assert refusal(net, 64, budget=f"ram={ram}B").cheapest_change == "batch 2 instead of 64"
 
 
 def test_too_big_a_batch_is_told_to_accumulate_where_that_fits(net: nn.Module) -> None:
     ram = plan(net, 64, accumulate=16).arena_bytes
-    assert refusal(net, 64, budget=f"ram={ram}").cheapest_change == "accumulate 16 instead of 1"
+    assert refusal(net, 64, budget=f"ram={ram}B").cheapest_change == "accumulate 16 instead of 1"
     assert_change_fits(net, 64, ram, "accumulate")
     assert_change_fits(net, 64, plan(net, 64, accumulate=32).arena_bytes, "accumulate", accumulate=2)
 
@@ -123,7 +123,7 @@ def test_too_big_an_optimiser_is_told_to_do_without_state(net: nn.Module) -> Non
 def test_too_big_an_update_is_told_a_smaller_one(net: nn.Module) -> None:
     ram = plan(net, update="last:2").arena_bytes
     assert_change_fits(net, 1, ram, "update")
-    assert refusal(net, budget=f"ram={ram}").cheapest_change == "update last:2 instead of full"
+    assert refusal(net, budget=f"ram={ram}B").cheapest_change == "update last:2 instead of full"
     assert_change_fits(net, 1, ram, "update", update="last:3")
 
 
@@ -145,9 +145,9 @@ def test_where_nothing_fits_the_least_need_is_told(net: nn.Module) -> None:
     assert found is not None, refused.cheapest_change
     ram = int(found[1].replace(",", ""))
     batch, options = applied(found[2], 8, {"optimizer": sv.Adam(lr=1e-3)})
-    assert plan(net, batch, budget=f"ram={ram}", **options).arena_bytes <= ram
+    assert plan(net, batch, budget=f"ram={ram}B", **options).arena_bytes <= ram
     with pytest.raises(sv.DoesNotFit):
-        plan(net, batch, budget=f"ram={ram - 1}", **options)
+        plan(net, batch, budget=f"ram={ram - 1}B", **options)
     assert plan(net, batch, trade=sv.Trade(least=True), **options).arena_bytes == ram
 
 
@@ -155,7 +155,7 @@ def test_a_model_of_a_fixed_batch_is_told_what_else_helps(net: nn.Module) -> Non
     exported = torch.export.export(net, (torch.zeros(4, 2, 8, 8),))
     ram = plan(net, 4).arena_bytes
     with pytest.raises(sv.DoesNotFit) as error:
-        plan(exported, 4, budget=f"ram={ram}", optimizer=sv.Adam(lr=1e-3))
+        plan(exported, 4, budget=f"ram={ram}B", optimizer=sv.Adam(lr=1e-3))
     assert error.value.cheapest_change == "plain SGD instead of Adam"
     with pytest.raises(sv.InvalidInput, match=r"the model was exported for \(4, 2, 8, 8\)"):
         plan(exported, 4, batch=2)
@@ -243,15 +243,15 @@ def test_auto_takes_as_many_layers_as_fit(net: nn.Module) -> None:
     need = {k: plan(net, 2, update=f"last:{k}").arena_bytes for k in range(1, layers + 1)}
     for k in range(1, layers):
         for ram in (need[k], need[k + 1] - 1):
-            made = plan(net, 2, update="auto", budget=f"ram={ram}", trade=PLAIN)
+            made = plan(net, 2, update="auto", budget=f"ram={ram}B", trade=PLAIN)
             assert made.update == f"last:{k}"
             assert made.arena_bytes == need[k] <= ram
             with pytest.raises(sv.DoesNotFit):
-                plan(net, 2, update=f"last:{k + 1}", budget=f"ram={ram}", trade=PLAIN)
-            traded = plan(net, 2, update="auto", budget=f"ram={ram}")  # what makes values again learns no less
+                plan(net, 2, update=f"last:{k + 1}", budget=f"ram={ram}B", trade=PLAIN)
+            traded = plan(net, 2, update="auto", budget=f"ram={ram}B")  # what makes values again learns no less
             assert traded.arena_bytes <= ram
             assert set(traded.updated) >= set(made.updated)
-    assert plan(net, 2, update="auto", budget=f"ram={need[layers]}").update == "full"
+    assert plan(net, 2, update="auto", budget=f"ram={need[layers]}B").update == "full"
 
 
 def test_auto_falls_back_to_biases_and_says_why() -> None:
@@ -259,7 +259,7 @@ def test_auto_falls_back_to_biases_and_says_why() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(128, 6), nn.ReLU(), nn.Linear(6, 90))
     ram = plan(model, update="bias").arena_bytes
     assert ram < plan(model, update="last:1").arena_bytes
-    made = plan(model, update="auto", budget=f"ram={ram}")
+    made = plan(model, update="auto", budget=f"ram={ram}B")
     assert (made.update, made.updated) == ("bias", ("1.bias", "3.bias"))
     said = [f"{c.what}: {c.why}" for c in made.arrangement.choices]
     assert re.fullmatch(r"update full: 4 arrays, needs .*: does not fit .*", said[0])
@@ -268,7 +268,7 @@ def test_auto_falls_back_to_biases_and_says_why() -> None:
         "chosen: bias: not even the last layer fits, the biases do",
     ]
     assert all(line.split(":")[0] in str(made) for line in said)
-    assert refusal(model, update="auto", budget=f"ram={ram - 1}").have == ram - 1
+    assert refusal(model, update="auto", budget=f"ram={ram - 1}B").have == ram - 1
 
 
 def test_auto_passes_over_layers_that_are_frozen(net: nn.Module) -> None:
@@ -276,8 +276,8 @@ def test_auto_passes_over_layers_that_are_frozen(net: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(("head", "wide")))
     ram = plan(model, update="last:1").arena_bytes
-    assert plan(model, update="auto", budget=f"ram={ram}").updated == ("head.weight", "head.bias")
-    assert refusal(model, budget=f"ram={ram}").cheapest_change == "update last:1 instead of full"
+    assert plan(model, update="auto", budget=f"ram={ram}B").updated == ("head.weight", "head.bias")
+    assert refusal(model, budget=f"ram={ram}B").cheapest_change == "update last:1 instead of full"
     assert plan(model, update="auto").updated == tuple(FULL[6:])
 
 

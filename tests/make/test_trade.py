@@ -68,7 +68,7 @@ def test_random_models_learn_the_same_within_any_budget_that_is_kept(
     least = planned(None, sv.Trade(recompute=recompute, page=page, objective=objective, slowdown=slowdown, least=True))
     ram = int(least.arena_bytes + share * (whole.arena_bytes - least.arena_bytes))
     try:
-        made = planned(f"ram={ram}", trade)
+        made = planned(f"ram={ram}B", trade)
     except sv.DoesNotFit:
         made = least
     else:
@@ -155,7 +155,7 @@ def test_a_budget_below_the_plain_plan_is_kept_without_masks_where_they_do_not_p
     x = torch.zeros(batch, 1, side, side)
     least = sv.plan(net, x, device=PAGED, trade=sv.Trade(least=True)).arena_bytes
     assert least < sv.plan(net, x, device=PAGED, trade=PLAIN).arena_bytes
-    assert sv.plan(net, x, device=PAGED, budget=f"ram={least}").arena_bytes <= least
+    assert sv.plan(net, x, device=PAGED, budget=f"ram={least}B").arena_bytes <= least
 
 
 def test_a_budget_may_ask_for_what_the_least_reaches() -> None:
@@ -169,7 +169,7 @@ def test_a_budget_may_ask_for_what_the_least_reaches() -> None:
     model = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(10, 5))
     x, trade = torch.randn(1, 3, 16, 16), sv.Trade(slowdown=6, channels=False)
     least = sv.plan(model, x, device=oracle.WIDE, trade=replace(trade, least=True))
-    again = sv.plan(model, x, device=oracle.WIDE, trade=trade, budget=f"ram={least.arena_bytes}")
+    again = sv.plan(model, x, device=oracle.WIDE, trade=trade, budget=f"ram={least.arena_bytes}B")
     assert again.arena_bytes <= least.arena_bytes
 
 
@@ -184,7 +184,7 @@ def test_a_budget_may_ask_for_the_time_that_its_plan_takes(share: float) -> None
     x = torch.randn(1, 3, 8, 8)
     plain = sv.plan(model, x, device=PAGED, trade=PLAIN)
     ram = int(plain.persistent_bytes + share * plain.transient_bytes)
-    made = sv.plan(model, x, device=PAGED, budget=f"ram={ram}")
+    made = sv.plan(model, x, device=PAGED, budget=f"ram={ram}B")
     seconds = made.cost.seconds
     assert seconds is not None
     timely = sv.plan(model, x, device=PAGED, budget=sv.Budget(ram, latency_s=seconds))

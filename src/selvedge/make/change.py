@@ -33,7 +33,6 @@ SLOWDOWN = 4.0  # at least so many times the plain time may be taken to make val
 KINDS = ("trade", "accumulate", "page", "state", "batch", "optimizer", "norms", "update")
 NEVER = (frozenset(("accumulate", "batch")), frozenset(("state", "optimizer")))  # both change the same
 SLOW = frozenset(("trade", "page"))  # long to plan, and little more beside another change
-FEWER = frozenset(("norms", "update"))  # a folded norm saves no activation of its own, so that more layers may learn
 # These make activations smaller: what is kept in flash is as large.
 SMALLER = frozenset(("trade", "accumulate", "page", "batch"))
 
