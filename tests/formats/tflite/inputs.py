@@ -13,7 +13,7 @@ from selvedge.artifact.features import LogMel
 from selvedge.data.logmel import log_mel
 from selvedge.data.sound import read_wav
 from selvedge.formats.tflite import Tensor
-from selvedge.integer.convert import quantise
+from selvedge.ir.integer.convert import quantise
 
 
 def photographs(tensor: Tensor, count: int) -> list[np.ndarray]:

@@ -82,7 +82,7 @@ def test_mcunets_own_networks_from_floats_to_floats_are_the_references(name: str
 
 def test_a_float_model_reads_and_has_no_int8_meaning() -> None:
     with pytest.raises(NotSupported, match="of float32"):
-        tflite.steps(tflite.read(published("anomaly_detection", "ad01_fp32")))
+        tflite.graph(tflite.read(published("anomaly_detection", "ad01_fp32")))
 
 
 def test_an_input_that_does_not_fit_is_named() -> None:

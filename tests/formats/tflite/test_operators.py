@@ -287,7 +287,7 @@ CASES: dict[str, Callable[[Random], Case]] = {
 
 
 def test_every_operator_has_a_case() -> None:
-    from selvedge.formats.tflite.compute import RULES
+    from selvedge.formats.tflite.graph import RULES
     from selvedge.formats.tflite.schema import OPERATORS
 
     assert set(CASES) == set(RULES) == {kind.name for kind in OPERATORS.values()}

@@ -105,7 +105,7 @@ def test_a_small_file_reads() -> None:
 
 def refused(data: bytes, kind: type[Exception], *told: str) -> None:
     with pytest.raises(kind) as error:
-        tflite.steps(tflite.parse(data))
+        tflite.graph(tflite.parse(data))
     for words in told:
         assert words in str(error.value)
     assert "\n" not in str(error.value)
@@ -147,7 +147,7 @@ def test_a_tensor_without_a_meaning_is_named(x: T, y: T, told: list[str]) -> Non
     if told:
         refused(written("RELU", [x], y), InvalidInput, *told)
     else:
-        tflite.steps(tflite.parse(written("RELU", [x], y)))
+        tflite.graph(tflite.parse(written("RELU", [x], y)))
 
 
 def test_weights_that_could_overflow_are_refused() -> None:

@@ -1,7 +1,7 @@
-"""The ``.tflite`` file: read without LiteRT and without trust, and what its int8 operators compute."""
+"""The ``.tflite`` file: read without LiteRT and without trust, and the graph that its int8 operators are."""
 
-from .compute import compute, steps
+from .graph import Read, compute, graph
 from .model import Model, Operator, Tensor
 from .read import parse, read
 
-__all__ = ["Model", "Operator", "Tensor", "compute", "parse", "read", "steps"]
+__all__ = ["Model", "Operator", "Read", "Tensor", "compute", "graph", "parse", "read"]

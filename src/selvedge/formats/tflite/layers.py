@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from selvedge.integer.bound import accumulator_bound
-from selvedge.integer.convolution import conv2d
-from selvedge.integer.fixed_point import INT32_MAX, INT32_MIN
-from selvedge.integer.linear import linear
-from selvedge.integer.quant import Quant
-from selvedge.integer.requantise import RequantiseFloat64, clamp, product_scales, requantise
-from selvedge.ir.graph import Spec
-from selvedge.ir.op import TABLE
+from selvedge.ir import apply, reshape
+from selvedge.ir.graph import Value
+from selvedge.ir.integer.bound import fits_int32
+from selvedge.ir.ops.integer_convolution import sums
+from selvedge.ir.quant import Quant, permuted
 
 from .model import Tensor
-from .node import Bound, Node
+from .node import Node
 
 MOST_APART = 0.02  # steps of the result
 
 
-def _conv(node: Node) -> Bound:
+def _conv(node: Node) -> Value:
     x, w = node.input(0), node.input(1)
     node.rank(x, 4)
     node.rank(w, 4)
     per_group = w.shape[3]
     node.require(x.shape[3] % per_group == 0, w, list(w.shape), f"its last extent must divide {x.shape[3]} channels")
-    return _convolution(node, node.constant(w, "int8").transpose(1, 2, 3, 0), x.shape[3] // per_group, axis=0)
+    return _convolution(node, (1, 2, 3, 0), x.shape[3] // per_group, axis=0)
 
 
-def _depthwise(node: Node) -> Bound:
+def _depthwise(node: Node) -> Value:
     x, w = node.input(0), node.input(1)
     node.rank(x, 4)
     node.rank(w, 4)
@@ -40,13 +35,14 @@ def _depthwise(node: Node) -> Bound:
     node.require(w.shape[0] == 1 and outs % channels == 0, w, list(w.shape), f"[1, h, w, a multiple of {channels}]")
     said = node.whole("depth_multiplier")
     node.require(said in (0, outs // channels), w, f"depth_multiplier {said}", f"it is {outs // channels}")
-    return _convolution(node, node.constant(w, "int8").transpose(1, 2, 0, 3), channels, axis=3)
+    return _convolution(node, (1, 2, 0, 3), channels, axis=3)
 
 
-def _convolution(node: Node, weights: np.ndarray, groups: int, axis: int) -> Bound:
-    """weights: HWIO."""
+def _convolution(node: Node, perm: tuple[int, ...], groups: int, axis: int) -> Value:
+    """perm: from the file's weights to HWIO."""
     x, w = node.input(0), node.input(1)
-    kernel, stride, dilation = (weights.shape[0], weights.shape[1]), node.pair("stride"), node.pair("dilation")
+    shape = tuple(w.shape[a] for a in perm)
+    kernel, stride, dilation = (shape[0], shape[1]), node.pair("stride"), node.pair("dilation")
     # A damaged dilation would ask for padding without end.
     near = all(d <= max(1, n) for d, n in zip(dilation, x.shape[1:3], strict=True))
     node.require(near, x, list(x.shape), f"a dilation of {dilation} reaches beyond it")
@@ -56,18 +52,13 @@ def _convolution(node: Node, weights: np.ndarray, groups: int, axis: int) -> Bou
         "padding": node.padding((x.shape[1], x.shape[2]), kernel, stride, dilation),
         "groups": groups,
     }
-    # The float row's own rule checks that kernel and groups fit.
-    (made,) = TABLE["conv2d"].infer([Spec(x.shape), Spec(weights.shape)], geometry)
-    quant, result = node.quant(x), node.quant(node.y)
-    scales = product_scales(quant, _weight_quant(node, w, axis), result)
-    bias = _bias(node, weights.shape[3])
-    _fits(node, accumulator_bound(weights.reshape(-1, weights.shape[3]), bias, quant.zero_point[0]))
-    by = requantise(scales, result, node.activation())
-    run = partial(conv2d, w=weights, bias=bias, x_zero=quant.zero_point[0], requantise=by, **geometry)
-    return Bound(run, (node.place(0),), made.shape)
+    quant = permuted(_weight_quant(node, w, axis), perm)
+    attrs = {**geometry, "quants": (node.quant(x), quant), "quant": node.quant(node.y), "activation": node.activation()}
+    weights = node.weight(w, "int8", perm, quant)
+    return _fitting(node, apply("int8_conv2d", node.value(0), weights, *_bias(node, shape[3]), where=node.where, **attrs))
 
 
-def _linear(node: Node) -> Bound:
+def _linear(node: Node) -> Value:
     x, w, y = node.input(0), node.input(1), node.y
     node.rank(w, 2)
     outs, ins = w.shape
@@ -78,25 +69,15 @@ def _linear(node: Node) -> Bound:
         node.require(bool(x.shape) and x.shape[-1] == ins, x, list(x.shape), f"its last extent must be {ins}")
         rows = x.shape[:-1]
     quant, result, weights = node.quant(x), node.quant(y), _weight_quant(node, w, 0, symmetric=False)
-    scales = tuple(product_scales(quant, weights, result))
     bias = node.optional(2)
     if bias is not None and bias.quant is not None and weights.axis is None:
         # As GetQuantizedConvolutionMultipler: a bias of another scale would mean something else.
         apart = abs(quant.scale[0] * weights.scale[0] - bias.quant.scale[0]) / result.scale[0]
         node.require(apart <= MOST_APART, bias, f"scale {bias.quant.scale[0]}", "it must be input's x weights'")
-    matrix, added = node.constant(w, "int8"), _bias(node, outs)
-    x_zero, w_zero = quant.zero_point[0], weights.zero_point[0]
-    _fits(node, accumulator_bound(matrix.T, added, x_zero, w_zero))
-    fixed = partial(
-        linear,
-        w=matrix,
-        bias=added,
-        x_zero=x_zero,
-        w_zero=w_zero,
-        requantise=RequantiseFloat64(scales, result.zero_point[0], *clamp(result, node.activation())),
-    )
-    shape = (*rows, outs)
-    return Bound(lambda a: fixed(a.reshape(*rows, ins)), (node.place(0),), shape)
+    matrix = node.weight(w, "int8", (0, 1), weights)
+    attrs = {"quants": (quant, weights), "quant": result, "activation": node.activation()}
+    given = reshape(node.value(0), (*rows, ins), node.where)
+    return _fitting(node, apply("int8_linear", given, matrix, *_bias(node, outs), where=node.where, **attrs))
 
 
 def _weight_quant(node: Node, w: Tensor, axis: int, symmetric: bool = True) -> Quant:
@@ -108,20 +89,25 @@ def _weight_quant(node: Node, w: Tensor, axis: int, symmetric: bool = True) -> Q
     return w.quant
 
 
-def _fits(node: Node, bound: tuple[int, int]) -> None:
-    least, most = bound
-    told = f"sums from {least} to {most}"
-    node.require(
-        least >= INT32_MIN and most <= INT32_MAX, node.input(1), told, "they must fit in int32: split the layer"
-    )
+def _fitting(node: Node, made: Value) -> Value:
+    """``made``, whose accumulators are proven to fit."""
+    bound = sums(made.node, node.weights.arrays)
+    assert bound is not None  # its weights and its bias are known
+    told = f"sums from {bound[0]} to {bound[1]}"
+    node.require(fits_int32(bound), node.input(1), told, "they must fit in int32: split the layer")
+    return made
 
 
-def _bias(node: Node, outs: int) -> np.ndarray | None:
+def _bias(node: Node, outs: int) -> tuple[Value, ...]:
     bias = node.optional(2)
     if bias is None:
-        return None
+        return ()
     node.require(math.prod(bias.shape) == outs, bias, list(bias.shape), f"it must have {outs} elements")
-    return node.constant(bias, "int32").reshape(outs)
+    return (reshape(node.weight(bias, "int32", tuple(range(len(bias.shape))), None), (outs,), node.where),)
 
 
-LAYERS = {"CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _linear}
+LAYERS: dict[str, Callable[[Node], Value]] = {
+    "CONV_2D": _conv,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _linear,
+}

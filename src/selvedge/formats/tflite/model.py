@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selvedge.integer.quant import Quant
+from selvedge.ir.quant import Quant
 
 Option = int | float | bool | str | tuple[int, ...]
 

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
 
+from selvedge.artifact.layout import Layout
 from selvedge.errors import InvalidInput, NotSupported
-from selvedge.integer.quant import Quant
-from selvedge.integer.requantise import ACTIVATIONS
+from selvedge.ir import Quant, Spec, Value, state_leaf
+from selvedge.ir.integer.requantise import ACTIVATIONS
 
-from .model import Operator, Tensor
+from .model import Model, Operator, Tensor
 
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """``run(*arrays of the tensors reads)`` makes an array of ``shape`` and ``dtype``."""
+@dataclass(slots=True, eq=False)
+class Weights:
+    """The model's constants as state leaves: each tensor once for each order of its axes."""
 
-    run: Callable[..., np.ndarray]
-    reads: tuple[int, ...]
-    shape: tuple[int, ...]
-    dtype: str = "int8"
+    model: Model
+    leaves: dict[tuple[int, tuple[int, ...]], Value] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)  # as they are stored, by the leaf's name
+
+    def leaf(self, index: int, perm: tuple[int, ...], quant: Quant | None) -> Value:
+        """Tensor ``index`` with its axes in the order ``perm``, quantised as ``quant``."""
+        key = (index, perm)
+        if key not in self.leaves:
+            tensor = self.model.tensors[index]
+            assert tensor.data is not None
+            layout = Layout.of(tensor.shape, perm)
+            array = layout.store(tensor.data)
+            name = tensor.name if tensor.name and tensor.name not in self.arrays else f"{tensor.name}#{index}"
+            name = name if name not in self.arrays else f"{name}{perm}"
+            self.arrays[name] = array
+            self.leaves[key] = state_leaf(name, Spec(array.shape, tensor.dtype, quant), "buffer", layout)
+        return self.leaves[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
+    """``values``: of the tensors that are inputs or made by operators before it."""
+
     tensors: tuple[Tensor, ...]
     operator: Operator
     index: int
+    values: Mapping[int, Value]
+    weights: Weights
 
     @property
     def y(self) -> Tensor:
@@ -46,6 +64,19 @@ class Node:
         found = self.operator.inputs[i]
         assert found is not None
         return found
+
+    def value(self, i: int) -> Value:
+        """Of input ``i``: a constant as it lies in the file."""
+        place, tensor = self.place(i), self.input(i)
+        if place in self.values:
+            return self.values[place]
+        return self.weights.leaf(place, tuple(range(len(tensor.shape))), tensor.quant)
+
+    def weight(self, tensor: Tensor, dtype: str, perm: tuple[int, ...], quant: Quant | None) -> Value:
+        """A constant of ``dtype`` with its axes in the order ``perm``."""
+        self.constant(tensor, dtype)
+        index = next(i for i in self.operator.inputs if i is not None and self.tensors[i] is tensor)
+        return self.weights.leaf(index, perm, quant)
 
     def input(self, i: int) -> Tensor:
         return self.tensors[self.place(i)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from selvedge.errors import InvalidInput, NotSupported
-from selvedge.integer.quant import Quant
+from selvedge.ir.quant import Quant
 
 from .flatbuffer import Reader, Table
 from .model import Model, Operator, Tensor

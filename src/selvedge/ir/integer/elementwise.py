@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .fixed_point import multiply, quantise_multiplier, saturated
-from .quant import Quant
+from ..quant import Quant
 from .requantise import Requantise, requantise
 
 # Bits that both summands are shifted left by, so that their rescaling loses little.

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from selvedge.integer.quant import Quant
+from selvedge.ir.quant import Quant
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selvedge.integer.fixed_point import (
+from selvedge.ir.integer.fixed_point import (
     INT32_MAX,
     INT32_MIN,
     doubling_high_mul,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .quant import Quant
+from ..quant import Quant
 from .requantise import INT8_MAX, INT8_MIN
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +30,28 @@ class Quant:
         if self.axis is None and len(self.scale) > 1:
             raise ValueError(f"{len(self.scale)} scales need the axis they are for")
 
+    def __repr__(self) -> str:
+        """Of many scales a digest: plans are told apart by it."""
+        return f"Quant({_told(self.scale)}, {_told(self.zero_point)}, {self.axis})"
+
     @property
     def is_symmetric(self) -> bool:
         return not any(self.zero_point)
+
+
+def _told(numbers: Sequence[float]) -> str:
+    if len(numbers) <= 4:
+        return repr(tuple(numbers))
+    return f"{len(numbers)} numbers {hashlib.sha256(repr(tuple(numbers)).encode()).hexdigest()[:12]}"
+
+
+def whole(quant: Quant | None) -> Quant | None:
+    """``quant`` of a value whose elements are moved about: only one scale for all of them survives that."""
+    return quant if quant is None or quant.axis is None else None
+
+
+def permuted(quant: Quant | None, perm: Sequence[int]) -> Quant | None:
+    """``quant`` of a value whose axis i was axis ``perm[i]``."""
+    if quant is None or quant.axis is None:
+        return quant
+    return Quant(quant.scale, quant.zero_point, perm.index(quant.axis))

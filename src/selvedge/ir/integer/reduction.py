@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .fixed_point import quantise_multiplier
-from .quant import Quant
+from ..quant import Quant
 from .requantise import INT8_MAX, INT8_MIN, Requantise
 
 

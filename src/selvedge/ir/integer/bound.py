@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .fixed_point import INT32_MAX, INT32_MIN
 from .requantise import INT8_MAX, INT8_MIN
 
 
@@ -18,3 +19,16 @@ def accumulator_bound(w: np.ndarray, bias: np.ndarray | None, x_zero: int, w_zer
     most, least = np.maximum(*ends).sum(0), np.minimum(*ends).sum(0)
     after = np.zeros_like(most) if bias is None else bias.astype(np.int64)
     return int(min(least.min(), (least + after).min())), int(max(most.max(), (most + after).max()))
+
+
+def widest_bound(products: int, bias: np.ndarray | None, x_zero: int, w_zero: int = 0) -> tuple[int, int]:
+    """The same for weights that are not known: any int8."""
+    ends = [(w - w_zero) * (x - x_zero) for w in (INT8_MIN, INT8_MAX) for x in (INT8_MIN, INT8_MAX)]
+    least, most = products * min(0, *ends), products * max(0, *ends)
+    low, high = (0, 0) if bias is None else (int(min(0, bias.min())), int(max(0, bias.max())))
+    return least + low, most + high
+
+
+def fits_int32(bound: tuple[int, int]) -> bool:
+    """Is no int32 too small for what lies in ``bound``?"""
+    return bound[0] >= INT32_MIN and bound[1] <= INT32_MAX

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .quant import Quant
+from ..quant import Quant
 from .requantise import INT8_MAX, INT8_MIN, Requantise
 
 

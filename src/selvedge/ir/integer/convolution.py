@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from selvedge.ir.op import TABLE
+from ..op import TABLE
 
 from .requantise import Requantise
 
