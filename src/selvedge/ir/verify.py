@@ -74,9 +74,7 @@ def _quant(what: str, spec: Spec) -> list[str]:
         return []
     if spec.dtype not in ("int8", "uint8", "int32"):
         return [f"{what} has a scale; only integers have one"]
-    if quant.axis is not None and (
-        not 0 <= quant.axis < len(spec.shape) or spec.shape[quant.axis] != len(quant.scale)
-    ):
+    if quant.axis is not None and (not 0 <= quant.axis < len(spec.shape) or spec.shape[quant.axis] != len(quant.scale)):
         return [f"{what} has {len(quant.scale)} scales along axis {quant.axis} of {spec.shape}"]
     limits = np.iinfo(spec.dtype)
     odd = [z for z in quant.zero_point if not limits.min <= z <= limits.max]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from selvedge.ir.integer import elementwise, softmax, table
 from selvedge.ir.integer.bound import accumulator_bound
 from selvedge.ir.integer.convert import dequantise, quantise
-from selvedge.ir.quant import Quant
 from selvedge.ir.integer.requantise import RequantiseFloat64, clamp, requantise
+from selvedge.ir.quant import Quant
 
 EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "100"))
 ENDS = np.array([-(2**31), -(2**31) + 1, -1, 0, 1, 2**31 - 1])

@@ -55,7 +55,9 @@ def _convolution(node: Node, perm: tuple[int, ...], groups: int, axis: int) -> V
     quant = permuted(_weight_quant(node, w, axis), perm)
     attrs = {**geometry, "quants": (node.quant(x), quant), "quant": node.quant(node.y), "activation": node.activation()}
     weights = node.weight(w, "int8", perm, quant)
-    return _fitting(node, apply("int8_conv2d", node.value(0), weights, *_bias(node, shape[3]), where=node.where, **attrs))
+    return _fitting(
+        node, apply("int8_conv2d", node.value(0), weights, *_bias(node, shape[3]), where=node.where, **attrs)
+    )
 
 
 def _linear(node: Node) -> Value:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..op import TABLE
-
 from .requantise import Requantise
 
 

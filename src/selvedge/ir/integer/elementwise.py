@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fixed_point import multiply, quantise_multiplier, saturated
 from ..quant import Quant
+from .fixed_point import multiply, quantise_multiplier, saturated
 from .requantise import Requantise, requantise
 
 # Bits that both summands are shifted left by, so that their rescaling loses little.

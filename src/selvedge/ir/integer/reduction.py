@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from .fixed_point import quantise_multiplier
 from ..quant import Quant
+from .fixed_point import quantise_multiplier
 from .requantise import INT8_MAX, INT8_MIN, Requantise
 
 

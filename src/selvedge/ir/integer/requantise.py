@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fixed_point import multiply, quantise_multiplier, saturated
 from ..quant import Quant
+from .fixed_point import multiply, quantise_multiplier, saturated
 
 INT8_MIN, INT8_MAX = -128, 127
 # The fused activations by name: the real values that they clamp to.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fixed_point import INT32_MAX, doubling_high_mul, quantise_multiplier, rounding_divide_by_pot, saturated
 from ..quant import Quant
+from .fixed_point import INT32_MAX, doubling_high_mul, quantise_multiplier, rounding_divide_by_pot, saturated
 
 DIFFERENCE_BITS = 5  # Q5.26: what exp reads
 SUM_BITS = 12  # Q12.19: what its values are summed in

@@ -47,7 +47,5 @@ def _mul(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
 
 
 # int8_add(a, b), int8_mul(a, b){quants, quant, activation}
-register(
-    Op("int8_add", _infer("int8_add", adding), lambda x, at: (add(*x, by=adding(at)),), None, per_element)
-)
+register(Op("int8_add", _infer("int8_add", adding), lambda x, at: (add(*x, by=adding(at)),), None, per_element))
 register(Op("int8_mul", _infer("int8_mul", multiplying), _mul, None, per_element))

@@ -157,7 +157,10 @@ def _concat_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     for spec in specs:
         rank("concat", "input", spec, len(first.shape))
         others = [a for a in range(len(first.shape)) if a != axis]
-        same = all(spec.shape[a] == first.shape[a] for a in others) and (spec.dtype, spec.quant) == (first.dtype, first.quant)
+        same = all(spec.shape[a] == first.shape[a] for a in others) and (spec.dtype, spec.quant) == (
+            first.dtype,
+            first.quant,
+        )
         require(same, "concat", "input", spec, f"must match {first} except on axis {axis}")
     total = sum(s.shape[axis] for s in specs)
     return (Spec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype, whole(first.quant)),)

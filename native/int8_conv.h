@@ -1,0 +1,258 @@
+/* int8 convolution and linear layer: int8 by int8 into int32, plus a bias, rescaled to int8. NHWC by HWIO.
+ *
+ *   out[n, y, x, k] = requantised(bias[k] + sum_{i, j, c} (x[n, y*sh - ph + i*dh, x*sw - pw + j*dw, c] - x_zero) * w[i, j, c, k])
+ *
+ * What lies outside the image is the zero point, so that it adds nothing. A plan proves that no sum overflows. */
+#ifndef SELVEDGE_INT8_CONV_H
+#define SELVEDGE_INT8_CONV_H
+
+#include "gather.h"
+#include "int8.h"
+
+/* scales (2, k): multipliers, then shifts; bias (k) or 0. */
+SV_FN void sv_int8_conv2d_plain(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                const int32_t *scales, const sv_conv *d, const sv_int8 *q)
+{
+    const int32_t cg = d->c / d->groups, kg = d->k / d->groups;
+    for (int32_t p = 0; p < d->n * d->oh * d->ow; p++) {
+        const int32_t ox = p % d->ow, oy = p / d->ow % d->oh, n = p / d->ow / d->oh;
+        for (int32_t k = 0; k < d->k; k++) {
+            int32_t sum = 0;
+            for (int32_t i = 0; i < d->kh; i++) {
+                for (int32_t j = 0; j < d->kw; j++) {
+                    const int32_t y = oy * d->sh - d->ph + i * d->dh, z = ox * d->sw - d->pw + j * d->dw;
+                    if (y < 0 || y >= d->h || z < 0 || z >= d->w) continue;
+                    const int8_t *xp = x + (((ptrdiff_t)n * d->h + y) * d->w + z) * d->c + k / kg * cg;
+                    const int8_t *wp = w + ((ptrdiff_t)i * d->kw + j) * cg * d->k + k;
+                    for (int32_t c = 0; c < cg; c++) sum += (xp[c] - q->x_zero) * wp[(ptrdiff_t)c * d->k];
+                }
+            }
+            sum += bias ? bias[k] : 0;
+            out[(ptrdiff_t)p * d->k + k] = sv_requantised(sum, scales[k], scales[d->k + k], q);
+        }
+    }
+}
+
+/* out (rows, k) of x (rows, c) by w (k, c). scales: k float64 (sv_double_at). */
+SV_FN void sv_int8_linear_plain(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                const int32_t *scales, int32_t rows, int32_t c, int32_t k, const sv_int8 *q)
+{
+    for (int32_t r = 0; r < rows; r++) {
+        for (int32_t o = 0; o < k; o++) {
+            int32_t sum = 0;
+            for (int32_t i = 0; i < c; i++)
+                sum += (x[(ptrdiff_t)r * c + i] - q->x_zero) * (w[(ptrdiff_t)o * c + i] - q->w_zero);
+            sum += bias ? bias[o] : 0;
+            out[(ptrdiff_t)r * k + o] = sv_requantised_double(sum, sv_double_at(scales, o), q);
+        }
+    }
+}
+
+/* Packed weights, by which the fast kernels go: panels of SV_INT8_PANEL outputs, in each the products in pairs,
+ * (panels, pairs, SV_INT8_PANEL, 2) with zeros behind the last; a product is a tap's channel, in the order of HWIO.
+ * Biases and scales go on to the end of the last panel. Pixels are taken SV_INT8_PIXELS at a time: their taps lie in
+ * the scratch as int16, each of `line` numbers. */
+#define SV_INT8_PANEL 8
+#define SV_INT8_PIXELS 4
+
+SV_INLINE int32_t sv_int8_line(int32_t products) { return (products + 15) / 16 * 16; }
+
+#if SV_INT8_AVX2
+typedef __m256i sv_int8_sums;
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+#define SV_INT8_DOT(sum, a, b) _mm256_dpwssd_epi32(sum, a, b)
+#elif defined(__AVXVNNI__)
+#define SV_INT8_DOT(sum, a, b) _mm256_dpwssd_avx_epi32(sum, a, b)
+#else
+#define SV_INT8_DOT(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
+#endif
+
+SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const int16_t *x, ptrdiff_t line, const int8_t *w, const int32_t *bias,
+                            int32_t pairs, const int rows, const int panels)
+{
+    SV_UNROLL
+    for (int r = 0; r < rows; r++)
+        SV_UNROLL
+        for (int v = 0; v < panels; v++)
+            acc[r * panels + v] = _mm256_loadu_si256((const __m256i *)(const void *)(bias + v * SV_INT8_PANEL));
+    const ptrdiff_t panel = (ptrdiff_t)pairs * 2 * SV_INT8_PANEL;
+    for (int32_t k = 0; k < pairs; k++) {
+        __m256i b[4];
+        SV_UNROLL
+        for (int v = 0; v < panels; v++)
+            b[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(w + v * panel + (ptrdiff_t)k * 16)));
+        SV_UNROLL
+        for (int r = 0; r < rows; r++) {
+            int32_t pair;
+            memcpy(&pair, x + r * line + 2 * (ptrdiff_t)k, sizeof pair);
+            const __m256i a = _mm256_set1_epi32(pair);
+            SV_UNROLL
+            for (int v = 0; v < panels; v++) acc[r * panels + v] = SV_INT8_DOT(acc[r * panels + v], a, b[v]);
+        }
+    }
+}
+
+/* One panel of one pixel: `count` int8. */
+SV_INLINE void sv_int8_put(int8_t *out, int32_t count, __m256i sum, const int32_t *scales, int32_t outs,
+                           const int linear, const int left, const sv_int8 *q)
+{
+    __m128i made;
+    if (linear) {
+        const __m128i low = sv_rounded_4(_mm256_castsi256_si128(sum), scales, q);
+        const __m128i high = sv_rounded_4(_mm256_extracti128_si256(sum, 1), scales + 8, q);
+        const __m128i half = _mm_packs_epi32(low, high);
+        made = _mm_packs_epi16(half, half);
+    } else if (left) {
+        int32_t sums[SV_INT8_PANEL];
+        memcpy(sums, &sum, sizeof sums);
+        for (int32_t i = 0; i < count; i++) out[i] = sv_requantised(sums[i], scales[i], scales[outs + i], q);
+        return;
+    } else {
+        const __m256i by = _mm256_loadu_si256((const __m256i *)(const void *)scales);
+        const __m256i shift = _mm256_loadu_si256((const __m256i *)(const void *)(scales + outs));
+        made = sv_narrowed_8(sv_scaled_8(sum, by, _mm256_sub_epi32(_mm256_setzero_si256(), shift)), q);
+    }
+    if (count == SV_INT8_PANEL)
+        _mm_storel_epi64((__m128i *)(void *)out, made);
+    else {
+        int8_t bytes[16];
+        _mm_storeu_si128((__m128i *)(void *)bytes, made);
+        memcpy(out, bytes, (size_t)count);
+    }
+}
+#else
+typedef struct {
+    int32_t of[SV_INT8_PANEL];
+} sv_int8_sums;
+
+SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const int16_t *x, ptrdiff_t line, const int8_t *w, const int32_t *bias,
+                            int32_t pairs, const int rows, const int panels)
+{
+    const ptrdiff_t panel = (ptrdiff_t)pairs * 2 * SV_INT8_PANEL;
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < panels; v++) {
+            int32_t sums[SV_INT8_PANEL];
+            memcpy(sums, bias + v * SV_INT8_PANEL, sizeof sums);
+            for (int32_t k = 0; k < pairs; k++) {
+                const int16_t *a = x + r * line + 2 * (ptrdiff_t)k;
+                const int8_t *b = w + v * panel + (ptrdiff_t)k * 2 * SV_INT8_PANEL;
+                for (int i = 0; i < SV_INT8_PANEL; i++) sums[i] += a[0] * b[2 * i] + a[1] * b[2 * i + 1];
+            }
+            memcpy(acc[r * panels + v].of, sums, sizeof sums);
+        }
+}
+
+SV_INLINE void sv_int8_put(int8_t *out, int32_t count, sv_int8_sums sum, const int32_t *scales, int32_t outs,
+                           const int linear, const int left, const sv_int8 *q)
+{
+    (void)left;
+    for (int32_t i = 0; i < count; i++)
+        out[i] = linear ? sv_requantised_double(sum.of[i], sv_double_at(scales, i), q)
+                        : sv_requantised(sum.of[i], scales[i], scales[outs + i], q);
+}
+#endif
+
+/* `rows` pixels by all outputs. */
+SV_INLINE void sv_int8_rows(int8_t *out, const int16_t *x, ptrdiff_t line, const int8_t *w, const int32_t *bias,
+                            const int32_t *scales, int32_t k, int32_t pairs, const int linear, const int left,
+                            const sv_int8 *q, const int rows, const int most)
+{
+    const int32_t panels = (k + SV_INT8_PANEL - 1) / SV_INT8_PANEL, outs = panels * SV_INT8_PANEL;
+    const ptrdiff_t panel = (ptrdiff_t)pairs * 2 * SV_INT8_PANEL;
+    sv_int8_sums acc[8];
+#define SV_INT8_BLOCK(width) \
+    for (; at + width <= panels; at += width) { \
+        sv_int8_tile(acc, x, line, w + at * panel, bias + at * SV_INT8_PANEL, pairs, rows, width); \
+        for (int r = 0; r < rows; r++) \
+            for (int v = 0; v < width; v++) { \
+                const int32_t first = (at + v) * SV_INT8_PANEL; \
+                sv_int8_put(out + (ptrdiff_t)r * k + first, sv_min_int(SV_INT8_PANEL, k - first), acc[r * width + v], \
+                            scales + (linear ? 2 : 1) * first, outs, linear, left, q); \
+            } \
+    }
+    int32_t at = 0;
+    if (most == 4) { SV_INT8_BLOCK(4) }
+    SV_INT8_BLOCK(2)
+    SV_INT8_BLOCK(1)
+#undef SV_INT8_BLOCK
+}
+
+/* An output pixel. */
+typedef struct {
+    int32_t n, y, x;
+} sv_int8_pixel;
+
+/* The taps of an output pixel, as int16 less the zero point, and on to the next; products of them. */
+SV_INLINE void sv_int8_taps(int16_t *to, const int8_t *x, const sv_conv *d, sv_int8_pixel *p, int32_t products,
+                            int32_t zero)
+{
+    const int32_t run = d->kw * d->c, left = p->x * d->sw - d->pw;
+    int32_t at = 0;
+    for (int32_t i = 0; i < d->kh; i++) {
+        const int32_t y = p->y * d->sh - d->ph + i * d->dh;
+        if (y < 0 || y >= d->h) {
+            memset(to + at, 0, (size_t)run * sizeof *to);
+            at += run;
+            continue;
+        }
+        const int8_t *line = x + ((ptrdiff_t)p->n * d->h + y) * d->w * d->c;
+        if (d->dw == 1 && left >= 0 && left + d->kw <= d->w) {
+            sv_widened(to + at, line + (ptrdiff_t)left * d->c, run, zero);
+            at += run;
+            continue;
+        }
+        for (int32_t j = 0; j < d->kw; j++, at += d->c) {
+            const int32_t z = left + j * d->dw;
+            if (z < 0 || z >= d->w)
+                memset(to + at, 0, (size_t)d->c * sizeof *to);
+            else
+                sv_widened(to + at, line + (ptrdiff_t)z * d->c, d->c, zero);
+        }
+    }
+    if (products % 2) to[products] = 0;
+    if (++p->x < d->ow) return;
+    p->x = 0;
+    if (++p->y < d->oh) return;
+    p->y = 0, p->n++;
+}
+
+/* As the plain ones, of packed weights, one group. linear: rows that are rescaled in float64. left: whether a
+ * multiplier is above one. scratch: SV_INT8_PIXELS lines, or as many as there are pixels. */
+SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *scales,
+                              const sv_conv *d, const sv_int8 *q, int8_t *scratch, const int linear, const int left)
+{
+    const int32_t products = d->kh * d->kw * d->c, pairs = (products + 1) / 2, pixels = d->n * d->oh * d->ow;
+    const ptrdiff_t line = sv_int8_line(products);
+    int16_t *const taps = (int16_t *)(void *)scratch;
+    sv_int8_pixel at = {0, 0, 0};
+    int32_t p = 0;
+    for (; p + SV_INT8_PIXELS <= pixels; p += SV_INT8_PIXELS) {
+        for (int32_t r = 0; r < SV_INT8_PIXELS; r++) sv_int8_taps(taps + r * line, x, d, &at, products, q->x_zero);
+        sv_int8_rows(out + (ptrdiff_t)p * d->k, taps, line, w, bias, scales, d->k, pairs, linear, left, q,
+                     SV_INT8_PIXELS, 2);
+    }
+    for (; p < pixels; p++) {
+        sv_int8_taps(taps, x, d, &at, products, q->x_zero);
+        sv_int8_rows(out + (ptrdiff_t)p * d->k, taps, line, w, bias, scales, d->k, pairs, linear, left, q, 1, 4);
+    }
+}
+
+SV_NOINLINE void sv_int8_conv2d(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                const int32_t *scales, const sv_conv *d, const sv_int8 *q, int8_t *scratch)
+{
+    sv_int8_packed(out, x, w, bias, scales, d, q, scratch, 0, 0);
+}
+
+SV_NOINLINE void sv_int8_conv2d_left(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                     const int32_t *scales, const sv_conv *d, const sv_int8 *q, int8_t *scratch)
+{
+    sv_int8_packed(out, x, w, bias, scales, d, q, scratch, 0, 1);
+}
+
+SV_NOINLINE void sv_int8_linear(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                const int32_t *scales, const sv_conv *d, const sv_int8 *q, int8_t *scratch)
+{
+    sv_int8_packed(out, x, w, bias, scales, d, q, scratch, 1, 0);
+}
+
+#endif
