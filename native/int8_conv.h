@@ -10,7 +10,7 @@
 #include "int8.h"
 
 /* scales (2, k): multipliers, then shifts; bias (k) or 0. */
-SV_FN void sv_int8_conv2d_plain(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+SV_NOINLINE void sv_int8_conv2d_plain(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
                                 const int32_t *scales, const sv_conv *d, const sv_int8 *q)
 {
     const int32_t cg = d->c / d->groups, kg = d->k / d->groups;
@@ -34,7 +34,7 @@ SV_FN void sv_int8_conv2d_plain(int8_t *out, const int8_t *x, const int8_t *w, c
 }
 
 /* out (rows, k) of x (rows, c) by w (k, c). scales: k float64 (sv_double_at). */
-SV_FN void sv_int8_linear_plain(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+SV_NOINLINE void sv_int8_linear_plain(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
                                 const int32_t *scales, int32_t rows, int32_t c, int32_t k, const sv_int8 *q)
 {
     for (int32_t r = 0; r < rows; r++) {

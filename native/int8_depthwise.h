@@ -62,7 +62,7 @@ SV_INLINE void sv_int8_depthwise_16(int8_t *out, const int8_t *x, const int8_t *
 #endif
 
 /* scales (2, c): multipliers, then shifts; bias (c) or 0. left: whether a multiplier is above one. */
-SV_FN void sv_int8_depthwise(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *scales,
+SV_NOINLINE void sv_int8_depthwise(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *scales,
                              const sv_conv *d, const sv_int8 *q, int left)
 {
     for (int32_t n = 0; n < d->n; n++) {

@@ -108,13 +108,13 @@ SV_INLINE void sv_int8_binary(int8_t *y, const int8_t *a, const int8_t *b, int32
     } while (sv_next(index, shape, rank - 1));
 }
 
-SV_FN void sv_int8_add(int8_t *y, const int8_t *a, const int8_t *b, int32_t rank, const int32_t *shape,
+SV_NOINLINE void sv_int8_add(int8_t *y, const int8_t *a, const int8_t *b, int32_t rank, const int32_t *shape,
                        const int32_t *as, const int32_t *bs, const sv_int8_operand *by, const sv_int8 *q)
 {
     sv_int8_binary(y, a, b, rank, shape, as, bs, by, q, 0);
 }
 
-SV_FN void sv_int8_mul(int8_t *y, const int8_t *a, const int8_t *b, int32_t rank, const int32_t *shape,
+SV_NOINLINE void sv_int8_mul(int8_t *y, const int8_t *a, const int8_t *b, int32_t rank, const int32_t *shape,
                        const int32_t *as, const int32_t *bs, const sv_int8_operand *by, const sv_int8 *q)
 {
     sv_int8_binary(y, a, b, rank, shape, as, bs, by, q, 1);

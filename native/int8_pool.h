@@ -9,7 +9,7 @@
 #define SV_INT8_BLOCK 64
 
 /* As sv_max_pool. */
-SV_FN void sv_int8_max_pool(int8_t *y, uint8_t *index, const int8_t *x, int32_t n, int32_t h, int32_t w, int32_t c,
+SV_NOINLINE void sv_int8_max_pool(int8_t *y, uint8_t *index, const int8_t *x, int32_t n, int32_t h, int32_t w, int32_t c,
                             int32_t oh, int32_t ow, const sv_window *wh, const sv_window *ww)
 {
     for (int32_t p = 0; p < n * oh * ow; p++, y += c, index += index ? c : 0) {
@@ -30,7 +30,7 @@ SV_FN void sv_int8_max_pool(int8_t *y, uint8_t *index, const int8_t *x, int32_t 
 }
 
 /* Windows of up to 2^23 elements; each sum is divided by as many, halves away from zero, and clamped. */
-SV_FN void sv_int8_average_pool(int8_t *y, const int8_t *x, int32_t n, int32_t h, int32_t w, int32_t c, int32_t oh,
+SV_NOINLINE void sv_int8_average_pool(int8_t *y, const int8_t *x, int32_t n, int32_t h, int32_t w, int32_t c, int32_t oh,
                                 int32_t ow, const sv_window *wh, const sv_window *ww, int32_t low, int32_t high)
 {
     for (int32_t p = 0; p < n * oh * ow; p++, y += c) {
@@ -54,7 +54,7 @@ SV_FN void sv_int8_average_pool(int8_t *y, const int8_t *x, int32_t n, int32_t h
 }
 
 /* x (a, r, c) -> y (a, c): sums over r less r zero points, rescaled; the multiplier divides by r. */
-SV_FN void sv_int8_mean(int8_t *y, const int8_t *x, int32_t a, int32_t r, int32_t c, int32_t multiplier, int32_t shift,
+SV_NOINLINE void sv_int8_mean(int8_t *y, const int8_t *x, int32_t a, int32_t r, int32_t c, int32_t multiplier, int32_t shift,
                         const sv_int8 *q)
 {
     for (int32_t n = 0; n < a; n++, x += (ptrdiff_t)r * c, y += c) {

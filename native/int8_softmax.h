@@ -38,7 +38,7 @@ SV_FN int32_t sv_int8_reciprocal(int32_t x)
 }
 
 /* y, x (rows, n). A difference to the largest, times multiplier and 2^shift, is Q5.26; below `least` exp is zero. */
-SV_FN void sv_int8_softmax(int8_t *y, const int8_t *x, int32_t rows, int32_t n, int32_t multiplier, int32_t shift,
+SV_NOINLINE void sv_int8_softmax(int8_t *y, const int8_t *x, int32_t rows, int32_t n, int32_t multiplier, int32_t shift,
                            int32_t least)
 {
     for (int32_t r = 0; r < rows; r++, x += n, y += n) {

@@ -15,7 +15,7 @@ from .build import (
     unbroadcast,
     zeros,
 )
-from .freeze import frozen
+from .freeze import frozen, replaced
 from .graph import ITEM_BYTES, LEAVES, Graph, Node, Spec, Value, consumers, topological
 from .interpret import evaluate_node, interpret
 from .op import TABLE, Cost, Op, apply, register, results
@@ -45,6 +45,7 @@ __all__ = [
     "problems",
     "reduce",
     "register",
+    "replaced",
     "reshape",
     "results",
     "scalar",

@@ -1,4 +1,4 @@
-"""A graph with state as constants."""
+"""A graph with other values in the place of some: state as constants, say."""
 
 from __future__ import annotations
 
@@ -15,16 +15,25 @@ def frozen(graph: Graph, state: Mapping[str, np.ndarray]) -> Graph:
 
     Raises ``ValueError`` for one that an output replaces, or whose array is of another shape or dtype.
     """
+    known = {
+        leaf: _constant(leaf.node, state[name], name in graph.updates)
+        for name, leaf in graph.state.items()
+        if name in state
+    }
+    left = {name: leaf for name, leaf in graph.state.items() if name not in state}
+    return Graph(graph.inputs, left, replaced(graph, known).outputs)
+
+
+def replaced(graph: Graph, by: Mapping[Value, Value]) -> Graph:
+    """``graph`` with other values in the place of some, each of the spec of what it replaces. Leaves stay listed."""
     now: dict[Value, Value] = {}
     for node in graph.nodes():
         made = node
-        if node.op == "state" and node.attrs["name"] in state:
-            made = _constant(node, state[node.attrs["name"]], node.attrs["name"] in graph.updates).node
-        elif any(now[v] != v for v in node.inputs):
+        if any(now[v] != v for v in node.inputs):
             made = Node(node.op, tuple(now[v] for v in node.inputs), node.specs, node.attrs, node.where)
-        now.update((Value(node, i), Value(made, i)) for i in range(len(node.specs)))
-    left = {name: leaf for name, leaf in graph.state.items() if name not in state}
-    return Graph(graph.inputs, left, {name: now[value] for name, value in graph.outputs.items()})
+        for i in range(len(node.specs)):
+            now[Value(node, i)] = by.get(Value(node, i), Value(made, i))
+    return Graph(graph.inputs, graph.state, {name: now[value] for name, value in graph.outputs.items()})
 
 
 def _constant(leaf: Node, array: np.ndarray, updated: bool) -> Value:

@@ -12,7 +12,7 @@ from ..ir.graph import Node
 from ..ir.ops.recurrent import GATES, sizes
 from .integer import TABLE as INTEGER
 from .integer import pool_params
-from .native import Machine, Native, conv_dims, is_depthwise
+from .native import Machine, Native, conv_dims, is_depthwise, linear_dims
 from .scratch import native_scratch
 
 

@@ -1,4 +1,7 @@
-"""int8 average pool. Source: ``internal/reference/integer_ops/pooling.h``: input and result share scale and zero point."""
+"""int8 average pool: input and result share scale and zero point.
+
+Source: ``internal/reference/integer_ops/pooling.h``.
+"""
 
 from __future__ import annotations
 

@@ -114,8 +114,8 @@ def _max_grad_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     shape = ints(op, attrs, "input_shape", 4)
     check_windows(op, attrs, shape)
     for field, spec in zip(("dy", "index"), specs, strict=True):
-        pooled = pooled(attrs, shape)
-        require(spec.shape == pooled, op, f"{field} shape", spec.shape, f"must be {pooled}")
+        made = pooled(attrs, shape)
+        require(spec.shape == made, op, f"{field} shape", spec.shape, f"must be {made}")
     require(specs[1].dtype == _index_dtype(attrs), op, "index dtype", specs[1].dtype, _index_dtype(attrs))
     return (Spec(shape, float_dtype(op, specs[:1])),)
 
@@ -174,8 +174,8 @@ def _avg_grad_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     shape = ints(op, attrs, "input_shape", 4)
     check_windows(op, attrs, shape)
     _counts(op, attrs)
-    pooled = pooled(attrs, shape)
-    require(specs[0].shape == pooled, op, "dy shape", specs[0].shape, f"must be {pooled}")
+    made = pooled(attrs, shape)
+    require(specs[0].shape == made, op, "dy shape", specs[0].shape, f"must be {made}")
     return (Spec(shape, float_dtype(op, specs)),)
 
 
