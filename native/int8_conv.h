@@ -55,7 +55,8 @@ SV_NOINLINE void sv_int8_linear_plain(int8_t *out, const int8_t *x, const int8_t
 #define SV_INT8_PANEL 8
 #define SV_INT8_PIXELS 4
 
-SV_INLINE int32_t sv_int8_line(int32_t products) { return (products + 15) / 16 * 16; }
+/* Of one pixel: its products, and what a whole vector may write behind them. */
+SV_INLINE int32_t sv_int8_line(int32_t products) { return (products + 30) / 16 * 16; }
 
 #if SV_INT8_AVX2
 typedef __m256i sv_int8_sums;
@@ -67,57 +68,68 @@ typedef __m256i sv_int8_sums;
 #define SV_INT8_DOT(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
 #endif
 
+/* Keeps a sum in its register: gcc 12 lets one of eight live on the stack, which makes each step wait for memory. */
+#define SV_INT8_KEEP(sum) __asm__("" : "+x"(sum))
+
 SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const int16_t *x, ptrdiff_t line, const int8_t *w, const int32_t *bias,
                             int32_t pairs, const int rows, const int panels)
 {
+    __m256i sum[8];
     SV_UNROLL
-    for (int r = 0; r < rows; r++)
-        SV_UNROLL
-        for (int v = 0; v < panels; v++)
-            acc[r * panels + v] = _mm256_loadu_si256((const __m256i *)(const void *)(bias + v * SV_INT8_PANEL));
+    for (int i = 0; i < rows * panels; i++)
+        sum[i] = _mm256_loadu_si256((const __m256i *)(const void *)(bias + i % panels * SV_INT8_PANEL));
     const ptrdiff_t panel = (ptrdiff_t)pairs * 2 * SV_INT8_PANEL;
-    for (int32_t k = 0; k < pairs; k++) {
+    for (int32_t k = 0; k < pairs; k++, w += 2 * SV_INT8_PANEL, x += 2) {
         __m256i b[4];
         SV_UNROLL
         for (int v = 0; v < panels; v++)
-            b[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(w + v * panel + (ptrdiff_t)k * 16)));
+            b[v] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(w + v * panel)));
         SV_UNROLL
         for (int r = 0; r < rows; r++) {
             int32_t pair;
-            memcpy(&pair, x + r * line + 2 * (ptrdiff_t)k, sizeof pair);
+            memcpy(&pair, x + r * line, sizeof pair);
             const __m256i a = _mm256_set1_epi32(pair);
             SV_UNROLL
-            for (int v = 0; v < panels; v++) acc[r * panels + v] = SV_INT8_DOT(acc[r * panels + v], a, b[v]);
+            for (int v = 0; v < panels; v++) {
+                sum[r * panels + v] = SV_INT8_DOT(sum[r * panels + v], a, b[v]);
+                SV_INT8_KEEP(sum[r * panels + v]);
+            }
         }
     }
+    SV_UNROLL
+    for (int i = 0; i < rows * panels; i++) acc[i] = sum[i];
 }
 
-/* One panel of one pixel: `count` int8. */
-SV_INLINE void sv_int8_put(int8_t *out, int32_t count, __m256i sum, const int32_t *scales, int32_t outs,
-                           const int linear, const int left, const sv_int8 *q)
+/* One panel of `rows` pixels, k apart: `count` int8 each. sums: those of a pixel `step` behind those of the last. */
+SV_INLINE void sv_int8_put(int8_t *out, int32_t k, int32_t count, const sv_int8_sums *sums, const int step,
+                           const int32_t *scales, int32_t outs, const int linear, const int left, const sv_int8 *q,
+                           const int rows)
 {
-    __m128i made;
-    if (linear) {
-        const __m128i low = sv_rounded_4(_mm256_castsi256_si128(sum), scales, q);
-        const __m128i high = sv_rounded_4(_mm256_extracti128_si256(sum, 1), scales + 8, q);
-        const __m128i half = _mm_packs_epi32(low, high);
-        made = _mm_packs_epi16(half, half);
-    } else if (left) {
-        int32_t sums[SV_INT8_PANEL];
-        memcpy(sums, &sum, sizeof sums);
-        for (int32_t i = 0; i < count; i++) out[i] = sv_requantised(sums[i], scales[i], scales[outs + i], q);
-        return;
-    } else {
-        const __m256i by = _mm256_loadu_si256((const __m256i *)(const void *)scales);
-        const __m256i shift = _mm256_loadu_si256((const __m256i *)(const void *)(scales + outs));
-        made = sv_narrowed_8(sv_scaled_8(sum, by, _mm256_sub_epi32(_mm256_setzero_si256(), shift)), q);
-    }
-    if (count == SV_INT8_PANEL)
-        _mm_storel_epi64((__m128i *)(void *)out, made);
-    else {
-        int8_t bytes[16];
-        _mm_storeu_si128((__m128i *)(void *)bytes, made);
-        memcpy(out, bytes, (size_t)count);
+    const sv_int8_ends ends = sv_int8_ends_of(q);
+    const sv_int8_scale by = linear ? sv_int8_scale_of(ends.zero, ends.zero) : sv_int8_scale_at(scales, scales + outs);
+    SV_UNROLL
+    for (int r = 0; r < rows; r++, out += k) {
+        __m128i made;
+        if (linear) {
+            const __m128i low = sv_rounded_4(_mm256_castsi256_si128(sums[r * step]), scales, q);
+            const __m128i high = sv_rounded_4(_mm256_extracti128_si256(sums[r * step], 1), scales + 8, q);
+            const __m128i half = _mm_packs_epi32(low, high);
+            made = _mm_packs_epi16(half, half);
+        } else if (left) {
+            int32_t of[SV_INT8_PANEL];
+            memcpy(of, sums + r * step, sizeof of);
+            for (int32_t i = 0; i < count; i++) out[i] = sv_requantised(of[i], scales[i], scales[outs + i], q);
+            continue;
+        } else {
+            made = sv_narrowed_8(sv_scaled_8(sums[r * step], &by), &ends);
+        }
+        if (count == SV_INT8_PANEL)
+            _mm_storel_epi64((__m128i *)(void *)out, made);
+        else {
+            int8_t bytes[16];
+            _mm_storeu_si128((__m128i *)(void *)bytes, made);
+            memcpy(out, bytes, (size_t)count);
+        }
     }
 }
 #else
@@ -142,13 +154,15 @@ SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const int16_t *x, ptrdiff_t line,
         }
 }
 
-SV_INLINE void sv_int8_put(int8_t *out, int32_t count, sv_int8_sums sum, const int32_t *scales, int32_t outs,
-                           const int linear, const int left, const sv_int8 *q)
+SV_INLINE void sv_int8_put(int8_t *out, int32_t k, int32_t count, const sv_int8_sums *sums, const int step,
+                           const int32_t *scales, int32_t outs, const int linear, const int left, const sv_int8 *q,
+                           const int rows)
 {
     (void)left;
-    for (int32_t i = 0; i < count; i++)
-        out[i] = linear ? sv_requantised_double(sum.of[i], sv_double_at(scales, i), q)
-                        : sv_requantised(sum.of[i], scales[i], scales[outs + i], q);
+    for (int r = 0; r < rows; r++, out += k)
+        for (int32_t i = 0; i < count; i++)
+            out[i] = linear ? sv_requantised_double(sums[r * step].of[i], sv_double_at(scales, i), q)
+                            : sv_requantised(sums[r * step].of[i], scales[i], scales[outs + i], q);
 }
 #endif
 
@@ -163,12 +177,11 @@ SV_INLINE void sv_int8_rows(int8_t *out, const int16_t *x, ptrdiff_t line, const
 #define SV_INT8_BLOCK(width) \
     for (; at + width <= panels; at += width) { \
         sv_int8_tile(acc, x, line, w + at * panel, bias + at * SV_INT8_PANEL, pairs, rows, width); \
-        for (int r = 0; r < rows; r++) \
-            for (int v = 0; v < width; v++) { \
-                const int32_t first = (at + v) * SV_INT8_PANEL; \
-                sv_int8_put(out + (ptrdiff_t)r * k + first, sv_min_int(SV_INT8_PANEL, k - first), acc[r * width + v], \
-                            scales + (linear ? 2 : 1) * first, outs, linear, left, q); \
-            } \
+        for (int v = 0; v < width; v++) { \
+            const int32_t first = (at + v) * SV_INT8_PANEL; \
+            sv_int8_put(out + first, k, sv_min_int(SV_INT8_PANEL, k - first), acc + v, width, \
+                        scales + (linear ? 2 : 1) * first, outs, linear, left, q, rows); \
+        } \
     }
     int32_t at = 0;
     if (most == 4) { SV_INT8_BLOCK(4) }
@@ -184,7 +197,7 @@ typedef struct {
 
 /* The taps of an output pixel, as int16 less the zero point, and on to the next; products of them. */
 SV_INLINE void sv_int8_taps(int16_t *to, const int8_t *x, const sv_conv *d, sv_int8_pixel *p, int32_t products,
-                            int32_t zero)
+                            int32_t zero, const int8_t *end)
 {
     const int32_t run = d->kw * d->c, left = p->x * d->sw - d->pw;
     int32_t at = 0;
@@ -197,7 +210,7 @@ SV_INLINE void sv_int8_taps(int16_t *to, const int8_t *x, const sv_conv *d, sv_i
         }
         const int8_t *line = x + ((ptrdiff_t)p->n * d->h + y) * d->w * d->c;
         if (d->dw == 1 && left >= 0 && left + d->kw <= d->w) {
-            sv_widened(to + at, line + (ptrdiff_t)left * d->c, run, zero);
+            sv_widened(to + at, line + (ptrdiff_t)left * d->c, run, zero, end);
             at += run;
             continue;
         }
@@ -206,7 +219,7 @@ SV_INLINE void sv_int8_taps(int16_t *to, const int8_t *x, const sv_conv *d, sv_i
             if (z < 0 || z >= d->w)
                 memset(to + at, 0, (size_t)d->c * sizeof *to);
             else
-                sv_widened(to + at, line + (ptrdiff_t)z * d->c, d->c, zero);
+                sv_widened(to + at, line + (ptrdiff_t)z * d->c, d->c, zero, end);
         }
     }
     if (products % 2) to[products] = 0;
@@ -224,15 +237,17 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
     const int32_t products = d->kh * d->kw * d->c, pairs = (products + 1) / 2, pixels = d->n * d->oh * d->ow;
     const ptrdiff_t line = sv_int8_line(products);
     int16_t *const taps = (int16_t *)(void *)scratch;
+    const sv_conv own = *d; /* which no store of int8 can change */
+    const int8_t *const end = x + (ptrdiff_t)d->n * d->h * d->w * d->c;
     sv_int8_pixel at = {0, 0, 0};
     int32_t p = 0;
     for (; p + SV_INT8_PIXELS <= pixels; p += SV_INT8_PIXELS) {
-        for (int32_t r = 0; r < SV_INT8_PIXELS; r++) sv_int8_taps(taps + r * line, x, d, &at, products, q->x_zero);
+        for (int32_t r = 0; r < SV_INT8_PIXELS; r++) sv_int8_taps(taps + r * line, x, &own, &at, products, q->x_zero, end);
         sv_int8_rows(out + (ptrdiff_t)p * d->k, taps, line, w, bias, scales, d->k, pairs, linear, left, q,
                      SV_INT8_PIXELS, 2);
     }
     for (; p < pixels; p++) {
-        sv_int8_taps(taps, x, d, &at, products, q->x_zero);
+        sv_int8_taps(taps, x, &own, &at, products, q->x_zero, end);
         sv_int8_rows(out + (ptrdiff_t)p * d->k, taps, line, w, bias, scales, d->k, pairs, linear, left, q, 1, 4);
     }
 }

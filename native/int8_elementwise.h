@@ -59,9 +59,9 @@ SV_INLINE __m256i sv_int8_load_8(const int8_t *x, int32_t step, int32_t zero)
     return _mm256_sub_epi32(wide, _mm256_set1_epi32(zero));
 }
 
-SV_INLINE __m256i sv_int8_by_8(__m256i x, const sv_int8_operand *by)
+SV_INLINE sv_int8_scale sv_int8_scale_by(const sv_int8_operand *by)
 {
-    return sv_scaled_8(x, _mm256_set1_epi32(by->multiplier), _mm256_set1_epi32(-by->shift));
+    return sv_int8_scale_of(_mm256_set1_epi32(by->multiplier), _mm256_set1_epi32(by->shift));
 }
 #endif
 
@@ -71,17 +71,19 @@ SV_INLINE void sv_int8_run(int8_t *y, const int8_t *a, const int8_t *b, int32_t 
 {
     int32_t i = 0;
 #if SV_INT8_AVX2
+    const sv_int8_scale scales[3] = {sv_int8_scale_by(by), sv_int8_scale_by(by + 1), sv_int8_scale_by(by + 2)};
+    const sv_int8_ends ends = sv_int8_ends_of(q);
     for (; by[2].shift <= 0 && i + 8 <= count; i += 8) {
         __m256i l = sv_int8_load_8(a + i * a_step, a_step, by[0].zero);
         __m256i r = sv_int8_load_8(b + i * b_step, b_step, by[1].zero), made;
         if (product) {
             made = _mm256_mullo_epi32(l, r);
         } else {
-            l = sv_int8_by_8(_mm256_slli_epi32(l, SV_INT8_ADD_SHIFT), by);
-            r = sv_int8_by_8(_mm256_slli_epi32(r, SV_INT8_ADD_SHIFT), by + 1);
+            l = sv_scaled_8(_mm256_slli_epi32(l, SV_INT8_ADD_SHIFT), scales);
+            r = sv_scaled_8(_mm256_slli_epi32(r, SV_INT8_ADD_SHIFT), scales + 1);
             made = _mm256_add_epi32(l, r);
         }
-        _mm_storel_epi64((__m128i *)(void *)(y + i), sv_narrowed_8(sv_int8_by_8(made, by + 2), q));
+        _mm_storel_epi64((__m128i *)(void *)(y + i), sv_narrowed_8(sv_scaled_8(made, scales + 2), &ends));
     }
 #endif
     for (; i < count; i++)

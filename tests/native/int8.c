@@ -53,8 +53,8 @@ int t_scaled(int32_t *y, const int32_t *x, int32_t count, int32_t multiplier, in
     int32_t i = 0;
 #if SV_INT8_AVX2
     for (; shift <= 0 && i + 8 <= count; i += 8) {
-        const __m256i made = sv_scaled_8(_mm256_loadu_si256((const __m256i *)(const void *)(x + i)),
-                                         _mm256_set1_epi32(multiplier), _mm256_set1_epi32(-shift));
+        const sv_int8_scale by = sv_int8_scale_of(_mm256_set1_epi32(multiplier), _mm256_set1_epi32(shift));
+        const __m256i made = sv_scaled_8(_mm256_loadu_si256((const __m256i *)(const void *)(x + i)), &by);
         _mm256_storeu_si256((__m256i *)(void *)(y + i), made);
     }
 #endif

@@ -22,7 +22,7 @@ def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
     """Numbers (:func:`scratch_dtype`) of scratch for one call on a machine of ``lanes`` lanes; of a convolution's input
     gradient the twin of ``sv_conv2d_input_grad_scratch``."""
     if family in INT8_PACKED:  # taps of some pixels as int16, in whole vectors
-        line = ceil(params["kh"] * params["kw"] * params["c"] / 16) * 16
+        line = (params["kh"] * params["kw"] * params["c"] + 30) // 16 * 16  # sv_int8_line
         return ceil(2 * line * min(INT8_PIXELS, params["n"] * params["oh"] * params["ow"]) / 64) * 64
     if family in STATES:
         return STATES[family] * params["hidden"]
