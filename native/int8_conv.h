@@ -222,7 +222,7 @@ SV_INLINE void sv_int8_taps(int16_t *to, const int8_t *x, const sv_conv *d, sv_i
                 sv_widened(to + at, line + (ptrdiff_t)z * d->c, d->c, zero, end);
         }
     }
-    if (products % 2) to[products] = 0;
+    if (products % 2) to[products] = 0; /* a vector may have written behind the last */
     if (++p->x < d->ow) return;
     p->x = 0;
     if (++p->y < d->oh) return;
@@ -240,6 +240,7 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
     const sv_conv own = *d; /* which no store of int8 can change */
     const int8_t *const end = x + (ptrdiff_t)d->n * d->h * d->w * d->c;
     sv_int8_pixel at = {0, 0, 0};
+    memset(scratch, 0, (size_t)(2 * line * sv_min_int(SV_INT8_PIXELS, pixels))); /* what no product is multiplied by */
     int32_t p = 0;
     for (; p + SV_INT8_PIXELS <= pixels; p += SV_INT8_PIXELS) {
         for (int32_t r = 0; r < SV_INT8_PIXELS; r++) sv_int8_taps(taps + r * line, x, &own, &at, products, q->x_zero, end);

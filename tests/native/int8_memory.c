@@ -59,7 +59,7 @@ static int convolution(const sv_conv *d, int left)
     int32_t *bias = whole(d->k, -100000, 100000), *scales = whole(2 * d->k, 1 << 30, INT32_MAX);
     for (int32_t k = 0; k < d->k; k++) scales[d->k + k] = left ? 1 - k % 9 : -k % 32;
     int32_t *bias_8 = filled(bias, 1, d->k), *scales_8 = filled(scales, 2, d->k);
-    const size_t size = (size_t)(2 * sv_int8_line(products) * sv_min_int(SV_INT8_PIXELS, pixels) + 63) / 64 * 64;
+    const size_t size = (size_t)(2 * sv_int8_line(products) * sv_min_int(SV_INT8_PIXELS, pixels));
     int8_t *scratch = malloc(size);
     int bad = 0;
     sv_int8_conv2d_plain(plain, x, w, bias, scales, d, &q);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil
 
 TRANSPOSED = 16  # SV_TRANSPOSED in native/conv.h
 TRANSPOSED_REALS = 4096  # SV_TRANSPOSED_REALS
@@ -21,9 +20,9 @@ def scratch_dtype(family: str, real: str) -> str:
 def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
     """Numbers (:func:`scratch_dtype`) of scratch for one call on a machine of ``lanes`` lanes; of a convolution's input
     gradient the twin of ``sv_conv2d_input_grad_scratch``."""
-    if family in INT8_PACKED:  # taps of some pixels as int16, in whole vectors
+    if family in INT8_PACKED:  # taps of some pixels as int16
         line = (params["kh"] * params["kw"] * params["c"] + 30) // 16 * 16  # sv_int8_line
-        return ceil(2 * line * min(INT8_PIXELS, params["n"] * params["oh"] * params["ow"]) / 64) * 64
+        return 2 * line * min(INT8_PIXELS, params["n"] * params["oh"] * params["ow"])
     if family in STATES:
         return STATES[family] * params["hidden"]
     if family == "ctc":
