@@ -149,7 +149,7 @@ def _state(m: Manifest) -> None:
 
 def _names(m: Manifest) -> None:
     largest = [name for name in m.programs if not kind_and_size(name)[1]]
-    expected = PROGRAMS if m.accumulate == 1 else ACCUMULATING
+    expected: tuple[str, ...] = PROGRAMS if m.accumulate == 1 else ACCUMULATING
     if largest == list(PREDICTING) and m.accumulate == 1 and not m.updated:
         expected = PREDICTING
     if set(largest) != set(expected):

@@ -26,9 +26,6 @@ from .kernel import Operand, Step
 from .native import Machine, Native, conv_dims, is_depthwise, linear_dims
 from .scratch import INT8_PANEL, native_scratch
 
-Scaled = Mapping[str, int]
-
-
 def _scaled(x: int, y: int, low: int, high: int, w: int = 0) -> dict[str, int]:
     """The fields of sv_int8."""
     return {"x_zero": x, "w_zero": w, "y_zero": y, "low": low, "high": high}
@@ -131,7 +128,7 @@ def _two(family: str) -> Callable[[Node, Machine], Native]:
         walks = tuple(Operand(i, broadcast_strides(v, shape)) for i, v in enumerate(node.inputs))
         extents, (step,), _, _ = collapse(shape, [Step(family, walks)])
         strides = [a.strides for a in step.args if isinstance(a, Operand)]
-        params = {
+        params: dict[str, Any] = {
             "shape": extents or (1,),
             "a_strides": strides[0] or (0,),
             "b_strides": strides[1] or (0,),
