@@ -26,6 +26,7 @@ from .kernel import Operand, Step
 from .native import Machine, Native, conv_dims, is_depthwise, linear_dims
 from .scratch import INT8_PANEL, native_scratch
 
+
 def _scaled(x: int, y: int, low: int, high: int, w: int = 0) -> dict[str, int]:
     """The fields of sv_int8."""
     return {"x_zero": x, "w_zero": w, "y_zero": y, "low": low, "high": high}
