@@ -22,7 +22,7 @@ from selvedge.planning.native import Machine, Native
 from .build import Conv, Kernels, compile_kernels
 from .test_kernels import builds
 
-EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "20"))
 Random = np.random.Generator
 SCALED = ("x_zero", "w_zero", "y_zero", "low", "high")
 
