@@ -134,6 +134,19 @@ SV_FN void sv_scatter(void *out, const void *x, int32_t rank, const int32_t *sha
     } while (sv_next(index, x_shape, rank - 1));
 }
 
+/* out (n, rows, columns) of items of item_bytes = x (n, h, w) at the rows and columns of these numbers. */
+SV_FN void sv_nearest(void *out, const void *x, int32_t n, int32_t h, int32_t w, int32_t rows, int32_t columns,
+                      const int32_t *row, const int32_t *column, int32_t item_bytes)
+{
+    unsigned char *to = (unsigned char *)out;
+    for (int32_t image = 0; image < n; image++)
+        for (int32_t i = 0; i < rows; i++) {
+            const unsigned char *line = (const unsigned char *)x + ((ptrdiff_t)image * h + row[i]) * w * item_bytes;
+            for (int32_t j = 0; j < columns; j++, to += item_bytes)
+                memcpy(to, line + (ptrdiff_t)column[j] * item_bytes, (size_t)item_bytes);
+        }
+}
+
 /* The transpose of sv_slice: out (shape) is zero but for x (x_shape) at its places. */
 SV_FN void sv_unslice(void *out, const void *x, int32_t rank, const int32_t *shape, const int32_t *x_shape,
                       const int32_t *starts, const int32_t *steps, int32_t item_bytes)

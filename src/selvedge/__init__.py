@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
+    from .make.inference import Inference, Network, load_tflite, plan_inference
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -73,6 +74,10 @@ _HOME = {
     "measured": "make.compile",
     "steps_per_day": "make.daily",
     "contribution": "make.contribute",
+    "Inference": "make.inference",
+    "Network": "make.inference",
+    "load_tflite": "make.inference",
+    "plan_inference": "make.inference",
     "Plan": "make.plan",
     "plan": "make.plan",
     "Sweep": "make.sweep",
@@ -100,8 +105,10 @@ __all__ = [
     "CrossEntropy",
     "Device",
     "DoesNotFit",
+    "Inference",
     "InvalidInput",
     "InverseSqrt",
+    "Network",
     "NoCompiler",
     "NotFinite",
     "NotSupported",
@@ -123,8 +130,10 @@ __all__ = [
     "emit",
     "fit",
     "load",
+    "load_tflite",
     "measured",
     "plan",
+    "plan_inference",
     "steps_per_day",
     "sweep",
 ]

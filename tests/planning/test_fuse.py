@@ -10,10 +10,10 @@ import pytest
 from selvedge import ir
 from selvedge.capture.autodiff import gradients
 from selvedge.ir.graph import LEAVES, Graph, Node, Spec, Value
-from selvedge.planning.families import Machine
 from selvedge.planning.fuse import VIEWS, fuse, is_loop, root
 from selvedge.planning.greedy import greedy
 from selvedge.planning.lower import lower
+from selvedge.planning.native import Machine
 
 from .dags import elementwise, is_order
 

@@ -11,10 +11,10 @@ from selvedge import ir
 from selvedge.capture.autodiff import gradients
 from selvedge.ir.graph import Graph, Spec, Value
 from selvedge.planning.bound import bound_of_any_order, bound_of_order
-from selvedge.planning.families import Machine
 from selvedge.planning.greedy import greedy
 from selvedge.planning.kernel import Lowered
 from selvedge.planning.lower import lower
+from selvedge.planning.native import Machine
 from selvedge.planning.order import Replay, liveness
 from selvedge.planning.ordering import best_order
 from selvedge.planning.place import buffers

@@ -120,8 +120,8 @@ class Manifest:
 
     @property
     def backward(self) -> ProgramEntry:
-        """The program that makes gradients: step or accumulate."""
-        return self.programs["step" if self.accumulate == 1 else "accumulate"]
+        """The program that makes gradients: step or accumulate; predict where nothing learns."""
+        return self.programs["accumulate" if self.accumulate > 1 else "step" if "step" in self.programs else "predict"]
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .manifest import Manifest, Port, StateEntry
 
 PROGRAMS = ("predict", "evaluate", "step")
+PREDICTING = ("predict",)  # of what does not learn
 ACCUMULATING = ("predict", "evaluate", "accumulate", "apply")
 SIZES = r"[1-9]\d{0,9}(_[1-9]\d{0,9})*"  # what the name of a program for smaller inputs ends in
 COUNT = "optimizer.accumulated"  # micro-batches in the accumulators
@@ -147,8 +148,10 @@ def _state(m: Manifest) -> None:
 
 
 def _names(m: Manifest) -> None:
-    expected = PROGRAMS if m.accumulate == 1 else ACCUMULATING
     largest = [name for name in m.programs if not kind_and_size(name)[1]]
+    expected: tuple[str, ...] = PROGRAMS if m.accumulate == 1 else ACCUMULATING
+    if largest == list(PREDICTING) and m.accumulate == 1 and not m.updated:
+        expected = PREDICTING
     if set(largest) != set(expected):
         raise ValueError(f"the programs are {', '.join(largest) or 'none'}, not {', '.join(expected)}")
     _smaller(m, tuple(name for name in expected if name != "apply"))

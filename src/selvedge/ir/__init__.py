@@ -15,9 +15,11 @@ from .build import (
     unbroadcast,
     zeros,
 )
+from .freeze import frozen, replaced
 from .graph import ITEM_BYTES, LEAVES, Graph, Node, Spec, Value, consumers, topological
 from .interpret import evaluate_node, interpret
 from .op import TABLE, Cost, Op, apply, register, results
+from .quant import Quant
 from .simplify import simplified
 from .verify import problems, verify
 
@@ -29,6 +31,7 @@ __all__ = [
     "Graph",
     "Node",
     "Op",
+    "Quant",
     "Spec",
     "Value",
     "apply",
@@ -36,11 +39,13 @@ __all__ = [
     "constant",
     "consumers",
     "evaluate_node",
+    "frozen",
     "input_leaf",
     "interpret",
     "problems",
     "reduce",
     "register",
+    "replaced",
     "reshape",
     "results",
     "scalar",

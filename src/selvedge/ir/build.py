@@ -10,6 +10,7 @@ import numpy as np
 
 from .graph import Node, Spec, Value
 from .op import apply
+from .quant import Quant
 
 
 def input_leaf(name: str, spec: Spec, **attrs: Any) -> Value:
@@ -23,11 +24,11 @@ def state_leaf(name: str, spec: Spec, kind: str, layout: Any = None) -> Value:
     return Value(Node("state", (), (spec,), {"name": name, "kind": kind, "layout": layout}))
 
 
-def constant(value: Any, dtype: str | None = None) -> Value:
+def constant(value: Any, dtype: str | None = None, quant: Quant | None = None) -> Value:
     """A constant array, read-only from here on. Numbers become 0-d arrays of ``dtype``."""
     array = np.array(value, dtype=dtype, order="C")
     array.setflags(write=False)
-    return Value(Node("constant", (), (Spec(array.shape, array.dtype.name),), {"value": array}))
+    return Value(Node("constant", (), (Spec(array.shape, array.dtype.name, quant),), {"value": array}))
 
 
 def scalar(value: float, like: Value) -> Value:

@@ -13,6 +13,8 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
+from .quant import Quant
+
 ITEM_BYTES: Mapping[str, int] = MappingProxyType(
     {"float32": 4, "float64": 8, "int32": 4, "uint16": 2, "uint8": 1, "int8": 1, "bool": 1}
 )
@@ -22,10 +24,17 @@ LEAVES = ("input", "state", "constant")
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Shape (elements per axis) and dtype of a value. Images are NHWC, convolution weights HWIO."""
+    """Shape (elements per axis) and dtype of a value. Images are NHWC, convolution weights HWIO. ``quant``: what its
+    integers stand for, where they stand for real numbers."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
+    quant: Quant | None = None
+
+    def __repr__(self) -> str:
+        """Without a quant as if there were no such field: names and digests are made of it."""
+        quant = "" if self.quant is None else f", quant={self.quant!r}"
+        return f"Spec(shape={self.shape!r}, dtype={self.dtype!r}{quant})"
 
     @property
     def size(self) -> int:

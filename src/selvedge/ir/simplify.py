@@ -33,7 +33,7 @@ def simplified(graph: Graph) -> Graph:
 def _rewritten(node: Node, inputs: tuple[Value, ...], known: dict[Hashable, Node]) -> list[Value]:
     if inputs and all(v.node.op == "constant" for v in inputs) and node.specs[0].size <= FOLDED_ELEMENTS:
         arrays = evaluate_node(node, [v.node.attrs["value"] for v in inputs])
-        return [_shared(constant(a, s.dtype), known) for a, s in zip(arrays, node.specs, strict=True)]
+        return [_shared(constant(a, s.dtype, s.quant), known) for a, s in zip(arrays, node.specs, strict=True)]
     neutral = _neutral(node, inputs)
     if neutral is not None:
         return [neutral]
@@ -55,7 +55,7 @@ def _key(node: Node) -> Hashable | None:
         hash(attrs)
     except TypeError:
         return None
-    return node.op, node.inputs, attrs
+    return node.op, node.inputs, attrs, tuple(spec.quant for spec in node.specs)
 
 
 def _frozen(attribute: Any) -> Hashable:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import LEAVES, Graph, Node, Value
+from .graph import LEAVES, Graph, Node, Spec, Value
 from .op import TABLE
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -39,6 +39,7 @@ def problems(graph: Graph) -> list[str]:
     for node in nodes:
         found += [f"{node!r} reads {v.node!r}, which comes after it" for v in node.inputs if v.node not in done]
         found += _leaf(node) if node.op in LEAVES else _operation(node)
+        found += [line for spec in node.specs for line in _quant(repr(node), spec)]
         done.add(node)
     if not graph.outputs:
         found.append("it has no outputs")
@@ -64,6 +65,20 @@ def _constant(node: Node, value: Any) -> list[str]:
     if not isinstance(value, np.ndarray) or (value.shape, value.dtype.name) != (spec.shape, spec.dtype):
         return [f"{node!r} holds {type(value).__name__} {getattr(value, 'shape', '')}; must be an array of {spec}"]
     return ["a constant array is writeable"] if value.flags.writeable else []
+
+
+def _quant(what: str, spec: Spec) -> list[str]:
+    """Scales are of integers, as many as their axis has elements, and zero points are such integers."""
+    quant = spec.quant
+    if quant is None:
+        return []
+    if spec.dtype not in ("int8", "uint8", "int32"):
+        return [f"{what} has a scale; only integers have one"]
+    if quant.axis is not None and (not 0 <= quant.axis < len(spec.shape) or spec.shape[quant.axis] != len(quant.scale)):
+        return [f"{what} has {len(quant.scale)} scales along axis {quant.axis} of {spec.shape}"]
+    limits = np.iinfo(spec.dtype)
+    odd = [z for z in quant.zero_point if not limits.min <= z <= limits.max]
+    return [f"{what} has the zero point {odd[0]}, which is no {spec.dtype}"] if odd else []
 
 
 def _operation(node: Node) -> list[str]:

@@ -18,6 +18,7 @@ from ..errors import InvalidInput
 from ..run.build import build
 from ..run.session import Session
 from . import show
+from .inference import Inference, inference_bundle
 from .losses import Losses
 from .measure import Measured, measure
 from .plan import Plan
@@ -60,8 +61,12 @@ class HostSession(Session):
         super().load_state_dict(state)
 
 
-def bundled(plan: Plan, learnt: Session | Mapping[str, Any] | None = None) -> Bundle:
+def bundled(plan: Plan | Inference, learnt: Session | Mapping[str, Any] | None = None) -> Bundle:
     """The artifact of ``plan`` in memory, with the model's weights, or with those that ``learnt`` holds."""
+    if isinstance(plan, Inference):
+        if learnt is not None:
+            raise InvalidInput("learnt", "given", f"{plan.name} only predicts: leave it out")
+        return inference_bundle(plan)
     captured = plan.captured
     stored, extra = (initial_state(plan), captured.constant) if learnt is None else learnt_state(plan, learnt)
     labels = plan.programs.backward.inputs.get("y")
@@ -97,7 +102,9 @@ def _of_classes(loss: Loss) -> bool:
     return isinstance(loss, CrossEntropy | CTC) or (isinstance(loss, TorchLoss) and loss.classes)
 
 
-def compile(plan: Plan, *, cache: str | Path | None = None, storage: str | Path | None = None) -> HostSession:
+def compile(
+    plan: Plan | Inference, *, cache: str | Path | None = None, storage: str | Path | None = None
+) -> HostSession:
     """Native code of ``plan`` for this machine: the same calls at the same bytes. Compiled once, then cached.
 
     storage: the file that a plan that pages keeps values in; by default one without a name in the temporary directory.
@@ -109,7 +116,13 @@ def compile(plan: Plan, *, cache: str | Path | None = None, storage: str | Path 
     return HostSession(made.manifest, library, made.weights, made.extra, storage)
 
 
-def emit(plan: Plan, target: str, directory: str | Path, *, learnt: Session | Mapping[str, Any] | None = None) -> Path:
+def emit(
+    plan: Plan | Inference,
+    target: str,
+    directory: str | Path,
+    *,
+    learnt: Session | Mapping[str, Any] | None = None,
+) -> Path:
     """Write ``plan`` as an artifact for ``target`` ("c") into ``directory``: whole, or not at all.
 
     The weights are the model's as they were planned, or those of ``learnt``: a session (its optimiser's state goes
@@ -124,12 +137,12 @@ def emit(plan: Plan, target: str, directory: str | Path, *, learnt: Session | Ma
     return write(bundled(_planned(plan), learnt), Path(directory))
 
 
-def measured(plan: Plan, *, cache: str | Path | None = None) -> Measured:
+def measured(plan: Plan | Inference, *, cache: str | Path | None = None) -> Measured:
     """Arena and stack that the compiled plan really uses, from the checking build."""
     return measure(_planned(plan).arrangement, bundled(plan), cache)
 
 
-def _planned(plan: Plan) -> Plan:
-    if not isinstance(plan, Plan):
+def _planned(plan: Plan | Inference) -> Plan | Inference:
+    if not isinstance(plan, Plan | Inference):
         raise InvalidInput("plan", f"of type {type(plan).__name__}", "give what selvedge.plan(...) returned")
     return plan

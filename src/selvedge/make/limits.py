@@ -8,10 +8,11 @@ from ..device.sizes import format_bytes
 from ..errors import InvalidInput
 
 if TYPE_CHECKING:
+    from .inference import Inference
     from .plan import Plan
 
 
-def excess(plan: Plan) -> tuple[str, int, int] | None:
+def excess(plan: Plan | Inference) -> tuple[str, int, int] | None:
     """(resource, need, have) of the first limit in bytes that ``plan`` breaks."""
     memory, budget = plan.arrangement.memory, plan.budget
     if memory.arena > budget.ram:
@@ -21,7 +22,7 @@ def excess(plan: Plan) -> tuple[str, int, int] | None:
     return None
 
 
-def overdrawn(plan: Plan) -> InvalidInput | None:
+def overdrawn(plan: Plan | Inference) -> InvalidInput | None:
     """The refusal of a step that takes longer or draws more than the budget allows, or whose cost nobody can say."""
     step, budget = plan.cost, plan.budget
     limits = (
@@ -36,11 +37,23 @@ def overdrawn(plan: Plan) -> InvalidInput | None:
             figures = "throughput and bandwidth" if unit == "s" else "throughput, bandwidth and energy"
             fix = f"{plan.device.name} has no figures to predict it: give its profile {figures}, or leave it out"
         elif cost > most:
-            fix = f"a step needs {cost:.3g} {unit} on {plan.device.name}: allow that, or update less"
+            fix = f"{_call(plan)} needs {cost:.3g} {unit} on {plan.device.name}: allow that{_less(plan)}"
         else:
             continue
         return InvalidInput(f"budget {name}", f"{most:g} {unit}", fix)
     return None
+
+
+def _learns(plan: Plan | Inference) -> bool:
+    return set(plan.arrangement.programs) != {"predict"}
+
+
+def _call(plan: Plan | Inference) -> str:
+    return "a step" if _learns(plan) else "a prediction"
+
+
+def _less(plan: Plan | Inference) -> str:
+    return ", or update less" if _learns(plan) else ""
 
 
 def fits(plan: Plan) -> bool:

@@ -197,6 +197,8 @@ def inputs(p: Program, classes: int, seed: int) -> dict[str, np.ndarray]:
             made[name] = np.full(spec.shape, 1e-3, spec.dtype)
         elif spec.is_float:
             made[name] = rng.random(spec.shape).astype(spec.dtype)
+        elif spec.dtype == "int8":
+            made[name] = rng.integers(-128, 128, spec.shape).astype(np.int8)
         else:
             most = max(1, classes) if name == "y" else 2  # bytes, flags and whole numbers of the model's own
             made[name] = rng.integers(0, most, spec.shape).astype(spec.dtype)

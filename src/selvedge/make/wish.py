@@ -125,11 +125,7 @@ def wished(
         raise InvalidInput("accumulate", accumulate, "give a whole number >= 1")
     target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
     chosen = optimizer or SGD(lr=0.01)
-    limits = Budget.of(target)
-    if isinstance(budget, str):
-        limits = Budget.parse(budget, limits)
-    elif budget is not None:
-        limits = _within(budget, limits)
+    limits = within(budget, Budget.of(target))
     if power is not None:
         limits = replace(limits, energy_day_j=min(power.joules_a_day, limits.energy_day_j or inf))
     inputs = checked(example)
@@ -177,8 +173,12 @@ def wished(
     return wish
 
 
-def _within(budget: Budget, limits: Budget) -> Budget:
+def within(budget: Budget | str | None, limits: Budget) -> Budget:
     """``budget``, with what it leaves open from ``limits``. Raises ``InvalidInput`` where it asks for more."""
+    if budget is None:
+        return limits
+    if isinstance(budget, str):
+        return Budget.parse(budget, limits)
     given = {f.name: getattr(budget, f.name) for f in fields(budget) if getattr(budget, f.name) is not None}
     for field, value in given.items():
         most = getattr(limits, field)

@@ -186,7 +186,7 @@ def _peak(low: Lowered) -> int:
 
 def _real(graphs: Mapping[str, Graph]) -> str:
     """The one float dtype of ``graphs``. Raises ``NotSupported`` where a second one appears: an emitted unit has one
-    real type."""
+    real type, float32 where nothing in it is real."""
     dtype = ""
     for node in dict.fromkeys(n for g in graphs.values() for n in g.nodes()):
         for spec in node.specs:
@@ -195,7 +195,7 @@ def _real(graphs: Mapping[str, Graph]) -> str:
                     f"{spec.dtype} where the rest is {dtype}; bring the model and its inputs to one, say with .float()"
                 )
                 raise NotSupported(f"{node.op} in {spec.dtype}", node.where, fix)
-    return dtype
+    return dtype or "float32"
 
 
 # Bytes of .text on a Cortex-M4 (arm-none-eabi-gcc -O2): over the zoo the kernels themselves take at most 20 KiB, and

@@ -17,7 +17,7 @@ from .meaning import Contradiction, names
 from .operands import ANY, INDEX, REAL, Extent, operands
 from .owners import Owners
 from .schedule import Arrangement, Compute, Free, Program
-from .scratch import native_scratch
+from .scratch import native_scratch, scratch_dtype
 
 # Families whose C code documents that its result may take the place of an operand: (write, read).
 MAY_ALIAS = {
@@ -29,6 +29,9 @@ MAY_ALIAS = {
     "normalize_grad": {(0, 0)},
     "cross_entropy_grad": {(0, 0)},
     "ctc": {(1, 0)},
+    "int8_table": {(0, 0)},
+    "int8_add": {(0, 0), (0, 1)},
+    "int8_mul": {(0, 0), (0, 1)},
 }
 PAGES = ("page_out", "page_in")
 MOVES = ("copy", *PAGES)
@@ -373,8 +376,9 @@ class _Checker:
             need = prod(i.spec.shape) * item
             if i.id in scratch:
                 k = scratch[i.id]
-                if i.spec.dtype != self.plan.dtype:
-                    self._fail(f"{self._name(i.id)} is of {i.spec.dtype}: kernels work in {self.plan.dtype}")
+                works_in = scratch_dtype(k.family, self.plan.dtype)
+                if i.spec.dtype != works_in:
+                    self._fail(f"{self._name(i.id)} is of {i.spec.dtype}: {k.family} works in {works_in}")
                 staged = k.tile.elements if k.tile is not None and k.tile.staged else 0
                 need = (native_scratch(k.family, k.params, self.plan.lanes) + staged) * item
                 if k.inner:

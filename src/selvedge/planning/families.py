@@ -3,38 +3,17 @@ integers, its tile and its scratch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 from ..errors import NotSupported
 from ..ir.graph import Node
 from ..ir.ops.recurrent import GATES, sizes
+from .integer import TABLE as INTEGER
+from .integer import pool_params
+from .native import Machine, Native, conv_dims, is_depthwise, linear_dims
 from .scratch import native_scratch
-
-
-@dataclass(frozen=True, slots=True)
-class Native:
-    """One native call. reads: input positions of the node, in the order of the C signature. unit/units: how the output
-    divides into tiles (0: it does not). inplace: (write, read) pairs that the C kernel allows to share bytes."""
-
-    family: str
-    reads: tuple[int, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    unit: int = 0
-    units: int = 0
-    scratch: int = 0  # elements of the real type
-    inplace: tuple[tuple[int, int], ...] = ()
-    optional: tuple[int, ...] = ()  # results that the C kernel leaves out when nothing reads them
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What lowering needs to know of a device: SIMD lanes of the real type (1: none) and the tile size in bytes."""
-
-    lanes: int
-    tile_bytes: int
 
 
 def lower_node(node: Node, machine: Machine) -> Native:
@@ -48,41 +27,18 @@ def lower_node(node: Node, machine: Machine) -> Native:
 # -- convolution and linear -----------------------------------------------------------------------------------------
 
 
-def _dims(x: tuple[int, ...], y: tuple[int, ...], kernel: tuple[int, int], attrs: Mapping[str, Any]) -> dict[str, int]:
-    (top, _), (left, _) = attrs["padding"]
-    return {
-        **dict(zip(("n", "h", "w", "c"), x, strict=True)),
-        **dict(zip(("oh", "ow", "k"), y[1:], strict=True)),
-        **dict(zip(("kh", "kw"), kernel, strict=True)),
-        **dict(zip(("sh", "sw"), attrs["stride"], strict=True)),
-        "ph": top,
-        "pw": left,
-        **dict(zip(("dh", "dw"), attrs["dilation"], strict=True)),
-        "groups": attrs["groups"],
-    }
-
-
-def _linear_dims(rows: int, c: int, k: int) -> dict[str, int]:
-    one = dict.fromkeys(("h", "w", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw", "groups"), 1)
-    return {**one, "n": rows, "c": c, "k": k, "ph": 0, "pw": 0}
-
-
-def _is_depthwise(d: Mapping[str, int]) -> bool:
-    return d["groups"] == d["c"] == d["k"] and d["groups"] > 1
-
-
 def _conv(node: Node, machine: Machine) -> Native:
     x, w = (v.shape for v in node.inputs)
-    d = _dims(x, node.specs[0].shape, (w[0], w[1]), node.attrs)
-    if _is_depthwise(d):
+    d = conv_dims(x, node.specs[0].shape, (w[0], w[1]), node.attrs)
+    if is_depthwise(d):
         return Native("depthwise", (0, 1), d, unit=d["ow"] * d["c"], units=d["n"] * d["oh"])
     return Native("conv2d", (0, 1), d, unit=d["k"], units=d["n"] * d["oh"] * d["ow"])
 
 
 def _conv_input_grad(node: Node, machine: Machine) -> Native:
     dy, w = (v.shape for v in node.inputs[:2])
-    d = _dims(node.specs[0].shape, dy, (w[0], w[1]), node.attrs)
-    if _is_depthwise(d):
+    d = conv_dims(node.specs[0].shape, dy, (w[0], w[1]), node.attrs)
+    if is_depthwise(d):
         return Native("depthwise_input_grad", (0, 1), d)
     scratch = native_scratch("conv2d_input_grad", d, machine.lanes)
     if len(node.inputs) == 3:  # adds onto its third operand
@@ -92,8 +48,8 @@ def _conv_input_grad(node: Node, machine: Machine) -> Native:
 
 def _conv_weight_grad(node: Node, machine: Machine) -> Native:
     x, dy = (v.shape for v in node.inputs)
-    d = _dims(x, dy, node.attrs["kernel"], node.attrs)
-    if _is_depthwise(d):
+    d = conv_dims(x, dy, node.attrs["kernel"], node.attrs)
+    if is_depthwise(d):
         return Native("depthwise_weight_grad", (0, 1), d, unit=d["c"], units=d["kh"] * d["kw"])
     return Native("conv2d_weight_grad", (0, 1), d, unit=d["k"], units=d["kh"] * d["kw"] * (d["c"] // d["groups"]))
 
@@ -105,13 +61,13 @@ def _matmul(node: Node, machine: Machine) -> Native:
     m, n = node.specs[0].shape[-2:]
     inner = a[-2] if trans_a else a[-1]
     if len(a) == 2 and not trans_a and not trans_b:
-        d = _linear_dims(m, inner, n)
+        d = linear_dims(m, inner, n)
         return Native("conv2d", (0, 1), d, unit=n, units=m)
     if len(a) == 2 and not trans_a and trans_b:
-        d = _linear_dims(m, n, inner)
+        d = linear_dims(m, n, inner)
         return Native("conv2d_input_grad", (0, 1), d, scratch=native_scratch("conv2d_input_grad", d, machine.lanes))
     if len(a) == 2 and trans_a and not trans_b:
-        d = _linear_dims(inner, m, n)
+        d = linear_dims(inner, m, n)
         return Native("conv2d_weight_grad", (0, 1), d, unit=n, units=m)
     params = {"batch": prod(a[:-2]), "m": m, "n": n, "k": inner, "trans_a": int(trans_a), "trans_b": int(trans_b)}
     return Native("matmul", (0, 1), params)
@@ -126,6 +82,8 @@ def _pool(
     def lower(node: Node, machine: Machine) -> Native:
         if any(spec.dtype == "int32" for spec in (*node.specs, *(v.spec for v in node.inputs))):
             raise NotSupported(node.op, node.where, "a window of more than 256 elements; pool in two steps")
+        if node.specs[0].dtype == "int8":
+            return Native(f"int8_{family}", reads, pool_params(node), optional=optional)
         n, h, w, c = x_of(node)
         a = node.attrs
         params = {
@@ -311,6 +269,7 @@ def _recurrent(family: str, reads: int, weight: int, optional: tuple[int, ...] =
 
 
 TABLE: dict[str, Callable[[Node, Machine], Native]] = {
+    **INTEGER,
     "conv2d": _conv,
     "conv2d_input_grad": _conv_input_grad,
     "conv2d_weight_grad": _conv_weight_grad,

@@ -14,9 +14,11 @@ from ..ir.op import TABLE as OPS
 from ..ir.ops.compact import BLOCK
 from .accumulate import accumulate
 from .expression import build, collapse, flat_reads, row_major
-from .families import Machine, Native, lower_node
+from .families import lower_node
 from .fuse import DEQUANTIZE, QUANTIZE, REDUCTIONS, Groups, fuse, is_blocked, is_loop, root
 from .kernel import ARENA, FLASH, STATE, Expression, Instance, Kernel, Lowered, Operand, Reduction, Step, Tile
+from .native import Machine, Native
+from .scratch import scratch_dtype
 
 
 def lower(graph: Graph, machine: Machine, persistent: Collection[str]) -> Lowered:
@@ -35,6 +37,7 @@ class _Lowering:
     readers: dict[Value, set[Node]] = field(default_factory=dict)
     wanted: set[Value] = field(default_factory=set)
     constants: dict[int, np.ndarray] = field(default_factory=dict)
+    labelled: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> Lowered:
         graph = self.graph
@@ -78,11 +81,18 @@ class _Lowering:
         base = root(value)
         if base not in self.home:
             assert base.node.op == "constant", base.node
-            # Named by what it is: however a program is made, its constants lie where they lie.
-            content = hashlib.sha256(repr(base.spec).encode() + base.node.attrs["value"].tobytes()).hexdigest()[:12]
-            self.home[base] = self._new(f"constant.{content}", base.spec, FLASH)
-            self.constants[self.home[base]] = base.node.attrs["value"]
+            self.home[base] = self._constant(base.node.attrs["value"])
         return self.home[base]
+
+    def _constant(self, array: np.ndarray) -> int:
+        """A constant array in flash, named by what it is: however a program is made, its constants lie where they lie.
+        One place for all that are equal."""
+        spec = Spec(array.shape, array.dtype.name)
+        label = f"constant.{hashlib.sha256(repr(spec).encode() + array.tobytes()).hexdigest()[:12]}"
+        if label not in self.labelled:
+            self.labelled[label] = self._new(label, spec, FLASH)
+            self.constants[self.labelled[label]] = array
+        return self.labelled[label]
 
     def _exposed(self, groups: Groups) -> set[Value]:
         """Values that must exist in memory: read by another kernel, by a call, or wanted as outputs."""
@@ -182,6 +192,7 @@ class _Lowering:
 
         if native:
             reads.extend(self._read(calls[0].inputs[i]) for i in native.reads)
+            reads.extend(map(self._constant, native.constants))
         fixed = len(reads)
 
         optional = native.optional if native else ()
@@ -305,7 +316,7 @@ class _Lowering:
         return Tile(native.unit, native.units, fit, staged)
 
     def _scratch(self, native: Native | None, tile: Tile | None, members: list[Node]) -> int | None:
-        dtype = members[0].specs[0].dtype
+        dtype = scratch_dtype(native.family if native else "", members[0].specs[0].dtype)
         elements = (native.scratch if native else 0) + (tile.elements if tile and tile.staged else 0)
         if not elements:
             return None

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from .scratch import INT8_PANEL
+
 REAL, LABEL, INDEX, CODE, ANY = "real", "int32", "uint8", "int8", "any"
 
 
@@ -119,6 +121,43 @@ def _quantize_channels(p: Params) -> Extents:
     return (Extent(size),), (Extent(size, CODE), Extent(p["n"]))
 
 
+def _int8(p: Params, weights: int, taken: int, bias: bool, x: int, y: int, scales: int) -> Extents:
+    """x, weights, perhaps a bias, scales -> y. taken: outputs that the bias goes up to."""
+    read = (Extent(x, CODE), Extent(weights, CODE), *((Extent(taken, LABEL),) if bias else ()), Extent(scales, LABEL))
+    return read, (Extent(y, CODE),)
+
+
+def _int8_conv(p: Params) -> Extents:
+    x, y, w = _images(p)
+    return _int8(p, w, p["k"], bool(p["bias"]), x, y, 2 * p["k"])
+
+
+def _int8_packed(p: Params) -> Extents:
+    x, y, _ = _images(p)
+    outs = -(-p["k"] // INT8_PANEL) * INT8_PANEL
+    return _int8(p, outs * 2 * -(-p["kh"] * p["kw"] * p["c"] // 2), outs, True, x, y, 2 * outs)
+
+
+def _int8_linear(p: Params) -> Extents:
+    rows, c, k = p["rows"], p["c"], p["k"]
+    return _int8(p, c * k, k, bool(p["bias"]), rows * c, rows * k, 2 * k)
+
+
+def _codes(*reads: int, to: int) -> Extents:
+    return tuple(Extent(n, CODE) for n in reads), (Extent(to, CODE),)
+
+
+def _int8_max_pool(p: Params) -> Extents:
+    x, y = _pool(p)
+    return (Extent(x, CODE),), (Extent(y, CODE), Extent(y, INDEX))
+
+
+def _nearest(p: Params) -> Extents:
+    line = p["n"] * p["c"]
+    made = line * len(p["picked_rows"]) * len(p["picked_columns"])
+    return (Extent(line * p["h"] * p["w"], ANY),), (Extent(made, ANY),)
+
+
 def _moved(source: Callable[[Params], int], target: Callable[[Params], int]) -> Callable[[Params], Extents]:
     return lambda p: ((Extent(source(p), ANY),), (Extent(target(p), ANY),))
 
@@ -220,6 +259,21 @@ TABLE: dict[str, Callable[[Params], Extents]] = {
     "normalize_grad": _normalize_grad,
     "pack_mask": _pack_mask,
     "quantize_channels": _quantize_channels,
+    "quantise": lambda p: ((Extent(p["size"]),), (Extent(p["size"], CODE),)),
+    "dequantise": lambda p: ((Extent(p["size"], CODE),), (Extent(p["size"]),)),
+    "int8_conv2d": _int8_packed,
+    "int8_linear": _int8_packed,
+    "int8_conv2d_plain": _int8_conv,
+    "int8_depthwise": _int8_conv,
+    "int8_linear_plain": _int8_linear,
+    "int8_table": lambda p: _codes(p["size"], 256, to=p["size"]),
+    "int8_add": lambda p: _codes(*p["sizes"], to=prod(p["shape"])),
+    "int8_mul": lambda p: _codes(*p["sizes"], to=prod(p["shape"])),
+    "int8_average_pool": lambda p: _codes(_pool(p)[0], to=_pool(p)[1]),
+    "int8_max_pool": _int8_max_pool,
+    "int8_mean": lambda p: _codes(p["a"] * p["r"] * p["c"], to=p["a"] * p["c"]),
+    "int8_softmax": lambda p: _codes(p["rows"] * p["n"], to=p["rows"] * p["n"]),
+    "nearest": _nearest,
     "transpose": _moved(_shape, _shape),
     "slice": _moved(_shape, lambda p: prod(p["out"])),
     "unslice": _moved(_shape, lambda p: prod(p["out"])),

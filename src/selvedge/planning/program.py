@@ -9,8 +9,8 @@ from ..device.cost import Work, joules, seconds
 from ..device.device import Device
 from ..ir.graph import ITEM_BYTES, Graph
 from .bound import bound_of_order
-from .families import Machine
 from .kernel import ARENA, Instance, Kernel, Lowered
+from .native import Machine
 from .order import liveness
 from .ordering import best_order
 from .place import buffers

@@ -8,11 +8,21 @@ TRANSPOSED = 16  # SV_TRANSPOSED in native/conv.h
 TRANSPOSED_REALS = 4096  # SV_TRANSPOSED_REALS
 # States of one sample that a cell works in (native/recurrent.h).
 STATES = {"gru": 4, "gru_grad": 1, "lstm": 4}
+INT8_PANEL, INT8_PIXELS = 8, 4  # SV_INT8_PANEL, SV_INT8_PIXELS in native/int8_conv.h
+INT8_PACKED = ("int8_conv2d", "int8_linear")
+
+
+def scratch_dtype(family: str, real: str) -> str:
+    """The type that the scratch of ``family`` is counted in: the real type, or bytes."""
+    return "int8" if family in INT8_PACKED else real
 
 
 def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
-    """Reals of scratch for one call on a machine of ``lanes`` lanes; of a convolution's input gradient the twin of
-    ``sv_conv2d_input_grad_scratch``."""
+    """Numbers (:func:`scratch_dtype`) of scratch for one call on a machine of ``lanes`` lanes; of a convolution's input
+    gradient the twin of ``sv_conv2d_input_grad_scratch``."""
+    if family in INT8_PACKED:  # taps of some pixels as int16
+        line = (params["kh"] * params["kw"] * params["c"] + 30) // 16 * 16  # sv_int8_line
+        return 2 * line * min(INT8_PIXELS, params["n"] * params["oh"] * params["ow"])
     if family in STATES:
         return STATES[family] * params["hidden"]
     if family == "ctc":

@@ -70,6 +70,7 @@ def _work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: 
     moved = _touched(kernel, instances)
     frozen = sum(instances[i].spec.bytes for i in kernel.reads if instances[i].region == FLASH) if flash else 0
     dtype = next((i.spec.dtype for i in reversed(touched) if i.spec.is_float), "float32")
+    dtype = "int8" if kernel.family.startswith("int8_") else dtype
     macs, single, line = _producer(kernel, lanes)
     op, more, libm, lines = _expression(kernel, lanes)
     counts = {"call": 1, "mac": macs, "single": single + more, "op": op, "libm": libm, "byte": moved,
@@ -114,6 +115,8 @@ def _compiled(extent: int, lanes: int) -> tuple[int, int]:
 def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
     """(vectors of multiply-accumulates, single ones, lines) of the native call; zeros for a plain loop."""
     p, family = kernel.params, kernel.family
+    if family.startswith("int8_"):
+        return _integer(kernel, lanes)
     if "groups" in p:
         return _convolution(kernel, lanes)
     if family == "matmul":
@@ -150,6 +153,20 @@ def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
         vectors, single = _compiled(p["c"], lanes)
         return (0, 0, terms) if family == "take" else (terms * vectors, terms * single, terms)
     return 0, 0, 0
+
+
+def _integer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
+    """Products go in pairs of int16, so that a vector holds twice as many; what has none goes number by number."""
+    p = kernel.params
+    seen = prod(p[axis] for axis in ("a", "r", "c")) if "r" in p else p.get("size", 0)
+    if "windows_h" in p:
+        seen = p["n"] * p["c"] * prod(sum(len(range(*w)) for w in p[axis]) for axis in ("windows_h", "windows_w"))
+    elif "least" in p:
+        seen = p["rows"] * p["n"]
+    elif "shape" in p:
+        seen = prod(p["shape"])
+    pixels = p["n"] * p["oh"] * p["ow"] if "groups" in p else p.get("rows", 1)
+    return -(-kernel.macs // (2 * lanes)), seen, pixels
 
 
 def _convolution(kernel: Kernel, lanes: int) -> tuple[int, int, int]:

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...ir.op import TABLE
 from ...ir.ops.chance import threshold
-from ...planning.kernel import Kernel
+from .arguments import CONV_FIELDS, Arguments, Row, table, windows
+from .integer_calls import INTEGER
 from .loops import C_TYPES, constant, number
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """C expressions for one call. ``dtype``: of its first result; ``out``: where the call writes (a tile or a whole
-    array); ``scratch``: behind any tile; first/last: the range of tile units; ``zeros``: a row of zero reals in flash.
-    """
-
-    kernel: Kernel
-    dtype: str
-    reads: Sequence[str]
-    writes: Sequence[str]
-    out: str
-    scratch: str
-    first: str
-    last: str
-    zeros: str
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return self.kernel.params
 
 
 def longest_window(params: Mapping[str, Any]) -> int:
@@ -38,18 +17,6 @@ def longest_window(params: Mapping[str, Any]) -> int:
     tables = (*params.get("windows_h", ()), *params.get("windows_w", ()))
     counts = (*params.get("counts_h", ()), *params.get("counts_w", ()))
     return max((*(n for window in tables for n in window), *counts), default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """headers: native files to include. lines(arguments): declarations and the call."""
-
-    header: str
-    lines: Callable[[Arguments], list[str]]
-    zeros: Callable[[Mapping[str, Any]], int] = lambda params: 0
-
-
-CONV_FIELDS = ("n", "h", "w", "c", "oh", "ow", "k", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "groups")
 
 
 def _conv(call: Callable[[Arguments], str]) -> Callable[[Arguments], list[str]]:
@@ -70,19 +37,12 @@ def _input_grad_onto(a: Arguments) -> list[str]:
     return [f"if ({a.out} != {a.reads[2]}) memcpy({a.out}, {a.reads[2]}, {size} * sizeof *{a.out});", *call(a)]
 
 
-def _table(name: str, kind: str, values: Sequence[int]) -> str:
-    return f"static const {kind} {name}[] = {{{', '.join(map(str, values))}}};"
-
-
 def _pool(call: Callable[[Arguments, str], str]) -> Callable[[Arguments], list[str]]:
     def lines(a: Arguments) -> list[str]:
         p = a.params
-        text = [
-            _table("wh", "sv_window", [n for window in p["windows_h"] for n in window]),
-            _table("ww", "sv_window", [n for window in p["windows_w"] for n in window]),
-        ]
+        text = windows(p)
         if "counts_h" in p:
-            text += [_table("ch", "sv_window", p["counts_h"]), _table("cw", "sv_window", p["counts_w"])]
+            text += [table("ch", "sv_window", p["counts_h"]), table("cw", "sv_window", p["counts_w"])]
         return [*text, call(a, ", ".join(str(p[k]) for k in ("n", "h", "w", "c", "oh", "ow")))]
 
     return lines
@@ -96,7 +56,7 @@ def _max_pool(a: Arguments, dims: str) -> str:
 def _shapes(call: Callable[[Arguments, int], str], *keys: str) -> Callable[[Arguments], list[str]]:
     def lines(a: Arguments) -> list[str]:
         return [
-            *(_table(k, "int32_t", a.params[k]) for k in keys),
+            *(table(k, "int32_t", a.params[k]) for k in keys),
             call(a, len(a.params["shape"])),
         ]
 
@@ -110,7 +70,7 @@ def _item(a: Arguments) -> str:
 def _pad(a: Arguments) -> list[str]:
     value = constant(a.dtype, a.params["value"])
     return [
-        *(_table(k, "int32_t", a.params[k]) for k in ("shape", "before", "after")),
+        *(table(k, "int32_t", a.params[k]) for k in ("shape", "before", "after")),
         f"static const {C_TYPES[a.dtype]} value = {value};",
         f"sv_pad({a.out}, {a.reads[0]}, {len(a.params['shape'])}, shape, before, after, &value, {_item(a)});",
     ]
@@ -169,7 +129,7 @@ def _dropout(a: Arguments) -> list[str]:
 
 def _resample(a: Arguments) -> list[str]:
     p = a.params
-    text = [_table(k, "int32_t", p[k]) for k in ("starts", "index")]
+    text = [table(k, "int32_t", p[k]) for k in ("starts", "index")]
     if p["weights"]:
         text.append(f"static const real weights[] = {{{', '.join(map(number, p['weights']))}}};")
     numbers = ", ".join(str(p[k]) for k in ("a", "table", "picks", "c"))
@@ -196,6 +156,7 @@ def _saved(a: Arguments, at: int) -> str:
 
 
 FAMILIES: dict[str, Row] = {
+    **INTEGER,
     "conv2d": Row(
         "conv.h",
         _conv(lambda a: f"sv_conv2d({a.out}, {a.reads[0]}, {a.reads[1]}, &d, {a.zeros}, {a.first}, {a.last});"),

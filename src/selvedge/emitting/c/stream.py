@@ -10,7 +10,7 @@ from itertools import chain
 from ...ir.graph import Spec
 from ...planning.kernel import Kernel
 from ...planning.rows import RowLocal, Taps, row_local
-from .calls import CONV_FIELDS
+from .arguments import CONV_FIELDS
 from .loops import C_TYPES, tile_loop
 from .tiles import call, pointers_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...planning.kernel import Kernel
-from .calls import FAMILIES, Arguments
+from .arguments import Arguments
+from .calls import FAMILIES
 from .loops import Pointers, block_loop, tile_loop
 
 

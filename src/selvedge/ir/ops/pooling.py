@@ -19,7 +19,8 @@ Window = tuple[int, int, int]
 AXES = (("windows_h", 1), ("windows_w", 2))
 
 
-def _windows(op: str, attrs: Attrs, image: Sequence[int]) -> None:
+def check_windows(op: str, attrs: Attrs, image: Sequence[int]) -> None:
+    """The windows lie inside an image of shape NHWC."""
     for field, axis in AXES:
         windows, size = attr(op, attrs, field), image[axis]
         require(isinstance(windows, tuple) and bool(windows), op, field, windows, "must be a tuple of windows")
@@ -29,7 +30,8 @@ def _windows(op: str, attrs: Attrs, image: Sequence[int]) -> None:
                 raise refuse(op, field, window, f"must be (start, stop, step) with 0 <= start < stop <= {size}")
 
 
-def _pooled(attrs: Attrs, image: Sequence[int]) -> tuple[int, ...]:
+def pooled(attrs: Attrs, image: Sequence[int]) -> tuple[int, ...]:
+    """The shape of the result."""
     return (image[0], len(attrs["windows_h"]), len(attrs["windows_w"]), image[3])
 
 
@@ -42,11 +44,16 @@ def _index_dtype(attrs: Attrs) -> str:
     return "uint8" if taps <= 256 else "int32"
 
 
+def elements_seen(image: Sequence[int], attrs: Attrs) -> int:
+    """Elements that windows of an image of shape NHWC see, together."""
+    seen = [sum(len(range(*w)) for w in attrs[field]) for field, _ in AXES]
+    return int(image[0] * image[3] * seen[0] * seen[1])
+
+
 def _reads(ins: Sequence[Spec], outs: Sequence[Spec], attrs: Attrs) -> Cost:
     """One operation for each element a window sees."""
     image = ins[0].shape if len(outs) == 2 or "input_shape" not in attrs else attrs["input_shape"]
-    seen = [sum(len(range(*w)) for w in attrs[field]) for field, _ in AXES]
-    return Cost(ops=image[0] * image[3] * seen[0] * seen[1])
+    return Cost(ops=elements_seen(image, attrs))
 
 
 def _taps(windows: Sequence[Window], size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -71,16 +78,17 @@ def _indicator(windows: Sequence[Window], size: int, dtype: np.dtype) -> np.ndar
 def _max_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     arity("max_pool", specs, 1)
     rank("max_pool", "x", specs[0], 4)
-    _windows("max_pool", attrs, specs[0].shape)
-    shape = _pooled(attrs, specs[0].shape)
-    return Spec(shape, float_dtype("max_pool", specs)), Spec(shape, _index_dtype(attrs))
+    check_windows("max_pool", attrs, specs[0].shape)
+    shape = pooled(attrs, specs[0].shape)
+    dtype = "int8" if specs[0].dtype == "int8" else float_dtype("max_pool", specs)
+    return Spec(shape, dtype, specs[0].quant), Spec(shape, _index_dtype(attrs))
 
 
 def _max(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
     """The first maximum wins; a NaN wins over everything before it (as PyTorch's CPU kernel)."""
     x = arrays[0]
-    shape = _pooled(attrs, x.shape)
-    y, index = np.full(shape, -np.inf, x.dtype), np.zeros(shape, _index_dtype(attrs))
+    shape = pooled(attrs, x.shape)
+    y, index = np.full(shape, -128 if x.dtype == np.int8 else -np.inf, x.dtype), np.zeros(shape, _index_dtype(attrs))
     columns = np.array([len(range(*w)) for w in attrs["windows_w"]])
     for i, (rows, row_ok) in enumerate(_taps(attrs["windows_h"], x.shape[1])):
         for j, (cols, col_ok) in enumerate(_taps(attrs["windows_w"], x.shape[2])):
@@ -104,10 +112,10 @@ def _max_grad_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     op = "max_pool_grad"
     arity(op, specs, 2)
     shape = ints(op, attrs, "input_shape", 4)
-    _windows(op, attrs, shape)
+    check_windows(op, attrs, shape)
     for field, spec in zip(("dy", "index"), specs, strict=True):
-        pooled = _pooled(attrs, shape)
-        require(spec.shape == pooled, op, f"{field} shape", spec.shape, f"must be {pooled}")
+        made = pooled(attrs, shape)
+        require(spec.shape == made, op, f"{field} shape", spec.shape, f"must be {made}")
     require(specs[1].dtype == _index_dtype(attrs), op, "index dtype", specs[1].dtype, _index_dtype(attrs))
     return (Spec(shape, float_dtype(op, specs[:1])),)
 
@@ -143,9 +151,9 @@ def _weights(attrs: Attrs, height: int, width: int, dtype: np.dtype) -> tuple[np
 def _avg_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     arity("avg_pool", specs, 1)
     rank("avg_pool", "x", specs[0], 4)
-    _windows("avg_pool", attrs, specs[0].shape)
+    check_windows("avg_pool", attrs, specs[0].shape)
     _counts("avg_pool", attrs)
-    return (Spec(_pooled(attrs, specs[0].shape), float_dtype("avg_pool", specs)),)
+    return (Spec(pooled(attrs, specs[0].shape), float_dtype("avg_pool", specs)),)
 
 
 def _avg(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
@@ -164,10 +172,10 @@ def _avg_grad_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     op = "avg_pool_grad"
     arity(op, specs, 1)
     shape = ints(op, attrs, "input_shape", 4)
-    _windows(op, attrs, shape)
+    check_windows(op, attrs, shape)
     _counts(op, attrs)
-    pooled = _pooled(attrs, shape)
-    require(specs[0].shape == pooled, op, "dy shape", specs[0].shape, f"must be {pooled}")
+    made = pooled(attrs, shape)
+    require(specs[0].shape == made, op, "dy shape", specs[0].shape, f"must be {made}")
     return (Spec(shape, float_dtype(op, specs)),)
 
 

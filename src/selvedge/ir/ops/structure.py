@@ -10,6 +10,7 @@ import numpy as np
 from ..build import unbroadcast
 from ..graph import Node, Spec, Value
 from ..op import Arrays, Attrs, Cost, Op, apply, register
+from ..quant import permuted, whole
 from ..rules import arity, attr, broadcast, ints, number, rank, require
 
 Grads = Sequence[Value | None]
@@ -28,7 +29,7 @@ def _reshape_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     shape = ints("reshape", attrs, "shape")
     size = specs[0].size
     require(prod(shape) == size, "reshape", "shape", shape, f"must have {size} elements as {specs[0].shape}")
-    return (Spec(shape, specs[0].dtype),)
+    return (Spec(shape, specs[0].dtype, whole(specs[0].quant)),)
 
 
 def _reshape_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Grads:
@@ -46,7 +47,7 @@ def _transpose_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     shape = specs[0].shape
     perm = ints("transpose", attrs, "perm", len(shape))
     require(sorted(perm) == list(range(len(shape))), "transpose", "perm", perm, f"must order {len(shape)} axes")
-    return (Spec(tuple(shape[a] for a in perm), specs[0].dtype),)
+    return (Spec(tuple(shape[a] for a in perm), specs[0].dtype, permuted(specs[0].quant, perm)),)
 
 
 def _transpose_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Grads:
@@ -72,7 +73,8 @@ def _slice_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     steps = ints("slice", attrs, "steps", len(shape), least=1)
     inside = all(0 <= a <= b <= n for a, b, n in zip(starts, stops, shape, strict=True))
     require(inside, "slice", "starts and stops", (starts, stops), f"must satisfy 0 <= start <= stop <= {shape}")
-    return (Spec(tuple(len(range(*r)) for r in zip(starts, stops, steps, strict=True)), specs[0].dtype),)
+    size = tuple(len(range(*r)) for r in zip(starts, stops, steps, strict=True))
+    return (Spec(size, specs[0].dtype, whole(specs[0].quant)),)
 
 
 def _slice_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Grads:
@@ -127,7 +129,8 @@ def _pad_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     shape = specs[0].shape
     before, after = ints("pad", attrs, "before", len(shape)), ints("pad", attrs, "after", len(shape))
     number("pad", attrs, "value")
-    return (Spec(tuple(map(sum, zip(before, shape, after, strict=True))), specs[0].dtype),)
+    size = tuple(map(sum, zip(before, shape, after, strict=True)))
+    return (Spec(size, specs[0].dtype, whole(specs[0].quant)),)
 
 
 def _pad(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
@@ -154,10 +157,13 @@ def _concat_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     for spec in specs:
         rank("concat", "input", spec, len(first.shape))
         others = [a for a in range(len(first.shape)) if a != axis]
-        same = all(spec.shape[a] == first.shape[a] for a in others) and spec.dtype == first.dtype
+        same = all(spec.shape[a] == first.shape[a] for a in others) and (spec.dtype, spec.quant) == (
+            first.dtype,
+            first.quant,
+        )
         require(same, "concat", "input", spec, f"must match {first} except on axis {axis}")
     total = sum(s.shape[axis] for s in specs)
-    return (Spec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype),)
+    return (Spec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype, whole(first.quant)),)
 
 
 def _concat_gradient(node: Node, grads: Grads, needed: Sequence[bool]) -> Grads:

@@ -1,0 +1,7 @@
+"""The ``.tflite`` file: read without LiteRT and without trust, and the graph that its int8 operators are."""
+
+from .graph import Read, compute, graph
+from .model import Model, Operator, Tensor
+from .read import parse, read
+
+__all__ = ["Model", "Operator", "Read", "Tensor", "compute", "graph", "parse", "read"]
