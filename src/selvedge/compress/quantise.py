@@ -20,7 +20,7 @@ from .export import Inputs, exported, quiet
 from .finish import finish
 from .fold import folded
 from .layers import weighted
-from .litert import FLOAT, LiteRT, Wanted
+from .litert import LiteRT, Wanted
 from .pt2e import convert_pt2e, prepare_pt2e
 from .quantised import KEY, Facts, Quantised
 from .ranges import METHODS, ActivationRange, PerChannelWeight, PerTensorWeight
@@ -82,7 +82,7 @@ def quantise(
             changed = corrected(changed, data, wanted)
     prepared = prepare(changed, example, wanted, observer)
     calibrate(prepared, data, observer)
-    made = convert(prepared, model, wanted, observer, samples.count(data))
+    made = convert(prepared, float_bytes(model), wanted, observer, samples.count(data))
     share = agreement(model, made, data)
     facts = replace(made.facts, agreement=share)
     if share is not None and share < wanted_agreement:
@@ -119,18 +119,18 @@ def calibrate(prepared: GraphModule, data: list[Inputs], observer: str) -> None:
             prepared(*batch)
 
 
-def convert(
-    prepared: GraphModule, model: nn.Module, wanted: Wanted, observer: str, seen: int
-) -> Quantised:
-    """The calibrated graph in int8. ``prepared`` stays as it is."""
+def convert(prepared: GraphModule, size: int, wanted: Wanted, observer: str, seen: int) -> Quantised:
+    """The calibrated or trained graph in integers; it stays as it is. ``size``: bytes of the float model."""
     found = {layer: wanted.of(layer) for layer, _ in weighted(prepared.graph)}
-    names = weight_names(prepared)
-    float_bytes = sum(4 * p.numel() for p in model.parameters())
-    float_bytes += sum(4 * b.numel() for b in model.buffers() if b.dtype.is_floating_point)
-    facts = Facts(found, 0, float_bytes, seen, observer, prepared=prepared)
+    facts = Facts(found, 0, size, seen, observer, prepared=prepared)
     with quiet():
         converted = convert_pt2e(copy.deepcopy(prepared))
-    return finish(converted, names, facts)
+    return finish(converted, weight_names(prepared), facts)
+
+
+def float_bytes(model: nn.Module) -> int:
+    """Of all parameters and statistics in float32."""
+    return sum(4 * t.numel() for t in (*model.parameters(), *model.buffers()) if t.dtype.is_floating_point)
 
 
 def weight_names(prepared: GraphModule) -> dict[str, str]:
@@ -142,6 +142,3 @@ def weight_names(prepared: GraphModule) -> dict[str, str]:
             source = next(i for i in source.all_input_nodes if i.op != "placeholder")
         found[layer] = str(source.target)
     return found
-
-
-__all__ = ["FLOAT", "quantise"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
 from torch.fx import Graph, GraphModule
+
+from .export import quiet
 
 KEY = "selvedge.quantised"
 
@@ -52,6 +55,10 @@ class Quantised(GraphModule):
     """A module that computes in the quantised numbers: float operators between quantize and dequantize, as
     ``torch.ops.quantized_decomposed`` has them. Its state holds int8 weights, int32 biases and float32 scales, under the
     names of the model that it was made of."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GraphModule:
+        with quiet():  # torch warns of itself
+            return super().__deepcopy__(memo)
 
     @property
     def facts(self) -> Facts:

@@ -118,9 +118,13 @@ class PerChannelWeight(ObserverBase):  # type: ignore[misc]
         self.method, self.qscheme, self.ch_axis = method, qscheme, ch_axis
         self.quant_min, self.quant_max, self.fixed = quant_min, quant_max, fixed
         self.register_buffer("scale", torch.ones(1), persistent=False)
+        self.register_buffer("mean_step", torch.ones(1), persistent=False)
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        self.scale = weight_scale(weight.detach(), self.quant_max, self.method) if self.fixed is None else self.fixed
+        rows = weight.detach().reshape(weight.shape[0] if self.qscheme == torch.per_channel_symmetric else 1, -1)
+        self.scale = weight_scale(rows, self.quant_max, self.method) if self.fixed is None else self.fixed
+        mean = rows.abs().mean(1)  # where a learned step begins: LSQ, section 2.1
+        self.mean_step = torch.where(mean > 0, 2 * mean / self.quant_max**0.5, torch.ones_like(mean))
         return weight
 
     def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -132,10 +136,6 @@ class PerTensorWeight(PerChannelWeight):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**{**given, "qscheme": torch.per_tensor_symmetric})
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        self.scale = weight_scale(weight.detach().reshape(1, -1), self.quant_max, self.method)
-        return weight
 
 
 def weight_scale(weight: torch.Tensor, most: int, method: str = "minmax") -> torch.Tensor:
