@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .capture.torch_loss import TorchLoss
     from .changes import Change
     from .choose import Contribution
+    from .compress import QAT, MixedBits, QuantisationWarning, Quantised, Report, compare, mixed_bits, quantise
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
@@ -60,6 +61,14 @@ _HOME = {
     "Battery": "device.power",
     "Solar": "device.power",
     "Contribution": "choose",
+    "MixedBits": "compress",
+    "QAT": "compress",
+    "QuantisationWarning": "compress",
+    "Quantised": "compress",
+    "Report": "compress",
+    "compare": "compress",
+    "mixed_bits": "compress",
+    "quantise": "compress",
     "Budget": "device",
     "Device": "device",
     "DoesNotFit": "errors",
@@ -87,6 +96,7 @@ _HOME = {
 __all__ = [
     "CTC",
     "MSE",
+    "QAT",
     "SGD",
     "Adam",
     "BCEWithLogits",
@@ -102,14 +112,18 @@ __all__ = [
     "DoesNotFit",
     "InvalidInput",
     "InverseSqrt",
+    "MixedBits",
     "NoCompiler",
     "NotFinite",
     "NotSupported",
     "Plan",
     "Preprocess",
+    "QuantisationWarning",
+    "Quantised",
     "RMSProp",
     "Reconstruction",
     "Replay",
+    "Report",
     "SelvedgeError",
     "Session",
     "Solar",
@@ -118,16 +132,22 @@ __all__ = [
     "TorchLoss",
     "Trade",
     "__version__",
+    "compare",
     "compile",
     "contribution",
     "emit",
     "fit",
     "load",
     "measured",
+    "mixed_bits",
     "plan",
+    "quantise",
     "steps_per_day",
     "sweep",
 ]
+
+
+_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19"}
 
 
 def __getattr__(name: str) -> Any:
@@ -136,9 +156,9 @@ def __getattr__(name: str) -> Any:
     try:
         module = import_module(f".{_HOME[name]}", __name__)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in _NEEDED:
             raise
-        raise ImportError(f"selvedge.{name} needs torch: pip install 'torch>=2.13,<2.14'") from error
+        raise ImportError(f"selvedge.{name} needs {error.name}: pip install '{_NEEDED[error.name]}'") from error
     value = getattr(module, name)
     globals()[name] = value
     return value
