@@ -11,12 +11,14 @@ import torch
 from torch import nn
 from torch.fx import GraphModule
 
-from ..errors import InvalidInput
+from ..capture.source import of_node
+from ..errors import InvalidInput, NotSupported
 from . import samples
 from .export import exported, quiet
+from .layers import KEY
 from .learned import LearnedStep
 from .litert import LiteRT, Wanted
-from .mend import absorb, restore, settings, switch
+from .mend import fold_norms, restore, settings, switch, unfused
 from .pt2e import FakeQuantize, FakeQuantizeBase, prepare_qat_pt2e
 from .quantise import WEIGHTS, convert, float_bytes
 from .quantised import Quantised
@@ -128,7 +130,7 @@ class QAT(nn.Module):
             quantiser.enable_observer(own and not self.ranges_frozen)
         with torch.no_grad():
             made(*self._example)  # the last step moved the weights: their scales follow
-        absorb(made)
+        fold_norms(made)
         return convert(made, self._float_bytes, self.wanted, "qat", self._samples)
 
     def _quantisers(self) -> list[Any]:
@@ -162,4 +164,8 @@ def _prepared(model: nn.Module, example: tuple[torch.Tensor, ...], wanted: Wante
         prepared = prepare_qat_pt2e(graph, LiteRT(wanted, activation, weight))
     assert isinstance(prepared, GraphModule)
     restore(prepared, before)
+    norm = unfused(prepared.graph)
+    if norm is not None:
+        fix = "train with the norm folded (model.eval() and torch's fuse_linear_bn_eval), or leave it float with bits="
+        raise NotSupported(f"layer {norm.meta[KEY]}: a batch norm behind a linear layer in QAT", of_node(norm), fix)
     return prepared
