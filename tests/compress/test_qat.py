@@ -64,7 +64,9 @@ def test_norms_keep_their_eps_and_momentum() -> None:
     assert set(settings(prepared.graph).values()) == {(0.1, 1e-5)}, "torchao no longer spoils them: drop the mend"
     restore(prepared, before)
     assert settings(prepared.graph) == before
-    sums = [n.args[1] for n in prepared.graph.nodes if str(n.target) == "aten.add.Tensor" and isinstance(n.args[1], float)]
+    sums = [
+        n.args[1] for n in prepared.graph.nodes if str(n.target) == "aten.add.Tensor" and isinstance(n.args[1], float)
+    ]
     assert sums == [1e-3, 1e-3]
 
 

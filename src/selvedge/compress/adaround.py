@@ -1,9 +1,9 @@
 """AdaRound: nn.Module -> nn.Module whose weights lie on their steps, each rounded the way its layer's output wants.
 
-Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization" (2020), arXiv:2004.10568, section 3.3 and 3.5:
-w' = s * clip(floor(w / s) + h(V), -n, n) with the rectified sigmoid h(V) = clip(1.2 * sigmoid(V) - 0.1, 0, 1), and V that
-minimises ||W x - W' x'||^2 + lambda * sum(1 - |2 h(V) - 1|^beta), x' the input behind the layers that are rounded already
-(asymmetric reconstruction). beta falls from 20 to 2, so that every h ends at 0 or 1.
+Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization" (2020), arXiv:2004.10568, section 3.3 and
+3.5: w' = s * clip(floor(w / s) + h(V), -n, n) with the rectified sigmoid h(V) = clip(1.2 * sigmoid(V) - 0.1, 0, 1),
+and V that minimises ||W x - W' x'||^2 + lambda * sum(1 - |2 h(V) - 1|^beta), x' the input behind the layers that are
+rounded already (asymmetric reconstruction). beta falls from 20 to 2, so that every h ends at 0 or 1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ SAMPLES = 512  # at most, whose inputs to a layer are kept
 
 
 def adaround(model: nn.Module, data: list[Inputs], wanted: Wanted, *, steps: int = STEPS, seed: int = 0) -> nn.Module:
-    """A copy of ``model`` (norms folded, eval mode) with the weights of the layers of ``wanted.scales`` on their steps."""
+    """A copy of ``model`` (norms folded, eval mode) with the weights of the layers of ``wanted.scales`` on their
+    steps."""
     example = tuple(x[:2] for x in data[0])
     made = copy.deepcopy(model)
     original, modules = layer_modules(model, example), layer_modules(made, example)

@@ -36,7 +36,9 @@ def advice(seen: Symptoms, samples: int, observer: str, per_tensor: bool) -> lis
         what = "calibrate with more of what the model meets" if observer == "minmax" else "observer='minmax'"
         made.append(f"{seen.clipped:.2%} of its output is cut off: {what}")
     elif seen.outlier > OUTLIER and observer == "minmax":
-        made.append(f"its highest value is {seen.outlier:.0f} times the 99.9th percentile: observer='mse' or 'percentile'")
+        made.append(
+            f"its highest value is {seen.outlier:.0f} times the 99.9th percentile: observer='mse' or 'percentile'"
+        )
     if seen.sqnr_db < POOR and samples < FEW:
         made.append(f"it was calibrated on {samples} samples: give {FEW} or more")
     if seen.sqnr_db < POOR and not made:

@@ -1,8 +1,8 @@
 """Empirical bias correction: nn.Module -> nn.Module.
 
 Rounding a weight moves the mean of its layer's output, E[W' x] - E[W x], which the bias can take back (Nagel et al.,
-arXiv:1906.04721, section 4.2 and appendix D; Finkelstein et al., arXiv:1906.03193). Layers are corrected in their order, so
-that each is measured behind those that are correct already.
+arXiv:1906.04721, section 4.2 and appendix D; Finkelstein et al., arXiv:1906.03193). Layers are corrected in their
+order, so that each is measured behind those that are correct already.
 """
 
 from __future__ import annotations

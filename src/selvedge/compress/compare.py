@@ -34,7 +34,9 @@ def compare(model: nn.Module, quantised: Quantised, data: Any, *, others: Column
     Raises :class:`InvalidInput` for data that cannot be used, and for a column of another shape.
     """
     if not isinstance(quantised, Quantised):
-        raise InvalidInput("quantised", f"of type {type(quantised).__name__}", "give what sv.quantise or QAT.convert gave")
+        raise InvalidInput(
+            "quantised", f"of type {type(quantised).__name__}", "give what sv.quantise or QAT.convert gave"
+        )
     batches = samples.batches(data, "data")
     graph = exported(model, tuple(x[:2] for x in batches[0]))
     given = dict(others or {})
@@ -75,7 +77,9 @@ def compare(model: nn.Module, quantised: Quantised, data: Any, *, others: Column
         per_tensor = layer in spread and f"{layer}.weight_scale" not in quantised.state_dict()
         errors = {c: _error(tallies[c][layer]) for c in columns if layer in tallies[c]}
         said = tuple(advice(seen, facts.samples, facts.observer, per_tensor))
-        rows_.append(Row(layer, facts.bits.get(layer), errors, tally.low, tally.high, seen.clipped, won.get(layer), said))
+        rows_.append(
+            Row(layer, facts.bits.get(layer), errors, tally.low, tally.high, seen.clipped, won.get(layer), said)
+        )
     output = {c: _error(tallies[c]["output"]) for c in columns if "output" in tallies[c]}
     shares = {c: agreed[c] / places if places and "output" in tallies[c] else None for c in columns}
     return Report(columns, tuple(rows_), output, shares, start)
@@ -90,7 +94,9 @@ def _part(column: str, given: Mapping[str, Any], rows: slice, right: Mapping[str
         part = torch.as_tensor(np.asarray(values))[rows]
         if part.shape != right[layer].shape:
             has, wants = list(part.shape), list(right[layer].shape)
-            raise InvalidInput(f"{column} {layer}", f"of shape {has}", f"the float model gives {wants} for these samples")
+            raise InvalidInput(
+                f"{column} {layer}", f"of shape {has}", f"the float model gives {wants} for these samples"
+            )
         found[layer] = part
     return found
 

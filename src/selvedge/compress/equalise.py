@@ -5,8 +5,9 @@ Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Corre
 channel i of the second multiplied by it. s_i = sqrt(r1_i / r2_i), with r the largest magnitude of the channel on either
 side, makes both spread alike; chains (convolution, depthwise, pointwise) are gone through until nothing moves.
 
-ReLU6 is not free to scale. Where it never cuts a channel off on the samples, s_i is kept so large that it still does not
-(s_i >= max_i / 6); a channel that it does cut off keeps s_i = 1. So ReLU6 stays, and the function on the samples too.
+ReLU6 is not free to scale. Where it never cuts a channel off on the samples, s_i is kept so large that it still does
+not (s_i >= max_i / 6); a channel that it does cut off keeps s_i = 1. So ReLU6 stays, and the function on the samples
+too.
 """
 
 from __future__ import annotations
@@ -152,5 +153,3 @@ def _scale(first: Layer, second: Layer, s: torch.Tensor) -> None:
         first.bias.copy_((first.bias.double() / s).to(first.bias.dtype))
     whole = _grouped(second)
     whole.copy_((whole.double() * s.reshape(whole.shape[0], 1, -1, 1)).to(whole.dtype))
-
-

@@ -1,8 +1,8 @@
 """A converted graph -> :class:`Quantised`: biases in int32, state under the user's names, bytes counted.
 
-The bias of a layer is int32 at scale input x weight, zero point 0, so that it is added to the accumulator as it is (Jacob
-et al., arXiv:1712.05877, section 2.4). Where a bias would not fit int32, as behind a norm whose channel is all but dead,
-the channel's weight scale is raised until it does, as LiteRT's converter does.
+The bias of a layer is int32 at scale input x weight, zero point 0, so that it is added to the accumulator as it is
+(Jacob et al., arXiv:1712.05877, section 2.4). Where a bias would not fit int32, as behind a norm whose channel is all
+but dead, the channel's weight scale is raised until it does, as LiteRT's converter does.
 """
 
 from __future__ import annotations

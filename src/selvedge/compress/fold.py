@@ -1,7 +1,7 @@
 """Batch norm into the layer before it: nn.Module -> nn.Module, the same function in eval mode.
 
-With s = gamma / sqrt(var + eps) the weight is w * s along the output channels and the bias (b - mean) * s + beta (Jacob et
-al., arXiv:1712.05877, section 3.2). The norm's place holds an identity.
+With s = gamma / sqrt(var + eps) the weight is w * s along the output channels and the bias (b - mean) * s + beta
+(Jacob et al., arXiv:1712.05877, section 3.2). The norm's place holds an identity.
 """
 
 from __future__ import annotations

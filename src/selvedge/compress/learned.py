@@ -1,9 +1,9 @@
 """Learned step size: fake quantisation whose scale is a parameter.
 
 Esser et al., "Learned Step Size Quantization" (2020), arXiv:1902.08153: the gradient of the scale s at a value v is
-round(v / s) - v / s inside the range and the end it is clipped to outside (section 2.1), times 1 / sqrt(N * n) for N values
-and the largest step n (section 2.2). A weight's s begins at 2 mean|v| / sqrt(n); an activation's at the range of the first
-batches. Zero points of activations stay where the range put them, so that zero keeps its step.
+round(v / s) - v / s inside the range and the end it is clipped to outside (section 2.1), times 1 / sqrt(N * n) for N
+values and the largest step n (section 2.2). A weight's s begins at 2 mean|v| / sqrt(n); an activation's at the range
+of the first batches. Zero points of activations stay where the range put them, so that zero keeps its step.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
 
 class _Round(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, axis: int, low: int, high: int) -> Any:  # fmt: skip
+    def forward(
+        ctx: Any, x: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, axis: int, low: int, high: int
+    ) -> Any:
         s, z = along(scale, x, axis), along(zero, x, axis)
         whole = x / s + z
         steps = whole.round().clamp(low, high)

@@ -106,7 +106,9 @@ class LiteRT(Quantizer):  # type: ignore[misc]
         assert isinstance(x, Node)
         if not isinstance(weight, Node) or weight.op != "get_attr":
             raise NotSupported(
-                f"layer {layer}: a weight that is computed", of_node(node), f"leave it float with bits={{{layer!r}: 32}}"
+                f"layer {layer}: a weight that is computed",
+                of_node(node),
+                f"leave it float with bits={{{layer!r}: 32}}",
             )
         bits = self.wanted.of(layer)
         most = WIDTHS[bits]

@@ -2,8 +2,8 @@
 
 - It writes its own pattern in the place of convolution and norm: eps 1e-3 and momentum 0.01 become 1e-5 and 0.1.
 - Converting folds the norm with eps 1e-5 whatever it was trained with: ours folds before torchao converts.
-- Its switch between training and evaluation replaces dropout by a pattern: p = 0.2 becomes 0.5. Ours sets the flags of the
-  operators that are there.
+- Its switch between training and evaluation replaces dropout by a pattern: p = 0.2 becomes 0.5. Ours sets the flags
+  of the operators that are there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def restore(prepared: GraphModule, before: dict[str, tuple[float, float]]) -> No
 def fold_norms(prepared: GraphModule) -> None:
     """Fold the norms of a graph in eval mode into the weights that are fake-quantised, and into biases, in place.
 
-    The pattern's weight is w * s with s = gamma / sqrt(var + eps) already; what is left is the bias (b - mean) * s + beta.
+    The pattern's weight is w * s with s = gamma / sqrt(var + eps) already; what is left is the bias (b - mean) * s +
+    beta.
     """
     graph = prepared.graph
     for norm in _norms(graph):

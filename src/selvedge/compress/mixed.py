@@ -1,4 +1,5 @@
-"""Bits of each layer under a byte budget: what each width costs, and the exact choice; a file that a person may edit."""
+"""Bits of each layer under a byte budget: what each width costs, and the exact choice; a file that a person may
+edit."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class MixedBits:
-    """``metric``: what costs are. ``budget``: bytes for all weights (biases and scales come on top: ``other_bytes``)."""
+    """``metric``: what costs are. ``budget``: bytes for all weights (biases and scales come on top:
+    ``other_bytes``)."""
 
     metric: str
     budget: int
@@ -67,9 +69,16 @@ class MixedBits:
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON, a line a layer, whole or not at all."""
-        head = {"metric": self.metric, "cost": METRICS[self.metric], "budget": self.budget, "other_bytes": self.other_bytes}
+        head = {
+            "metric": self.metric,
+            "cost": METRICS[self.metric],
+            "budget": self.budget,
+            "other_bytes": self.other_bytes,
+        }
         rows = [
-            json.dumps({"layer": c.layer, "bits": c.bits, "bytes": _keyed(c.bytes), "cost": _keyed(c.cost)}, ensure_ascii=False)
+            json.dumps(
+                {"layer": c.layer, "bits": c.bits, "bytes": _keyed(c.bytes), "cost": _keyed(c.cost)}, ensure_ascii=False
+            )
             for c in self.choices
         ]
         lines = [f"  {json.dumps(k)}: {json.dumps(v)}," for k, v in head.items()]
@@ -86,9 +95,12 @@ class MixedBits:
             said = error.strerror if isinstance(error, OSError) else str(error)
             raise InvalidInput("bits file", str(path), f"it cannot be read ({said}): choose the bits anew") from None
         if (
-            not isinstance(given, dict) or given.get("metric") not in METRICS or not isinstance(given.get("layers"), list)
-            or not _whole(given.get("budget")) or not _whole(given.get("other_bytes"))
-        ):  # fmt: skip
+            not isinstance(given, dict)
+            or given.get("metric") not in METRICS
+            or not isinstance(given.get("layers"), list)
+            or not _whole(given.get("budget"))
+            or not _whole(given.get("other_bytes"))
+        ):
             fix = "it needs metric, budget, other_bytes and layers: choose the bits anew"
             raise InvalidInput("bits file", str(path), fix)
         choices = tuple(_choice(row) for row in given["layers"])
@@ -164,7 +176,9 @@ def cheapest(
         model.add_exactly_one(taken[k, o] for o in options)
     size = sum(sizes[k][o] * literal for (k, o), literal in taken.items())
     model.add(size <= budget)
-    most = sum(max(options.values()) for options in sizes.values()) + 1  # more than all bytes: one step of cost counts more
+    most = (
+        sum(max(options.values()) for options in sizes.values()) + 1
+    )  # more than all bytes: one step of cost counts more
     fine = max(1, min(FINE, 2**62 // (most * max(1, len(sizes)))))
     unit = max((c for options in costs.values() for c in options.values()), default=0.0) / fine or 1.0
     cost = sum(round(costs[k][o] / unit) * literal for (k, o), literal in taken.items())

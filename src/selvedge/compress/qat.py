@@ -39,16 +39,16 @@ class QAT(nn.Module):
             for x, y in batches: ...
         quantised = qat.convert()
 
-    example: samples [N, ...] (or batches, as :func:`selvedge.quantise` takes them) that set the ranges to begin with; any
-        number. weights: "int8" or "int4". bits: layer -> 8, 4, or 32 to leave it float.
+    example: samples [N, ...] (or batches, as :func:`selvedge.quantise` takes them) that set the ranges to begin with;
+        any number. weights: "int8" or "int4". bits: layer -> 8, 4, or 32 to leave it float.
     learned_step: the steps are parameters too (LSQ, arXiv:1902.08153); else they follow the weights, and a moving
         average of the activations' range.
-    freeze_ranges, freeze_norms: the epoch of :meth:`epochs`, counted from 0, from which the ranges, and the statistics of
-        batch norms, stand still; by default after three quarters of them.
+    freeze_ranges, freeze_norms: the epoch of :meth:`epochs`, counted from 0, from which the ranges, and the statistics
+        of batch norms, stand still; by default after three quarters of them.
 
     In training mode norms use the batch and dropout drops, in evaluation mode neither, with the eps, momentum and p of
-    the model. Parameters and buffers keep their names: :meth:`float_state` is what ``model.load_state_dict`` takes. As a
-    context (``with qat:``) it is in training mode inside and in evaluation mode behind. The model is left as it was.
+    the model. Parameters and buffers keep their names: :meth:`float_state` is what ``model.load_state_dict`` takes. As
+    a context (``with qat:``) it is in training mode inside and in evaluation mode behind. The model is left as it was.
     """
 
     def __init__(

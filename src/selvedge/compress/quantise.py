@@ -45,7 +45,8 @@ def quantise(
     allow_few: bool = False,
     wanted_agreement: float = 0.95,
 ) -> Quantised:
-    """``model`` in LiteRT's int8: symmetric weights a channel, asymmetric activations a tensor, int32 biases, norms folded.
+    """``model`` in LiteRT's int8: symmetric weights a channel, asymmetric activations a tensor, int32 biases, norms
+    folded.
 
     calibration: samples [N, ...] that the model will meet, at least 32 (fewer with ``allow_few``): a tensor, an array,
         (x, y), a :class:`selvedge.data.Dataset`, or batches. They set the ranges; nothing is trained on them.

@@ -53,8 +53,8 @@ class Facts:
 
 class Quantised(GraphModule):
     """A module that computes in the quantised numbers: float operators between quantize and dequantize, as
-    ``torch.ops.quantized_decomposed`` has them. Its state holds int8 weights, int32 biases and float32 scales, under the
-    names of the model that it was made of."""
+    ``torch.ops.quantized_decomposed`` has them. Its state holds int8 weights, int32 biases and float32 scales, under
+    the names of the model that it was made of."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphModule:
         with quiet():  # torch warns of itself

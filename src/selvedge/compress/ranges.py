@@ -1,7 +1,7 @@
 """Which range of a tensor its 256 (or 16) steps cover: PT2E observers of activations and of weights.
 
-Activations: one asymmetric range a tensor, zero on a step. Weights: one symmetric range an output channel, zero point 0,
-without the lowest step (Jacob et al., arXiv:1712.05877, sections 2.1 and 3.1; LiteRT's int8 specification). "minmax"
+Activations: one asymmetric range a tensor, zero on a step. Weights: one symmetric range an output channel, zero point
+0, without the lowest step (Jacob et al., arXiv:1712.05877, sections 2.1 and 3.1; LiteRT's int8 specification). "minmax"
 covers everything seen; "percentile" leaves out the farthest of the values on each side; "mse" is the range of the least
 mean squared error, by search over shrunken ranges (Banner et al., arXiv:1810.05723; Krishnamoorthi, arXiv:1806.08342).
 """
@@ -87,6 +87,7 @@ class ActivationRange(ObserverBase):  # type: ignore[misc]
 
     def _least_error(self, centres: torch.Tensor, low: float, high: float) -> tuple[float, float]:
         """Both ends shrunk together, then each alone."""
+
         def error(a: float, b: float) -> float:
             scale, zero = affine(a, b, self.quant_min, self.quant_max)
             step = (centres / scale + zero).round().clamp(self.quant_min, self.quant_max)

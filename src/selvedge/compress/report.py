@@ -12,11 +12,13 @@ from .. import draw
 from ..errors import InvalidInput
 
 WIDTH = 100  # columns of the printed table
+_HEAD = ("max error", "mean error", "range", "cut off", "gain, dB")
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """How far a column is from float: ``sqnr_db`` = 10 log10(sum x^2 / sum (x - x')^2); ``largest``, ``mean``: |x - x'|."""
+    """How far a column is from float: ``sqnr_db`` = 10 log10(sum x^2 / sum (x - x')^2); ``largest``, ``mean``: |x -
+    x'|."""
 
     sqnr_db: float
     largest: float
@@ -75,7 +77,8 @@ class Report:
         others = self.columns[1:]
         name = max([6, *(len(r.layer) for r in self.rows)])
         name = min(name, WIDTH - 66 - 10 * len(others))
-        head = f"{'layer':<{name}} bits {'SQNR dB':>8} {'max err':>9} {'mean err':>9} {'low':>8} {'high':>8} {'cut off':>7} {'gain':>5}"
+        head = f"{'layer':<{name}} bits {'SQNR dB':>8} {'max err':>9} {'mean err':>9} "
+        head += f"{'low':>8} {'high':>8} {'cut off':>7} {'gain':>5}"
         lines = [head + "".join(f" {_short(c, 9):>9}" for c in others)]
         for row in self.rows:
             e = row.errors.get(self.columns[0])
@@ -109,7 +112,16 @@ class Report:
 
     def _parts(self) -> list[str]:
         verdict = "".join(f"<li>{escape(line)}</li>" for line in self.verdict())
-        head = ("layer", "bits", *(f"{c}, dB" for c in self.columns), "max error", "mean error", "range", "cut off", "gain, dB")
+        head = (
+            "layer",
+            "bits",
+            *(f"{c}, dB" for c in self.columns),
+            "max error",
+            "mean error",
+            "range",
+            "cut off",
+            "gain, dB",
+        )
         rows = []
         for r in self.rows:
             e = r.errors.get(self.columns[0])
@@ -141,4 +153,4 @@ def _db(value: float | None) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"…{text[1 - most:]}"
+    return text if len(text) <= most else f"…{text[1 - most :]}"

@@ -1,4 +1,5 @@
-"""A calibrated graph run as if it were quantised, any layer left float and any weight at other bits: nothing is converted.
+"""A calibrated graph run as if it were quantised, any layer left float and any weight at other bits: nothing is
+converted.
 
 The arithmetic is that of ``torch.fake_quantize_*``, which the converted graph agrees with but for its int32 biases.
 """

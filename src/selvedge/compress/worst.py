@@ -1,4 +1,5 @@
-"""How well a quantised model agrees with its float one, and the layer that hurts most: measured, one layer at a time."""
+"""How well a quantised model agrees with its float one, and the layer that hurts most: measured, one layer at a
+time."""
 
 from __future__ import annotations
 
