@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 from torch.fx import GraphModule
+from torch.fx.experimental.symbolic_shapes import free_symbols
 
 from ..capture.source import of_error
 from ..errors import InvalidInput, NotSupported, one_line
@@ -40,6 +41,10 @@ def exported(model: nn.Module, example: Inputs, train: bool = False) -> GraphMod
             says = f"torch.export says: {one_line(text.splitlines()[0])}"
             raise NotSupported("this model", of_error(error), says) from error
     assert isinstance(module, GraphModule)
+    for node in module.graph.nodes:
+        if node.op == "placeholder" and not free_symbols(node.meta["val"].shape[0]):
+            fix = "write x.shape[0], or flatten(1), where its forward says how many samples there are"
+            raise InvalidInput("model", f"bound to {node.meta['val'].shape[0]} samples a batch", fix)
     mark(module.graph)
     return module
 

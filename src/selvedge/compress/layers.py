@@ -18,7 +18,7 @@ def mark(graph: Graph) -> None:
     live = _live(graph)
     taken: dict[str, int] = {}
     for node in graph.nodes:
-        if node not in live or KEY in node.meta or node.op != "call_function":
+        if node not in live or KEY in node.meta or node.op != "call_function" or not is_float(node):
             continue
         name = _name(node)
         if node.target not in WEIGHTED and name in taken:  # a module that computes several things
@@ -83,12 +83,10 @@ def _is_quantiser(node: Node) -> bool:
 
 
 def _live(graph: Graph) -> set[Node]:
-    """What is computed of the model's inputs, in floats."""
+    """What is computed of the model's inputs."""
     found: set[Node] = set()
     for node in graph.nodes:
-        if (node.op == "placeholder" and is_float(node)) or (
-            node.op == "call_function" and is_float(node) and any(i in found for i in node.all_input_nodes)
-        ):
+        if node.op == "placeholder" or any(i in found for i in node.all_input_nodes):
             found.add(node)
     return found
 

@@ -112,21 +112,13 @@ class Report:
 
     def _parts(self) -> list[str]:
         verdict = "".join(f"<li>{escape(line)}</li>" for line in self.verdict())
-        head = (
-            "layer",
-            "bits",
-            *(f"{c}, dB" for c in self.columns),
-            "max error",
-            "mean error",
-            "range",
-            "cut off",
-            "gain, dB",
-        )
+        head = ("layer", "bits", *(f"{c}, dB" for c in self.columns), *_HEAD)
         rows = []
         for r in self.rows:
             e = r.errors.get(self.columns[0])
+            columns = (_db(r.errors[c].sqnr_db) if c in r.errors else "-" for c in self.columns)
             rows.append((
-                r.layer, str(r.bits or "-"), *(_db(r.errors[c].sqnr_db) if c in r.errors else "-" for c in self.columns),
+                r.layer, str(r.bits or "-"), *columns,
                 "-" if e is None else f"{e.largest:.3g}", "-" if e is None else f"{e.mean:.3g}",
                 f"{r.low:.3g} to {r.high:.3g}", f"{r.clipped:.2%}", _db(r.gain_db),
             ))  # fmt: skip

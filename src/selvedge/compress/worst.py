@@ -55,7 +55,8 @@ def gains(prepared: GraphModule, data: list[Inputs]) -> dict[str, float]:
     whole = sqnr(right, torch.cat([simulated(*b) for b in data]))
     found = {}
     for layer in simulated.layers:
-        found[layer] = sqnr(right, torch.cat([simulated(*b, floats=(layer,)) for b in data])) - whole
+        alone = sqnr(right, torch.cat([simulated(*b, floats=(layer,)) for b in data]))
+        found[layer] = alone - whole if math.isfinite(whole) else 0.0
     return found
 
 
