@@ -52,7 +52,7 @@ def test_rounded_weights_lie_next_to_the_float_ones_on_their_steps() -> None:
         steps = (module.weight / scale).detach()
         torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-3)
         assert float(steps.abs().max()) <= WIDTHS[4] + 1e-3
-        assert float((steps - net.get_submodule(name).weight / scale).abs().max()) < 1 + 1e-3
+        assert float((steps - net.get_submodule(name).weight.detach() / scale).abs().max()) < 1 + 1e-3
     right = net(*DATA[0])
     near = folded(chain(), DATA[0])
     with torch.no_grad():

@@ -141,7 +141,7 @@ class Report:
 def _db(value: float | None) -> str:
     if value is None:
         return "-"
-    return "exact" if math.isinf(value) and value > 0 else f"{value:.1f}"
+    return "exact" if math.isinf(value) and value > 0 else f"{round(value, 1) + 0.0:.1f}"
 
 
 def _short(text: str, most: int) -> str:
