@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from .capture.torch_loss import TorchLoss
     from .changes import Change
     from .choose import Contribution
-    from .compress import QAT, MixedBits, QuantisationWarning, Quantised, Report, compare, mixed_bits, quantise
+    from .compress.compare import compare
+    from .compress.mixed import MixedBits, mixed_bits
+    from .compress.qat import QAT
+    from .compress.quantise import quantise
+    from .compress.quantised import QuantisationWarning, Quantised
+    from .compress.report import Report
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError

@@ -4,6 +4,7 @@ behind it is one, as it is one kernel on a device."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.fx import Graph, GraphModule, Node
@@ -30,7 +31,7 @@ def mark(graph: Graph) -> None:
             part.meta[KEY] = name
 
 
-def chain(node: Node) -> tuple[Node, ...]:
+def chain(node: Node) -> tuple[Any, ...]:
     """``node`` and what is one kernel with it: the norm behind a weight's layer, then a fused activation."""
     made = [node]
     if node.target in WEIGHTED:
@@ -54,8 +55,8 @@ def ends(graph: Graph) -> dict[str, Node]:
     return found
 
 
-def weighted(graph: Graph) -> Iterator[tuple[str, Node]]:
-    """(layer, node) of everything with a weight."""
+def weighted(graph: Graph) -> Iterator[tuple[str, Any]]:
+    """(layer, node) of everything with a weight; the node untyped, as its arguments are of any kind to torch."""
     for node in graph.nodes:
         if node.op == "call_function" and node.target in WEIGHTED and KEY in node.meta:
             yield node.meta[KEY], node

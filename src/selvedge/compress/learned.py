@@ -60,9 +60,10 @@ class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
         count = x.numel() // len(scale) if self.per_channel else x.numel()
         factor = 1.0 / (count * self.quant_max) ** 0.5
         scale = scale * factor + (scale - scale * factor).detach()
-        return _Round.apply(  # type: ignore[no-any-return]
-            x, scale, self.zero_point, self.ch_axis if self.per_channel else -1, self.quant_min, self.quant_max
-        )
+        axis = self.ch_axis if self.per_channel else -1
+        rounded: Any = _Round
+        made: torch.Tensor = rounded.apply(x, scale, self.zero_point, axis, self.quant_min, self.quant_max)
+        return made
 
 
 class _Round(torch.autograd.Function):

@@ -86,6 +86,7 @@ def unfused(graph: torch.fx.Graph) -> Node | None:
     for norm in _norms(graph):
         layer, scaled = _fused(norm)
         if layer is not None and scaled is None and layer.args[1].op == "call_module":
+            assert isinstance(norm, Node)
             return norm
     return None
 
@@ -109,7 +110,7 @@ def _put(module: GraphModule, name: str, value: torch.Tensor) -> None:
     setattr(module.get_submodule(owner), last, torch.nn.Parameter(value))
 
 
-def _norms(graph: torch.fx.Graph) -> list[Node]:
+def _norms(graph: torch.fx.Graph) -> list[Any]:
     return [node for node in graph.nodes if node.target in NORMS]
 
 

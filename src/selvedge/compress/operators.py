@@ -92,9 +92,8 @@ def clips(node: torch.fx.Node) -> bool:
     """Whether ``node`` is an activation that LiteRT has as a fused one."""
     if node.target in ACTIVATIONS:
         return True
-    if node.target not in CLIPS:
+    if node.target not in CLIPS or any(isinstance(v, torch.fx.Node) for v in (*node.args[1:], *node.kwargs.values())):
         return False
-    bounds = (-1.0, 1.0) if str(node.target).startswith("aten.hardtanh") else (None, None)
-    low, high = (*node.args[1:3], *bounds[len(node.args) - 1 :])
-    given = tuple(None if v is None else float(v) for v in (low, high) if v is None or isinstance(v, int | float))
-    return given in CLIPPED
+    given = [None if v is None else float(str(v)) for v in node.args[1:3]]
+    first = (-1.0, 1.0) if str(node.target).startswith("aten.hardtanh") else (None, None)
+    return (*given, *first[len(given) :]) in CLIPPED
