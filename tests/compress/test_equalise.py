@@ -98,9 +98,6 @@ def test_depthwise_that_one_scale_ruins_is_rescued() -> None:
     plain = sv.quantise(net, images(), per_tensor=True, wanted_agreement=0.0)
     saved = sv.quantise(net, images(), per_tensor=True, equalise=True, wanted_agreement=0.0)
     assert sqnr(right, saved(images())) > sqnr(right, plain(images())) + 10
-    assert saved.agreement is not None
-    assert plain.agreement is not None
-    assert saved.agreement > plain.agreement
 
 
 @pytest.mark.parametrize("act", [nn.ReLU, nn.ReLU6])

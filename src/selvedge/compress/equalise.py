@@ -21,11 +21,11 @@ from torch.fx import Node
 from .export import Inputs, exported
 from .fold import Layer, folded, layer_modules
 from .layers import KEY, chain, weighted
-from .operators import ACTIVATIONS, DROPOUTS, WEIGHTED, aten
+from .operators import DROPOUTS, WEIGHTED, aten, bounds
 
 ROUNDS, STILL = 50, 1e-3
 FARTHEST = 1e4  # s at most, and 1 / s
-SIX = (aten.relu6.default, aten.relu6_.default)
+SIX = (0.0, 6.0)
 # What lets a positive factor of a channel through.
 POOLS = (
     aten.max_pool1d.default, aten.max_pool2d.default, aten.avg_pool1d.default, aten.avg_pool2d.default,
@@ -74,15 +74,15 @@ def pairs(model: nn.Module, example: Inputs) -> list[Pair]:
     found = []
     for name, node in weighted(graph):
         parts = chain(node)
-        clip = parts[-1] if len(parts) > 1 else None
-        if name not in modules or (clip is not None and clip.target not in ACTIVATIONS):
+        cut = bounds(parts[-1]) if len(parts) > 1 else (None, None)
+        if name not in modules or cut not in (SIX, (0.0, None), (None, None)):
             continue
         reader = _reader(parts[-1])
         if reader is None or reader.args[0] is parts[-1].args[0]:
             continue
         second = reader.meta[KEY]
         if second in modules and _inputs(modules[second]) == len(modules[name].weight):
-            found.append(Pair(name, second, clip is not None and clip.target in SIX))
+            found.append(Pair(name, second, cut == SIX))
     return found
 
 

@@ -90,10 +90,16 @@ DROPOUTS = (aten.dropout.default, aten.dropout_.default, aten.feature_dropout.de
 
 def clips(node: torch.fx.Node) -> bool:
     """Whether ``node`` is an activation that LiteRT has as a fused one."""
+    return bounds(node) in CLIPPED
+
+
+def bounds(node: torch.fx.Node) -> tuple[float | None, ...] | None:
+    """(lowest, highest) that an activation lets through, None for no end; None for another operator, or a bound that is
+    computed. ``nn.ReLU6`` is a hardtanh to torch."""
     if node.target in ACTIVATIONS:
-        return True
+        return (0.0, 6.0) if str(node.target).startswith("aten.relu6") else (0.0, None)
     if node.target not in CLIPS or any(isinstance(v, torch.fx.Node) for v in (*node.args[1:], *node.kwargs.values())):
-        return False
+        return None
     given = [None if v is None else float(str(v)) for v in node.args[1:3]]
     first = (-1.0, 1.0) if str(node.target).startswith("aten.hardtanh") else (None, None)
-    return (*given, *first[len(given) :]) in CLIPPED
+    return (*given, *first[len(given) :])
