@@ -130,6 +130,19 @@ def test_one_step_in_ever_fewer_bytes_keeps_its_bits(tmp_path: Path) -> None:
     assert printed_lines[-1] == "the same bits: True"
 
 
+def test_a_cnn_in_eight_and_in_four_bits_is_as_good_and_much_smaller(tmp_path: Path) -> None:
+    text = printed("quantise_digits", tmp_path)
+    found = dict(re.findall(r"^(\w+): ([\d.]+)% right", text, re.MULTILINE))
+    assert float(found["float"]) > 95
+    assert float(found["int8"]) > float(found["float"]) - 1
+    assert float(found["w4a8"]) > float(found["float"]) - 2
+    small = re.findall(r"([\d,]+) of ([\d,]+) B", text)
+    ratios = [int(a.replace(",", "")) / int(b.replace(",", "")) for a, b in small]
+    assert ratios[0] < 0.27
+    assert ratios[1] < 0.16
+    assert "hurts most" in text
+
+
 @pytest.mark.parametrize("example", NEEDS)
 def test_absent_data_is_one_line(example: str, tmp_path: Path) -> None:
     done = run(example, tmp_path, data=tmp_path)

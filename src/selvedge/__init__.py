@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from .capture.torch_loss import TorchLoss
     from .changes import Change
     from .choose import Contribution
+    from .compress.compare import compare
+    from .compress.mixed import MixedBits, mixed_bits
+    from .compress.qat import QAT
+    from .compress.quantise import quantise
+    from .compress.quantised import QuantisationWarning, Quantised
+    from .compress.report import Report
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
@@ -61,6 +67,14 @@ _HOME = {
     "Battery": "device.power",
     "Solar": "device.power",
     "Contribution": "choose",
+    "MixedBits": "compress",
+    "QAT": "compress",
+    "QuantisationWarning": "compress",
+    "Quantised": "compress",
+    "Report": "compress",
+    "compare": "compress",
+    "mixed_bits": "compress",
+    "quantise": "compress",
     "Budget": "device",
     "Device": "device",
     "DoesNotFit": "errors",
@@ -92,6 +106,7 @@ _HOME = {
 __all__ = [
     "CTC",
     "MSE",
+    "QAT",
     "SGD",
     "Adam",
     "BCEWithLogits",
@@ -108,15 +123,19 @@ __all__ = [
     "Inference",
     "InvalidInput",
     "InverseSqrt",
+    "MixedBits",
     "Network",
     "NoCompiler",
     "NotFinite",
     "NotSupported",
     "Plan",
     "Preprocess",
+    "QuantisationWarning",
+    "Quantised",
     "RMSProp",
     "Reconstruction",
     "Replay",
+    "Report",
     "SelvedgeError",
     "Session",
     "Solar",
@@ -125,6 +144,7 @@ __all__ = [
     "TorchLoss",
     "Trade",
     "__version__",
+    "compare",
     "compile",
     "contribution",
     "emit",
@@ -132,11 +152,16 @@ __all__ = [
     "load",
     "load_tflite",
     "measured",
+    "mixed_bits",
     "plan",
     "plan_inference",
+    "quantise",
     "steps_per_day",
     "sweep",
 ]
+
+
+_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19"}
 
 
 def __getattr__(name: str) -> Any:
@@ -145,9 +170,9 @@ def __getattr__(name: str) -> Any:
     try:
         module = import_module(f".{_HOME[name]}", __name__)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in _NEEDED:
             raise
-        raise ImportError(f"selvedge.{name} needs torch: pip install 'torch>=2.13,<2.14'") from error
+        raise ImportError(f"selvedge.{name} needs {error.name}: pip install '{_NEEDED[error.name]}'") from error
     value = getattr(module, name)
     globals()[name] = value
     return value

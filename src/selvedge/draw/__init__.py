@@ -3,6 +3,7 @@
 from .chart import Line
 from .costs import costs
 from .curves import curves
+from .layers import layers
 from .memory import memory
 from .page import inline, page, section, table, tiles
 from .pixels import pixels
@@ -14,6 +15,7 @@ __all__ = [
     "costs",
     "curves",
     "inline",
+    "layers",
     "memory",
     "page",
     "pixels",

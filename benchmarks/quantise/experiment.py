@@ -1,0 +1,113 @@
+"""A case is a task, a seed and a fold; a summary is of all cases; a table is for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.auto.statistics import paired
+
+from .tasks import TASKS
+from .ways import ways
+
+FLOAT = "float"
+KINDS = ("best", "last")
+BAR = {"PTQ minmax": 0.5, "PTQ mse": 0.5, "QAT int8": 0.2, "QAT w4a8": 1.5}  # points that may be lost
+
+
+def case(name: str, seed: int, fold: int, epochs: int | None = None) -> dict[str, Any]:
+    """Every way on one task, as plain data; "best", "last": a character a test sample, 1 where it was told right."""
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    task = TASKS[name][0](seed, fold)
+    if epochs is not None:
+        task = replace(task, epochs=epochs)
+    rows = [
+        {
+            "way": found.way, "epoch": found.epoch, "ratio": found.ratio,
+            **{kind: "".join("01"[int(r)] for r in getattr(found, kind)) for kind in KINDS},
+        }
+        for found in ways(task, seed)
+    ]  # fmt: skip
+    dummy = float((task.test[1] == np.bincount(task.train[1]).argmax()).mean())
+    samples = [len(part[1]) for part in (task.train, task.validation, task.test)]
+    seconds = time.perf_counter() - start
+    return {
+        "task": name,
+        "seed": seed,
+        "fold": fold,
+        "samples": samples,
+        "dummy": dummy,
+        "rows": rows,
+        "seconds": seconds,
+    }
+
+
+def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Task -> way -> accuracy, and points lost to float with their central 95 % interval and standard error."""
+    made: dict[str, Any] = {}
+    for task in dict.fromkeys(c["task"] for c in cases):
+        own = [c for c in cases if c["task"] == task]
+        seeds = sorted({c["seed"] for c in own})
+        names = [r["way"] for r in own[0]["rows"]]
+        made[task] = {
+            "cases": len(own),
+            "seeds": len(seeds),
+            "dummy": float(np.mean([c["dummy"] for c in own])),
+            "ways": {},
+        }
+        for way in names:
+            row: dict[str, Any] = {"ratio": float(np.mean([_row(c, way)["ratio"] for c in own]))}
+            for kind in KINDS:
+                row[kind] = float(np.mean([_read(c, way, kind).mean() for c in own]))
+                # The folds of one seed are one sample of the whole data.
+                lost = [
+                    np.concatenate([_read(c, FLOAT, kind) - _read(c, way, kind) for c in own if c["seed"] == s])
+                    for s in seeds
+                ]
+                found = paired({task: lost}, rounds=2000)[0][task]
+                each = np.array([part.mean() for part in lost])
+                error = float(np.std(np.concatenate(lost), ddof=1) / np.sqrt(sum(map(len, lost))))
+                if len(each) > 1:
+                    error = max(error, float(np.std(each, ddof=1) / np.sqrt(len(each))))
+                row[f"{kind} lost"] = {"mean": found.mean, "low": found.low, "high": found.high, "error": error}
+            made[task]["ways"][way] = row
+    return made
+
+
+def table(made: dict[str, Any]) -> str:
+    """Markdown, in per cent and points; a bar is met where what is lost is at most it, or within two standard errors of
+    it, which is then said."""
+    head = "| task | way | size | chosen epoch | lost | 95 % | 2 s.e. | bar | last epoch | lost |"
+    lines = [head, "|---|---|---:|---:|---:|---:|---:|---|---:|---:|"]
+    for task, found in made.items():
+        lines.append(f"| {task}, {found['cases']} cases | guessing | | {100 * found['dummy']:.1f} | | | | | | |")
+        for way, row in found["ways"].items():
+            best, last = row["best lost"], row["last lost"]
+            points, error = 100 * best["mean"], 200 * best["error"]
+            bar = BAR.get(way)
+            said = (
+                ""
+                if bar is None
+                else f"≤ {bar}: " + ("met" if points <= bar else "open" if points - error <= bar else "missed")
+            )
+            shown = f"{points:+.2f} | {100 * best['low']:+.2f} to {100 * best['high']:+.2f} | {error:.2f}"
+            lines.append(
+                f"| | {way} | {row['ratio']:.3f} | {100 * row['best']:.2f} | {shown} | {said} | "
+                f"{100 * row['last']:.2f} | {100 * last['mean']:+.2f} |"
+            )
+    return "\n".join(lines)
+
+
+def _row(found: dict[str, Any], way: str) -> dict[str, Any]:
+    row: dict[str, Any] = next(r for r in found["rows"] if r["way"] == way)
+    return row
+
+
+def _read(found: dict[str, Any], way: str, kind: str) -> np.ndarray:
+    return np.array([c == "1" for c in _row(found, way)[kind]], np.float64)
