@@ -11,7 +11,7 @@ HEAD = """# What has been proven
 
 `make prove` runs what takes too long for every change: full counts, all seeds. Each proof names the sources that it
 speaks of; a test fails when one of them has changed since, and then the figures leave this page until they are seen
-again, where examples are counted at least a tenth of them. The command writes it from
+again, at least a tenth of their examples or rows. The command writes it from
 [`benchmarks/results/proofs.json`](../benchmarks/results/proofs.json).
 """
 

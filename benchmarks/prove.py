@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,10 +24,9 @@ from typing import Any
 import selvedge as sv
 from selvedge.artifact import files
 
-from . import programs
+from . import again, programs
 from .proofs_page import page
 
-SHARE = 10  # of the examples of a proof, one in so many is seen again after a change
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "proofs.json"
 PAGE = ROOT / "docs" / "proofs.md"
@@ -44,12 +43,14 @@ class Proof:
 
     ``sources``: files and folders; ``without``: files of those folders that it does not run. ``programs``: all that it
     runs of what the planner and the emitter make; then these count by their text, and not by the sources that made it.
+    ``again``: makes a tenth of the rows again, of the committed figures and the digest that draws them.
     """
 
     run: Callable[[], dict[str, Any]]
     sources: tuple[str, ...]
     without: tuple[str, ...] = ()
     programs: Callable[[], Iterable[sv.Plan]] | None = None
+    again: Callable[[Mapping[str, Any], str], again.Found] | None = None
 
     def digest(self) -> str:
         found: list[Path] = []
@@ -100,8 +101,12 @@ def _c(text: str) -> str:
 
 def _pytest(test: str, examples: int, full: bool = True) -> dict[str, Any]:
     """A property test with so many examples; ``full``: and with all that CI has no time for."""
+    return {"test": test, "examples": examples, "result": _tested((test,), examples, full)}
+
+
+def _tested(tests: Sequence[str], examples: int, full: bool) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--timeout=3600", test],
+        [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "--timeout=3600", *tests],
         cwd=ROOT,
         env={**os.environ, "SELVEDGE_EXAMPLES": str(examples), "SELVEDGE_FULL": "1" if full else ""},
         capture_output=True,
@@ -110,8 +115,8 @@ def _pytest(test: str, examples: int, full: bool = True) -> dict[str, Any]:
     )
     last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr[-300:]
     if done.returncode:
-        raise AssertionError(f"{test}: {last}\n{done.stdout[-3000:]}")
-    return {"test": test, "examples": examples, "result": re.sub(r" in [\d.]+s.*", "", last)}
+        raise AssertionError(f"{tests[0]}: {last}\n{done.stdout[-3000:]}")
+    return re.sub(r" in [\d.]+s.*", "", last)
 
 
 def _interpreted() -> dict[str, Any]:
@@ -283,9 +288,13 @@ PROOFS: Mapping[str, Proof] = {
         _lighter,
         (*_SRC, "native", "src/selvedge/zoo", "benchmarks/memory.py", "benchmarks/prove_lighter.py"),
         without=_ELSEWHERE,
+        again=again.lighter,
     ),
     "every zoo model at its bound": Proof(
-        _zoo_bounds, (*_SRC, "src/selvedge/zoo", "benchmarks/prove_zoo.py"), without=_ELSEWHERE
+        _zoo_bounds,
+        (*_SRC, "src/selvedge/zoo", "benchmarks/prove_zoo.py"),
+        without=_ELSEWHERE,
+        again=again.bounds,
     ),
     "memory of every zoo network, with peers": Proof(
         _memory,
@@ -302,6 +311,7 @@ PROOFS: Mapping[str, Proof] = {
             "benchmarks/zoo_memory.py",
         ),
         without=_ELSEWHERE,
+        again=again.memory,
     ),
     "the backward by channels": Proof(
         _channels,
@@ -314,6 +324,7 @@ PROOFS: Mapping[str, Proof] = {
         _auto,
         (*_SRC, "native", "src/selvedge/learn", "benchmarks/auto", "benchmarks/prove_auto.py"),
         without=_ELSEWHERE,
+        again=again.transfers,
     ),
     "a character model's ten owners": Proof(
         _personal,
@@ -353,13 +364,19 @@ def current(result: Mapping[str, Any], digest: str) -> bool:
 
 
 def seen_again(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the proof's examples was run again, a tenth. Raises ``AssertionError`` where one fails, and for a proof
-    that counts none: that is made in full."""
-    examples = result["figures"].get("examples", 0) // SHARE
-    assert examples, "it has no count to take a tenth of: make it in full"
-    digest = PROOFS[name].digest()
-    found = _pytest(result["figures"]["test"], examples, full=False)
-    return {"digest": digest, "examples": examples, "result": found["result"]}
+    """What of the proof was made again, a tenth: of its rows, of its examples, or of the cases of its test. Raises
+    ``AssertionError`` where it comes out otherwise, and for a proof that has none of these: that is made in full."""
+    proof, figures = PROOFS[name], result["figures"]
+    digest, examples = proof.digest(), figures.get("examples", 0)
+    if proof.again:
+        count, told = proof.again(figures, digest)
+    elif examples == 1:  # nothing is drawn: its cases are what counts
+        count, told = again.tests(figures["test"], digest, lambda chosen: _tested(chosen, 1, full=True))
+    else:
+        count = examples // again.SHARE
+        assert count, "it has no count to take a tenth of: make it in full"
+        told = _tested((figures["test"],), count, full=False)
+    return {"digest": digest, "examples": count, "result": told}
 
 
 def publish(known: Mapping[str, Any]) -> None:

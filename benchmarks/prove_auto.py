@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .auto.experiment import case, summary
+from .auto.experiment import KINDS, case, summary
 from .auto.sources import absent
 from .auto.tasks import TASKS
 
@@ -22,7 +22,8 @@ def prove() -> dict[str, Any]:
     missing = [folder for task in TASKS if (folder := absent(task))]
     assert not missing, f"{missing[0]} is absent: set SELVEDGE_DATA"
     with tempfile.TemporaryDirectory(prefix="selvedge-auto-") as folder:
-        made = summary([case(task, seed, Path(folder)) for task in TASKS for seed in SEEDS])
+        cases = [case(task, seed, Path(folder)) for task in TASKS for seed in SEEDS]
+    made = {**summary(cases), "cases": [short(one) for one in cases]}
     for kind in ("best", "last"):
         label = next(name for name in made["difference"] if name.startswith(kind))
         for name, d in made["difference"][label].items():
@@ -30,3 +31,16 @@ def prove() -> dict[str, Any]:
                 assert d["low"] > 0, f"{label}: on average {d['mean']:+.1%}, 95 % from {d['low']:+.1%}"
             assert d["high"] >= 0, f"{label}: worse on {name}, {d['mean']:+.1%} to at most {d['high']:+.1%}"
     return made
+
+
+def short(one: dict[str, Any]) -> dict[str, Any]:
+    """What of a case is worth keeping: what each policy updates, in what arena, and how often it was right."""
+    policies = {
+        f"{row['policy']} {row['share']:.0%}" if row["share"] else row["policy"]: {
+            "updated": row["updated"],
+            "arena": row["arena"],
+            **{kind: round(row[kind].count("1") / len(row[kind]), 4) for kind in KINDS},
+        }
+        for row in one["rows"]
+    }
+    return {"task": one["task"], "seed": one["seed"], "policies": policies}

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from .speakers import plays
-from .ways import bits, guessing, in_pytorch, on_device, predictor, trained
+from .ways import bits, guessing, in_pytorch, on_device, predictor, reading, trained
 
 BASE = "as it came"
 RETRAINED = "retrained with everyone's text"
 TUNED = "PyTorch, Adam, everything"
+READING = "as it reads, once"
 KINDS = ("best", "last")
 
 
@@ -44,6 +45,8 @@ def seed(number: int, owners: int | None = None, show: bool = True) -> dict[str,
         }
         for update, outcome in on_device(model, owner, number):
             row[update] = asdict(outcome)
+        for update, outcome in reading(model, owner):
+            row[f"{READING}, {update}"] = asdict(outcome)
         rows.append(row)
         if show:
             print(f"seed {number}, {line(row)}", flush=True)

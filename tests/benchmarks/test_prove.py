@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import selvedge as sv
-from benchmarks import programs, prove
+from benchmarks import again, programs, prove
 from benchmarks.proofs_page import page
 
 
@@ -86,7 +86,36 @@ def test_a_name_that_is_no_proof_is_one_line(capsys: pytest.CaptureFixture[str])
 
 def test_what_counts_nothing_is_made_in_full() -> None:
     with pytest.raises(AssertionError, match="make it in full"):
-        prove.seen_again("every zoo model at its bound", {"figures": {"plans": 224}})
+        prove.seen_again("demo, five seeds", {"figures": {"seeds": {}}})
+
+
+def test_a_tenth_of_a_table_is_drawn_by_the_digest() -> None:
+    everything = list(range(28))
+    draws = {tuple(again.drawn(everything, str(digest))) for digest in range(40)}
+    assert all(len(drawn) == 3 and list(drawn) == sorted(set(drawn)) for drawn in draws)
+    assert set(everything) == {n for drawn in draws for n in drawn}, "some row is never drawn"
+    assert again.drawn(everything, "a") == again.drawn(everything, "a")
+    assert again.drawn([7], "a") == [7]
+
+
+def test_a_row_that_comes_out_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "every zoo model at its bound"
+    known = json.loads(prove.RESULTS.read_text())[name]["figures"]
+    row = next(row for row in known["rows"] if row["model"] == "deep_autoencoder")
+    made = prove.seen_again(name, {"figures": {"rows": [row]}})
+    assert made == {
+        "digest": prove.PROOFS[name].digest(), "examples": 1, "result": "the same places (deep_autoencoder)"
+    }  # fmt: skip
+    with pytest.raises(AssertionError, match=r"deep_autoencoder, kernels: \d+ now, 3 as committed"):
+        prove.seen_again(name, {"figures": {"rows": [{**row, "kernels": 3}]}})
+
+
+def test_a_tenth_of_the_cases_of_a_test(tmp_path: Path) -> None:
+    test = tmp_path / "test_cases.py"
+    test.write_text("import pytest\n\n@pytest.mark.parametrize('n', range(30))\ndef test_one(n):\n    assert n >= 0\n")
+    count, told = again.tests(str(test), "a", lambda chosen: " ".join(chosen))
+    assert count == 3
+    assert told.split() == again.drawn([f"{test.name}::test_one[{n}]" for n in range(30)], "a")
 
 
 def test_a_plan_counts_by_the_text_it_becomes() -> None:

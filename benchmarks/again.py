@@ -1,0 +1,107 @@
+"""A tenth of a table, made again after a change: what is exact in its rows must be what is committed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+SHARE = 10
+NEAR = 0.03  # of accuracy
+Figures = Mapping[str, Any]
+Found = tuple[int, str]  # how many, and what came of them
+T = TypeVar("T")
+
+
+def drawn(all_of: Sequence[T], digest: str) -> list[T]:
+    """A tenth, at least one, in the order given. ``digest`` is of the sources, so that each change draws others."""
+
+    def lot(n: int) -> bytes:
+        return hashlib.sha256(f"{digest} {n}".encode()).digest()
+
+    chosen = sorted(range(len(all_of)), key=lot)[: math.ceil(len(all_of) / SHARE)]
+    return [all_of[n] for n in sorted(chosen)]
+
+
+def same(what: str, made: Mapping[str, Any], known: Mapping[str, Any], fields: Sequence[str]) -> None:
+    """Raises ``AssertionError`` with the first of ``fields`` that differs."""
+    for field in fields:
+        assert made[field] == known[field], f"{what}, {field}: {made[field]!r} now, {known[field]!r} as committed"
+
+
+def memory(figures: Figures, digest: str) -> Found:
+    """Our own plans of some networks, planned and measured; a peer is not ours to change."""
+    from .prove_memory import _apart
+    from .scratch import scratch
+    from .zoo_memory import VARIANTS, ours
+
+    scratch()
+    exact = ("update", "planned", "measured", "persistent", "transient", "bound", "bound_any_order", "proven")
+    rows = drawn(figures["rows"], digest)
+    for row in rows:
+        made = _apart(ours, row["model"])
+        for name in VARIANTS:
+            if "failed" in row[name]:
+                same(f"{row['model']}, {name}", made[name], row[name], ("failed",))
+            else:
+                same(f"{row['model']}, {name}", made[name], row[name], exact)
+    return len(rows), _told("the same bytes", [row["model"] for row in rows])
+
+
+def bounds(figures: Figures, digest: str) -> Found:
+    from .prove_zoo import row
+
+    rows = drawn(figures["rows"], digest)
+    for known in rows:
+        same(known["model"], row(known["model"])[0], known, ("worst", "kernels"))
+    return len(rows), _told("the same places", [known["model"] for known in rows])
+
+
+def lighter(figures: Figures, digest: str) -> Found:
+    from .prove_lighter import row
+
+    rows = drawn(figures["rows"], digest)
+    for known in rows:
+        what = f"{known['model']} {known['norms']}"
+        same(what, row(known["model"], known["norms"]), known, ("plain_transient", "transient", "slowdown_planned"))
+    return len(rows), _told("the same bytes", [f"{known['model']} {known['norms']}" for known in rows])
+
+
+def transfers(figures: Figures, digest: str) -> Found:
+    """Cases of one task and one seed: the same layers in the same arena; accuracies within :data:`NEAR`, since they
+    come of float32 sums whose last bits are a machine's own."""
+    from .auto.experiment import KINDS, case
+    from .prove_auto import short
+
+    rows = drawn(figures["cases"], digest)
+    with tempfile.TemporaryDirectory(prefix="selvedge-auto-") as folder:
+        for known in rows:
+            made = short(case(known["task"], known["seed"], Path(folder)))
+            for name, policy in known["policies"].items():
+                what, now = f"{known['task']}, seed {known['seed']}, {name}", made["policies"][name]
+                same(what, now, policy, ("updated", "arena"))
+                for kind in KINDS:
+                    near = abs(now[kind] - policy[kind]) <= NEAR
+                    assert near, f"{what}, {kind}: {now[kind]:.1%} now, {policy[kind]:.1%} as committed"
+    return len(rows), _told("the same layers and arenas", [f"{known['task']} seed {known['seed']}" for known in rows])
+
+
+def tests(test: str, digest: str, run: Callable[[Sequence[str]], str]) -> Found:
+    """A tenth of the cases that pytest collects of ``test``, all that CI leaves out among them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", test],
+        env={**os.environ, "SELVEDGE_FULL": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not done.returncode, f"{test}: {done.stdout[-300:]}{done.stderr[-300:]}"
+    chosen = drawn([line for line in done.stdout.splitlines() if "::" in line], digest)
+    return len(chosen), run(chosen)
+
+
+def _told(what: str, names: Sequence[str]) -> str:
+    return f"{what} ({', '.join(names)})"
