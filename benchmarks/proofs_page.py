@@ -100,9 +100,10 @@ def _demo(figures: Figures) -> tuple[str, str]:
 
 
 def _personal(figures: Figures) -> tuple[str, str]:
+    from .personal.study import READING
     from .personal.ways import UPDATES
 
-    found = {name: figures["ways"][name]["best"] for name in UPDATES}
+    found = {name: figures["ways"][name]["best"] for name in (*UPDATES, *(f"{READING}, {u}" for u in UPDATES))}
     told = ", ".join(
         f"{name} {-way['gain']:+.3f} ({-way['interval'][1]:+.3f} to {-way['interval'][0]:+.3f})"
         for name, way in found.items()
