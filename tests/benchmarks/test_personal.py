@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import selvedge as sv
 from benchmarks.personal import speakers, study, ways
 from benchmarks.proofs_page import page
+from selvedge.zoo.char_gru import CharGRU
 
 WORDS = (
     "the",
@@ -83,7 +85,13 @@ def test_a_seed_of_one_owner_makes_a_row_of_every_way(text: Path, monkeypatch: p
     monkeypatch.setattr(ways, "PUBLIC_EPOCHS", 1)
     found = study.seed(0, owners=1, show=False)
     (row,) = found["rows"]
-    assert set(row) - {"owner", "characters", "guessing"} == {study.BASE, study.RETRAINED, study.TUNED, *ways.UPDATES}
+    told = {f"{study.READING}, {update}": update for update in ways.UPDATES}
+    assert set(row) - {"owner", "characters", "guessing"} == {
+        study.BASE, study.RETRAINED, study.TUNED, *ways.UPDATES, *told
+    }  # fmt: skip
+    for name, update in told.items():
+        assert row[name]["arena"] == row[update]["arena"], "the same step, other windows"
+        assert row[name]["rate"] in ways.READING_RATES
     symbols = speakers.plays().symbols
     for update in ways.UPDATES:
         way = row[update]
@@ -101,6 +109,18 @@ def test_a_seed_of_one_owner_makes_a_row_of_every_way(text: Path, monkeypatch: p
     told = page({name: {"digest": "", "seconds": 1.0, "figures": made}}, [name])
     assert "1 owners, 1 seeds" in told
     assert study.table(made) in told
+
+
+def test_what_is_read_is_told_before_it_is_learned(text: Path) -> None:
+    """At a rate of nothing the bits are the model's own; at one that learns, the first window's are too."""
+    model, owner = CharGRU(ways.SYMBOLS).eval(), speakers.plays().owners[0]
+    session = sv.compile(ways.planned(model, "full"))
+    start = session.snapshot()
+    own = [ways.bits(ways.predictor(model), text) for text in (owner.validation, owner.test)]
+    assert ways._told(session, start, owner, 0.0) == pytest.approx(own, abs=1e-4)
+    first = speakers.Owner("", *(owner.train[: speakers.LENGTH + 1],) * 3)
+    learned = ways._told(session, start, first, 0.1)
+    assert learned[1] < learned[0] < ways.bits(ways.predictor(model), first.test) - 0.01
 
 
 def test_the_interval_holds_the_gain_and_counts_who_gains() -> None:
