@@ -41,7 +41,7 @@ def fsdd(seed: int, fold: int) -> Task:
     tenths = np.array_split(np.random.default_rng([12, seed]).permutation(len(y)), FOLDS)
     test, validation = tenths[fold], tenths[(fold + 1) % FOLDS]
     train = np.concatenate([t for i, t in enumerate(tenths) if i not in (fold, (fold + 1) % FOLDS)])
-    return Task("fsdd", lambda: two_dimensional(10), *((x[p], y[p]) for p in (train, validation, test)), 20)
+    return Task("fsdd", lambda: two_dimensional(10), *((x[p], y[p]) for p in (train, validation, test)), 12)
 
 
 def har(seed: int, fold: int) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import selvedge as sv
+from selvedge.compress import pt2e
 from selvedge.compress.export import exported, quiet
 from selvedge.compress.learned import LearnedStep
 from selvedge.compress.litert import LiteRT, Wanted
@@ -164,7 +166,7 @@ def test_four_bit_weights_learn_their_steps() -> None:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert all(m.scale.grad is not None for m in steps)
+    assert all(m.log_scale.grad is not None for m in steps)
     assert sum(not torch.equal(m.scale, b) for m, b in zip(steps, before, strict=True)) == len(steps)
     made = qat.eval().convert()
     assert max(int(made.state_dict()[f"{name}.weight"].abs().max()) for name in made.bits) <= 7
@@ -181,7 +183,7 @@ def test_the_step_has_the_gradient_of_the_paper(per_channel: bool) -> None:
     made = LearnedStep(observer)
     made(x)
     made.begin()
-    made.scale.data.mul_(0.4)  # so that some values are cut off
+    made.log_scale.data.add_(math.log(0.4))  # so that some values are cut off
     mine, other = x.clone().requires_grad_(), x.clone().requires_grad_()
     along = made.scale.detach().reshape(-1, 1, 1) if per_channel else made.scale.detach()
     whole = x / along + made.zero_point.reshape(-1, 1, 1) if per_channel else x / along + made.zero_point
@@ -200,7 +202,8 @@ def test_the_step_has_the_gradient_of_the_paper(per_channel: bool) -> None:
     (out * weights).sum().backward()
     torch.testing.assert_close(made(x), out.detach(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(mine.grad, other.grad)
-    torch.testing.assert_close(made.scale.grad, scale.grad, rtol=1e-3, atol=1e-5)
+    # The logarithm's gradient is the scale's times the scale.
+    torch.testing.assert_close(made.log_scale.grad, scale.grad * scale.detach(), rtol=1e-3, atol=1e-5)
 
 
 def test_bad_settings_are_one_line() -> None:
@@ -211,3 +214,15 @@ def test_bad_settings_are_one_line() -> None:
         with pytest.raises(sv.InvalidInput) as refused:
             sv.QAT(chain(), images(), **given)
         assert str(refused.value) == line
+
+
+def test_torchaos_patterns_are_exported_once_and_only_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pt2e, "_patterns", {})
+    calls = []
+    export = pt2e.qat_utils._get_aten_graph_module_for_pattern
+    monkeypatch.setattr(
+        pt2e.qat_utils, "_get_aten_graph_module_for_pattern", lambda *a, **k: (calls.append(a), export(*a, **k))[1]
+    )
+    for _ in range(2):
+        sv.QAT(chain(), images())
+    assert len(calls) == len(pt2e._patterns) == 3, "conv2d and norm: to find, and to put with a bias and without"

@@ -4,6 +4,10 @@ Esser et al., "Learned Step Size Quantization" (2020), arXiv:1902.08153: the gra
 round(v / s) - v / s inside the range and the end it is clipped to outside (section 2.1), times 1 / sqrt(N * n) for N
 values and the largest step n (section 2.2). A weight's s begins at 2 mean|v| / sqrt(n); an activation's at the range
 of the first batches. Zero points of activations stay where the range put them, so that zero keeps its step.
+
+What is learned is the logarithm of the step (Jain et al., "Trained Quantization Thresholds", arXiv:1903.08066, section
+3.2 and appendix B): Adam moves every parameter by about its rate, whatever its gradient, and a rate that suits weights
+would be many times a step of 0.01.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from torch import nn
 
 from .pt2e import FakeQuantizeBase
 
-LEAST = 1e-8  # a scale that learning cannot go below
+LEAST = 1e-8  # a scale to begin with
 
 
 class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
@@ -27,7 +31,7 @@ class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
         seen = self.activation_post_process
         self.dtype, self.qscheme, self.ch_axis = seen.dtype, seen.qscheme, getattr(seen, "ch_axis", -1)
         self.quant_min, self.quant_max, self.is_dynamic = seen.quant_min, seen.quant_max, False
-        self.scale = nn.Parameter(torch.ones(1))
+        self.log_scale = nn.Parameter(torch.zeros(1))
         self.register_buffer("zero_point", torch.zeros(1))
         self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
 
@@ -35,12 +39,16 @@ class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
     def per_channel(self) -> bool:
         return bool(self.qscheme == torch.per_channel_symmetric)
 
+    @property
+    def scale(self) -> torch.Tensor:
+        return self.log_scale.exp()
+
     @torch.no_grad()
     def begin(self) -> None:
         """Take the range that was seen as the one to learn from."""
         scale, zero = self.activation_post_process.calculate_qparams()
         start = getattr(self.activation_post_process, "mean_step", None)
-        self.scale.data = (scale if start is None else start).float().clone()
+        self.log_scale.data = (scale if start is None else start).float().clamp(min=LEAST).log()
         self.zero_point = zero.float()
         self.begun.fill_(True)
 
@@ -48,7 +56,7 @@ class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
         if not self.begun:
             scale, zero = self.activation_post_process.calculate_qparams()
             return scale, zero
-        return self.scale.detach().abs().clamp(min=LEAST), self.zero_point.int()
+        return self.scale.detach(), self.zero_point.int()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.begun:
@@ -56,7 +64,7 @@ class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
             return x
         if not self.fake_quant_enabled[0]:
             return x
-        scale = self.scale.abs().clamp(min=LEAST)
+        scale = self.scale
         count = x.numel() // len(scale) if self.per_channel else x.numel()
         factor = 1.0 / (count * self.quant_max) ** 0.5
         scale = scale * factor + (scale - scale * factor).detach()
