@@ -71,7 +71,7 @@ def _patterns_once() -> Iterator[None]:
     def fused(graph: GraphModule, function: Callable[..., Any], *given: Any, **named: Any) -> GraphModule:
         aten = getattr(torch.ops.aten, function.__name__)
         there = any(getattr(node.target, "overloadpacket", None) is aten for node in graph.graph.nodes)
-        return fuse(graph, function, *given, **named) if there else graph  # type: ignore[no-any-return]
+        return fuse(graph, function, *given, **named) if there else graph
 
     def exported(pattern: Any, example: tuple[torch.Tensor, ...], is_cuda: bool = False, **named: Any) -> GraphModule:
         inner = pattern.fn
