@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
-    from .make.inference import Inference, Network, load_tflite, plan_inference
+    from .make.captured_network import network
+    from .make.inference import Inference, plan_inference
+    from .make.network import Network, load_tflite
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -89,8 +91,9 @@ _HOME = {
     "steps_per_day": "make.daily",
     "contribution": "make.contribute",
     "Inference": "make.inference",
-    "Network": "make.inference",
-    "load_tflite": "make.inference",
+    "Network": "make.network",
+    "load_tflite": "make.network",
+    "network": "make.captured_network",
     "plan_inference": "make.inference",
     "Plan": "make.plan",
     "plan": "make.plan",
@@ -153,6 +156,7 @@ __all__ = [
     "load_tflite",
     "measured",
     "mixed_bits",
+    "network",
     "plan",
     "plan_inference",
     "quantise",

@@ -16,6 +16,7 @@ import numpy as np
 from .build import constant
 from .graph import Graph, Node, Value
 from .integer.convert import quantise
+from .joining.fixed import MOVES as CONSTANT
 from .joining.fixed import fixed
 from .joining.layers import LAYERS
 from .joining.pointwise import add, clamp, function, mul
@@ -56,7 +57,8 @@ class _Joining:
             if made is not None:
                 self.now[Value(node)] = made
                 return
-        if node.op == "dequantise" and (known := fixed(Value(node))) is not None:
+        known = fixed(Value(node)) if node.op == "dequantise" or node.op in CONSTANT else None
+        if known is not None and known.scale is not None:
             self.now[Value(node)] = constant(known.real, node.specs[0].dtype)
             return
         same = all(self.now[v] == v for v in node.inputs)
