@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
     from .learn.train import fit
+    from .make.captured_network import network
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
-    from .make.captured_network import network
     from .make.inference import Inference, plan_inference
     from .make.network import Network, load_tflite
     from .make.plan import Plan, plan
