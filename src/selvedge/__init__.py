@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .make.contribute import contribution
     from .make.daily import steps_per_day
     from .make.inference import Inference, plan_inference
-    from .make.network import Network, load_tflite
+    from .make.network import Network, load_tflite, save_tflite
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -93,6 +93,7 @@ _HOME = {
     "Inference": "make.inference",
     "Network": "make.network",
     "load_tflite": "make.network",
+    "save_tflite": "make.network",
     "network": "make.captured_network",
     "plan_inference": "make.inference",
     "Plan": "make.plan",
@@ -160,6 +161,7 @@ __all__ = [
     "plan",
     "plan_inference",
     "quantise",
+    "save_tflite",
     "steps_per_day",
     "sweep",
 ]

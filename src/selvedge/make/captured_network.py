@@ -15,8 +15,8 @@ from .network import Network, with_integers
 
 
 def network(
-    model: nn.Module | ExportedProgram,
-    example: torch.Tensor | tuple[torch.Tensor, ...] | None,
+    model: object,
+    example: torch.Tensor | tuple[torch.Tensor, ...] | None = None,
     *,
     floats: bool = True,
     name: str = "model",

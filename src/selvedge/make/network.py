@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from .. import ir
+from ..artifact import files
 from ..artifact.layout import Layout
 from ..artifact.name import checked_name
 from ..errors import InvalidInput
@@ -65,6 +66,20 @@ def load_tflite(path: str | Path, *, floats: bool = False, name: str = "model") 
     return Network(with_floats(graph) if floats else graph, name)
 
 
+def save_tflite(network: Network, path: str | Path) -> Path:
+    """``network`` as a ``.tflite`` file of builtin operators, for any runtime that reads one; what LiteRT's reference
+    kernels predict of it is bit by bit what ``network`` does. Images are NHWC in the file. Weights of 4 bits take a
+    byte.
+
+    Raises ``NotSupported`` for a row that no operator computes alike, a float layer among them, with the user's line.
+    """
+    if not isinstance(network, Network):
+        raise InvalidInput("network", f"of type {type(network).__name__}", "give what selvedge.network returned")
+    target = Path(path)
+    files.write(target, tflite.written(tflite.model(network.graph)))
+    return target
+
+
 def with_floats(graph: Graph) -> Graph:
     """``graph`` from real numbers to real numbers."""
     leaves, now = {}, {}
@@ -83,7 +98,7 @@ def with_floats(graph: Graph) -> Graph:
 
 def with_integers(graph: Graph) -> Graph:
     """``graph`` without the rows at its ends that quantise and dequantise: from int8 to int8 where it computes so."""
-    leaves, now = dict(graph.inputs), {}
+    leaves, now = dict(graph.inputs), dict[ir.Value, ir.Value]()
     readers = ir.consumers(graph.nodes())
     for name, value in graph.inputs.items():
         rows = readers.get(value, [])

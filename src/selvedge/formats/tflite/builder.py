@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Union
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,10 +20,12 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A vector of numbers, little-endian; its first one lies at a multiple of ``align`` bytes."""
+    """A vector of numbers, little-endian; its first one lies at a multiple of ``align`` bytes. ``shared``: equal ones
+    lie in the file once, at its end."""
 
     numbers: np.ndarray
     align: int = 4
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,74 +35,92 @@ class Table:
     fields: Mapping[int, Field]
 
 
-Field = Union[Number, Array, str, Table, Sequence[Table]]
+Field: TypeAlias = "Number | Array | str | Table | Sequence[Table]"
 
 
 def built(root: Table, identifier: bytes) -> bytes:
     """The buffer of ``root``, with the file identifier ``identifier`` at byte 4."""
-    data = bytearray(8)
-    data[4:8] = identifier
-    _point(data, 0, _table(data, root))
-    return bytes(data + bytes(-len(data) % 8))
+    writing = _Writing(bytearray(8))
+    writing.data[4:8] = identifier
+    writing.point(0, writing.table(root))
+    for array, readers in writing.shared.values():
+        place = writing.array(array)
+        for at in readers:
+            writing.point(at, place)
+    return bytes(writing.data + bytes(-len(writing.data) % 8))
 
 
-def _table(data: bytearray, table: Table) -> int:
-    """Where it begins: behind its vtable, the largest of its fields first, then what they point at."""
-    fields = sorted(table.fields.items(), key=lambda f: -_size(f[1]))
-    count = max(table.fields, default=-1) + 1
-    vtable = _grown(data, 4 + 2 * count, 2)
-    # Its fields begin 4 bytes on, at a multiple of 8, which the largest want.
-    data += bytes(-(len(data) + 4) % 8)
-    start = len(data)
-    data += struct.pack("<i", start - vtable)
-    places = {}
-    for number, field in fields:
-        places[number] = _grown(data, _size(field), _size(field))
-    struct.pack_into("<HH", data, vtable, 4 + 2 * count, len(data) - start)
-    for number, field in fields:
-        struct.pack_into("<H", data, vtable + 4 + 2 * number, places[number] - start)
-        if isinstance(field, Number):
-            struct.pack_into("<" + field.code, data, places[number], field.value)
-        else:
-            _point(data, places[number], _pointed(data, field))
-    return start
+@dataclass(slots=True)
+class _Writing:
+    """``vtables``: where each lies. ``shared``: what lies at the end, once, and where it is pointed at."""
 
+    data: bytearray
+    vtables: dict[bytes, int] = field(default_factory=dict)
+    shared: dict[tuple[str, bytes], tuple[Array, list[int]]] = field(default_factory=dict)
 
-def _pointed(data: bytearray, field: Array | str | Table | Sequence[Table]) -> int:
-    if isinstance(field, Table):
-        return _table(data, field)
-    if isinstance(field, str):
-        text = field.encode()
-        start = _grown(data, 4, 4)
-        struct.pack_into("<I", data, start, len(text))
-        data += text + b"\0"
+    def table(self, table: Table) -> int:
+        """Where it begins: the largest of its fields first, then what they point at."""
+        fields = sorted(table.fields.items(), key=lambda f: -_size(f[1]))
+        places, size = {}, 4  # a table begins with the distance to its vtable
+        for number, given in fields:
+            places[number] = size
+            size += _size(given)
+        count = max(places, default=-1) + 1
+        packed = struct.pack(f"<{2 + count}H", 4 + 2 * count, size, *(places.get(n, 0) for n in range(count)))
+        if packed not in self.vtables:
+            self.vtables[packed] = self.grown(len(packed), 2)
+            self.data[self.vtables[packed] :] = packed
+        # Its fields begin 4 bytes on, at a multiple of 8, which the largest want.
+        self.data += bytes(-(len(self.data) + 4) % 8)
+        start = self.grown(size, 4)
+        struct.pack_into("<i", self.data, start, start - self.vtables[packed])
+        for number, given in fields:
+            at = start + places[number]
+            if isinstance(given, Number):
+                struct.pack_into("<" + given.code, self.data, at, given.value)
+            elif isinstance(given, Array) and given.shared:
+                key = given.numbers.dtype.str, given.numbers.tobytes()
+                self.shared.setdefault(key, (given, []))[1].append(at)
+            else:
+                self.point(at, self.pointed(given))
         return start
-    if isinstance(field, Array):
-        numbers = np.ascontiguousarray(field.numbers).astype(field.numbers.dtype.newbyteorder("<"), copy=False)
-        data += bytes(-(len(data) + 4) % max(4, field.align))
-        start = _grown(data, 4, 4)
-        struct.pack_into("<I", data, start, numbers.size)
-        data += numbers.tobytes()
+
+    def pointed(self, given: Array | str | Table | Sequence[Table]) -> int:
+        if isinstance(given, Table):
+            return self.table(given)
+        if isinstance(given, Array):
+            return self.array(given)
+        if isinstance(given, str):
+            text = given.encode()
+            start = self.grown(4, 4)
+            struct.pack_into("<I", self.data, start, len(text))
+            self.data += text + b"\0"
+            return start
+        start = self.grown(4 + 4 * len(given), 4)
+        struct.pack_into("<I", self.data, start, len(given))
+        for i, table in enumerate(given):
+            self.point(start + 4 + 4 * i, self.table(table))
         return start
-    start = _grown(data, 4 + 4 * len(field), 4)
-    struct.pack_into("<I", data, start, len(field))
-    for i, table in enumerate(field):
-        _point(data, start + 4 + 4 * i, _table(data, table))
-    return start
+
+    def array(self, given: Array) -> int:
+        numbers = np.ascontiguousarray(given.numbers)
+        self.data += bytes(-(len(self.data) + 4) % max(4, given.align))
+        start = self.grown(4, 4)
+        struct.pack_into("<I", self.data, start, numbers.size)
+        self.data += numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).tobytes()
+        return start
+
+    def grown(self, size: int, align: int) -> int:
+        """Where ``size`` new bytes begin."""
+        self.data += bytes(-len(self.data) % align)
+        start = len(self.data)
+        self.data += bytes(size)
+        return start
+
+    def point(self, at: int, target: int) -> None:
+        struct.pack_into("<I", self.data, at, target - at)
 
 
-def _grown(data: bytearray, size: int, align: int) -> int:
-    """Where ``size`` new bytes begin."""
-    data += bytes(-len(data) % align)
-    start = len(data)
-    data += bytes(size)
-    return start
-
-
-def _point(data: bytearray, at: int, target: int) -> None:
-    struct.pack_into("<I", data, at, target - at)
-
-
-def _size(field: Field) -> int:
+def _size(given: Field) -> int:
     """Bytes in its table."""
-    return struct.calcsize("<" + field.code) if isinstance(field, Number) else 4
+    return struct.calcsize("<" + given.code) if isinstance(given, Number) else 4

@@ -80,17 +80,24 @@ class _Writing:
         data = np.array(numbers, np.int32)
         return self.tensor(f"numbers{len(self.tensors)}", Spec(data.shape, "int32"), data)
 
-    def operator(self, name: str, inputs: tuple[int | None, ...], spec: Spec, node: Node | None = None,
-                 version: int | None = None, **options: Option) -> int:  # fmt: skip
+    def operator(
+        self, name: str, inputs: tuple[int | None, ...], spec: Spec, node: Node | None = None, **options: Option
+    ) -> int:
         """What it makes, of ``spec``. ``node``: it is the value of that node."""
+        return self.versioned(VERSIONS.get(name, 2), name, inputs, spec, node, options)
+
+    def versioned(
+        self, version: int, name: str, inputs: tuple[int | None, ...], spec: Spec, node: Node | None,
+        options: Mapping[str, Option],
+    ) -> int:  # fmt: skip
+        """The same, of a version of the operator."""
         number = len(self.operators)
         named = None if node is None else self.names.get(Value(node))
         made = self.tensor(named or f"{number}_{name.lower()}", spec)
         defaults: dict[str, Any] = {
             o.name: o.code[int(o.default)] if isinstance(o.code, tuple) else o.default for o in KINDS[name].options
         }
-        told = VERSIONS.get(name, 2) if version is None else version
-        self.operators.append(Operator(name, told, inputs, (made,), {**defaults, **options}))
+        self.operators.append(Operator(name, version, inputs, (made,), {**defaults, **options}))
         return made
 
 
@@ -129,11 +136,10 @@ def _convolution(w: _Writing, node: Node) -> int:
 
 def _linear(w: _Writing, node: Node) -> int:
     x, weight, *bias = node.inputs
-    version = None if weight.spec.quant is None or weight.spec.quant.axis is None else FULLY_CONNECTED_BY_CHANNEL
-    return w.operator(
-        "FULLY_CONNECTED", (w.of(x), w.of(weight), *_bias(w, node, bias)), node.specs[0], node, version,
-        activation=node.attrs["activation"], keep_dims=len(x.shape) > 2,
-    )  # fmt: skip
+    name, quant = "FULLY_CONNECTED", weight.spec.quant
+    version = VERSIONS[name] if quant is None or quant.axis is None else FULLY_CONNECTED_BY_CHANNEL
+    options: dict[str, Option] = {"activation": node.attrs["activation"], "keep_dims": len(x.shape) > 2}
+    return w.versioned(version, name, (w.of(x), w.of(weight), *_bias(w, node, bias)), node.specs[0], node, options)
 
 
 def _bias(w: _Writing, node: Node, bias: list[Value]) -> tuple[int | None, ...]:
@@ -200,7 +206,7 @@ def _table(w: _Writing, node: Node) -> int:
         if fits and function in FUNCTIONS and (table(function, given, y) == entries).all():
             return w.operator(name, (w.of(x),), node.specs[0], node)
     whole = w.operator("CAST", (w.of(x),), Spec(x.shape, "int32"))
-    number = w.operator("ADD", (whole, w.numbers([128])), Spec(x.shape, "int32"), version=1)
+    number = w.operator("ADD", (whole, w.numbers([128])), Spec(x.shape, "int32"))
     looked_up = w.tensor(f"table{len(w.tensors)}", Spec((256,), "int8", y), entries)
     return w.operator("GATHER", (looked_up, number), node.specs[0], node)
 

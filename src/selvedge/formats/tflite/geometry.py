@@ -71,5 +71,5 @@ def _padded(extent: int, windows: tuple[Window, ...]) -> tuple[int, int, Pair] |
 def _candidates(extent: int, windows: tuple[Window, ...]) -> list[Pair]:
     """(stride, kernel): no kernel is smaller than what a window sees."""
     least = max(stop - start for start, stop, _ in windows)
-    strides = range(1, extent + 1) if len(windows) > 1 else (least,)
+    strides = range(1, extent + 1) if len(windows) > 1 else (extent,)
     return [(stride, kernel) for stride in strides for kernel in range(least, 2 * least + 1)]

@@ -87,14 +87,15 @@ def _tensor(tensor: Tensor, buffer: int) -> Table:
     }
     if tensor.quant is not None:
         scale = np.array(tensor.quant.scale, np.float32)
-        zeros = np.broadcast_to(np.array(tensor.quant.zero_point, np.int64), scale.shape)
-        fields[TensorField.QUANTIZATION] = Table(
-            {
-                QuantizationField.SCALE: Array(scale),
-                QuantizationField.ZERO_POINT: Array(zeros, 8),
-                QuantizationField.QUANTIZED_DIMENSION: Number("i", tensor.quant.axis or 0),
-            }
-        )
+        # LiteRT wants as many zero points as scales: of all channels 0, mostly.
+        zeros = np.ascontiguousarray(np.broadcast_to(np.array(tensor.quant.zero_point, np.int64), scale.shape))
+        said: dict[int, Field] = {
+            QuantizationField.SCALE: Array(scale),
+            QuantizationField.ZERO_POINT: Array(zeros, 8, shared=True),
+        }
+        if tensor.quant.axis:
+            said[QuantizationField.QUANTIZED_DIMENSION] = Number("i", tensor.quant.axis)
+        fields[TensorField.QUANTIZATION] = Table(said)
     return Table(fields)
 
 
