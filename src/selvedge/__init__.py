@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .capture.torch_loss import TorchLoss
     from .changes import Change
     from .choose import Contribution
-    from .compress.compare import compare
     from .compress.mixed import MixedBits, mixed_bits
     from .compress.qat import QAT
     from .compress.quantise import quantise
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from .learn.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
+    from .make.compared import compare
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
@@ -74,7 +74,7 @@ _HOME = {
     "QuantisationWarning": "compress",
     "Quantised": "compress",
     "Report": "compress",
-    "compare": "compress",
+    "compare": "make.compared",
     "mixed_bits": "compress",
     "quantise": "compress",
     "Budget": "device",

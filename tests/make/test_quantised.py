@@ -194,5 +194,5 @@ def test_what_cannot_be_a_network_is_refused_in_one_line(made: sv.Quantised, sam
     network = sv.network(made, samples[:1])
     with pytest.raises(sv.InvalidInput, match="it has its shapes and its name"):
         sv.plan_inference(network, samples[:1])
-    with pytest.raises(sv.InvalidInput, match="a C identifier|identifier"):
+    with pytest.raises(sv.InvalidInput, match="identifier"):
         sv.network(made, samples[:1], name="no name")
