@@ -141,6 +141,11 @@ def test_a_cnn_in_eight_and_in_four_bits_is_as_good_and_much_smaller(tmp_path: P
     assert ratios[0] < 0.27
     assert ratios[1] < 0.16
     assert "hurts most" in text
+    native, same = map(float, re.findall(r"native int8: ([\d.]+)% right, ([\d.]+)%", text)[0])
+    assert same >= 99
+    assert native > float(found["float"]) - 1.5
+    weights = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) B of weights and .* float ([\d,]+) B", text)[0]]
+    assert weights[0] < 0.4 * weights[1]
 
 
 @pytest.mark.parametrize("example", NEEDS)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .capture.torch_loss import TorchLoss
     from .changes import Change
     from .choose import Contribution
-    from .compress.compare import compare
     from .compress.mixed import MixedBits, mixed_bits
     from .compress.qat import QAT
     from .compress.quantise import quantise
@@ -35,10 +34,13 @@ if TYPE_CHECKING:
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
     from .learn.train import fit
+    from .make.captured_network import network
+    from .make.compared import compare
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
-    from .make.inference import Inference, Network, load_tflite, plan_inference
+    from .make.inference import Inference, plan_inference
+    from .make.network import Network, load_tflite, save_tflite
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -72,7 +74,7 @@ _HOME = {
     "QuantisationWarning": "compress",
     "Quantised": "compress",
     "Report": "compress",
-    "compare": "compress",
+    "compare": "make.compared",
     "mixed_bits": "compress",
     "quantise": "compress",
     "Budget": "device",
@@ -89,8 +91,10 @@ _HOME = {
     "steps_per_day": "make.daily",
     "contribution": "make.contribute",
     "Inference": "make.inference",
-    "Network": "make.inference",
-    "load_tflite": "make.inference",
+    "Network": "make.network",
+    "load_tflite": "make.network",
+    "save_tflite": "make.network",
+    "network": "make.captured_network",
     "plan_inference": "make.inference",
     "Plan": "make.plan",
     "plan": "make.plan",
@@ -153,9 +157,11 @@ __all__ = [
     "load_tflite",
     "measured",
     "mixed_bits",
+    "network",
     "plan",
     "plan_inference",
     "quantise",
+    "save_tflite",
     "steps_per_day",
     "sweep",
 ]

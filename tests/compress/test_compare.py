@@ -97,3 +97,26 @@ def test_each_cause_has_its_advice(seen: Symptoms, observer: str, words: str) ->
     (said,) = advice(seen, 40, observer, False)
     assert words in said
     assert advice(Symptoms(40, 1, 1, 0.0, 8), 40, observer, False) == []
+
+
+def test_native_code_and_the_exported_file_stand_beside_it(made: sv.Quantised) -> None:
+    """Four columns of one model: native is within a step a layer of what PyTorch simulates."""
+    pytest.importorskip("ai_edge_litert")
+    report = sv.compare(chain(), made, X, native=True, exported=True)
+    assert report.columns == ("fake-quantised", "exported", "native int8")
+    for row in report.rows:
+        assert set(row.errors) == set(report.columns)
+        db = [row.errors[c].sqnr_db for c in report.columns]
+        assert db == pytest.approx([db[0]] * 3, abs=1.5)
+    assert report.agreement["native int8"] == pytest.approx(report.agreement["fake-quantised"], abs=0.05)
+    assert "output, native int8: " in str(report)
+    assert "native int8" in report.page()
+
+
+def test_a_float_layer_has_native_figures_and_no_file(made: sv.Quantised) -> None:
+    mixed = sv.quantise(chain(), images(), bits={"dw": 32}, wanted_agreement=0.0)
+    report = sv.compare(chain(), mixed, X[:5], native=True)
+    assert set(report.columns) == {"fake-quantised", "native int8"}
+    assert all(set(row.errors) == set(report.columns) for row in report.rows)
+    with pytest.raises(sv.NotSupported, match=r"in a \.tflite file"):
+        sv.compare(chain(), mixed, X[:5], exported=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+import numpy as np
+
 from ..errors import InvalidInput
 from .captured import Captured
 from .part import Part, channels
@@ -29,6 +31,8 @@ def select(captured: Captured, update: str | Sequence[str]) -> dict[str, Part | 
         raise InvalidInput("update", list(update), "give names and globs of the state dict")
     trainable = set(captured.trainable)
     chosen: Mapping[str, Part | None]
+    if not trainable and (last := _in_int8(captured)):
+        raise InvalidInput("update", repr(update), f"every layer is int8, and int8 does not learn: {_float(last[-1])}")
     if update == "full":
         chosen = dict.fromkeys(trainable)
     elif update == "bias":
@@ -68,7 +72,10 @@ def _last(captured: Captured, update: str) -> set[str]:
     count = update.removeprefix("last:")
     if not (count.isdecimal() and len(count) < 10 and 1 <= int(count) <= len(owned)):
         given = update if len(update) < 40 else f"{update[:36]}..."
-        raise InvalidInput("update", repr(given), f'give "last:1" to "last:{len(owned)}": so many layers train')
+        fix = f'give "last:1" to "last:{len(owned)}": so many layers train'
+        if owned and (frozen := _in_int8(captured)):
+            fix = f"{fix}, the others are int8: {_float(frozen[-1])}"
+        raise InvalidInput("update", repr(given), fix)
     return set().union(*owned[-int(count) :])
 
 
@@ -77,6 +84,10 @@ def _matching(captured: Captured, given: Pattern) -> set[str]:
         alias: name for alias, name in captured.aliases.items() if name in captured.trainable
     }
     found = {name for called, name in names.items() if fnmatchcase(called, given.glob)}
+    frozen = [n for n in _in_int8(captured) if fnmatchcase(n, given.glob) or fnmatchcase(_bias_of(n), given.glob)]
+    if frozen and not found:
+        fix = f'it is int8, which does not learn: {_float(frozen[-1])}, or give update="last:1"'
+        raise InvalidInput("update", repr(given.text), fix)
     if not found:
         base, bracket, _ = given.text.rpartition("[")
         if bracket and any(fnmatchcase(called, base) for called in names):
@@ -86,6 +97,20 @@ def _matching(captured: Captured, given: Pattern) -> set[str]:
         fix = f'{meant}give "full", "auto", "last:K", "bias" or names of {_some(captured.trainable)}'
         raise InvalidInput("update", repr(given.text), fix)
     return found
+
+
+def _in_int8(captured: Captured) -> list[str]:
+    """The weights of the layers that are quantised, in the order of ``state_dict()``."""
+    return [name for name, array in captured.constant.items() if array.dtype == np.int8]
+
+
+def _bias_of(weight: str) -> str:
+    return f"{weight.removesuffix('weight')}bias"
+
+
+def _float(weight: str) -> str:
+    """What leaves its layer float."""
+    return f'leave it float with bits={{"{weight.removesuffix(".weight")}": 32}}'
 
 
 def _near(pattern: str, names: Iterable[str]) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.fx import GraphModule, Interpreter, Node
+from torch.fx import Graph, GraphModule, Interpreter, Node
 
-from .export import Inputs
+from .export import Inputs, quiet
 from .layers import ends
 from .simulate import first
 
@@ -48,6 +48,19 @@ def activations(graph: GraphModule, batch: Inputs) -> tuple[dict[str, torch.Tens
     run = _Kept(graph, wanted)
     out = first(run.run(*batch))
     return run.kept, out
+
+
+def exposed(graph: GraphModule) -> tuple[GraphModule, tuple[str, ...]]:
+    """A module that returns what :func:`activations` keeps, and the layers in the order of its results; the first one
+    is the model's output, under the name "output"."""
+    made, places = Graph(), dict[Node, Node]()
+    output = made.graph_copy(graph.graph, places)
+    while isinstance(output, tuple | list):
+        output = output[0]
+    kept = {"output": output} | {n: places[_dequantised(node) or node] for n, node in ends(graph.graph).items()}
+    made.output(tuple(kept.values()))
+    with quiet():
+        return GraphModule(graph, made), tuple(kept)
 
 
 class _Kept(Interpreter):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import torch
+from torch import nn
 from torch.fx import Graph, GraphModule, Node
 
 from .layers import constant, weighted
@@ -54,8 +55,9 @@ def finish(converted: GraphModule, names: dict[str, str], facts: Facts) -> Quant
             graph.erase_node(node)
     for node in graph.nodes:
         if node.op == "get_attr" and str(node.target) not in state.buffers:
-            tensor = constant(converted, node).detach()
-            state.put(str(node.target), tensor, tensor.numel() * tensor.element_size())
+            tensor = constant(converted, node)
+            size = tensor.numel() * tensor.element_size()
+            state.put(str(node.target), tensor if isinstance(tensor, nn.Parameter) else tensor.detach(), size)
     return assembled(graph, state.buffers, replace(facts, bytes=state.stored))
 
 

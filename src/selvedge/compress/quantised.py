@@ -54,7 +54,7 @@ class Facts:
 class Quantised(GraphModule):
     """A module that computes in the quantised numbers: float operators between quantize and dequantize, as
     ``torch.ops.quantized_decomposed`` has them. Its state holds int8 weights, int32 biases and float32 scales, under
-    the names of the model that it was made of."""
+    the names of the model that it was made of; its parameters are those of the layers that stayed float."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphModule:
         with quiet():  # torch warns of itself
@@ -86,8 +86,11 @@ def assembled(graph: Graph, state: Mapping[str, tuple[torch.Tensor, bool]], fact
     """A module of ``graph`` and its ``state``: name -> (tensor, whether it is saved)."""
     root = nn.Module()
     for name, (tensor, saved) in state.items():
-        owner = _owner(root, name)
-        owner.register_buffer(name.rpartition(".")[2], tensor, persistent=saved)
+        owner, last = _owner(root, name), name.rpartition(".")[2]
+        if isinstance(tensor, nn.Parameter):
+            owner.register_parameter(last, nn.Parameter(tensor.detach().clone()))
+        else:
+            owner.register_buffer(last, tensor, persistent=saved)
     made = Quantised(root, graph, "Quantised")
     for name, (_, saved) in state.items():
         if not saved:  # copied into the new module as any other

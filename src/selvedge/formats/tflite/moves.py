@@ -52,8 +52,25 @@ def _pad(node: Node) -> Value:
     fits = amounts.shape == (len(x.shape), 2) and not (amounts < 0).any()
     node.require(fits, node.input(1), amounts.tolist()[:8], "two amounts >= 0 for each axis")
     before, after = (tuple(int(n) for n in column) for column in amounts.T)
-    zero = node.quant(x).zero_point[0]  # the real number 0
-    return apply("pad", node.value(0), before=before, after=after, value=zero, where=node.where)
+    value = node.quant(x).zero_point[0]  # the real number 0
+    if len(node.operator.inputs) > 2:
+        given = node.constant(node.input(2), "int8")
+        node.require(given.size == 1 and node.quant(node.input(2)) == node.quant(x), node.input(2), given.tolist()[:8],
+                     "one value, scaled as what it is put around")  # fmt: skip
+        value = int(given.reshape(-1)[0])
+    return apply("pad", node.value(0), before=before, after=after, value=value, where=node.where)
+
+
+def _slice(node: Node) -> Value:
+    x = node.input(0)
+    _same(node, x)
+    node.require(not any(node.operator.options.values()), x, "sliced with masks", "export begin, end and strides alone")
+    starts, stops, steps = (tuple(node.constant(node.input(i), "int32").reshape(-1).tolist()) for i in (1, 2, 3))
+    ends = zip(starts, stops, steps, x.shape, strict=False)
+    inside = all(0 <= a < b <= n and step > 0 for a, b, step, n in ends)
+    fits = inside and len(starts) == len(stops) == len(steps) == len(x.shape)
+    node.require(fits, x, list(x.shape), "begin, end and a stride above 0 inside each axis")
+    return apply("slice", node.value(0), starts=starts, stops=stops, steps=steps, where=node.where)
 
 
 def _transpose(node: Node) -> Value:
@@ -88,7 +105,9 @@ def _nearest(before: int, after: int, corners: bool, half: bool) -> tuple[int, .
 MOVES: dict[str, Callable[[Node], Value]] = {
     "CONCATENATION": _concatenate,
     "PAD": _pad,
+    "PADV2": _pad,
     "RESHAPE": _reshape,
     "RESIZE_NEAREST_NEIGHBOR": _resize,
+    "STRIDED_SLICE": _slice,
     "TRANSPOSE": _transpose,
 }

@@ -130,10 +130,11 @@ class Node:
         """((top, bottom), (left, right)) of "same" or "valid" (``internal/../padding.h``: the odd one after)."""
         if self.operator.options["padding"] == "valid":
             return (0, 0), (0, 0)
-        top, left = (_same(extent[a], (kernel[a] - 1) * dilation[a] + 1, stride[a]) for a in (0, 1))
+        top, left = (same(extent[a], (kernel[a] - 1) * dilation[a] + 1, stride[a]) for a in (0, 1))
         return top, left
 
 
-def _same(extent: int, kernel: int, stride: int) -> Pair:
+def same(extent: int, kernel: int, stride: int) -> Pair:
+    """What "same" pads of one axis: the odd one after."""
     total = max(0, (-(-extent // stride) - 1) * stride + kernel - extent)
     return total // 2, total - total // 2

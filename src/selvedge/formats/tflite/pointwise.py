@@ -10,7 +10,8 @@ from selvedge.ir.graph import Value
 from selvedge.ir.integer.softmax import MOST_CLASSES
 from selvedge.ir.integer.table import table
 
-from .node import Node, Pair
+from .geometry import seen
+from .node import Node
 
 # Rows and columns that a pool's window may be larger than its image by ("same" pads them).
 MOST_BEYOND = 64
@@ -33,17 +34,11 @@ def _windows(node: Node) -> dict[str, Any]:
     near = all(k <= n + MOST_BEYOND for k, n in zip(kernel, extent, strict=True))
     node.require(near, x, list(x.shape), f"a window of {kernel} is larger than it")
     padding = node.padding(extent, kernel, stride)
-    seen = [_seen(extent[a], kernel[a], stride[a], padding[a]) for a in (0, 1)]
-    inside = all(windows and all(start < stop for start, stop, _ in windows) for windows in seen)
+    inside_of = [seen(extent[a], kernel[a], stride[a], padding[a]) for a in (0, 1)]
+    inside = all(windows and all(start < stop for start, stop, _ in windows) for windows in inside_of)
     node.require(inside, x, list(x.shape), f"every window of {kernel} by {stride} must see a pixel")
     node.require(node.quant(x) == node.quant(node.y), node.y, "scaled otherwise", "a pool keeps scale and zero point")
-    return {"windows_h": seen[0], "windows_w": seen[1]}
-
-
-def _seen(extent: int, kernel: int, stride: int, padding: Pair) -> tuple[tuple[int, int, int], ...]:
-    count = (extent + sum(padding) - kernel) // stride + 1
-    starts = [i * stride - padding[0] for i in range(count)]
-    return tuple((max(start, 0), min(start + kernel, extent), 1) for start in starts)
+    return {"windows_h": inside_of[0], "windows_w": inside_of[1]}
 
 
 def _average_pool(node: Node) -> Value:

@@ -98,6 +98,9 @@ _POOL = (
 _LINEAR = (
     Option("activation", 0, ACTIVATION), Option("weights_format", 1, WEIGHTS_FORMAT), Option("keep_dims", 2, "bool"),
 )  # fmt: skip
+_MASKS = tuple(
+    Option(f"{name}_mask", number, "i") for number, name in enumerate(("begin", "end", "ellipsis", "new", "shrink"))
+)
 MANY = 1 << 10
 
 OPERATORS: Mapping[int, Kind] = MappingProxyType(
@@ -130,6 +133,10 @@ OPERATORS: Mapping[int, Kind] = MappingProxyType(
             Kind(34, "PAD", (2, 2)),
             Kind(39, "TRANSPOSE", (2, 2)),
             Kind(40, "MEAN", (2, 2), 27, (Option("keep_dims", 0, "bool"),)),
+            Kind(36, "GATHER", (2, 2), 23, (Option("axis", 0, "i"), Option("batch_dims", 1, "i"))),
+            Kind(45, "STRIDED_SLICE", (4, 4), 32, _MASKS),
+            Kind(53, "CAST", (1, 1)),
+            Kind(60, "PADV2", (3, 3)),
             Kind(97, "RESIZE_NEAREST_NEIGHBOR", (2, 2), 74, (Option("corners", 0, "bool"), Option("half", 1, "bool"))),
             Kind(114, "QUANTIZE", (1, 1), 89),
         )
