@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .make.contribute import contribution
     from .make.daily import steps_per_day
     from .make.inference import Inference, Network, load_tflite, plan_inference
+    from .make.onnx import save_onnx
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -92,6 +93,7 @@ _HOME = {
     "Network": "make.inference",
     "load_tflite": "make.inference",
     "plan_inference": "make.inference",
+    "save_onnx": "make.onnx",
     "Plan": "make.plan",
     "plan": "make.plan",
     "Sweep": "make.sweep",
@@ -156,12 +158,13 @@ __all__ = [
     "plan",
     "plan_inference",
     "quantise",
+    "save_onnx",
     "steps_per_day",
     "sweep",
 ]
 
 
-_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19"}
+_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19", "onnx": "onnx>=1.23,<1.24"}
 
 
 def __getattr__(name: str) -> Any:
