@@ -1,5 +1,7 @@
-"""ONNX files: int8 networks as QDQ models."""
+"""ONNX files: int8 networks written as QDQ models, and read, float operators too."""
 
+from .model import Model, parse, read
+from .read import graph
 from .write import written
 
-__all__ = ["written"]
+__all__ = ["Model", "graph", "parse", "read", "written"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from selvedge.errors import NotSupported
 from selvedge.ir import Node, Quant, Value
+from selvedge.ir.integer.convert import dequantise
 from selvedge.ir.integer.requantise import ACTIVATIONS, INT8_MAX, INT8_MIN, clamp
 from selvedge.ir.integer.table import FUNCTIONS, table
 from selvedge.ir.quant import permuted
@@ -130,8 +131,8 @@ def _softmax(sheet: Sheet, node: Node) -> None:
 
 
 def _table(sheet: Sheet, node: Node) -> None:
-    """The function it is made of; else its entries themselves, picked by the int8 value: a negative index counts from
-    the end."""
+    """The function it is made of; else its real results, picked by the int8 value: a negative index counts from the
+    end."""
     x, quant, first = node.inputs[0], node.attrs["quant"], sheet.first(node.inputs[:1])
     entries = weights_of(node, 1)
     for function, op in OPERATORS.items():
@@ -140,7 +141,8 @@ def _table(sheet: Sheet, node: Node) -> None:
             break
     else:
         index = sheet.emit("Cast", [sheet.tensor(x, first)], "index", to=6)  # int32
-        made = sheet.emit("Gather", [sheet.constant(np.roll(entries, 128), "table"), index], "look_up", axis=0)
+        reals = sheet.constant(np.roll(dequantise(entries, by=quant), 128), "table")
+        made = sheet.quantised(sheet.emit("Gather", [reals, index], "look_up", axis=0), quant)
     sheet.put(Value(node), made, first)
 
 
