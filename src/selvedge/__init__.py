@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
     from .learn.train import fit
+    from .make.captured_network import network
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
-    from .make.inference import Inference, Network, load_tflite, plan_inference
-    from .make.onnx import save_onnx
+    from .make.inference import Inference, plan_inference
+    from .make.network import Network, load_tflite
+    from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -90,9 +92,11 @@ _HOME = {
     "steps_per_day": "make.daily",
     "contribution": "make.contribute",
     "Inference": "make.inference",
-    "Network": "make.inference",
-    "load_tflite": "make.inference",
+    "Network": "make.network",
+    "load_tflite": "make.network",
+    "network": "make.captured_network",
     "plan_inference": "make.inference",
+    "load_onnx": "make.onnx",
     "save_onnx": "make.onnx",
     "Plan": "make.plan",
     "plan": "make.plan",
@@ -152,9 +156,11 @@ __all__ = [
     "emit",
     "fit",
     "load",
+    "load_onnx",
     "load_tflite",
     "measured",
     "mixed_bits",
+    "network",
     "plan",
     "plan_inference",
     "quantise",

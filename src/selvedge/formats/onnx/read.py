@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
+from selvedge.artifact.layout import Layout
 from selvedge.errors import InvalidInput, NotSupported
 from selvedge.ir import Graph, Value, input_leaf, joined, topological
 
@@ -17,29 +19,67 @@ from .read_quantised import MOVING, QUANTISED, input_quants
 from .reading import TO_LAST, Node, Tensors, input_spec
 from .tensors import printable
 
-RULES: Mapping[str, Callable[[Node], None]] = MappingProxyType(
-    {**ELEMENTWISE, **LAYERS, **MOVES, **POOLS, **QUANTISED}
-)
+RULES: Mapping[str, Callable[[Node], None]] = MappingProxyType({**ELEMENTWISE, **LAYERS, **MOVES, **POOLS, **QUANTISED})
 """Operator -> its rule: the checked operator as rows of the op table."""
 
+# Operators that read images NCHW, and operators behind which there is no image any more.
+IMAGES = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization")
+RESHAPING = ("Flatten", "Gemm", "MatMul", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
-def graph(model: Model, channels_last: bool = False) -> Graph:
-    """``model`` as a graph: inputs "x", "x1", ..., outputs "output", "output1", ..., in the file's order.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A model as a graph: inputs "x", "x1", ..., outputs "output", "output1", ..., in the file's order.
+    ``layouts``: how those are stored that the file has channels first."""
+
+    graph: Graph
+    layouts: Mapping[str, Layout]
+
+
+def graph(model: Model) -> Read:
+    """``model`` as a graph of constants, images stored NHWC.
 
     DequantizeLinear -> operator -> QuantizeLinear is joined to an int8 row (:func:`selvedge.ir.joined`); what no int8
-    row means stays float. channels_last: inputs and outputs of four axes are NHWC, where the file has NCHW.
+    row means stays float.
 
     Raises :class:`InvalidInput` and :class:`NotSupported`, which name the node and its operator.
     """
-    tensors, inputs, quants = Tensors(dict(model.constants)), {}, input_quants(model)
+    tensors, inputs, layouts = Tensors(dict(model.constants)), {}, {}
+    quants, images = input_quants(model), _images(model)
     for n, (name, (dtype, shape)) in enumerate(model.inputs.items()):
-        last = channels_last and len(shape) == 4
-        spec = input_spec(dtype, tuple(shape[a] for a in TO_LAST) if last else shape, quants, name)
-        tensors.lies[name, last] = inputs[f"x{n or ''}"] = input_leaf(f"x{n or ''}", spec)
+        layout = Layout.of(shape, TO_LAST if name in images else None)
+        port = f"x{n or ''}"
+        leaf = input_leaf(port, input_spec(dtype, layout.shape, quants, name))
+        tensors.lies[name, name in images] = inputs[port] = leaf
+        layouts[port] = layout
     for operator in model.operators:
         _take(operator, tensors, model.opset)
-    outputs = {f"output{n or ''}": _output(name, tensors, channels_last) for n, name in enumerate(model.outputs)}
-    return joined(Graph(inputs, {}, outputs))
+    outputs = {}
+    for n, name in enumerate(model.outputs):
+        port = f"output{n or ''}"
+        outputs[port] = _output(name, tensors)
+        layouts[port] = Layout.of(tensors.shape(name), TO_LAST if tensors.last(name) else None)
+    made = joined(Graph(inputs, {}, outputs))
+    return Read(made, {port: layout for port, layout in layouts.items() if not layout.is_identity})
+
+
+def _images(model: Model) -> set[str]:
+    """The inputs that operators on images read before another layout is made of them."""
+    readers: dict[str, list[Operator]] = {}
+    for node in model.operators:
+        for name in node.inputs:
+            readers.setdefault(name, []).append(node)
+    found = set()
+    for port, (_, shape) in model.inputs.items():
+        left, seen = [port] if len(shape) == 4 else [], {port}
+        while left and port not in found:
+            for node in readers.get(left.pop(), ()):
+                if node.op in IMAGES:
+                    found.add(port)
+                elif node.op not in RESHAPING and node.outputs[0] not in seen:
+                    seen.add(node.outputs[0])
+                    left.append(node.outputs[0])
+    return found
 
 
 def _take(operator: Operator, tensors: Tensors, opset: int) -> None:
@@ -58,13 +98,13 @@ def _take(operator: Operator, tensors: Tensors, opset: int) -> None:
         tensors.unsigned.add(operator.outputs[0])
 
 
-def _output(name: str, tensors: Tensors, channels_last: bool) -> Value:
+def _output(name: str, tensors: Tensors) -> Value:
     what = f"onnx output {printable(name)!r}"
     if name in tensors.unsigned:
         raise NotSupported("an output of uint8", what, "give it float32 or int8")
     if not tensors.holds(name):
         raise InvalidInput(what, "an index", "an output is float32 or int8")
-    value = tensors.value(name, channels_last and len(tensors.shape(name)) == 4)
+    value = tensors.value(name, tensors.last(name))
     if not _reads_input(value):
         raise InvalidInput(what, "a constant", "an output must depend on an input")
     return value

@@ -103,13 +103,12 @@ def _pad(node: Node) -> None:
     axes = [node.axis(a, len(x)) for a in node.whole(3)] if node.name(3) else list(range(len(x)))
     node.require(len(given) == 2 * len(axes) and len(set(axes)) == len(axes), "pads", given, "two for each axis")
     node.require(all(n >= 0 for n in given), "pads", given, "amounts >= 0: a slice crops")
-    before, after = [0] * len(x), [0] * len(x)
-    for a, low, high in zip(axes, given[: len(axes)], given[len(axes) :], strict=True):
-        before[a], after[a] = low, high
-    last = node.last(0)
-    value = _pad_value(node)
-    low, high = (tuple(side[a] for a in TO_LAST) if last else tuple(side) for side in (before, after))
-    node.put(apply("pad", node.value(0, last), before=low, after=high, value=value, where=node.where), last)
+    sides = [[0] * len(x), [0] * len(x)]
+    for i, amount in enumerate(given):
+        sides[i // len(axes)][axes[i % len(axes)]] = amount
+    last, value = node.last(0), _pad_value(node)
+    before, after = (tuple(side[a] for a in TO_LAST) if last else tuple(side) for side in sides)
+    node.put(apply("pad", node.value(0, last), before=before, after=after, value=value, where=node.where), last)
 
 
 def _pad_value(node: Node) -> int | float:
@@ -118,8 +117,8 @@ def _pad_value(node: Node) -> int | float:
         return -128 if unsigned else 0
     found = node.array(2)
     node.require(found.size == 1, "pad value", list(found.shape), "one number")
-    number = found.reshape(()).item()
-    return int(number) - 128 if unsigned else number  # type: ignore[no-any-return]  # a number
+    number: int | float = found.reshape(()).item()
+    return int(number) - 128 if unsigned else number
 
 
 def _slice(node: Node) -> None:
@@ -130,7 +129,7 @@ def _slice(node: Node) -> None:
     alike = len(starts) == len(ends) == len(axes) == len(steps) and len(set(axes)) == len(axes) <= len(x)
     node.require(alike, "axes", axes, "as many starts, ends and steps")
     node.require(all(s >= 1 for s in steps), "steps", steps, "each >= 1")
-    ranges = [range(0, n) for n in x]
+    ranges = [range(n) for n in x]
     for a, start, end, step in zip(axes, starts, ends, steps, strict=True):
         ranges[a] = range(x[a])[slice(start, end, step)]
     node.require(all(len(r) for r in ranges), "starts", starts, f"something of {list(x)} must be left")

@@ -67,7 +67,7 @@ class Sheet:
         if (value, first) in self.lies and shape == value.shape:
             return self.lies[value, first]
         if shape != value.shape:
-            lifted = self._shaped(self.tensor(value), shape)
+            lifted = self.shaped(self.tensor(value), shape)
             return self._turned(lifted, shape, TO_FIRST) if first else lifted
         made = self._turned(self.lies[value, not first], value.shape, TO_FIRST if first else None)
         self.lies[value, first] = made
@@ -77,10 +77,11 @@ class Sheet:
         """``name`` of the NHWC ``shape`` in NCHW, or (without perm) the way back."""
         n, h, w, c = shape
         if c == 1 or h * w == 1:  # no element moves
-            return self._shaped(name, (n, c, h, w) if perm else shape)
+            return self.shaped(name, (n, c, h, w) if perm else shape)
         return self.emit("Transpose", [name], "transpose", perm=perm or TO_LAST)
 
-    def _shaped(self, name: str, shape: tuple[int, ...]) -> str:
+    def shaped(self, name: str, shape: tuple[int, ...]) -> str:
+        """Tensor ``name`` in another shape."""
         return self.emit("Reshape", [name, self.constant(np.array(shape, np.int64), "shape")], "reshape")
 
     def put(self, value: Value, name: str, first: bool = False) -> None:

@@ -15,7 +15,7 @@ MOST_ELEMENTS = 2**31 - 1
 MOST_RANK = 8
 
 P = onnx.TensorProto
-DTYPES = {
+DTYPES: dict[int, str] = {
     P.FLOAT: "float32", P.UINT8: "uint8", P.INT8: "int8", P.INT32: "int32", P.INT64: "int64", P.BOOL: "bool",
 }  # fmt: skip
 """Element types that are read, by ONNX's number."""
@@ -98,6 +98,7 @@ def _external(tensor: onnx.TensorProto, what: str, folder: Path | None, size: in
             raise InvalidInput(f"{what} data", str(path), "it must be a regular file beside the model's")
         with path.open("rb") as file:
             file.seek(int(numbers["offset"]))
-            return file.read(size)
+            data: bytes = file.read(size)
+            return data
     except OSError as error:
         raise InvalidInput(f"{what} data", str(path), f"it cannot be read ({error.strerror})") from None

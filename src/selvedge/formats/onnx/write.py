@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from selvedge.artifact.layout import Layout
 from selvedge.errors import InvalidInput, NotSupported
-from selvedge.ir import Graph, Node, Spec
+from selvedge.ir import Graph, Node, Spec, Value
 
-from .sheet import Sheet
+from .sheet import TO_LAST, Sheet
 from .write_float import FLOAT
 from .write_integer import INTEGER
 from .write_moves import MOVES
@@ -26,8 +27,9 @@ RULES: Mapping[str, Callable[[Sheet, Node], Any]] = MappingProxyType({**INTEGER,
 MOST_BYTES = 2**31 - 2**24
 
 
-def written(graph: Graph, name: str) -> onnx.ModelProto:
-    """``graph`` as an ONNX model of opset 17, inputs and outputs as they are there.
+def written(graph: Graph, name: str, layouts: Mapping[str, Layout] = MappingProxyType({})) -> onnx.ModelProto:
+    """``graph`` as an ONNX model of opset 17. ``layouts``: how inputs and outputs are stored that the model takes and
+    gives in another order of axes.
 
     Raises :class:`NotSupported` for a row that ONNX has no operator for, or state, and :class:`InvalidInput` for
     weights of 2 GB.
@@ -35,8 +37,10 @@ def written(graph: Graph, name: str) -> onnx.ModelProto:
     for state in graph.state:
         raise NotSupported(f"state {state!r}", "the graph", "freeze it to a constant: what is written only predicts")
     sheet = Sheet()
+    faces = {**graph.inputs, **graph.outputs}
+    given = {port: layouts.get(port) or Layout.of(value.shape) for port, value in faces.items()}
     for port, value in graph.inputs.items():
-        sheet.put(value, port)
+        _stored(sheet, port, value, given[port])
     for node in graph.nodes():
         if node.op in ("input", "constant"):
             continue
@@ -44,36 +48,57 @@ def written(graph: Graph, name: str) -> onnx.ModelProto:
         if rule is None:
             raise NotSupported(f"{node.op} in ONNX", node.where, f"the rows are {', '.join(sorted(RULES))}")
         rule(sheet, node)
-    _named(sheet, graph)
+    _named(sheet, {port: _faced(sheet, value, given[port]) for port, value in graph.outputs.items()})
     size = sum(len(c.raw_data) for c in sheet.constants.values())
     if size > MOST_BYTES:
         raise InvalidInput("weights", f"{size:,} B", "an ONNX file holds less than 2 GB")
     made = helper.make_graph(
         sheet.nodes,
         name,
-        [_port(port, value.spec) for port, value in graph.inputs.items()],
-        [_port(port, value.spec) for port, value in graph.outputs.items()],
+        [_port(port, value.spec, given[port]) for port, value in graph.inputs.items()],
+        [_port(port, value.spec, given[port]) for port, value in graph.outputs.items()],
         list(sheet.constants.values()),
     )
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION, producer_name="selvedge")
 
 
-def _port(name: str, spec: Spec) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), spec.shape)
+def _port(name: str, spec: Spec, layout: Layout) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), layout.face)
 
 
-def _named(sheet: Sheet, graph: Graph) -> None:
-    """Results get the names of the outputs. One that is an input, a constant or another output too is copied."""
-    made = {node.output[0]: node for node in sheet.nodes}
+def _stored(sheet: Sheet, port: str, value: Value, layout: Layout) -> None:
+    """Input ``value`` as it is stored, from tensor ``port``."""
+    if layout.perm == TO_LAST and len(layout.shape) == 4:
+        sheet.put(value, port, True)
+        return
+    made = port if layout.is_identity else sheet.emit("Transpose", [port], "transpose", perm=layout.perm)
+    moved = tuple(layout.face[a] for a in layout.perm) if not layout.is_identity else layout.face
+    sheet.put(value, made if moved == layout.shape else sheet.shaped(made, layout.shape))
+
+
+def _faced(sheet: Sheet, value: Value, layout: Layout) -> str:
+    """The tensor of output ``value`` as the model gives it."""
+    if layout.perm == TO_LAST and len(layout.shape) == 4:
+        return sheet.tensor(value, True)
+    made = sheet.tensor(value)
+    if layout.is_identity:
+        return made if layout.face == layout.shape else sheet.shaped(made, layout.face)
+    moved = tuple(layout.face[a] for a in layout.perm)
+    made = made if moved == layout.shape else sheet.shaped(made, moved)
+    inverse = tuple(layout.perm.index(a) for a in range(len(layout.perm)))
+    return sheet.emit("Transpose", [made], "transpose", perm=inverse)
+
+
+def _named(sheet: Sheet, results: Mapping[str, str]) -> None:
+    """Tensors get the names of the outputs. One that is an input, a constant or another output too is copied."""
+    made = {node.output[0] for node in sheet.nodes}
     names: dict[str, str] = {}
-    for port, value in graph.outputs.items():
-        lies = sheet.tensor(value)
-        made.update((node.output[0], node) for node in sheet.nodes)
-        if lies in made and lies not in names:
-            names[lies] = port
+    for port, tensor in results.items():
+        if tensor in made and tensor not in names:
+            names[tensor] = port
         else:
-            sheet.nodes.append(helper.make_node("Identity", [lies], [port], name=f"copy_{port}"))
+            sheet.nodes.append(helper.make_node("Identity", [tensor], [port], name=f"copy_{port}"))
     for node in sheet.nodes:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]

@@ -79,17 +79,13 @@ def _linear(sheet: Sheet, node: Node) -> None:
     weights = sheet.dequantised(sheet.constant(w, "weight"), quant, quant.axis)
     given, rows = sheet.tensor(x), int(np.prod(x.shape[:-1]))
     if len(x.shape) != 2:
-        given = sheet.emit("Reshape", [given, _shape(sheet, (rows, w.shape[1]))], "reshape")
+        given = sheet.shaped(given, (rows, w.shape[1]))
     real = sheet.dequantised(given, quant_of(x))
     made = sheet.emit("Gemm", [real, weights, *_bias(sheet, node)], "gemm", transB=1)
     _finished(sheet, node, made, node.attrs["quant"], False)
     if len(x.shape) != 2:
         matrix = sheet.tensor(Value(node))
-        sheet.put(Value(node), sheet.emit("Reshape", [matrix, _shape(sheet, node.specs[0].shape)], "reshape"))
-
-
-def _shape(sheet: Sheet, shape: tuple[int, ...]) -> str:
-    return sheet.constant(np.array(shape, np.int64), "shape")
+        sheet.put(Value(node), sheet.shaped(matrix, node.specs[0].shape))
 
 
 def _two(op: str) -> Callable[[Sheet, Node], None]:
@@ -115,7 +111,7 @@ def _mean(sheet: Sheet, node: Node) -> None:
         pooled = sheet.emit("GlobalAveragePool", [sheet.real(x, True)], "mean")
         made = sheet.quantised(pooled, node.attrs["quant"])
         if not keep:
-            made = sheet.emit("Reshape", [made, _shape(sheet, node.specs[0].shape)], "reshape")
+            made = sheet.shaped(made, node.specs[0].shape)
         sheet.put(Value(node), made, keep)
     else:
         made = sheet.emit("ReduceMean", [sheet.real(x)], "mean", axes=axes, keepdims=int(keep))
