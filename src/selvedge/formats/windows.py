@@ -48,7 +48,8 @@ def sliding(given: Sequence[Window], extent: int) -> Sliding | None:
     seen = [range(*w) for w in given]
     longest = max(map(len, seen))
     dilation = next((r.step for r in seen if len(r) > 1), 1)
-    strides = {1, extent} if len(seen) == 1 else _between([r[0] for r in seen]) | _between([r[-1] for r in seen])
+    # Windows that are clipped at both ends all see the same, whatever they are apart.
+    strides = {1, extent} | _between([r[0] for r in seen]) | _between([r[-1] for r in seen])
     for kernel in range(longest, longest + MOST_PADDING + 1):
         for before in range(min(kernel, MOST_PADDING + 1)):
             for stride in sorted(strides):

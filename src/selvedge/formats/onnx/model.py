@@ -39,13 +39,14 @@ class Operator:
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """``operators`` lie in an order in which each comes after those whose results it reads. ``inputs``: name ->
-    (dtype, shape), without the constants."""
+    (dtype, shape), without the constants. ``notes``: tensor -> its quantisation annotation, key -> constant."""
 
     opset: int
     operators: tuple[Operator, ...]
     constants: Mapping[str, np.ndarray]
     inputs: Mapping[str, tuple[str, tuple[int, ...]]]
     outputs: tuple[str, ...]
+    notes: Mapping[str, Mapping[str, str]]
 
 
 def read(path: Path) -> Model:
@@ -67,9 +68,8 @@ def parse(data: bytes, folder: Path | None = None) -> Model:
         raise InvalidInput("onnx file", f"{len(data)} B", "it holds no graph")
     opset = _opset(proto)
     graph = proto.graph
-    for field in ("sparse_initializer", "quantization_annotation"):
-        if len(getattr(graph, field)):
-            raise NotSupported(f"onnx {field}", "the graph", "export dense weights, QDQ operators and plain nodes")
+    if len(graph.sparse_initializer):
+        raise NotSupported("onnx sparse_initializer", "the graph", "export dense weights")
     if len(graph.node) > MOST_NODES:
         raise InvalidInput("onnx nodes", len(graph.node), f"at most {MOST_NODES}")
     constants = {}
@@ -86,8 +86,12 @@ def parse(data: bytes, folder: Path | None = None) -> Model:
             operators.append(made)
     inputs = _inputs(graph, constants)
     outputs = tuple(port.name for port in graph.output)
+    notes = {
+        note.tensor_name: {entry.key: entry.value for entry in note.quant_parameter_tensor_names}
+        for note in graph.quantization_annotation
+    }
     _in_order(operators, constants, inputs, outputs)
-    return Model(opset, tuple(operators), constants, inputs, outputs)
+    return Model(opset, tuple(operators), constants, inputs, outputs, notes)
 
 
 def _opset(proto: onnx.ModelProto) -> int:

@@ -91,7 +91,7 @@ def _concat(node: Node) -> None:
     node.require(alike, "shapes", [node.shape(i) for i in parts][:4], "as many axes each")
     last = rank == 4 and any(node.last(i) for i in parts)
     values = [node.value(i, last) for i in parts]
-    node.put(apply("concat", *values, axis=TO_FIRST.index(axis) if last else axis, where=node.where), last)
+    node.put(apply("concat", *values, axis=TO_FIRST[axis] if last else axis, where=node.where), last)
 
 
 def _pad(node: Node) -> None:

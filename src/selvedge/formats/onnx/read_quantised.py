@@ -13,8 +13,8 @@ from selvedge.ir.integer.convert import quantise as quantised
 from selvedge.ir.quant import permuted
 
 from .model import Model, Operator
-from .reading import TO_LAST, Node
-from .tensors import MOST_RANK
+from .reading import TO_FIRST, TO_LAST, Node
+from .tensors import MOST_RANK, printable
 
 # What hands on the scale of what it reads.
 MOVING = (
@@ -136,26 +136,37 @@ def _gather(node: Node) -> None:
     node.count(2)
     x, picks = node.shape(0), node.whole(1)
     axis = node.axis(axis, len(x))
-    if len(x) != 4 or axis < 2 or len(node.shape(1)) != 1:
+    last = node.last(0) or axis == 3
+    along = TO_FIRST[axis] if last and len(x) == 4 else axis
+    if len(x) != 4 or along not in (1, 2) or len(node.shape(1)) != 1:
         node.unsupported(f"Gather along axis {axis} of {list(x)}", "pick rows or columns of an image, by a list")
     node.require(all(-x[axis] <= p < x[axis] for p in picks), "indices", picks[:8], f"each of {x[axis]}")
     chosen = tuple(p % x[axis] for p in picks)
-    rows, columns = (chosen if a == axis else tuple(range(x[a])) for a in (2, 3))
-    node.put(apply("nearest", node.value(0, True), rows=rows, columns=columns, where=node.where), True)
+    image = node.value(0, last)
+    picked = [chosen if a == along else tuple(range(image.shape[a])) for a in (1, 2)]
+    if image.node.op == "nearest":  # rows, then columns: one row of the table
+        before = image.node.attrs["rows"], image.node.attrs["columns"]
+        image = image.node.inputs[0]
+        picked = [tuple(old[p] for p in new) for old, new in zip(before, picked, strict=True)]
+    node.put(apply("nearest", image, rows=picked[0], columns=picked[1], where=node.where), last)
 
 
 def input_quants(model: Model) -> dict[str, Quant]:
-    """int8 input -> what its integers stand for: the DequantizeLinear that reads it says it, behind whatever moves it.
-    One that none reads stands for the integers themselves."""
+    """int8 input -> what its integers stand for: its annotation says it, or the DequantizeLinear that reads it, behind
+    whatever moves it. One that none reads stands for the integers themselves."""
     readers: dict[str, list[Operator]] = {}
     for node in model.operators:
         for name in node.inputs:
             readers.setdefault(name, []).append(node)
-    return {
-        name: _said(model.constants, readers, name)
-        for name, (dtype, _) in model.inputs.items()
-        if dtype == "int8"
-    }  # fmt: skip
+    found = {}
+    for name, (dtype, _) in model.inputs.items():
+        note = model.notes.get(name, {})
+        if dtype == "int8" and "SCALE_TENSOR" in note:
+            where = f"onnx input {printable(name)!r}"
+            found[name] = _one(model.constants, where, note["SCALE_TENSOR"], note.get("ZERO_POINT_TENSOR", ""))
+        elif dtype == "int8":
+            found[name] = _said(model.constants, readers, name)
+    return found
 
 
 def _said(constants: Mapping[str, np.ndarray], readers: Mapping[str, list[Operator]], name: str) -> Quant:
@@ -163,22 +174,22 @@ def _said(constants: Mapping[str, np.ndarray], readers: Mapping[str, list[Operat
     while left:
         for node in readers.get(left.pop(), ()):
             if node.op == "DequantizeLinear":
-                return _scale(constants, node)
+                return _one(constants, node.where, *(*node.inputs, "", "")[1:3])
             if node.op in MOVING and node.outputs[0] not in seen:
                 seen.add(node.outputs[0])
                 left.append(node.outputs[0])
     return UNIT
 
 
-def _scale(constants: Mapping[str, np.ndarray], node: Operator) -> Quant:
-    scale = constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
-    zero = constants.get(node.inputs[2]) if len(node.inputs) > 2 else np.zeros((), np.int8)
+def _one(constants: Mapping[str, np.ndarray], where: str, scale_name: str, zero_name: str) -> Quant:
+    """One scale and one zero point, by the names of their constants."""
+    scale, zero = constants.get(scale_name), constants.get(zero_name) if zero_name else np.zeros((), np.int8)
     if scale is None or zero is None or scale.size != 1 or zero.size != 1 or zero.dtype != np.int8:
-        raise InvalidInput(f"{node.where}: scale", "no constant", "an int8 input has one scale and an int8 zero point")
+        raise InvalidInput(f"{where}: scale", printable(scale_name), "an int8 input has one scale and zero point, int8")
     try:
         return Quant((float(scale.reshape(())),), (int(zero.reshape(())),))
     except ValueError as error:
-        raise InvalidInput(f"{node.where}: scale", float(scale.reshape(())), str(error)) from None
+        raise InvalidInput(f"{where}: scale", float(scale.reshape(())), str(error)) from None
 
 
 QUANTISED: dict[str, Callable[[Node], None]] = {

@@ -95,13 +95,14 @@ class Sheet:
     def dequantised(self, name: str, quant: Quant, axis: int | None = None, dtype: str = "int8") -> str:
         """DequantizeLinear; ``axis``: that of several scales in the tensor as it lies here."""
         attrs = {} if axis is None else {"axis": axis}
-        return self.emit("DequantizeLinear", [name, *self._quant(quant, dtype)], "dequantise", **attrs)
+        return self.emit("DequantizeLinear", [name, *self.parameters(quant, dtype)], "dequantise", **attrs)
 
     def quantised(self, name: str, quant: Quant) -> str:
         """QuantizeLinear to int8."""
-        return self.emit("QuantizeLinear", [name, *self._quant(quant, "int8")], "quantise")
+        return self.emit("QuantizeLinear", [name, *self.parameters(quant, "int8")], "quantise")
 
-    def _quant(self, quant: Quant, dtype: str) -> tuple[str, str]:
+    def parameters(self, quant: Quant, dtype: str) -> tuple[str, str]:
+        """The tensors of scale and zero point."""
         scale = np.array(quant.scale, np.float32)
         zero = np.broadcast_to(np.array(quant.zero_point, dtype), scale.shape)
         if quant.axis is None:

@@ -23,6 +23,9 @@ OPSET, IR_VERSION = 17, 8
 RULES: Mapping[str, Callable[[Sheet, Node], Any]] = MappingProxyType({**INTEGER, **MOVES, **FLOAT})
 """Row -> how it is written."""
 
+PARAMETERS = ("SCALE_TENSOR", "ZERO_POINT_TENSOR")
+"""Keys of a quantisation annotation (onnx.proto, TensorAnnotation)."""
+
 # protobuf's own limit of one message, less room for what is not weights.
 MOST_BYTES = 2**31 - 2**24
 
@@ -59,12 +62,26 @@ def written(graph: Graph, name: str, layouts: Mapping[str, Layout] = MappingProx
         [_port(port, value.spec, given[port]) for port, value in graph.outputs.items()],
         list(sheet.constants.values()),
     )
+    _annotated(sheet, made, graph)
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION, producer_name="selvedge")
 
 
 def _port(name: str, spec: Spec, layout: Layout) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), layout.face)
+
+
+def _annotated(sheet: Sheet, made: onnx.GraphProto, graph: Graph) -> None:
+    """What the integers of int8 inputs stand for: where operators only move them, no other place says it."""
+    for port, value in graph.inputs.items():
+        if value.spec.quant is None:
+            continue
+        before = len(sheet.constants)
+        names = sheet.parameters(value.spec.quant, value.dtype)
+        made.initializer.extend(list(sheet.constants.values())[before:])
+        note = made.quantization_annotation.add(tensor_name=port)
+        for key, name in zip(PARAMETERS, names, strict=True):
+            note.quant_parameter_tensor_names.add(key=key, value=name)
 
 
 def _stored(sheet: Sheet, port: str, value: Value, layout: Layout) -> None:

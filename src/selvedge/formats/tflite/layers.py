@@ -13,7 +13,7 @@ from selvedge.ir.ops.integer_convolution import sums
 from selvedge.ir.quant import Quant, permuted
 
 from .model import Tensor
-from .node import Node
+from .node import MOST_BEYOND, Node
 
 MOST_APART = 0.02  # steps of the result
 
@@ -44,7 +44,7 @@ def geometry(node: Node, perm: tuple[int, ...]) -> dict[str, Any]:
     shape = tuple(w.shape[a] for a in perm)
     kernel, stride, dilation = (shape[0], shape[1]), node.pair("stride"), node.pair("dilation")
     # A damaged dilation would ask for padding without end; one tap has none.
-    near = all(k == 1 or d <= n for k, d, n in zip(kernel, dilation, x.shape[1:3], strict=True))
+    near = all(k == 1 or d <= n + MOST_BEYOND for k, d, n in zip(kernel, dilation, x.shape[1:3], strict=True))
     node.require(near, x, list(x.shape), f"a dilation of {dilation} reaches beyond it")
     return {
         "stride": stride,

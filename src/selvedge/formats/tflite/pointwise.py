@@ -12,10 +12,7 @@ from selvedge.ir.integer.table import table
 
 from ..windows import Sliding
 from ..windows import windows as sliding_windows
-from .node import Node
-
-# Rows and columns that a pool's window may be larger than its image by ("same" pads them).
-MOST_BEYOND = 64
+from .node import MOST_BEYOND, Node
 
 
 def _two(op: str) -> Callable[[Node], Value]:
