@@ -41,10 +41,9 @@ class Tensors:
 
     def value(self, name: str, last: bool = False) -> Value:
         """Tensor ``name``, in the file's layout or (of four axes) channels last."""
+        if name in self.constants and (name, False) not in self.lies:
+            self.lies[name, False] = constant(self.constants[name])
         if (name, last) not in self.lies:
-            if name in self.constants:
-                self.lies[name, False] = constant(self.constants[name])
-                return self.value(name, last)
             other = self.lies[name, not last]
             self.lies[name, last] = settled(transpose(other, TO_LAST if last else TO_FIRST))
         return self.lies[name, last]
