@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from selvedge.errors import InvalidInput, NotSupported
 
-from .tensors import array, checked_shape, dtype_of, printable
+from .tensors import array, checked_shape, dtype_of, printable, text
 
 LEAST_OPSET, MOST_OPSET = 13, 24
 MOST_NODES = 100_000
@@ -74,9 +74,9 @@ def parse(data: bytes, folder: Path | None = None) -> Model:
         raise InvalidInput("onnx nodes", len(graph.node), f"at most {MOST_NODES}")
     constants = {}
     for tensor in graph.initializer:
-        if not tensor.name or tensor.name in constants:
+        if not tensor.name or text(tensor.name) in constants:
             raise InvalidInput("onnx initializer", printable(tensor.name), "each has a name of its own")
-        constants[tensor.name] = array(tensor, f"onnx initializer {printable(tensor.name)!r}", folder)
+        constants[text(tensor.name)] = array(tensor, f"onnx initializer {printable(tensor.name)!r}", folder)
     operators = []
     for i, node in enumerate(graph.node):
         made = _operator(node, i, folder)
@@ -85,9 +85,9 @@ def parse(data: bytes, folder: Path | None = None) -> Model:
         else:
             operators.append(made)
     inputs = _inputs(graph, constants)
-    outputs = tuple(port.name for port in graph.output)
+    outputs = tuple(text(port.name) for port in graph.output)
     notes = {
-        note.tensor_name: {entry.key: entry.value for entry in note.quant_parameter_tensor_names}
+        text(note.tensor_name): {text(entry.key): text(entry.value) for entry in note.quant_parameter_tensor_names}
         for note in graph.quantization_annotation
     }
     _in_order(operators, constants, inputs, outputs)
@@ -112,8 +112,8 @@ def _operator(node: onnx.NodeProto, index: int, folder: Path | None) -> Operator
         raise NotSupported(f"{op} of {printable(node.domain)}", where, "export standard operators (QDQ)")
     if not node.output or not node.output[0]:
         raise InvalidInput(f"{where} outputs", "empty", "a node makes something")
-    attrs = {a.name: _attribute(a, where, folder) for a in node.attribute}
-    return Operator(op, node.name, index, tuple(node.input), tuple(node.output), attrs)
+    attrs = {text(a.name): _attribute(a, where, folder) for a in node.attribute}
+    return Operator(op, text(node.name), index, tuple(map(text, node.input)), tuple(map(text, node.output)), attrs)
 
 
 def _attribute(given: onnx.AttributeProto, where: str, folder: Path | None) -> Attribute:
@@ -148,7 +148,7 @@ def _value(node: Operator) -> np.ndarray:
 def _inputs(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> dict[str, tuple[str, tuple[int, ...]]]:
     found = {}
     for port in graph.input:
-        if port.name in constants:
+        if text(port.name) in constants:
             continue
         what = f"onnx input {printable(port.name)!r}"
         if not port.type.HasField("tensor_type") or not port.type.tensor_type.HasField("shape"):
@@ -159,7 +159,7 @@ def _inputs(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray]) -> dict
             if not dim.HasField("dim_value") and axis:
                 raise NotSupported(f"an axis {axis} without an extent", what, "export it with fixed shapes")
             shape.append(dim.dim_value if dim.HasField("dim_value") else 1)
-        found[port.name] = dtype_of(port.type.tensor_type.elem_type, what), checked_shape(tuple(shape), what)
+        found[text(port.name)] = dtype_of(port.type.tensor_type.elem_type, what), checked_shape(tuple(shape), what)
     return found
 
 

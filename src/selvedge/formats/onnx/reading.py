@@ -117,6 +117,8 @@ class Node:
     def array(self, i: int) -> np.ndarray:
         """Input ``i``, a constant, in the file's layout."""
         value = self.value(i)
+        if value.node.op == "dequantise" and value.node.inputs[0].node.op == "constant":
+            return np.asarray(evaluate_node(value.node, [value.node.inputs[0].node.attrs["value"]])[0])
         if value.node.op != "constant":
             self.unsupported(f"{self.operator.op} with a computed input {i}", "export it as a constant")
         return np.asarray(value.node.attrs["value"])

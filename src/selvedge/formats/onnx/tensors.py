@@ -27,8 +27,14 @@ FIELDS = {
 }  # fmt: skip
 
 
-def printable(name: str) -> str:
-    """``name`` as a message may hold it."""
+def text(given: str | bytes) -> str:
+    """A string of the file; protobuf gives bytes for one that is no UTF-8."""
+    return given if isinstance(given, str) else given.decode("utf-8", "replace")
+
+
+def printable(given: str | bytes) -> str:
+    """A string as a message may hold it."""
+    name = text(given)
     return "".join(c if c.isprintable() else "?" for c in name[:80])
 
 
@@ -82,7 +88,7 @@ def _listed(tensor: onnx.TensorProto, what: str, dtype: str, shape: tuple[int, .
 
 def _external(tensor: onnx.TensorProto, what: str, folder: Path | None, size: int) -> bytes:
     """From a file beside the model's, of which just ``size`` bytes are read."""
-    said = {entry.key: entry.value for entry in tensor.external_data}
+    said = {text(entry.key): text(entry.value) for entry in tensor.external_data}
     name = said.get("location", "")
     if folder is None or name in ("", ".", "..") or Path(name).name != name or "\0" in name or "\\" in name:
         raise InvalidInput(f"{what} data", printable(name), "external data must lie in a file beside the model's")
