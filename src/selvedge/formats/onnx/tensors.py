@@ -93,9 +93,9 @@ def _external(tensor: onnx.TensorProto, what: str, folder: Path | None, size: in
     if folder is None or name in ("", ".", "..") or Path(name).name != name or "\0" in name or "\\" in name:
         raise InvalidInput(f"{what} data", printable(name), "external data must lie in a file beside the model's")
     numbers = {key: said.get(key, default) for key, default in (("offset", "0"), ("length", str(size)))}
-    for key, text in numbers.items():
-        if not (text.isascii() and text.isdigit() and len(text) < 16):
-            raise InvalidInput(f"{what} {key}", printable(text), "it must be a number of bytes")
+    for key, said_number in numbers.items():
+        if not (said_number.isascii() and said_number.isdigit() and len(said_number) < 16):
+            raise InvalidInput(f"{what} {key}", printable(said_number), "it must be a number of bytes")
     if int(numbers["length"]) != size:
         raise InvalidInput(f"{what} data", f"{numbers['length']} B", f"its type and shape are {size} B")
     path = folder / name
