@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .make.daily import steps_per_day
     from .make.inference import Inference, plan_inference
     from .make.network import Network, load_tflite, save_tflite
+    from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -96,6 +97,8 @@ _HOME = {
     "save_tflite": "make.network",
     "network": "make.captured_network",
     "plan_inference": "make.inference",
+    "load_onnx": "make.onnx",
+    "save_onnx": "make.onnx",
     "Plan": "make.plan",
     "plan": "make.plan",
     "Sweep": "make.sweep",
@@ -154,6 +157,7 @@ __all__ = [
     "emit",
     "fit",
     "load",
+    "load_onnx",
     "load_tflite",
     "measured",
     "mixed_bits",
@@ -161,13 +165,14 @@ __all__ = [
     "plan",
     "plan_inference",
     "quantise",
+    "save_onnx",
     "save_tflite",
     "steps_per_day",
     "sweep",
 ]
 
 
-_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19"}
+_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19", "onnx": "onnx>=1.23,<1.24"}
 
 
 def __getattr__(name: str) -> Any:

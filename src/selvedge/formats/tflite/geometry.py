@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..windows import Sliding, Window, windows
 from .node import same
 
 Pair = tuple[int, int]
-Window = tuple[int, int, int]
 Pool = tuple[Pair, Pair, str]
 """Kernel, stride, padding."""
 
@@ -24,26 +24,23 @@ def padding_of(
 
 def seen(extent: int, kernel: int, stride: int, padding: Pair) -> tuple[Window, ...]:
     """What each window sees of ``extent`` pixels."""
-    count = (extent + sum(padding) - kernel) // stride + 1
-    starts = [i * stride - padding[0] for i in range(count)]
-    return tuple((max(start, 0), min(start + kernel, extent), 1) for start in starts)
+    by = Sliding(kernel, stride, 1, *padding)
+    return windows(by, extent, by.count(extent))
 
 
-def kernel_of(extents: Sequence[int], windows: Sequence[Sequence[Window]]) -> Pool | None:
+def kernel_of(extents: Sequence[int], given: Sequence[Sequence[Window]]) -> Pool | None:
     """The pool whose windows those are; None where there is none."""
     for name in ("valid", "same"):
-        found = [_axis(extents[a], tuple(windows[a]), name) for a in (0, 1)]
+        found = [_axis(extents[a], tuple(given[a]), name) for a in (0, 1)]
         if found[0] is not None and found[1] is not None:
             (kh, sh), (kw, sw) = found[0], found[1]
             return (kh, kw), (sh, sw), name
     return None
 
 
-def padded_kernel_of(
-    extents: Sequence[int], windows: Sequence[Sequence[Window]]
-) -> tuple[Pool, tuple[Pair, ...]] | None:
+def padded_kernel_of(extents: Sequence[int], given: Sequence[Sequence[Window]]) -> tuple[Pool, tuple[Pair, ...]] | None:
     """The "valid" pool over an image with padding around it whose windows see those pixels, and that padding."""
-    found = [_padded(extents[a], tuple(windows[a])) for a in (0, 1)]
+    found = [_padded(extents[a], tuple(given[a])) for a in (0, 1)]
     if found[0] is None or found[1] is None:
         return None
     (kh, sh, rows), (kw, sw, columns) = found[0], found[1]

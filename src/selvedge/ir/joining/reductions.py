@@ -37,11 +37,17 @@ def mean(join: Join, node: Node, y: Quant, activation: str) -> Value | None:
 
 
 def _summed(value: Value) -> tuple[Value, tuple[int, ...]] | None:
-    """(x, axes side by side) where ``value`` holds the sums of x over them, in whatever shape."""
+    """(x, axes) where ``value`` holds the sums of x over them, in whatever shape."""
     while value.node.op == "reshape":
         value = value.node.inputs[0]
     node = value.node
-    return (node.inputs[0], tuple(node.attrs["axes"])) if node.op == "reduce_sum" else None
+    if node.op != "reduce_sum":
+        return None
+    x, axes = node.inputs[0], set(node.attrs["axes"])
+    # Axes that do not lie side by side are summed one run after the other, each kept as an axis of one element.
+    while x.node.op == "reduce_sum" and x.node.attrs["keepdims"]:
+        x, axes = x.node.inputs[0], axes | set(x.node.attrs["axes"])
+    return x, tuple(sorted(axes))
 
 
 def average_pool(join: Join, node: Node, y: Quant, activation: str) -> Value | None:
