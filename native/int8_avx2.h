@@ -7,13 +7,13 @@
 #if SV_INT8_AVX2
 #include <immintrin.h>
 
-/* Eight multipliers with shifts -right <= 0, for doubled accumulators. With H = round(x * multiplier / 2^31), half =
- * 2^right / 2 and the multiplier in [2^30, 2^31) or 0,
+/* Eight multipliers with shifts -right <= 0. With H = round(x * multiplier / 2^31), half = 2^right / 2 and the multiplier
+ * in [2^30, 2^31) or 0,
  *
  *   sv_scaled(x) = (H + half - (x < 0)) >> right,    right > 0; without the (x < 0) where right = 0,
  *
- * for H < 0 is x < 0 but where H = 0, which both round to 0. H + half is what lies above bit 32 of
- * 2x * multiplier + 2^31 + half * 2^32, of which |x| < 2^30 leaves room: one addition of 64 bits for both. */
+ * for H < 0 is x < 0 but where H = 0, which both round to 0. H + half is what lies from bit 31 on in
+ * x * multiplier + 2^30 + half * 2^31: one addition of 64 bits for both. |x| + half < 2^31. */
 typedef struct {
     __m256i even, odd, even_half, odd_half; /* of lanes 0, 2, 4, 6 and of 1, 3, 5, 7 */
     __m256i least, right;                   /* below least lies what is rounded down where it is halfway */
@@ -28,12 +28,12 @@ SV_INLINE sv_int8_scale sv_int8_scale_of(__m256i multiplier, __m256i shift)
 {
     const __m256i none = _mm256_setzero_si256(), right = _mm256_sub_epi32(none, shift);
     const __m256i half = _mm256_srli_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), right), 1);
-    const __m256i nudge = _mm256_set1_epi64x((int64_t)1 << 31);
+    const __m256i nudge = _mm256_set1_epi64x((int64_t)1 << 30), low = _mm256_set1_epi64x(UINT32_MAX);
     const __m256i least = _mm256_and_si256(_mm256_cmpeq_epi32(right, none), _mm256_set1_epi32(INT32_MIN));
     const sv_int8_scale by = {multiplier,
                               _mm256_srli_epi64(multiplier, 32),
-                              _mm256_or_si256(_mm256_slli_epi64(half, 32), nudge),
-                              _mm256_blend_epi32(nudge, half, 0xAA),
+                              _mm256_add_epi64(_mm256_slli_epi64(_mm256_and_si256(half, low), 31), nudge),
+                              _mm256_add_epi64(_mm256_slli_epi64(_mm256_srli_epi64(half, 32), 31), nudge),
                               least,
                               right};
     return by;
@@ -52,13 +52,13 @@ SV_INLINE sv_int8_ends sv_int8_ends_of(const sv_int8 *q)
     return ends;
 }
 
-/* sv_scaled of eight that are given doubled: |x| < 2^30. */
-SV_INLINE __m256i sv_scaled_8(__m256i twice, const sv_int8_scale *by)
+/* sv_scaled of eight. */
+SV_INLINE __m256i sv_scaled_8(__m256i x, const sv_int8_scale *by)
 {
-    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(twice, by->even), by->even_half);
-    const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(twice, 32), by->odd), by->odd_half);
-    const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-    return _mm256_srav_epi32(_mm256_add_epi32(high, _mm256_cmpgt_epi32(by->least, twice)), by->right);
+    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(x, by->even), by->even_half);
+    const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), by->odd), by->odd_half);
+    const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xAA);
+    return _mm256_srav_epi32(_mm256_add_epi32(high, _mm256_cmpgt_epi32(by->least, x)), by->right);
 }
 
 /* sv_narrowed of thirty-two, in their order: what packing saturates lies beyond every end. */

@@ -61,7 +61,6 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
 {
     const sv_conv own = *conv, *const d = &own; /* which no store of int8 can change */
     const int32_t zero = q->x_zero, pairs = sv_int8_pairs(d), k = d->k;
-    const int shift = SV_INT8_AVX2 && how == SV_INT8_DOUBLED;
     const int8_t *const end = x + (ptrdiff_t)d->n * d->h * d->w * d->c;
     int16_t *const taps = (int16_t *)(void *)scratch;
     if (!sv_int8_by_rows(d)) {
@@ -70,7 +69,7 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
         sv_int8_pixel at = {0, 0, 0};
         for (int32_t p = 0; p < pixels;) {
             const int32_t count = sv_int8_share(pixels - p);
-            for (int32_t r = 0; r < count; r++) sv_int8_window(taps + r * s.pixel, x, d, &at, zero, shift, end);
+            for (int32_t r = 0; r < count; r++) sv_int8_window(taps + r * s.pixel, x, d, &at, zero, end);
             sv_int8_outputs(out + (ptrdiff_t)p * k, &s, w, bias, scales, k, q, count, how);
             p += count;
         }
@@ -83,7 +82,7 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
         for (int32_t y = 0; y < d->oh; y++) {
             const int32_t first = y * d->sh;
             for (next = sv_max_int(next, first); next < first + slots; next++)
-                sv_int8_row(taps + next % slots * line, x, d, next - d->ph, zero, shift, end);
+                sv_int8_row(taps + next % slots * line, x, d, next - d->ph, zero, end);
             sv_int8_source s = {taps, line, pixel, d->kh, pairs, first % slots, slots, d->dh};
             for (int32_t p = 0; p < d->ow;) {
                 const int32_t count = sv_int8_share(d->ow - p);
@@ -97,7 +96,7 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
 SV_NOINLINE void sv_int8_conv2d(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
                                 const int32_t *scales, const sv_conv *d, const sv_int8 *q, int8_t *scratch)
 {
-    sv_int8_packed(out, x, w, bias, scales, d, q, scratch, SV_INT8_DOUBLED);
+    sv_int8_packed(out, x, w, bias, scales, d, q, scratch, SV_INT8_NARROW);
 }
 
 SV_NOINLINE void sv_int8_conv2d_wide(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,

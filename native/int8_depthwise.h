@@ -62,7 +62,7 @@ SV_INLINE int32_t sv_int8_across(const sv_conv *d) { return (d->ow - 1) * d->sw 
 #define SV_INT8_SLOTS 16   /* of the ring, at most */
 
 #if SV_INT8_AVX2
-/* What the kernel keeps of eight channels; weights and bias are doubled. */
+/* What the kernel keeps of eight channels. */
 typedef struct {
     const int16_t *line[SV_INT8_DOWN]; /* of the ring, at the first tap */
     const __m256i *weights;            /* (pairs down, kw) */
@@ -157,7 +157,7 @@ SV_INLINE void sv_int8_depthwise_row(int8_t *out, const sv_int8_eight *e, const 
     }
 }
 
-/* Weights of eight channels in pairs of rows, doubled. */
+/* Weights of eight channels in pairs of rows. */
 SV_INLINE void sv_int8_weights_beside(__m256i *to, const int8_t *w, const sv_conv *d)
 {
     for (int32_t i = 0; i < d->kh; i += 2)
@@ -167,7 +167,7 @@ SV_INLINE void sv_int8_weights_beside(__m256i *to, const int8_t *w, const sv_con
             const __m128i b = i + 1 < d->kh
                                   ? _mm_loadl_epi64((const __m128i *)(const void *)(at + (ptrdiff_t)d->kw * d->c))
                                   : _mm_setzero_si128();
-            _mm256_storeu_si256(to, _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b)), 1));
+            _mm256_storeu_si256(to, _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b)));
         }
 }
 
@@ -184,7 +184,7 @@ SV_INLINE void sv_int8_depthwise_block(int8_t *out, const int8_t *x, const int8_
     for (int v = 0; v < width / 8; v++) {
         sv_int8_weights_beside(weights[v], w + 8 * v, d);
         const __m256i first = bias ? _mm256_loadu_si256((const __m256i *)(const void *)(bias + 8 * v)) : _mm256_setzero_si256();
-        eight[v].weights = weights[v], eight[v].bias = _mm256_add_epi32(first, first);
+        eight[v].weights = weights[v], eight[v].bias = first;
         eight[v].by = sv_int8_scale_at(scales + 8 * v, scales + d->c + 8 * v);
     }
     for (int32_t n = 0; n < d->n; n++, x += (ptrdiff_t)d->h * d->w * d->c) {
@@ -212,7 +212,7 @@ SV_INLINE void sv_int8_depthwise_block(int8_t *out, const int8_t *x, const int8_
 #endif
 
 /* scales (2, c): multipliers, then shifts; bias (c) or 0. scratch: the ring, or 0 where the fast kernel is not to be taken:
- * windows above its bounds, multipliers above one, sums that have no room to be doubled. */
+ * windows above its bounds, multipliers above one, sums that leave vectors no room. */
 SV_NOINLINE void sv_int8_depthwise(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
                                    const int32_t *scales, const sv_conv *conv, const sv_int8 *q, int8_t *scratch)
 {

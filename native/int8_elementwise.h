@@ -73,9 +73,9 @@ SV_INLINE __m256i sv_int8_two_8(const int8_t *a, const int8_t *b, int32_t a_step
     if (product)
         made = _mm256_mullo_epi32(l, r);
     else
-        made = _mm256_add_epi32(sv_scaled_8(_mm256_slli_epi32(l, SV_INT8_ADD_SHIFT + 1), scales),
-                                sv_scaled_8(_mm256_slli_epi32(r, SV_INT8_ADD_SHIFT + 1), scales + 1));
-    return sv_scaled_8(_mm256_add_epi32(made, made), scales + 2);
+        made = _mm256_add_epi32(sv_scaled_8(_mm256_slli_epi32(l, SV_INT8_ADD_SHIFT), scales),
+                                sv_scaled_8(_mm256_slli_epi32(r, SV_INT8_ADD_SHIFT), scales + 1));
+    return sv_scaled_8(made, scales + 2);
 }
 #endif
 

@@ -17,20 +17,20 @@ SV_INLINE int32_t sv_int8_pairs(const sv_conv *d) { return (d->kw * d->c + 1) / 
 /* Are rows of the image widened whole? */
 SV_INLINE int sv_int8_by_rows(const sv_conv *d) { return d->dw == 1 && d->kh * d->kw > 1; }
 
-/* x (count) as int16, less its zero point, times 1 << shift: in whole vectors where these lie before `end`, so that up
+/* x (count) as int16, less its zero point: in whole vectors where these lie before `end`, so that up
  * to 15 numbers behind the last are written too. */
-SV_INLINE void sv_widened(int16_t *out, const int8_t *x, int32_t count, int32_t zero, const int shift, const int8_t *end)
+SV_INLINE void sv_widened(int16_t *out, const int8_t *x, int32_t count, int32_t zero, const int8_t *end)
 {
     int32_t i = 0;
 #if SV_INT8_AVX2
     const __m256i z = _mm256_set1_epi16((int16_t)zero);
     for (; i < count && x + i + 16 <= end; i += 16) {
         const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(x + i)));
-        _mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_slli_epi16(_mm256_sub_epi16(wide, z), shift));
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_sub_epi16(wide, z));
     }
 #endif
     (void)end;
-    for (; i < count; i++) out[i] = (int16_t)((x[i] - zero) * (1 << shift));
+    for (; i < count; i++) out[i] = (int16_t)(x[i] - zero);
 }
 
 /* An output pixel. */
@@ -40,7 +40,7 @@ typedef struct {
 
 /* The taps of an output pixel, each row of its window padded to pairs, and on to the next pixel. */
 SV_INLINE void sv_int8_window(int16_t *to, const int8_t *x, const sv_conv *d, sv_int8_pixel *p, int32_t zero,
-                              const int shift, const int8_t *end)
+                              const int8_t *end)
 {
     const int32_t left = p->x * d->sw - d->pw, run = d->kw * d->c, row = 2 * sv_int8_pairs(d);
     for (int32_t i = 0; i < d->kh; i++, to += row) {
@@ -49,14 +49,14 @@ SV_INLINE void sv_int8_window(int16_t *to, const int8_t *x, const sv_conv *d, sv
         if (y < 0 || y >= d->h)
             memset(to, 0, (size_t)run * sizeof *to);
         else if (d->dw == 1 && left >= 0 && left + d->kw <= d->w)
-            sv_widened(to, line + (ptrdiff_t)left * d->c, run, zero, shift, end);
+            sv_widened(to, line + (ptrdiff_t)left * d->c, run, zero, end);
         else
             for (int32_t j = 0; j < d->kw; j++) {
                 const int32_t z = left + j * d->dw;
                 if (z < 0 || z >= d->w)
                     memset(to + j * d->c, 0, (size_t)d->c * sizeof *to);
                 else
-                    sv_widened(to + j * d->c, line + (ptrdiff_t)z * d->c, d->c, zero, shift, end);
+                    sv_widened(to + j * d->c, line + (ptrdiff_t)z * d->c, d->c, zero, end);
             }
         if (run % 2) to[run] = 0; /* a vector may have written behind the last */
     }
@@ -70,13 +70,13 @@ SV_INLINE void sv_int8_window(int16_t *to, const int8_t *x, const sv_conv *d, sv
 SV_INLINE int32_t sv_int8_columns(const sv_conv *d) { return (d->ow - 1) * d->sw + (d->kw - 1) * d->dw + 1; }
 
 /* Row y of an image, from column -pw on, or zeros where it has no such row. */
-SV_INLINE void sv_int8_row(int16_t *to, const int8_t *image, const sv_conv *d, int32_t y, int32_t zero, const int shift,
+SV_INLINE void sv_int8_row(int16_t *to, const int8_t *image, const sv_conv *d, int32_t y, int32_t zero,
                            const int8_t *end)
 {
     const int32_t columns = sv_int8_columns(d), line = sv_int8_line(columns * d->c);
     const int32_t left = sv_min_int(d->pw, columns), seen = y < 0 || y >= d->h ? 0 : sv_min_int(columns - left, d->w);
     memset(to, 0, (size_t)(left * d->c) * sizeof *to);
-    sv_widened(to + left * d->c, image + (ptrdiff_t)(seen ? y : 0) * d->w * d->c, seen * d->c, zero, shift, end);
+    sv_widened(to + left * d->c, image + (ptrdiff_t)(seen ? y : 0) * d->w * d->c, seen * d->c, zero, end);
     const int32_t after = (left + seen) * d->c;
     memset(to + after, 0, (size_t)(line - after) * sizeof *to);
 }

@@ -41,14 +41,14 @@ typedef __m256i sv_int8_sums;
 #define SV_INT8_KEEP(sum) __asm__("" : "+x"(sum))
 
 SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const int8_t *w, const int32_t *bias,
-                            const int doubled, const int pixels, const int panels)
+                            const int pixels, const int panels)
 {
     __m256i sum[2 * SV_INT8_PIXELS];
     SV_UNROLL
     for (int v = 0; v < panels; v++) {
         const __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)(bias + v * SV_INT8_PANEL));
         SV_UNROLL
-        for (int r = 0; r < pixels; r++) sum[r * panels + v] = doubled ? _mm256_add_epi32(first, first) : first;
+        for (int r = 0; r < pixels; r++) sum[r * panels + v] = first;
     }
     const ptrdiff_t panel = (ptrdiff_t)s->rows * s->pairs * 2 * SV_INT8_PANEL, pairs = s->pairs, pixel = s->pixel;
     for (int32_t i = 0, slot = s->slot; i < s->rows; i++) {
@@ -115,7 +115,7 @@ typedef struct {
 } sv_int8_sums;
 
 SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const int8_t *w, const int32_t *bias,
-                            const int doubled, const int pixels, const int panels)
+                            const int pixels, const int panels)
 {
     const ptrdiff_t panel = (ptrdiff_t)s->rows * s->pairs * 2 * SV_INT8_PANEL;
     for (int r = 0; r < pixels; r++)
@@ -132,7 +132,6 @@ SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const in
             }
             memcpy(acc[r * panels + v].of, sums, sizeof sums);
         }
-    (void)doubled;
 }
 
 SV_INLINE void sv_int8_put(int8_t *out, int32_t k, int32_t count, const sv_int8_sums *acc, const int32_t *scales,
@@ -147,7 +146,7 @@ SV_INLINE void sv_int8_put(int8_t *out, int32_t k, int32_t count, const sv_int8_
 }
 #endif
 
-/* The same, of multipliers above one or sums that have no room to be doubled. */
+/* The same, of multipliers above one or sums that leave vectors no room. */
 SV_INLINE void sv_int8_put_wide(int8_t *out, int32_t k, int32_t count, const sv_int8_sums *acc, const int32_t *scales,
                                 int32_t outs, const sv_int8 *q, int32_t pixels, const int panels)
 {
@@ -160,16 +159,13 @@ SV_INLINE void sv_int8_put_wide(int8_t *out, int32_t k, int32_t count, const sv_
 }
 
 /* How sums become int8: rescaled by integers, the same of any size, in float64. */
-enum { SV_INT8_DOUBLED, SV_INT8_WIDE, SV_INT8_LINEAR };
+enum { SV_INT8_NARROW, SV_INT8_WIDE, SV_INT8_LINEAR };
 
 #define SV_INT8_TILE(pixels, panels) \
     SV_NOINLINE void sv_int8_tile_##pixels##_##panels(sv_int8_sums *acc, const sv_int8_source *s, const int8_t *w, \
-                                                      const int32_t *bias, int doubled) \
+                                                      const int32_t *bias) \
     { \
-        if (doubled) \
-            sv_int8_tile(acc, s, w, bias, 1, pixels, panels); \
-        else \
-            sv_int8_tile(acc, s, w, bias, 0, pixels, panels); \
+        sv_int8_tile(acc, s, w, bias, pixels, panels); \
     }
 SV_INT8_TILE(1, 1)
 SV_INT8_TILE(2, 1)
@@ -196,13 +192,12 @@ SV_INLINE void sv_int8_outputs(int8_t *out, const sv_int8_source *s, const int8_
     for (; at + width <= panels; at += width) { \
         const int8_t *const wp = w + at * panel; \
         const int32_t first = at * SV_INT8_PANEL, *const b = bias + first; \
-        const int doubled = how == SV_INT8_DOUBLED; \
-        if (pixels == 6) sv_int8_tile_6_##width(acc, s, wp, b, doubled); \
-        else if (pixels == 5) sv_int8_tile_5_##width(acc, s, wp, b, doubled); \
-        else if (pixels == 4) sv_int8_tile_4_##width(acc, s, wp, b, doubled); \
-        else if (pixels == 3) sv_int8_tile_3_##width(acc, s, wp, b, doubled); \
-        else if (pixels == 2) sv_int8_tile_2_##width(acc, s, wp, b, doubled); \
-        else sv_int8_tile_1_##width(acc, s, wp, b, doubled); \
+        if (pixels == 6) sv_int8_tile_6_##width(acc, s, wp, b); \
+        else if (pixels == 5) sv_int8_tile_5_##width(acc, s, wp, b); \
+        else if (pixels == 4) sv_int8_tile_4_##width(acc, s, wp, b); \
+        else if (pixels == 3) sv_int8_tile_3_##width(acc, s, wp, b); \
+        else if (pixels == 2) sv_int8_tile_2_##width(acc, s, wp, b); \
+        else sv_int8_tile_1_##width(acc, s, wp, b); \
         const int32_t count = sv_min_int(width * SV_INT8_PANEL, k - first); \
         if (how == SV_INT8_WIDE) \
             sv_int8_put_wide(out + first, k, count, acc, scales + first, outs, q, pixels, width); \

@@ -53,7 +53,7 @@ int t_scaled(int32_t *y, const int32_t *x, int32_t count, int32_t multiplier, in
     for (int32_t i = 0; i < count; i++) y[i] = sv_scaled(x[i], multiplier, shift);
     return 0;
 }
-/* The same of |x| < 2^30 and a shift <= 0 by vectors; and thirty-two at a time as int8. Answers whether there are any. */
+/* The same of |x| <= 2^30 and a shift <= 0 by vectors; and thirty-two at a time as int8. Answers whether there are any. */
 int t_scaled_8(int32_t *y, int8_t *bytes, const int32_t *x, int32_t count, int32_t multiplier, int32_t shift, const sv_int8 *q)
 {
 #if SV_INT8_AVX2
@@ -63,7 +63,7 @@ int t_scaled_8(int32_t *y, int8_t *bytes, const int32_t *x, int32_t count, int32
         __m256i made[4];
         for (int v = 0; v < 4; v++) {
             const __m256i sums = _mm256_loadu_si256((const __m256i *)(const void *)(x + i + 8 * v));
-            made[v] = sv_scaled_8(_mm256_add_epi32(sums, sums), &by);
+            made[v] = sv_scaled_8(sums, &by);
             _mm256_storeu_si256((__m256i *)(void *)(y + i + 8 * v), made[v]);
         }
         _mm256_storeu_si256((__m256i *)(void *)(bytes + i), sv_narrowed_32(made[0], made[1], made[2], made[3], &ends));
