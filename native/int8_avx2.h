@@ -13,7 +13,7 @@
  *   sv_scaled(x) = (H + half - (x < 0)) >> right,    right > 0; without the (x < 0) where right = 0,
  *
  * for H < 0 is x < 0 but where H = 0, which both round to 0. H + half is what lies from bit 31 on in
- * x * multiplier + 2^30 + half * 2^31: one addition of 64 bits for both. |x| + half < 2^31. */
+ * x * multiplier + 2^30 + half * 2^31: one addition of 64 bits for both. |H| + half < 2^31. */
 typedef struct {
     __m256i even, odd, even_half, odd_half; /* of lanes 0, 2, 4, 6 and of 1, 3, 5, 7 */
     __m256i least, right;                   /* below least lies what is rounded down where it is halfway */

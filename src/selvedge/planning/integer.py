@@ -49,11 +49,13 @@ def _require_int32(node: Node) -> None:
         raise InvalidInput(f"{where}: accumulators", f"from {bound[0]} to {bound[1]}", fix)
 
 
-def _leaves_room(node: Node, right: int) -> bool:
-    """Is there room in int32 for each accumulator and the half that is added before a shift by ``right`` at most
-    (native/int8_avx2.h)?"""
+def _leaves_room(node: Node, scales: np.ndarray) -> bool:
+    """Is there room in int32 for what each multiplier makes of an accumulator, and for the half that is added before
+    the shift to the right (native/int8_avx2.h)?"""
     low, high = sums(node) or (INT32_MIN, INT32_MAX)
-    return max(-low, high) + (1 << right >> 1 if right > 0 else 0) <= INT32_MAX
+    multipliers, right = scales[0].astype(np.int64), np.maximum(-scales[1].astype(np.int64), 0)
+    made = (max(-low, high) * multipliers + (1 << 30)) >> 31
+    return bool((made + (1 << right >> 1) <= INT32_MAX).all())
 
 
 # -- convolution and linear -------------------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ def _conv(node: Node, machine: Machine) -> Native:
     shifts = by.shift * (outs if len(by.shift) == 1 else 1)
     scales = np.array([by.multiplier * (outs if len(by.multiplier) == 1 else 1), shifts], np.int32)
     params = {**d, **_of(by, node.attrs["quants"][0].zero_point[0])}
-    wide = int(any(s > 0 for s in shifts) or not _leaves_room(node, -min(shifts)))
+    wide = int(any(s > 0 for s in shifts) or not _leaves_room(node, scales))
     weights = known(node.inputs[1])
     if is_depthwise(d):
         return _plain("int8_depthwise", node, {**params, "wide": wide}, scales, machine)
