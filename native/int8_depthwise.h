@@ -7,7 +7,7 @@
 #define SELVEDGE_INT8_DEPTHWISE_H
 
 #include "gather.h"
-#include "int8.h"
+#include "int8_tile.h"
 
 /* Channels [first, first + count) of one output pixel that sees `rows` by `columns` taps; x and w at the first. */
 SV_INLINE void sv_int8_depthwise_some(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
@@ -25,72 +25,6 @@ SV_INLINE void sv_int8_depthwise_some(int8_t *out, const int8_t *x, const int8_t
     }
 }
 
-#if SV_INT8_AVX2
-#define SV_INT8_TAPS 32 /* of a kernel whose weights are widened once a row */
-
-/* Taps of some channels in pairs, their bytes side by side: where each begins, and the weights as int16. An odd one is
- * paired with itself, by a weight of 0. */
-typedef struct {
-    int32_t pairs;
-    ptrdiff_t from[SV_INT8_TAPS];
-    __m256i low[SV_INT8_TAPS / 2], high[SV_INT8_TAPS / 2];
-} sv_int8_pairs;
-
-/* Eight int8, or sixteen. */
-SV_INLINE __m128i sv_int8_load(const int8_t *x, const int wide)
-{
-    const __m128i *const at = (const __m128i *)(const void *)x;
-    return wide ? _mm_loadu_si128(at) : _mm_loadl_epi64(at);
-}
-
-/* Those of the `rows` by `columns` first taps of eight or sixteen channels, whose first weight is w. */
-SV_INLINE void sv_int8_pair(sv_int8_pairs *p, const int8_t *w, const sv_conv *d, int32_t rows, int32_t columns,
-                            const int wide)
-{
-    const int32_t taps = rows * columns;
-    ptrdiff_t at[SV_INT8_TAPS] = {0};
-    for (int32_t t = 0; t < taps; t++) {
-        p->from[t] = ((ptrdiff_t)(t / columns) * d->dh * d->w + t % columns * d->dw) * d->c;
-        at[t] = ((ptrdiff_t)(t / columns) * d->kw + t % columns) * d->c;
-    }
-    if (taps % 2) p->from[taps] = p->from[taps - 1];
-    p->pairs = (taps + 1) / 2;
-    for (int32_t k = 0; k < p->pairs; k++) {
-        const __m128i a = sv_int8_load(w + at[2 * k], wide);
-        const __m128i b = 2 * k + 1 < taps ? sv_int8_load(w + at[2 * k + 1], wide) : _mm_setzero_si128();
-        p->low[k] = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b));
-        p->high[k] = wide ? _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b)) : _mm256_setzero_si256();
-    }
-}
-
-/* `count` output pixels of eight or sixteen channels, whose windows begin `step` apart. */
-SV_INLINE void sv_int8_depthwise_pairs(int8_t *out, const int8_t *x, const sv_int8_pairs *p, const int32_t *bias,
-                                       const int32_t *scales, int32_t c, const sv_int8 *q, int32_t count,
-                                       ptrdiff_t step, const int wide)
-{
-    const __m256i zero = _mm256_set1_epi16((int16_t)q->x_zero), none = _mm256_setzero_si256();
-    const __m256i first = bias ? _mm256_loadu_si256((const __m256i *)(const void *)bias) : none;
-    const __m256i second = bias && wide ? _mm256_loadu_si256((const __m256i *)(const void *)(bias + 8)) : none;
-    const sv_int8_scale by[2] = {sv_int8_scale_at(scales, scales + c),
-                                 wide ? sv_int8_scale_at(scales + 8, scales + c + 8) : sv_int8_scale_of(none, none)};
-    const sv_int8_ends ends = sv_int8_ends_of(q);
-    for (int32_t i = 0; i < count; i++, x += step, out += c) {
-        __m256i low = first, high = second;
-        for (int32_t k = 0; k < p->pairs; k++) {
-            const __m128i a = sv_int8_load(x + p->from[2 * k], wide), b = sv_int8_load(x + p->from[2 * k + 1], wide);
-            const __m256i l = _mm256_sub_epi16(_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b)), zero);
-            low = _mm256_add_epi32(low, _mm256_madd_epi16(l, p->low[k]));
-            if (wide) {
-                const __m256i h = _mm256_sub_epi16(_mm256_cvtepi8_epi16(_mm_unpackhi_epi8(a, b)), zero);
-                high = _mm256_add_epi32(high, _mm256_madd_epi16(h, p->high[k]));
-            }
-        }
-        _mm_storel_epi64((__m128i *)(void *)out, sv_narrowed_8(sv_scaled_8(low, by), &ends));
-        if (wide) _mm_storel_epi64((__m128i *)(void *)(out + 8), sv_narrowed_8(sv_scaled_8(high, by + 1), &ends));
-    }
-}
-#endif
-
 /* Where the windows of an output row or column lie: the first tap inside, and how many are. */
 SV_INLINE int32_t sv_int8_seen(int32_t at, int32_t taps, int32_t dilation, int32_t extent, int32_t *first)
 {
@@ -98,56 +32,202 @@ SV_INLINE int32_t sv_int8_seen(int32_t at, int32_t taps, int32_t dilation, int32
     return sv_max_int(0, sv_min_int(taps, sv_ceil_div(extent - at, dilation)) - *first);
 }
 
-/* scales (2, c): multipliers, then shifts; bias (c) or 0. left: whether a multiplier is above one. */
-SV_NOINLINE void sv_int8_depthwise(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
-                                   const int32_t *scales, const sv_conv *d, const sv_int8 *q, int left)
+/* Every channel from `first` on, of any size of sums. */
+SV_INLINE void sv_int8_depthwise_rest(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                      const int32_t *scales, const sv_conv *d, const sv_int8 *q, int32_t first)
 {
-    /* Output columns [inside, beyond) see all of the kernel's. */
-    const int32_t inside = sv_min_int(d->ow, sv_ceil_div(d->pw, d->sw));
-    const int32_t reach = d->w + d->pw - (d->kw - 1) * d->dw;
-    const int32_t beyond = sv_max_int(inside, sv_min_int(d->ow, reach > 0 ? (reach - 1) / d->sw + 1 : 0));
-    for (int32_t line = 0; line < d->n * d->oh; line++, out += (ptrdiff_t)d->ow * d->c) {
-        int32_t i0, j0, c = 0;
-        const int32_t n = line / d->oh, y = line % d->oh * d->sh - d->ph;
-        const int32_t rows = sv_int8_seen(y, d->kh, d->dh, d->h, &i0);
-        const int8_t *const from = x + (rows ? ((ptrdiff_t)n * d->h + y + i0 * d->dh) * d->w * d->c : 0);
-        const int8_t *const by = w + (rows ? (ptrdiff_t)i0 * d->kw * d->c : 0);
-#if SV_INT8_AVX2
-#define SV_INT8_SOME(ox, count, columns, wide) /* pixels that see the same columns */ \
-    do { \
-        const ptrdiff_t at_ = rows && (columns) ? ((ptrdiff_t)(ox) * d->sw - d->pw + j0 * d->dw) * d->c : 0; \
-        sv_int8_pair(&pairs, by + ((columns) ? (ptrdiff_t)j0 * d->c : 0) + c, d, rows, columns, wide); \
-        sv_int8_depthwise_pairs(out + (ptrdiff_t)(ox) * d->c + c, from + at_ + c, &pairs, bias ? bias + c : 0, \
-                                scales + c, d->c, q, count, (ptrdiff_t)d->sw * d->c, wide); \
-    } while (0)
-#define SV_INT8_CHANNELS(wide) \
-    for (int32_t ox = 0; ox < d->ow; ox++) { \
-        if (ox == inside && inside < beyond) { \
-            j0 = 0; \
-            SV_INT8_SOME(ox, beyond - inside, d->kw, wide); \
-            ox = beyond - 1; \
-            continue; \
-        } \
-        const int32_t columns = sv_int8_seen(ox * d->sw - d->pw, d->kw, d->dw, d->w, &j0); \
-        SV_INT8_SOME(ox, 1, columns, wide); \
+    for (int32_t p = 0; first < d->c && p < d->n * d->oh * d->ow; p++, out += d->c) {
+        int32_t i0, j0;
+        const int32_t y = p / d->ow % d->oh * d->sh - d->ph, z = p % d->ow * d->sw - d->pw;
+        const int32_t rows = sv_int8_seen(y, d->kh, d->dh, d->h, &i0), columns = sv_int8_seen(z, d->kw, d->dw, d->w, &j0);
+        const int some = rows > 0 && columns > 0;
+        const ptrdiff_t at = ((ptrdiff_t)(p / d->ow / d->oh) * d->h + y + i0 * d->dh) * d->w + z + j0 * d->dw;
+        sv_int8_depthwise_some(out, x + (some ? at * d->c : 0), w + (some ? ((ptrdiff_t)i0 * d->kw + j0) * d->c : 0), bias,
+                               scales, d, q, some ? rows : 0, columns, first, d->c - first);
     }
-        sv_int8_pairs pairs;
-        pairs.pairs = 0;
-        const int fast = !left && d->kh * d->kw < SV_INT8_TAPS;
-        for (; fast && c + 16 <= d->c; c += 16) { SV_INT8_CHANNELS(1) }
-        for (; fast && c + 8 <= d->c; c += 8) { SV_INT8_CHANNELS(0) }
-#undef SV_INT8_CHANNELS
-#undef SV_INT8_SOME
-#else
-        (void)left, (void)beyond;
-#endif
-        for (int32_t ox = 0; c < d->c && ox < d->ow; ox++) {
-            const int32_t z = ox * d->sw - d->pw, columns = sv_int8_seen(z, d->kw, d->dw, d->w, &j0);
-            const ptrdiff_t at = rows && columns ? ((ptrdiff_t)z + j0 * d->dw) * d->c : 0;
-            sv_int8_depthwise_some(out + (ptrdiff_t)ox * d->c, from + at, by + (columns ? (ptrdiff_t)j0 * d->c : 0), bias,
-                                   scales, d, q, rows, columns, c, d->c - c);
+}
+
+/* The fast kernel takes eight or sixteen channels over the whole image. Rows of it are widened in pairs, y beside
+ * y + dh, channel by channel: vertical taps are then one product of pairs, of an odd number the last beside a weight of 0.
+ * A pair of rows serves every row of outputs that needs it, and lies in a ring of `slots` lines. */
+#define SV_INT8_CHANNELS 16
+
+/* Pairs of rows in a window; slots of the ring; int16 of a line of one channel. */
+SV_INLINE int32_t sv_int8_pairs_down(const sv_conv *d) { return (d->kh + 1) / 2; }
+SV_INLINE int32_t sv_int8_slots(const sv_conv *d) { return (sv_int8_pairs_down(d) - 1) * 2 * d->dh + 1; }
+SV_INLINE int32_t sv_int8_across(const sv_conv *d) { return (d->ow - 1) * d->sw + (d->kw - 1) * d->dw + 1; }
+
+#define SV_INT8_DOWN 4     /* pairs of rows of a window, at most */
+#define SV_INT8_WEIGHTS 32 /* pairs of weights, at most */
+#define SV_INT8_SLOTS 16   /* of the ring, at most */
+
+#if SV_INT8_AVX2
+/* What the kernel keeps of eight channels. */
+typedef struct {
+    const int16_t *line[SV_INT8_DOWN]; /* of the ring, at the first tap */
+    const __m256i *weights;            /* (pairs down, kw) */
+    __m256i bias;
+    sv_int8_scale by;
+} sv_int8_eight;
+
+/* Eight int8 of two rows, or zeros where a row is none, as pairs of int16. */
+SV_INLINE __m256i sv_int8_beside(const int8_t *a, const int8_t *b, ptrdiff_t at, __m128i none, __m256i zero)
+{
+    const __m128i x = a ? _mm_loadl_epi64((const __m128i *)(const void *)(a + at)) : none;
+    const __m128i y = b ? _mm_loadl_epi64((const __m128i *)(const void *)(b + at)) : none;
+    return _mm256_sub_epi16(_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y)), zero);
+}
+
+/* Rows y and y + dh of eight or sixteen channels, from column -pw on. */
+SV_INLINE void sv_int8_rows_beside(int16_t *to, const int8_t *image, const sv_conv *d, int32_t y, int32_t x_zero,
+                                   const int width)
+{
+    const __m128i none = _mm_set1_epi8((int8_t)x_zero);
+    const __m256i zero = _mm256_set1_epi16((int16_t)x_zero);
+    const int32_t across = sv_int8_across(d), left = sv_min_int(d->pw, across), seen = sv_min_int(across - left, d->w);
+    const ptrdiff_t row = (ptrdiff_t)d->w * d->c;
+    const int8_t *const a = y < 0 || y >= d->h ? 0 : image + y * row;
+    const int8_t *const b = y + d->dh < 0 || y + d->dh >= d->h ? 0 : image + (y + d->dh) * row;
+    memset(to, 0, (size_t)(left * 2 * width) * sizeof *to);
+    to += left * 2 * width;
+    for (int32_t j = 0; j < seen; j++)
+        for (int v = 0; v < width; v += 8, to += 16)
+            _mm256_storeu_si256((__m256i *)(void *)to, sv_int8_beside(a, b, (ptrdiff_t)j * d->c + v, none, zero));
+    memset(to, 0, (size_t)((across - left - seen) * 2 * width) * sizeof *to);
+}
+
+/* Sums of four output pixels of eight channels, or of one; a column that several see is read once where kw and sw are
+ * known to the compiler. column: int16 of one. */
+SV_INLINE void sv_int8_depthwise_sums(__m256i *sum, const sv_int8_eight *e, ptrdiff_t at, int32_t down, const int kw,
+                                      const int sw, ptrdiff_t column, ptrdiff_t tap, const int known, const int pixels)
+{
+    SV_UNROLL
+    for (int p = 0; p < pixels; p++) sum[p] = e->bias;
+    for (int32_t i = 0; i < down; i++) {
+        const int16_t *const x = e->line[i] + at;
+        const __m256i *const w = e->weights + i * kw;
+        if (known) {
+            SV_UNROLL
+            for (int z = 0; z < (pixels - 1) * sw + kw; z++) {
+                const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(x + z * column));
+                SV_UNROLL
+                for (int p = 0; p < pixels; p++)
+                    if (z >= p * sw && z < p * sw + kw) sum[p] = SV_INT8_DOT(sum[p], a, w[z - p * sw]);
+            }
+        } else {
+            for (int j = 0; j < kw; j++)
+                SV_UNROLL
+                for (int p = 0; p < pixels; p++) {
+                    const int16_t *const from = x + p * sw * column + j * tap;
+                    sum[p] = SV_INT8_DOT(sum[p], _mm256_loadu_si256((const __m256i *)(const void *)from), w[j]);
+                }
         }
     }
+}
+
+/* A row of outputs of eight channels. */
+SV_INLINE void sv_int8_depthwise_row(int8_t *out, const sv_int8_eight *e, const sv_conv *d, const sv_int8_ends *ends,
+                                     int32_t down, const int kw, const int sw, ptrdiff_t column, ptrdiff_t tap,
+                                     const int known)
+{
+    const ptrdiff_t c = d->c, step = sw * column;
+    for (int32_t p = 0; p < d->ow; p += 4) {
+        const int32_t count = sv_min_int(4, d->ow - p);
+        __m256i sum[4];
+        if (count == 4)
+            sv_int8_depthwise_sums(sum, e, p * step, down, kw, sw, column, tap, known, 4);
+        else
+            for (int32_t i = 0; i < 4; i++)
+                sv_int8_depthwise_sums(sum + i, e, (p + sv_min_int(i, count - 1)) * step, down, kw, sw, column, tap, known, 1);
+        SV_UNROLL
+        for (int i = 0; i < 4; i++) sum[i] = sv_scaled_8(sum[i], &e->by);
+        const __m256i bytes = sv_narrowed_32(sum[0], sum[1], sum[2], sum[3], ends);
+        int8_t *const to = out + p * c;
+        if (count == 4) {
+            const __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
+            _mm_storel_epi64((__m128i *)(void *)to, low);
+            _mm_storeh_pd((double *)(void *)(to + c), _mm_castsi128_pd(low));
+            _mm_storel_epi64((__m128i *)(void *)(to + 2 * c), high);
+            _mm_storeh_pd((double *)(void *)(to + 3 * c), _mm_castsi128_pd(high));
+        } else {
+            int8_t kept[32];
+            _mm256_storeu_si256((__m256i *)(void *)kept, bytes);
+            for (int32_t i = 0; i < count; i++) memcpy(to + i * c, kept + 8 * i, 8);
+        }
+    }
+}
+
+/* Weights of eight channels in pairs of rows. */
+SV_INLINE void sv_int8_weights_beside(__m256i *to, const int8_t *w, const sv_conv *d)
+{
+    for (int32_t i = 0; i < d->kh; i += 2)
+        for (int32_t j = 0; j < d->kw; j++, to++) {
+            const int8_t *const at = w + ((ptrdiff_t)i * d->kw + j) * d->c;
+            const __m128i a = _mm_loadl_epi64((const __m128i *)(const void *)at);
+            const __m128i b = i + 1 < d->kh
+                                  ? _mm_loadl_epi64((const __m128i *)(const void *)(at + (ptrdiff_t)d->kw * d->c))
+                                  : _mm_setzero_si128();
+            _mm256_storeu_si256(to, _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b)));
+        }
+}
+
+/* Eight or sixteen channels of the whole image; out, x, w, bias and scales at the first. */
+SV_INLINE void sv_int8_depthwise_block(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                       const int32_t *scales, const sv_conv *d, const sv_int8 *q, int16_t *ring,
+                                       const int width)
+{
+    __m256i weights[2][SV_INT8_WEIGHTS];
+    sv_int8_eight eight[2];
+    const sv_int8_ends ends = sv_int8_ends_of(q);
+    const int32_t down = sv_int8_pairs_down(d), slots = sv_int8_slots(d), column = 2 * width;
+    const ptrdiff_t line = (ptrdiff_t)sv_int8_across(d) * column, tap = (ptrdiff_t)d->dw * column;
+    for (int v = 0; v < width / 8; v++) {
+        sv_int8_weights_beside(weights[v], w + 8 * v, d);
+        const __m256i first = bias ? _mm256_loadu_si256((const __m256i *)(const void *)(bias + 8 * v)) : _mm256_setzero_si256();
+        eight[v].weights = weights[v], eight[v].bias = first;
+        eight[v].by = sv_int8_scale_at(scales + 8 * v, scales + d->c + 8 * v);
+    }
+    for (int32_t n = 0; n < d->n; n++, x += (ptrdiff_t)d->h * d->w * d->c) {
+        int32_t held[SV_INT8_SLOTS]; /* the row of each slot, counted from the padding */
+        for (int32_t i = 0; i < slots; i++) held[i] = -1;
+        for (int32_t y = 0; y < d->oh; y++, out += (ptrdiff_t)d->ow * d->c) {
+            for (int32_t i = 0; i < down; i++) {
+                const int32_t row = y * d->sh + 2 * i * d->dh, slot = row % slots;
+                if (held[slot] != row) sv_int8_rows_beside(ring + slot * line, x, d, row - d->ph, q->x_zero, width);
+                held[slot] = row;
+                for (int v = 0; v < width / 8; v++) eight[v].line[i] = ring + slot * line + 16 * v;
+            }
+            for (int v = 0; v < width / 8; v++) {
+                int8_t *const to = out + 8 * v;
+                if (down == 2 && d->kw == 3 && d->sw == 1 && d->dw == 1)
+                    sv_int8_depthwise_row(to, eight + v, d, &ends, 2, 3, 1, column, tap, 1);
+                else if (down == 2 && d->kw == 3 && d->sw == 2 && d->dw == 1)
+                    sv_int8_depthwise_row(to, eight + v, d, &ends, 2, 3, 2, column, tap, 1);
+                else
+                    sv_int8_depthwise_row(to, eight + v, d, &ends, down, d->kw, d->sw, column, tap, 0);
+            }
+        }
+    }
+}
+#endif
+
+/* scales (2, c): multipliers, then shifts; bias (c) or 0. scratch: the ring, or 0 where the fast kernel is not to be taken:
+ * windows above its bounds, multipliers above one, sums that leave vectors no room. */
+SV_NOINLINE void sv_int8_depthwise(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias,
+                                   const int32_t *scales, const sv_conv *conv, const sv_int8 *q, int8_t *scratch)
+{
+    const sv_conv own = *conv, *const d = &own; /* which no store of int8 can change */
+    int32_t c = 0;
+#if SV_INT8_AVX2
+    int16_t *const ring = (int16_t *)(void *)scratch;
+    for (; ring && c + 16 <= d->c; c += 16)
+        sv_int8_depthwise_block(out + c, x + c, w + c, bias ? bias + c : 0, scales + c, d, q, ring, 16);
+    for (; ring && c + 8 <= d->c; c += 8)
+        sv_int8_depthwise_block(out + c, x + c, w + c, bias ? bias + c : 0, scales + c, d, q, ring, 8);
+#else
+    (void)scratch;
+#endif
+    sv_int8_depthwise_rest(out, x, w, bias, scales, d, q, c);
 }
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef SELVEDGE_INT8_ELEMENTWISE_H
 #define SELVEDGE_INT8_ELEMENTWISE_H
 
-#include "int8.h"
+#include "int8_avx2.h"
 #include "move.h"
 
 /* clamp(round(x / scale) + zero), halves away from zero, in float32; NaN is zero. */
@@ -63,6 +63,20 @@ SV_INLINE sv_int8_scale sv_int8_scale_by(const sv_int8_operand *by)
 {
     return sv_int8_scale_of(_mm256_set1_epi32(by->multiplier), _mm256_set1_epi32(by->shift));
 }
+
+/* Eight sums or products, before they are bytes. */
+SV_INLINE __m256i sv_int8_two_8(const int8_t *a, const int8_t *b, int32_t a_step, int32_t b_step,
+                                const sv_int8_operand *by, const sv_int8_scale *scales, const int product)
+{
+    const __m256i l = sv_int8_load_8(a, a_step, by[0].zero), r = sv_int8_load_8(b, b_step, by[1].zero);
+    __m256i made;
+    if (product)
+        made = _mm256_mullo_epi32(l, r);
+    else
+        made = _mm256_add_epi32(sv_scaled_8(_mm256_slli_epi32(l, SV_INT8_ADD_SHIFT), scales),
+                                sv_scaled_8(_mm256_slli_epi32(r, SV_INT8_ADD_SHIFT), scales + 1));
+    return sv_scaled_8(made, scales + 2);
+}
 #endif
 
 /* `count` numbers of y; a and b go on by a_step and b_step, 0 or 1. by: of a, of b, of the result. */
@@ -73,17 +87,14 @@ SV_INLINE void sv_int8_run(int8_t *y, const int8_t *a, const int8_t *b, int32_t 
 #if SV_INT8_AVX2
     const sv_int8_scale scales[3] = {sv_int8_scale_by(by), sv_int8_scale_by(by + 1), sv_int8_scale_by(by + 2)};
     const sv_int8_ends ends = sv_int8_ends_of(q);
-    for (; by[2].shift <= 0 && i + 8 <= count; i += 8) {
-        __m256i l = sv_int8_load_8(a + i * a_step, a_step, by[0].zero);
-        __m256i r = sv_int8_load_8(b + i * b_step, b_step, by[1].zero), made;
-        if (product) {
-            made = _mm256_mullo_epi32(l, r);
-        } else {
-            l = sv_scaled_8(_mm256_slli_epi32(l, SV_INT8_ADD_SHIFT), scales);
-            r = sv_scaled_8(_mm256_slli_epi32(r, SV_INT8_ADD_SHIFT), scales + 1);
-            made = _mm256_add_epi32(l, r);
+    for (; by[2].shift <= 0 && i + 32 <= count; i += 32) {
+        __m256i made[4];
+        SV_UNROLL
+        for (int v = 0; v < 4; v++) {
+            const int32_t at = i + 8 * v;
+            made[v] = sv_int8_two_8(a + at * a_step, b + at * b_step, a_step, b_step, by, scales, product);
         }
-        _mm_storel_epi64((__m128i *)(void *)(y + i), sv_narrowed_8(sv_scaled_8(made, scales + 2), &ends));
+        _mm256_storeu_si256((__m256i *)(void *)(y + i), sv_narrowed_32(made[0], made[1], made[2], made[3], &ends));
     }
 #endif
     for (; i < count; i++)

@@ -9,15 +9,15 @@ int t_conv_plain(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b, 
                  const sv_int8 *q)
 { sv_int8_conv2d_plain(y, x, w, b, s, d, q); return 0; }
 int t_conv(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *s, const sv_conv *d,
-           const sv_int8 *q, int8_t *scratch, int left)
+           const sv_int8 *q, int8_t *scratch, int wide)
 {
-    if (left) sv_int8_conv2d_left(y, x, w, b, s, d, q, scratch);
+    if (wide) sv_int8_conv2d_wide(y, x, w, b, s, d, q, scratch);
     else sv_int8_conv2d(y, x, w, b, s, d, q, scratch);
     return 0;
 }
 int t_depthwise(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *s, const sv_conv *d,
-                const sv_int8 *q, int left)
-{ sv_int8_depthwise(y, x, w, b, s, d, q, left); return 0; }
+                const sv_int8 *q, int8_t *scratch)
+{ sv_int8_depthwise(y, x, w, b, s, d, q, scratch); return 0; }
 int t_linear_plain(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *s, int32_t rows,
                    int32_t c, int32_t k, const sv_int8 *q)
 { sv_int8_linear_plain(y, x, w, b, s, rows, c, k, q); return 0; }
@@ -47,17 +47,35 @@ int t_softmax(int8_t *y, const int8_t *x, int32_t rows, int32_t n, int32_t multi
 { sv_int8_softmax(y, x, rows, n, multiplier, shift, least); return 0; }
 int t_nearest(int8_t *y, const int8_t *x, const int32_t *n, const int32_t *rows, const int32_t *columns)
 { sv_nearest(y, x, n[0], n[1], n[2], n[4], n[5], rows, columns, n[3]); return 0; }
-/* x * multiplier / 2^31 * 2^shift of `count` accumulators; a plain kernel and, for shifts <= 0, the fast one. */
+/* x * multiplier / 2^31 * 2^shift of `count` accumulators, by the plain kernel. */
 int t_scaled(int32_t *y, const int32_t *x, int32_t count, int32_t multiplier, int32_t shift)
 {
-    int32_t i = 0;
+    for (int32_t i = 0; i < count; i++) y[i] = sv_scaled(x[i], multiplier, shift);
+    return 0;
+}
+/* The same of |x| <= 2^30 and a shift <= 0 by vectors; and thirty-two at a time as int8. Answers whether there are any. */
+int t_scaled_8(int32_t *y, int8_t *bytes, const int32_t *x, int32_t count, int32_t multiplier, int32_t shift, const sv_int8 *q)
+{
 #if SV_INT8_AVX2
-    for (; shift <= 0 && i + 8 <= count; i += 8) {
-        const sv_int8_scale by = sv_int8_scale_of(_mm256_set1_epi32(multiplier), _mm256_set1_epi32(shift));
-        const __m256i made = sv_scaled_8(_mm256_loadu_si256((const __m256i *)(const void *)(x + i)), &by);
-        _mm256_storeu_si256((__m256i *)(void *)(y + i), made);
+    const sv_int8_scale by = sv_int8_scale_of(_mm256_set1_epi32(multiplier), _mm256_set1_epi32(shift));
+    const sv_int8_ends ends = sv_int8_ends_of(q);
+    for (int32_t i = 0; i < count; i += 32) {
+        __m256i made[4];
+        for (int v = 0; v < 4; v++) {
+            const __m256i sums = _mm256_loadu_si256((const __m256i *)(const void *)(x + i + 8 * v));
+            made[v] = sv_scaled_8(sums, &by);
+            _mm256_storeu_si256((__m256i *)(void *)(y + i + 8 * v), made[v]);
+        }
+        _mm256_storeu_si256((__m256i *)(void *)(bytes + i), sv_narrowed_32(made[0], made[1], made[2], made[3], &ends));
     }
+    return 1;
+#else
+    (void)y, (void)bytes, (void)x, (void)count, (void)multiplier, (void)shift, (void)q;
+    return 0;
 #endif
-    for (; i < count; i++) y[i] = sv_scaled(x[i], multiplier, shift);
+}
+int t_narrowed(int8_t *y, const int32_t *x, int32_t count, const sv_int8 *q)
+{
+    for (int32_t i = 0; i < count; i++) y[i] = sv_narrowed(x[i], q);
     return 0;
 }

@@ -30,14 +30,17 @@ static int differ(const char *name, const int8_t *a, const int8_t *b, int32_t co
     return 0;
 }
 
-/* (products, k) as (panels, pairs, SV_INT8_PANEL, 2). */
-static int8_t *packed(const int8_t *w, int32_t products, int32_t k)
+/* (rows, products, k) as (panels, rows, pairs, SV_INT8_PANEL, 2). */
+static int8_t *packed(const int8_t *w, int32_t rows, int32_t products, int32_t k)
 {
     const int32_t panels = (k + SV_INT8_PANEL - 1) / SV_INT8_PANEL, pairs = (products + 1) / 2;
-    int8_t *made = calloc((size_t)(panels * pairs * 2 * SV_INT8_PANEL), 1);
-    for (int32_t p = 0; p < products; p++)
-        for (int32_t o = 0; o < k; o++)
-            made[((o / SV_INT8_PANEL * pairs + p / 2) * SV_INT8_PANEL + o % SV_INT8_PANEL) * 2 + p % 2] = w[p * k + o];
+    int8_t *made = calloc((size_t)(panels * rows * pairs * 2 * SV_INT8_PANEL), 1);
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t p = 0; p < products; p++)
+            for (int32_t o = 0; o < k; o++) {
+                const int32_t pair = (o / SV_INT8_PANEL * rows + r) * pairs + p / 2;
+                made[(pair * SV_INT8_PANEL + o % SV_INT8_PANEL) * 2 + p % 2] = w[(r * products + p) * k + o];
+            }
     return made;
 }
 
@@ -50,25 +53,37 @@ static int32_t *filled(const int32_t *x, int32_t rows, int32_t k)
     return made;
 }
 
-static int convolution(const sv_conv *d, int left)
+/* Bytes of scratch, as src/selvedge/planning/scratch.py counts them. */
+static int32_t taps(const sv_conv *d)
+{
+    if (sv_int8_by_rows(d)) return 2 * sv_int8_line(sv_int8_columns(d) * d->c) * ((d->kh - 1) * d->dh + 1);
+    return 2 * sv_int8_line(d->kh * 2 * sv_int8_pairs(d)) * sv_min_int(SV_INT8_PIXELS, d->n * d->oh * d->ow);
+}
+
+static int32_t ring(const sv_conv *d)
+{
+    const int32_t channels = d->c >= SV_INT8_CHANNELS ? SV_INT8_CHANNELS : d->c / 8 * 8;
+    return 4 * channels * sv_int8_across(d) * sv_int8_slots(d);
+}
+
+static int convolution(const sv_conv *d, int wide)
 {
     const int32_t cg = d->c / d->groups, pixels = d->n * d->oh * d->ow, products = d->kh * d->kw * cg;
     const sv_int8 q = {-128, 0, 5, -100, 127};
     int8_t *x = codes(d->n * d->h * d->w * d->c), *w = codes(products * d->k), *y = codes(pixels * d->k);
-    int8_t *plain = codes(pixels * d->k), *panels = packed(w, products, d->k);
+    int8_t *plain = codes(pixels * d->k), *panels = packed(w, d->kh, d->kw * cg, d->k);
     int32_t *bias = whole(d->k, -100000, 100000), *scales = whole(2 * d->k, 1 << 30, INT32_MAX);
-    for (int32_t k = 0; k < d->k; k++) scales[d->k + k] = left ? 1 - k % 9 : -k % 32;
+    for (int32_t k = 0; k < d->k; k++) scales[d->k + k] = wide ? 1 - k % 9 : -k % 32;
     int32_t *bias_8 = filled(bias, 1, d->k), *scales_8 = filled(scales, 2, d->k);
-    const size_t size = (size_t)(2 * sv_int8_line(products) * sv_min_int(SV_INT8_PIXELS, pixels));
-    int8_t *scratch = malloc(size);
+    int8_t *scratch = malloc((size_t)(d->groups == 1 ? taps(d) : ring(d)));
     int bad = 0;
     sv_int8_conv2d_plain(plain, x, w, bias, scales, d, &q);
     if (d->groups == 1) {
-        if (left) sv_int8_conv2d_left(y, x, panels, bias_8, scales_8, d, &q, scratch);
+        if (wide) sv_int8_conv2d_wide(y, x, panels, bias_8, scales_8, d, &q, scratch);
         else sv_int8_conv2d(y, x, panels, bias_8, scales_8, d, &q, scratch);
         bad |= differ("int8_conv2d", y, plain, pixels * d->k);
     } else if (cg == 1 && d->k == d->c) {
-        sv_int8_depthwise(y, x, w, bias, scales, d, &q, left);
+        sv_int8_depthwise(y, x, w, bias, scales, d, &q, wide ? 0 : scratch);
         bad |= differ("int8_depthwise", y, plain, pixels * d->k);
     }
     if (d->groups == 1 && pixels == d->n && d->kh * d->kw == 1 && d->h * d->w == 1) {

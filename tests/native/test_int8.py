@@ -74,6 +74,12 @@ def dims(native: Native) -> Conv:
     return Conv(**{f: native.params[f] for f in Conv.__dataclass_fields__})
 
 
+def aligned(size: int) -> np.ndarray:
+    """Scratch that was never written."""
+    made = np.random.default_rng(size).integers(-128, 128, size + 64).astype(np.int8)
+    return made[-made.ctypes.data % 64 :][:size]
+
+
 def drawn(test: Callable[..., None]) -> Callable[..., None]:
     given_ = given(seed=st.integers(0, 2**32 - 1))
     return settings(max_examples=EXAMPLES, deadline=None)(given_(test))
@@ -110,17 +116,17 @@ def test_convolutions(kernels: Kernels, seed: int) -> None:
         got = np.zeros(expected.shape, np.int8)
         own = [np.ascontiguousarray(arrays[i]) for i in native.reads]
         if native.family == "int8_conv2d":
-            scratch = np.zeros(native.scratch + 64, np.int8)
-            scratch = scratch[-scratch.ctypes.data % 64 :]
+            scratch = aligned(native.scratch)
             read = [*own, *constants(native)]
-            kernels("conv", got, *read, dims(native), scaled(native), scratch, native.params["left"])
+            kernels("conv", got, *read, dims(native), scaled(native), scratch, native.params["wide"])
         else:
             bias = own[2] if native.params["bias"] else None
             read = [*own[:2], bias, *constants(native), dims(native), scaled(native)]
             kernels("conv_plain", got, *read)
             if native.family == "int8_depthwise":
                 np.testing.assert_array_equal(got, expected)
-                kernels("depthwise", got, *read, native.params["left"])
+                ring = aligned(native.scratch) if native.scratch else None
+                kernels("depthwise", got, *read, ring)
         np.testing.assert_array_equal(got, expected, err_msg=native.family)
 
 
@@ -141,7 +147,7 @@ def test_linear_layers(kernels: Kernels, seed: int) -> None:
         native = lower_node(made.node, Machine(lanes, 4096))
         got = np.zeros(expected.shape, np.int8)
         if native.family == "int8_linear":
-            scratch = np.zeros(native.scratch + 64, np.int8)
+            scratch = aligned(native.scratch)
             kernels("linear", got, x, *constants(native), dims(native), scaled(native), scratch)
         else:
             kernels("linear_plain", got, x, w, bias, *constants(native), rows, ins, outs, scaled(native))
@@ -270,3 +276,10 @@ def test_every_accumulator_is_rescaled_as_in_exact_arithmetic(kernels: Kernels, 
     got = np.zeros_like(x)
     kernels("scaled", got, x, x.size, multiplier, shift)
     np.testing.assert_array_equal(got, multiply(x.astype(np.int64), multiplier, shift))
+    low, high, zero = sorted(r.integers(-128, 128, 2)) + [int(r.integers(-128, 128))]
+    q, small, vectors = ints(0, 0, zero, low, high), x >> 1, np.zeros_like(x)
+    bytes_, plain = np.zeros(x.size, np.int8), np.zeros(x.size, np.int8)
+    if shift <= 0 and kernels("scaled_8", vectors, bytes_, small, x.size, multiplier, shift, q):
+        np.testing.assert_array_equal(vectors, multiply(small.astype(np.int64), multiplier, shift))
+        kernels("narrowed", plain, vectors, x.size, q)
+        np.testing.assert_array_equal(bytes_, plain)

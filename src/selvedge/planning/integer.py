@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import InvalidInput, NotSupported
 from ..ir.graph import Node
 from ..ir.integer.bound import fits_int32
+from ..ir.integer.fixed_point import INT32_MAX, INT32_MIN
 from ..ir.integer.requantise import INT8_MAX, INT8_MIN, Requantise, clamp
 from ..ir.op import TABLE as OPS
 from ..ir.ops.integer_convolution import conv_requantise, known, linear_requantise, sums
@@ -48,6 +49,15 @@ def _require_int32(node: Node) -> None:
         raise InvalidInput(f"{where}: accumulators", f"from {bound[0]} to {bound[1]}", fix)
 
 
+def _leaves_room(node: Node, scales: np.ndarray) -> bool:
+    """Is there room in int32 for what each multiplier makes of an accumulator, and for the half that is added before
+    the shift to the right (native/int8_avx2.h)?"""
+    low, high = sums(node) or (INT32_MIN, INT32_MAX)
+    multipliers, right = scales[0].astype(np.int64), np.maximum(-scales[1].astype(np.int64), 0)
+    made = (max(-low, high) * multipliers + (1 << 30)) >> 31
+    return bool((made + (1 << right >> 1) <= INT32_MAX).all())
+
+
 # -- convolution and linear -------------------------------------------------------------------------------------------
 
 
@@ -59,15 +69,14 @@ def _conv(node: Node, machine: Machine) -> Native:
     shifts = by.shift * (outs if len(by.shift) == 1 else 1)
     scales = np.array([by.multiplier * (outs if len(by.multiplier) == 1 else 1), shifts], np.int32)
     params = {**d, **_of(by, node.attrs["quants"][0].zero_point[0])}
-    left = int(any(s > 0 for s in shifts))
+    wide = int(any(s > 0 for s in shifts) or not _leaves_room(node, scales))
     weights = known(node.inputs[1])
     if is_depthwise(d):
-        return _plain("int8_depthwise", node, {**params, "left": left}, scales)
+        return _plain("int8_depthwise", node, {**params, "wide": wide}, scales, machine)
     if weights is None or machine.lanes == 1 or d["groups"] > 1:
         return _plain("int8_conv2d_plain", node, params, scales)
-    matrix = weights.reshape(-1, outs)
-    constants = (packed(matrix), _panels(_bias(node, outs)), _panels(scales))
-    return _packed("int8_conv2d", {**params, "left": left}, constants, machine)
+    constants = (packed(weights.reshape(w[0], -1, outs)), _panels(_bias(node, outs)), _panels(scales))
+    return _packed("int8_conv2d", {**params, "wide": wide}, constants, machine)
 
 
 def _linear(node: Node, machine: Machine) -> Native:
@@ -83,13 +92,16 @@ def _linear(node: Node, machine: Machine) -> Native:
         params = {"rows": rows, "c": ins, "k": outs, **scaled}
         return _plain("int8_linear_plain", node, params, factors.view("<i4").reshape(outs, 2))
     filled = np.pad(factors, (0, -outs % INT8_PANEL), constant_values=1.0)
-    constants = (packed(weights.T), _panels(_bias(node, outs)), filled.view("<i4").reshape(-1, 2))
+    constants = (packed(weights.T[None]), _panels(_bias(node, outs)), filled.view("<i4").reshape(-1, 2))
     return _packed("int8_linear", {**linear_dims(rows, ins, outs), **scaled}, constants, machine)
 
 
-def _plain(family: str, node: Node, params: Mapping[str, Any], scales: np.ndarray) -> Native:
+def _plain(
+    family: str, node: Node, params: Mapping[str, Any], scales: np.ndarray, machine: Machine | None = None
+) -> Native:
     reads = tuple(range(len(node.inputs)))
-    return Native(family, reads, {**params, "bias": int(len(reads) == 3)}, constants=(scales,))
+    scratch = 0 if machine is None else native_scratch(family, params, machine.lanes)
+    return Native(family, reads, {**params, "bias": int(len(reads) == 3)}, scratch=scratch, constants=(scales,))
 
 
 def _packed(family: str, params: Mapping[str, Any], constants: tuple[np.ndarray, ...], machine: Machine) -> Native:
@@ -101,11 +113,12 @@ def _bias(node: Node, outs: int) -> np.ndarray:
     return np.zeros(outs, np.int32) if found is None else found
 
 
-def packed(matrix: np.ndarray) -> np.ndarray:
-    """int8 [products, outputs] as [panels, pairs, INT8_PANEL, 2], zeros behind the last."""
-    products, outs = matrix.shape
-    filled = np.pad(matrix, ((0, products % 2), (0, -outs % INT8_PANEL)))
-    return np.ascontiguousarray(filled.reshape(-1, 2, filled.shape[1] // INT8_PANEL, INT8_PANEL).transpose(2, 0, 3, 1))
+def packed(w: np.ndarray) -> np.ndarray:
+    """int8 [rows of a window, products, outputs] as [panels, rows, pairs, INT8_PANEL, 2], zeros behind the last."""
+    rows, products, outs = w.shape
+    filled = np.pad(w, ((0, 0), (0, products % 2), (0, -outs % INT8_PANEL)))
+    parts = filled.reshape(rows, -1, 2, filled.shape[2] // INT8_PANEL, INT8_PANEL)
+    return np.ascontiguousarray(parts.transpose(3, 0, 1, 4, 2))
 
 
 def _panels(numbers: np.ndarray) -> np.ndarray:

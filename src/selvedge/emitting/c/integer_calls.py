@@ -33,8 +33,13 @@ def _linear(a: Arguments) -> list[str]:
 
 
 def _packed(a: Arguments) -> str:
-    left = "_left" if a.params.get("left") else ""
-    return f"sv_{a.kernel.family}{left}({a.out}, {_operands(a)}, &d, &q, {a.scratch});"
+    wide = "_wide" if a.params.get("wide") else ""
+    return f"sv_{a.kernel.family}{wide}({a.out}, {_operands(a)}, &d, &q, {a.scratch});"
+
+
+def _ring(a: Arguments) -> str:
+    """The scratch, or 0 where the fast kernel is not to be taken."""
+    return "0" if a.kernel.scratch is None else a.scratch
 
 
 def _two(a: Arguments) -> list[str]:
@@ -102,7 +107,7 @@ INTEGER: dict[str, Row] = {
     "int8_linear_plain": Row("int8_conv.h", _linear),
     "int8_depthwise": Row(
         "int8_depthwise.h",
-        _conv(lambda a: f"sv_int8_depthwise({a.out}, {_operands(a)}, &d, &q, {a.params['left']});"),
+        _conv(lambda a: f"sv_int8_depthwise({a.out}, {_operands(a)}, &d, &q, {_ring(a)});"),
     ),
     "int8_table": Row(
         "int8_elementwise.h",
