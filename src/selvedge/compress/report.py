@@ -76,14 +76,14 @@ class Report:
     def __str__(self) -> str:
         others = self.columns[1:]
         name = max([6, *(len(r.layer) for r in self.rows)])
-        name = min(name, WIDTH - 66 - 10 * len(others))
+        name = min(name, WIDTH - 66 - 12 * len(others))
         head = f"{'layer':<{name}} bits {'SQNR dB':>8} {'max err':>9} {'mean err':>9} "
         head += f"{'low':>8} {'high':>8} {'cut off':>7} {'gain':>5}"
-        lines = [head + "".join(f" {_short(c, 9):>9}" for c in others)]
+        lines = [head + "".join(f" {_short(c, 11):>11}" for c in others)]
         for row in self.rows:
             e = row.errors.get(self.columns[0])
             cells = ("-", "-", "-") if e is None else (_db(e.sqnr_db), f"{e.largest:.3g}", f"{e.mean:.3g}")
-            rest = "".join(f" {_db(row.errors[c].sqnr_db) if c in row.errors else '-':>9}" for c in others)
+            rest = "".join(f" {_db(row.errors[c].sqnr_db) if c in row.errors else '-':>11}" for c in others)
             lines.append(
                 f"{_short(row.layer, name):<{name}} {row.bits or '-':>4} {cells[0]:>8} {cells[1]:>9} {cells[2]:>9} "
                 f"{row.low:>8.3g} {row.high:>8.3g} {row.clipped:>7.2%} {_db(row.gain_db):>5}{rest}"
