@@ -55,12 +55,14 @@ def _pad(node: Node) -> Value:
     fits = amounts.shape == (len(x.shape), 2) and not (amounts < 0).any()
     node.require(fits, node.input(1), amounts.tolist()[:8], "two amounts >= 0 for each axis")
     before, after = (tuple(int(n) for n in column) for column in amounts.T)
-    value = 0 if x.dtype == "float32" else node.quant(x).zero_point[0]  # the real number 0
+    value: float = 0 if x.dtype == "float32" else node.quant(x).zero_point[0]  # the real number 0
     if len(node.operator.inputs) > 2:
-        given = node.constant(node.input(2), "int8")
-        node.require(given.size == 1 and node.quant(node.input(2)) == node.quant(x), node.input(2), given.tolist()[:8],
-                     "one value, scaled as what it is put around")  # fmt: skip
-        value = int(given.reshape(-1)[0])
+        around = node.input(2)
+        given = node.constant(around, x.dtype)
+        node.require(given.size == 1, around, given.tolist()[:8], "one value")
+        if x.dtype != "float32":
+            node.require(node.quant(around) == node.quant(x), around, "scaled otherwise", "as what it is put around")
+        value = given.reshape(-1)[0].item()
     return apply("pad", node.value(0), before=before, after=after, value=value, where=node.where)
 
 

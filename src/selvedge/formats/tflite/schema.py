@@ -98,8 +98,9 @@ _POOL = (
 _LINEAR = (
     Option("activation", 0, ACTIVATION), Option("weights_format", 1, WEIGHTS_FORMAT), Option("keep_dims", 2, "bool"),
 )  # fmt: skip
-_MASKS = tuple(
-    Option(f"{name}_mask", number, "i") for number, name in enumerate(("begin", "end", "ellipsis", "new", "shrink"))
+_MASKS = (
+    *(Option(f"{name}_mask", n, "i") for n, name in enumerate(("begin", "end", "ellipsis", "new_axis", "shrink_axis"))),
+    Option("offset", 5, "bool"),
 )
 MANY = 1 << 10
 
