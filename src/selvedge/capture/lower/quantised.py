@@ -1,4 +1,4 @@
-"""Quantised numbers: ``quantized_decomposed``, as PT2E writes it."""
+"""Quantised numbers of PT2E."""
 
 from __future__ import annotations
 
