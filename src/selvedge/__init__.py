@@ -35,10 +35,13 @@ if TYPE_CHECKING:
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .learn.replay import Replay
     from .learn.train import fit
+    from .make.captured_network import network
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
-    from .make.inference import Inference, Network, load_tflite, plan_inference
+    from .make.inference import Inference, plan_inference
+    from .make.network import Network, load_tflite
+    from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
@@ -89,9 +92,12 @@ _HOME = {
     "steps_per_day": "make.daily",
     "contribution": "make.contribute",
     "Inference": "make.inference",
-    "Network": "make.inference",
-    "load_tflite": "make.inference",
+    "Network": "make.network",
+    "load_tflite": "make.network",
+    "network": "make.captured_network",
     "plan_inference": "make.inference",
+    "load_onnx": "make.onnx",
+    "save_onnx": "make.onnx",
     "Plan": "make.plan",
     "plan": "make.plan",
     "Sweep": "make.sweep",
@@ -150,18 +156,21 @@ __all__ = [
     "emit",
     "fit",
     "load",
+    "load_onnx",
     "load_tflite",
     "measured",
     "mixed_bits",
+    "network",
     "plan",
     "plan_inference",
     "quantise",
+    "save_onnx",
     "steps_per_day",
     "sweep",
 ]
 
 
-_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19"}
+_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19", "onnx": "onnx>=1.23,<1.24"}
 
 
 def __getattr__(name: str) -> Any:

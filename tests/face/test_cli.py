@@ -15,6 +15,7 @@ import torch
 
 import selvedge as sv
 from selvedge import zoo
+from tests.formats.tflite.test_read import published
 from tests.oracle import FIVE
 
 from .command import fresh, main
@@ -278,3 +279,23 @@ def test_what_is_written_is_named_after_the_file_where_the_function_says_nothing
     Path(file).write_text(f"from torch import nn\n\n\ndef {factory}():\n    return nn.Linear(4, 2)\n")
     cli("compile", f"{file}:{factory}", "--input", "1x4", "--device", board, "--target", "c", "--out", "made", *more)
     assert Path("made", f"{name}.c").is_file()
+
+
+@pytest.mark.parametrize("ending", ["tflite", "onnx"])
+def test_a_networks_file_is_inspected_and_planned(ending: str, cli: Cli, tmp_path: Path) -> None:
+    source = published("keyword_spotting", "kws_ref_model")
+    network = sv.load_tflite(source, name="words")
+    path = tmp_path / f"words.{ending}"
+    if ending == "onnx":
+        sv.save_onnx(network, path)
+    else:
+        shutil.copy(source, path)
+    looked = json.loads(cli("inspect", str(path), "--json"))
+    assert (looked["model"], looked["rows"]["int8_conv2d"]) == ("words", 9)
+    assert "int8_conv2d" in cli("inspect", str(path))
+    said = json.loads(cli("plan", str(path), "--device", "stm32f446", "--json"))
+    plan = sv.plan_inference(sv.load_onnx(path) if ending == "onnx" else network, device="stm32f446")
+    assert (said["arena_bytes"], said["macs"]) == (plan.arena_bytes, plan.cost.macs)
+    assert "written to" in cli("plan", str(path), "--out", str(tmp_path / "firmware"))
+    with pytest.raises(SystemExit):
+        main(["plan", str(path), "--update", "bias"])

@@ -54,7 +54,7 @@ def capture(
     require_variances(arrays)
     folds = fold.find(program.graph, found.state) if norms == "folded" else {}
     reading = Reading(program.graph, found, arrays, folds)
-    outputs = {name: t.value for name, t in reading.outputs.items()}
+    outputs = _joined({name: t.value for name, t in reading.outputs.items()})
     nodes = ir.Graph({}, {}, outputs).nodes()
     _require_one_precision(nodes)
     leaves = {n.attrs["name"]: ir.Value(n) for n in nodes if n.op == "state"}
@@ -81,6 +81,12 @@ def capture(
     )
 
 
+def _joined(outputs: dict[str, ir.Value]) -> dict[str, ir.Value]:
+    """In int8 rows, where the model is quantised."""
+    graph = ir.Graph({}, {}, outputs)
+    return dict(ir.joined(graph).outputs) if any(n.op == "dequantise" for n in graph.nodes()) else outputs
+
+
 def _learning(
     model: nn.Module | ExportedProgram, inputs: tuple[torch.Tensor, ...], live: Live, usual: Reading
 ) -> ir.Graph:
@@ -97,7 +103,7 @@ def _learning(
         fix = "let forward() return the same in train() and eval() mode: of the same shapes and stored alike"
         raise NotSupported("a model with other outputs while it learns", "", fix)
     moved = {name: t for name, t in reading.moved.items() if t.value != reading.state[name].value}
-    outputs = {name: t.value for name, t in reading.outputs.items()}
+    outputs = _joined({name: t.value for name, t in reading.outputs.items()})
     nodes = ir.Graph({}, {}, {**outputs, **{name: t.value for name, t in moved.items()}}).nodes()
     _require_one_precision(nodes)
     leaves = {n.attrs["name"]: ir.Value(n) for n in nodes if n.op == "state"}

@@ -17,6 +17,7 @@ from .decompose import decomposed
 from .fold import Folds
 from .live import Live
 from .lower import LOWERINGS, Call, lower
+from .lower.quantised import DEQUANTISE, constant
 from .signature import Signature
 from .source import of_node
 from .storage import stored_as
@@ -30,6 +31,7 @@ DTYPES: Mapping[torch.dtype, str] = {
     torch.uint8: "uint8",
     torch.bool: "bool",
 }
+_INSIDE: Mapping[torch.dtype, str] = {**DTYPES, torch.int8: "int8"}  # no input is int8
 _ON_VOLUMES = ("aten.conv3d.", "aten.max_pool3d.", "aten.avg_pool3d.", "aten.adaptive_")
 _ON_LINES = ("aten.conv1d.", "aten.max_pool1d.", "aten.avg_pool1d.", "aten.adaptive_")
 _UNWRITTEN = ("aten.empty", "aten.new_empty")
@@ -102,7 +104,10 @@ class Reading:
             return self._input(node) if self.given is None else self.given[self.found.inputs.index(node.name)]
         if self.given is not None:
             return self.found.tensors[self.found.state[node.name]]
-        return self._state(self.found.state[node.name]) if node.users else None
+        name = self.found.state[node.name]
+        if node.users and all(str(user.target) in DEQUANTISE for user in node.users):
+            return self.found.tensors[name]
+        return self._state(name) if node.users else None
 
     def _input(self, node: torch.fx.Node) -> Tensor:
         name = f"x{self.found.inputs.index(node.name) or ''}"
@@ -160,6 +165,8 @@ class Reading:
             args = [*args[:2], self._state(self.folds[node].receiver), *args[3:]]
             kwargs = {name: value for name, value in kwargs.items() if name != "bias"}
         try:
+            if known and op in DEQUANTISE:
+                return constant(call, *args)
             if known:
                 return node.target(*args, **kwargs)
             if op not in LOWERINGS:
@@ -257,7 +264,7 @@ def _check(node: torch.fx.Node, result: Any) -> None:
         if 0 in face.shape:
             fix = "keep at least 1 element along every axis"
             raise _refusal(node, f"an empty tensor {tuple(face.shape)}", fix)
-        captured, meant = (got.shape, got.value.dtype), (tuple(face.shape), DTYPES.get(face.dtype, str(face.dtype)))
+        captured, meant = (got.shape, got.value.dtype), (tuple(face.shape), _INSIDE.get(face.dtype, str(face.dtype)))
         if str(node.target) in _AS_FLOATS:
             meant = (meant[0], "float32")
         if captured != meant:

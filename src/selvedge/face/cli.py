@@ -96,8 +96,17 @@ def plan(
 ) -> None:
     """Plan what a device can learn: memory proven, time predicted, every choice explained.
 
-    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
+    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2; or a
+    .tflite or .onnx file, which predicts and does not learn: of the options, --device, --budget, --name, --out, --json.
     """
+    from . import network_file
+
+    if network_file.is_one(model):
+        asked = {"--" + name: value for name, value in context.params.items() if name not in network_file.OPTIONS
+                 and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT}  # fmt: skip
+        network_file.refuse(**asked)
+        typer.echo(network_file.planned(network_file.load(model, name), device, budget, out, as_json))
+        return
     from ..planning.trade import Trade
     from . import early
     from . import plot as plots

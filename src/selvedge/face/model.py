@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..errors import InvalidInput
 from ..zoo import make
 from ..zoo.registry import ENTRIES
 from . import named
+from .named import identifier
 
 FACTORIES = ("make", "build", "model", "create", "get_model", "main", "net")  # that say nothing of what they make
 
@@ -55,7 +55,7 @@ def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> 
 
 def _from_zoo(spec: str, seed: int) -> NamedModel:
     module, example, loss = make(spec, seed=seed)
-    return NamedModel(_identifier(spec.partition("?")[0]), module, (example,), loss)
+    return NamedModel(identifier(spec.partition("?")[0]), module, (example,), loss)
 
 
 def _with_classes(spec: str, data: Known | None) -> str:
@@ -76,7 +76,7 @@ def _exported(path: Path) -> NamedModel:
     if program.example_inputs is None:
         raise InvalidInput("model file", str(path), "it holds no example input; export it again with torch.export")
     args, _ = program.example_inputs
-    return NamedModel(_identifier(path.stem), program, tuple(args), None)
+    return NamedModel(identifier(path.stem), program, tuple(args), None)
 
 
 def _from_file(path: Path, factory: str, shape: str | None, seed: int, data: Known | None) -> NamedModel:
@@ -123,18 +123,12 @@ def _example(factory: str, given: object, shape: str | None) -> tuple[torch.Tens
 def _named(path: Path, factory: str) -> str:
     """The factory's name; that of its file where that says more, and can be an artifact's."""
     if factory not in FACTORIES:
-        return _identifier(factory)
+        return identifier(factory)
     try:
-        return checked_name(_identifier(path.stem))
+        return checked_name(identifier(path.stem))
     except InvalidInput:
-        return _identifier(factory)
+        return identifier(factory)
 
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _identifier(name: str) -> str:
-    """A C identifier of ``name``."""
-    text = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return text if text.isidentifier() else f"model_{text}"

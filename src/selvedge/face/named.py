@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import InvalidInput
 from .completion import ZOO
 
-HOW = "name it zoo:NAME, file.py:factory or model.pt2"
+HOW = "name it zoo:NAME, file.py:factory, model.pt2, model.tflite or model.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,20 @@ def read(spec: str, shape: str | None) -> Name:
     if zoo.partition("?")[0] not in ZOO:
         raise InvalidInput("model", zoo.partition("?")[0], f"choose one of {', '.join(ZOO)}")
     return Name(zoo, Path(), None)
+
+
+def file(spec: str) -> Path:
+    """The path ``spec`` of a file that is there. Raises ``InvalidInput``."""
+    if "\0" in spec or len(spec.encode()) > 4096:
+        raise InvalidInput("model", spec[:40].replace("\0", "\\0"), "no path is like that: " + HOW)
+    _require_file(Path(spec))
+    return Path(spec)
+
+
+def identifier(name: str) -> str:
+    """A C identifier of ``name``."""
+    text = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return text if text.isidentifier() else f"model_{text}"
 
 
 def _how(spec: str) -> str:

@@ -18,6 +18,7 @@ from .build import (
 from .freeze import frozen, replaced
 from .graph import ITEM_BYTES, LEAVES, Graph, Node, Spec, Value, consumers, topological
 from .interpret import evaluate_node, interpret
+from .joined import joined
 from .op import TABLE, Cost, Op, apply, register, results
 from .quant import Quant
 from .simplify import simplified
@@ -42,6 +43,7 @@ __all__ = [
     "frozen",
     "input_leaf",
     "interpret",
+    "joined",
     "problems",
     "reduce",
     "register",

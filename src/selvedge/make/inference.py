@@ -5,87 +5,30 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from math import inf
-from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__, ir
-from ..artifact.layout import Layout
-from ..artifact.name import checked_name
 from ..artifact.schedule import Constant
 from ..device import Budget, Device
 from ..device.sizes import format_bytes
 from ..emitting.c import Bundle, Description, bundle
 from ..errors import DoesNotFit, InvalidInput
-from ..formats import tflite
-from ..ir import Graph, verify
+from ..ir import verify
 from ..planning.arrange import Draft
 from ..planning.check import check
 from ..planning.schedule import Arrangement, Program
 from ..planning.trade import DEFAULT, Trade
 from .limits import excess, overdrawn
+from .network import Network
 from .table import engineering
 from .update_cost import UpdateCost
 from .wish import within
 
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Network:
-    """What predicts and does not learn.
-
-    graph: inputs "x", "x1", ..., outputs "output", "output1", ...; every weight a constant. ``inputs`` and ``outputs``
-    say of each its shape, its dtype, and in ``quant`` what its integers stand for: scale * (integer - zero_point).
-    """
-
-    graph: Graph
-    name: str
-
-    @property
-    def inputs(self) -> dict[str, ir.Spec]:
-        return {name: value.spec for name, value in self.graph.inputs.items()}
-
-    @property
-    def outputs(self) -> dict[str, ir.Spec]:
-        return {name: value.spec for name, value in self.graph.outputs.items()}
-
-    def __repr__(self) -> str:
-        faces = [", ".join(map(str, ports.values())) for ports in (self.inputs, self.outputs)]
-        return f"<Network {self.name}: {faces[0]} -> {faces[1]}>"
-
-
-def load_tflite(path: str | Path, *, floats: bool = False, name: str = "model") -> Network:
-    """The int8 network of a ``.tflite`` file, to be planned by :func:`plan_inference`. What it predicts, here and on a
-    device, is bit by bit what LiteRT's reference kernels predict. Images are NHWC, as in the file.
-
-    floats: by default inputs and outputs are the file's own, as with LiteRT's interpreter: int8 where it says int8.
-        With ``floats`` such an input is given as real numbers, which are quantised first, and such an output comes
-        as real numbers: NaN becomes 0, what is out of range the nearest end.
-    name: a C identifier, which names the compiled functions.
-
-    Raises ``InvalidInput`` for a damaged file, scales that do not go together and accumulators that could overflow,
-    and ``NotSupported`` for an operator that has no int8 meaning here; each names the operator and the tensor.
-    """
-    if not isinstance(path, str | PathLike):
-        raise InvalidInput("path", f"of type {type(path).__name__}", "give that of a .tflite file")
-    checked_name(name)
-    graph = tflite.graph(tflite.read(Path(path))).frozen()
-    return Network(_with_floats(graph) if floats else graph, name)
-
-
-def _with_floats(graph: Graph) -> Graph:
-    """``graph`` from reals to reals."""
-    leaves, now = {}, {}
-    for name, value in graph.inputs.items():
-        if value.dtype == "int8":
-            leaves[name] = ir.input_leaf(name, ir.Spec(value.shape))
-            now[value] = ir.apply("quantise", leaves[name], quant=value.spec.quant)
-        else:
-            leaves[name] = now[value] = value
-    outputs = dict(ir.replaced(graph, now).outputs)
-    for name, value in outputs.items():
-        if value.dtype == "int8":
-            outputs[name] = ir.apply("dequantise", value, quants=(value.spec.quant,), dtype="float32")
-    return Graph(leaves, graph.state, outputs)
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from torch.export import ExportedProgram
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -164,19 +107,24 @@ class Inference:
 
 
 def plan_inference(
-    network: Network,
+    network: Network | nn.Module | ExportedProgram,
+    example: torch.Tensor | tuple[torch.Tensor, ...] | None = None,
     *,
+    floats: bool = True,
+    name: str | None = None,
     device: Device | str | None = None,
     budget: Budget | str | None = None,
     trade: Trade | None = None,
 ) -> Inference:
-    """Plan the prediction of ``network`` on ``device`` within ``budget``; the arguments are those of
-    :func:`selvedge.plan`.
+    """Plan the prediction of ``network`` on ``device`` within ``budget``; these are those of :func:`selvedge.plan`.
+
+    network: what :func:`selvedge.load_tflite` or :func:`selvedge.network` read; or what :func:`selvedge.quantise` or
+        ``QAT.convert`` made, an ``nn.Module`` or an exported program, which is read for the shapes of ``example``.
+    floats, name: as :func:`selvedge.network` takes them, of a module.
 
     Raises ``DoesNotFit`` and ``InvalidInput``: also where an int32 accumulator of an int8 layer could overflow.
     """
     for field, value, kinds, fix in (
-        ("network", network, (Network,), "give what selvedge.load_tflite returned"),
         ("device", device, (Device, str, Path, type(None)), "give a profile's name or an sv.Device"),
         ("budget", budget, (Budget, str, type(None)), 'write it as "ram=48KiB", or give an sv.Budget'),
         ("trade", trade, (Trade, type(None)), "give an sv.Trade, as sv.Trade(slowdown=1.35)"),
@@ -184,6 +132,7 @@ def plan_inference(
         if not isinstance(value, kinds):
             raise InvalidInput(field, f"of type {type(value).__name__}", fix)
     start = time.perf_counter()
+    network = _network(network, example, floats, name)
     target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
     limits = within(budget, Budget.of(target))
     graph = ir.simplified(network.graph)
@@ -201,12 +150,28 @@ def plan_inference(
     return replace(made, seconds_to_plan=time.perf_counter() - start)
 
 
+def _network(
+    given: Network | nn.Module | ExportedProgram,
+    example: torch.Tensor | tuple[torch.Tensor, ...] | None,
+    floats: bool,
+    name: str | None,
+) -> Network:
+    if not isinstance(given, Network):
+        from .captured_network import network  # of a file nothing needs torch
+
+        return network(given, example, floats=floats, name=name or "model")
+    if example is not None or name is not None or not floats:
+        fix = "it has its shapes and its name: give them to selvedge.load_tflite or selvedge.network"
+        raise InvalidInput("example", "given beside a network", fix)
+    return given
+
+
 def inference_bundle(plan: Inference) -> Bundle:
     """The artifact of ``plan`` in memory."""
     specs = {**plan.network.inputs, **plan.network.outputs}
     about = Description(
         name=plan.name,
-        layouts={"predict": {name: Layout.of(spec.shape) for name, spec in specs.items()}},
+        layouts={"predict": {name: plan.network.layout(name) for name in specs}},
         state_layouts={},
         order=(),
         schedule=Constant(0.0),

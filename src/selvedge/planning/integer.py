@@ -177,7 +177,10 @@ def _quantise(node: Node, machine: Machine) -> Native:
 
 
 def _dequantise(node: Node, machine: Machine) -> Native:
-    quant = node.attrs["quants"][0]
+    quant, x = node.attrs["quants"][0], node.inputs[0]
+    if quant.axis is not None or x.dtype != "int8":
+        fix = "make it a constant, as ir.frozen does, and join it: see ir.joined"
+        raise NotSupported(f"dequantise of {x.spec} with {len(quant.scale)} scales", node.where, fix)
     params = {"size": node.specs[0].size, "scale": quant.scale[0], "zero": quant.zero_point[0]}
     return Native("dequantise", (0,), params)
 

@@ -121,8 +121,8 @@ def test_what_is_no_tflite_file_is_refused(tmp_path: Path) -> None:
 def test_an_operator_without_a_meaning_is_named() -> None:
     x, y = T((4,), scale=0.5), T((4,), scale=0.25)
     refused(written("ABS", [x], y), NotSupported, "builtin operator 101", "operator 0", "'t1'")
-    floats = [T((4,), "float32"), T((4,), "float32")]
-    refused(written("RELU", floats[:1], floats[1]), NotSupported, "RELU of float32", "'t0'")
+    halves = [T((4,), "float16"), T((4,), "float16")]
+    refused(written("RELU", halves[:1], halves[1]), NotSupported, "RELU of float16", "'t0'")
 
 
 @pytest.mark.parametrize(

@@ -55,14 +55,14 @@ class Call:
         return Tensor.plain(ir.scalar(value, like.value))
 
 
-def lowers(*names: str) -> Callable[[Lowering], Lowering]:
-    """Enter a function in the table under ATen names, given without their "aten."."""
+def lowers(*names: str, home: str = "aten") -> Callable[[Lowering], Lowering]:
+    """Enter a function in the table under names of ``home``, ATen's without their "aten."."""
 
     def enter(function: Lowering) -> Lowering:
         for name in names:
-            if f"aten.{name}" in LOWERINGS:
-                raise ValueError(f"aten.{name} is already in the lowering table")
-            LOWERINGS[f"aten.{name}"] = function
+            if f"{home}.{name}" in LOWERINGS:
+                raise ValueError(f"{home}.{name} is already in the lowering table")
+            LOWERINGS[f"{home}.{name}"] = function
         return function
 
     return enter

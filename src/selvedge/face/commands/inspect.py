@@ -20,8 +20,15 @@ def command(
 ) -> None:
     """Look into MODEL: layers, parameters, shapes, MACs, what can be trained, and what is missing, with its line.
 
-    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
+    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2. Of a
+    .tflite or .onnx file, which predicts and does not learn: its rows.
     """
+    from .. import network_file
+
+    if network_file.is_one(model):
+        network_file.refuse(**{"--input": shape, "--loss": loss, "--plot": plot})
+        typer.echo(network_file.inspected(network_file.load(model), as_json))
+        return
     from .. import model as models
     from .. import place
     from ..held import held

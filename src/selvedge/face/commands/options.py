@@ -11,7 +11,10 @@ from .. import completion
 
 Model = Annotated[
     str,
-    typer.Argument(help="zoo:NAME?key=value, file.py:factory or model.pt2", autocompletion=completion.models),
+    typer.Argument(
+        help="zoo:NAME?key=value, file.py:factory, model.pt2, .tflite or .onnx",
+        autocompletion=completion.models,
+    ),
 ]
 Data = Annotated[
     str,

@@ -1,4 +1,5 @@
-"""An int8 model as a graph of the op table: NHWC as it is, weights as state under their tensors' names."""
+"""A model as a graph of the op table: NHWC as it is, weights as state under their tensors' names. int8 operators become
+int8 rows, those on float32 float rows."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import numpy as np
 from selvedge.errors import InvalidInput, NotSupported
 from selvedge.ir import Graph, Spec, Value, frozen, input_leaf, interpret
 
+from .floats import FLOATS, checked
 from .layers import LAYERS
 from .model import Model
 from .moves import MOVES
@@ -18,7 +20,7 @@ from .node import Node, Weights
 from .pointwise import POINTWISE
 
 RULES: Mapping[str, Callable[[Node], Value]] = MappingProxyType({**LAYERS, **POINTWISE, **MOVES})
-"""Operator name -> its rule: the checked operator as a value of the op table."""
+"""Operator name -> its rule: the checked operator, int8 or one that only moves, as a value of the op table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +45,8 @@ def graph(model: Model) -> Read:
     """``model`` as a graph, every operator checked against the tensors it reads and makes.
 
     Raises :class:`InvalidInput` for shapes, types or scales that do not go together, for accumulators that could
-    overflow int32, and :class:`NotSupported` for an operator that has no int8 meaning here; each names the operator
-    and the tensor.
+    overflow int32, and :class:`NotSupported` for an operator that has no meaning here in its types; each names the
+    operator and the tensor.
     """
     weights = Weights(model)
     values: dict[int, Value] = {}
@@ -62,10 +64,14 @@ def graph(model: Model) -> Read:
 
 
 def _value(node: Node) -> Value:
-    rule, name = RULES.get(node.operator.name), node.operator.name
+    name = node.operator.name
+    real = node.input(0).dtype == "float32" and name in FLOATS
+    rule = FLOATS[name] if real else RULES.get(name)
     if rule is None:
-        raise NotSupported(name, node.where, "it can be read, and has no int8 meaning here")
+        raise NotSupported(name, node.where, "it can be read, and has no meaning here")
     try:
+        if real:
+            checked(node)
         made = rule(node)
     except ValueError as error:
         if isinstance(error, InvalidInput | NotSupported):
@@ -79,8 +85,8 @@ def _value(node: Node) -> Value:
 
 
 def compute(model: Model, arrays: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
-    """Tensor index -> array, for the inputs and for every tensor an operator makes: in numpy, bit by bit as LiteRT's
-    reference kernels compute it.
+    """Tensor index -> array, for the inputs and for every tensor an operator makes: in numpy; what is int8 bit by
+    bit as LiteRT's reference kernels compute it.
 
     arrays: one for each of ``model.inputs``, of its shape and dtype. Raises as :func:`graph`.
     """

@@ -13,73 +13,88 @@ from selvedge.ir.ops.integer_convolution import sums
 from selvedge.ir.quant import Quant, permuted
 
 from .model import Tensor
-from .node import Node
+from .node import MOST_BEYOND, Node
 
 MOST_APART = 0.02  # steps of the result
 
 
-def _conv(node: Node) -> Value:
+CONV, DEPTHWISE = (1, 2, 3, 0), (1, 2, 0, 3)  # from the file's weights to HWIO
+
+
+def groups(node: Node, perm: tuple[int, ...]) -> int:
+    """How many groups of channels a convolution has whose weights come by ``perm`` to HWIO."""
     x, w = node.input(0), node.input(1)
     node.rank(x, 4)
     node.rank(w, 4)
-    per_group = w.shape[3]
-    node.require(x.shape[3] % per_group == 0, w, list(w.shape), f"its last extent must divide {x.shape[3]} channels")
-    return _convolution(node, (1, 2, 3, 0), x.shape[3] // per_group, axis=0)
-
-
-def _depthwise(node: Node) -> Value:
-    x, w = node.input(0), node.input(1)
-    node.rank(x, 4)
-    node.rank(w, 4)
-    outs, channels = w.shape[3], x.shape[3]
+    channels = x.shape[3]
+    if perm == CONV:
+        node.require(channels % w.shape[3] == 0, w, list(w.shape), f"its last extent must divide {channels} channels")
+        return channels // w.shape[3]
+    outs = w.shape[3]
     node.require(w.shape[0] == 1 and outs % channels == 0, w, list(w.shape), f"[1, h, w, a multiple of {channels}]")
     said = node.whole("depth_multiplier")
     node.require(said in (0, outs // channels), w, f"depth_multiplier {said}", f"it is {outs // channels}")
-    return _convolution(node, (1, 2, 0, 3), channels, axis=3)
+    return channels
 
 
-def _convolution(node: Node, perm: tuple[int, ...], groups: int, axis: int) -> Value:
-    """perm: from the file's weights to HWIO."""
+def geometry(node: Node, perm: tuple[int, ...]) -> dict[str, Any]:
+    """Stride, padding, dilation and groups of a convolution."""
     x, w = node.input(0), node.input(1)
+    many = groups(node, perm)
     shape = tuple(w.shape[a] for a in perm)
     kernel, stride, dilation = (shape[0], shape[1]), node.pair("stride"), node.pair("dilation")
-    # A damaged dilation would ask for padding without end.
-    near = all(d <= max(1, n) for d, n in zip(dilation, x.shape[1:3], strict=True))
+    # A damaged dilation would ask for padding without end; one tap has none.
+    near = all(k == 1 or d <= n + MOST_BEYOND for k, d, n in zip(kernel, dilation, x.shape[1:3], strict=True))
     node.require(near, x, list(x.shape), f"a dilation of {dilation} reaches beyond it")
-    geometry: dict[str, Any] = {
+    return {
         "stride": stride,
         "dilation": dilation,
         "padding": node.padding((x.shape[1], x.shape[2]), kernel, stride, dilation),
-        "groups": groups,
+        "groups": many,
     }
-    quant = permuted(_weight_quant(node, w, axis), perm)
-    attrs = {**geometry, "quants": (node.quant(x), quant), "quant": node.quant(node.y), "activation": node.activation()}
-    weights = node.weight(w, "int8", perm, quant)
-    return _fitting(
-        node, apply("int8_conv2d", node.value(0), weights, *_bias(node, shape[3]), where=node.where, **attrs)
-    )
+
+
+def _convolution(perm: tuple[int, ...], axis: int) -> Callable[[Node], Value]:
+    """axis: of the file's weights, that of their scales."""
+
+    def rule(node: Node) -> Value:
+        x, w, shaping = node.input(0), node.input(1), geometry(node, perm)
+        quant = permuted(_weight_quant(node, w, axis), perm)
+        quants = node.quant(x), quant
+        attrs = {**shaping, "quants": quants, "quant": node.quant(node.y), "activation": node.activation()}
+        weights = node.weight(w, "int8", perm, quant)
+        given = (node.value(0), weights, *bias(node, w.shape[axis], "int32"))
+        return _fitting(node, apply("int8_conv2d", *given, where=node.where, **attrs))
+
+    return rule
+
+
+def rows(node: Node) -> tuple[int, ...]:
+    """The leading axes of what a fully connected layer makes."""
+    x, w = node.input(0), node.input(1)
+    node.rank(w, 2)
+    ins = w.shape[1]
+    node.require(node.operator.options["weights_format"] == "default", w, "shuffled", "export the default format")
+    node.require(math.prod(x.shape) % ins == 0, x, list(x.shape), f"it must be rows of {ins}")
+    if not node.operator.options["keep_dims"]:
+        return (math.prod(x.shape) // ins,)
+    node.require(bool(x.shape) and x.shape[-1] == ins, x, list(x.shape), f"its last extent must be {ins}")
+    return x.shape[:-1]
 
 
 def _linear(node: Node) -> Value:
-    x, w, y = node.input(0), node.input(1), node.y
-    node.rank(w, 2)
+    x, w, y, leading = node.input(0), node.input(1), node.y, rows(node)
     outs, ins = w.shape
-    node.require(node.operator.options["weights_format"] == "default", w, "shuffled", "export the default format")
-    node.require(math.prod(x.shape) % ins == 0, x, list(x.shape), f"it must be rows of {ins}")
-    rows: tuple[int, ...] = (math.prod(x.shape) // ins,)
-    if node.operator.options["keep_dims"]:
-        node.require(bool(x.shape) and x.shape[-1] == ins, x, list(x.shape), f"its last extent must be {ins}")
-        rows = x.shape[:-1]
     quant, result, weights = node.quant(x), node.quant(y), _weight_quant(node, w, 0, symmetric=False)
-    bias = node.optional(2)
-    if bias is not None and bias.quant is not None and weights.axis is None:
+    shift = node.optional(2)
+    if shift is not None and shift.quant is not None and weights.axis is None:
         # As GetQuantizedConvolutionMultipler: a bias of another scale would mean something else.
-        apart = abs(quant.scale[0] * weights.scale[0] - bias.quant.scale[0]) / result.scale[0]
-        node.require(apart <= MOST_APART, bias, f"scale {bias.quant.scale[0]}", "it must be input's x weights'")
+        apart = abs(quant.scale[0] * weights.scale[0] - shift.quant.scale[0]) / result.scale[0]
+        node.require(apart <= MOST_APART, shift, f"scale {shift.quant.scale[0]}", "it must be input's x weights'")
     matrix = node.weight(w, "int8", (0, 1), weights)
     attrs = {"quants": (quant, weights), "quant": result, "activation": node.activation()}
-    given = reshape(node.value(0), (*rows, ins), node.where)
-    return _fitting(node, apply("int8_linear", given, matrix, *_bias(node, outs), where=node.where, **attrs))
+    given = reshape(node.value(0), (*leading, ins), node.where)
+    return _fitting(node, apply("int8_linear", given, matrix, *bias(node, outs, "int32"), where=node.where, **attrs))
 
 
 def _weight_quant(node: Node, w: Tensor, axis: int, symmetric: bool = True) -> Quant:
@@ -100,16 +115,17 @@ def _fitting(node: Node, made: Value) -> Value:
     return made
 
 
-def _bias(node: Node, outs: int) -> tuple[Value, ...]:
-    bias = node.optional(2)
-    if bias is None:
+def bias(node: Node, outs: int, dtype: str) -> tuple[Value, ...]:
+    """Input 2 as a list, if it is given."""
+    given = node.optional(2)
+    if given is None:
         return ()
-    node.require(math.prod(bias.shape) == outs, bias, list(bias.shape), f"it must have {outs} elements")
-    return (reshape(node.weight(bias, "int32", tuple(range(len(bias.shape))), None), (outs,), node.where),)
+    node.require(math.prod(given.shape) == outs, given, list(given.shape), f"it must have {outs} elements")
+    return (reshape(node.weight(given, dtype, tuple(range(len(given.shape))), None), (outs,), node.where),)
 
 
 LAYERS: dict[str, Callable[[Node], Value]] = {
-    "CONV_2D": _conv,
-    "DEPTHWISE_CONV_2D": _depthwise,
+    "CONV_2D": _convolution(CONV, axis=0),
+    "DEPTHWISE_CONV_2D": _convolution(DEPTHWISE, axis=3),
     "FULLY_CONNECTED": _linear,
 }

@@ -1,4 +1,4 @@
-"""Rules of the operators that only move int8 values: scale and zero point stay."""
+"""Rules of the operators that only move values, int8 or float32: scale and zero point stay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .node import Node
 
 
 def _same(node: Node, x: Tensor) -> None:
-    node.require(node.quant(x) == node.quant(node.y), x, "scaled unlike the result", "both must have the same scale")
+    if x.dtype != "float32":
+        node.require(
+            node.quant(x) == node.quant(node.y), x, "scaled unlike the result", "both must have the same scale"
+        )
 
 
 def _reshape(node: Node) -> Value:
@@ -52,7 +55,7 @@ def _pad(node: Node) -> Value:
     fits = amounts.shape == (len(x.shape), 2) and not (amounts < 0).any()
     node.require(fits, node.input(1), amounts.tolist()[:8], "two amounts >= 0 for each axis")
     before, after = (tuple(int(n) for n in column) for column in amounts.T)
-    zero = node.quant(x).zero_point[0]  # the real number 0
+    zero = 0 if x.dtype == "float32" else node.quant(x).zero_point[0]  # the real number 0
     return apply("pad", node.value(0), before=before, after=after, value=zero, where=node.where)
 
 

@@ -17,6 +17,9 @@ from .model import Model, Operator, Tensor
 
 Pair = tuple[int, int]
 
+# Rows and columns that a window, or a dilation, may be larger than its image by ("same" pads them).
+MOST_BEYOND = 64
+
 
 @dataclass(slots=True, eq=False)
 class Weights:

@@ -10,10 +10,9 @@ from selvedge.ir.graph import Value
 from selvedge.ir.integer.softmax import MOST_CLASSES
 from selvedge.ir.integer.table import table
 
-from .node import Node, Pair
-
-# Rows and columns that a pool's window may be larger than its image by ("same" pads them).
-MOST_BEYOND = 64
+from ..windows import Sliding
+from ..windows import windows as sliding_windows
+from .node import MOST_BEYOND, Node
 
 
 def _two(op: str) -> Callable[[Node], Value]:
@@ -25,7 +24,7 @@ def _two(op: str) -> Callable[[Node], Value]:
     return rule
 
 
-def _windows(node: Node) -> dict[str, Any]:
+def windows(node: Node) -> dict[str, Any]:
     """What each window of a pool sees of the image."""
     x = node.input(0)
     node.rank(x, 4)
@@ -33,28 +32,26 @@ def _windows(node: Node) -> dict[str, Any]:
     near = all(k <= n + MOST_BEYOND for k, n in zip(kernel, extent, strict=True))
     node.require(near, x, list(x.shape), f"a window of {kernel} is larger than it")
     padding = node.padding(extent, kernel, stride)
-    seen = [_seen(extent[a], kernel[a], stride[a], padding[a]) for a in (0, 1)]
-    inside = all(windows and all(start < stop for start, stop, _ in windows) for windows in seen)
+    seen = []
+    for a in (0, 1):
+        by = Sliding(kernel[a], stride[a], 1, *padding[a])
+        seen.append(sliding_windows(by, extent[a], by.count(extent[a])))
+    inside = all(each and all(start < stop for start, stop, _ in each) for each in seen)
     node.require(inside, x, list(x.shape), f"every window of {kernel} by {stride} must see a pixel")
-    node.require(node.quant(x) == node.quant(node.y), node.y, "scaled otherwise", "a pool keeps scale and zero point")
+    if x.dtype != "float32":
+        kept = node.quant(x) == node.quant(node.y)
+        node.require(kept, node.y, "scaled otherwise", "a pool keeps scale and zero point")
     return {"windows_h": seen[0], "windows_w": seen[1]}
 
 
-def _seen(extent: int, kernel: int, stride: int, padding: Pair) -> tuple[tuple[int, int, int], ...]:
-    count = (extent + sum(padding) - kernel) // stride + 1
-    starts = [i * stride - padding[0] for i in range(count)]
-    return tuple((max(start, 0), min(start + kernel, extent), 1) for start in starts)
-
-
 def _average_pool(node: Node) -> Value:
-    windows, x = _windows(node), node.quant(node.input(0))
-    return apply(
-        "int8_average_pool", node.value(0), quants=(x,), activation=node.activation(), where=node.where, **windows
-    )
+    x = node.quant(node.input(0))
+    attrs = {**windows(node), "quants": (x,), "activation": node.activation()}
+    return apply("int8_average_pool", node.value(0), where=node.where, **attrs)
 
 
 def _max_pool(node: Node) -> Value:
-    largest = apply("max_pool", node.value(0), where=node.where, **_windows(node))
+    largest = apply("max_pool", node.value(0), where=node.where, **windows(node))
     if node.activation() == "none":
         return largest
     x = node.quant(node.input(0))
@@ -90,12 +87,18 @@ def _relu(activation: str) -> Callable[[Node], Value]:
     return rule
 
 
-def _mean(node: Node) -> Value:
-    x, given = node.input(0), node.constant(node.input(1), "int32").reshape(-1).tolist()
-    rank = len(x.shape)
+def axes_of(node: Node) -> dict[str, Any]:
+    """Over which axes a mean is."""
+    given = node.constant(node.input(1), "int32").reshape(-1).tolist()
+    rank = len(node.input(0).shape)
     node.require(all(-rank <= a < rank for a in given), node.input(1), given, f"axes from {-rank} to {rank - 1}")
-    axes, keep = tuple(sorted({a % rank for a in given})), bool(node.operator.options["keep_dims"])
-    attrs = {"axes": axes, "keepdims": keep, "quants": (node.quant(x),), "quant": node.quant(node.y)}
+    axes = tuple(sorted({a % rank for a in given}))
+    return {"axes": axes, "keepdims": bool(node.operator.options["keep_dims"])}
+
+
+def _mean(node: Node) -> Value:
+    x = node.input(0)
+    attrs = {**axes_of(node), "quants": (node.quant(x),), "quant": node.quant(node.y)}
     return apply("int8_mean", node.value(0), where=node.where, **attrs)
 
 

@@ -15,13 +15,15 @@ from ..rules import attr, refuse, require
 from .requantise import ACTIVATIONS
 
 
-def quants(op: str, specs: Sequence[Spec], attrs: Mapping[str, Any], fields: Sequence[str]) -> tuple[Quant, ...]:
-    """Attribute ``quants``: one a field, and that of its operand, which is int8."""
+def quants(
+    op: str, specs: Sequence[Spec], attrs: Mapping[str, Any], fields: Sequence[str], dtypes: Sequence[str] = ("int8",)
+) -> tuple[Quant, ...]:
+    """Attribute ``quants``: one a field, and that of its operand, which is of one of ``dtypes``."""
     found = attr(op, attrs, "quants")
     ok = isinstance(found, tuple) and len(found) == len(fields) and all(isinstance(q, Quant) for q in found)
     require(ok, op, "quants", found, f"must be a Quant for each of {', '.join(fields)}")
     for field, spec, quant in zip(fields, specs, found, strict=False):
-        require(spec.dtype == "int8", op, f"{field} dtype", spec.dtype, "must be int8")
+        require(spec.dtype in dtypes, op, f"{field} dtype", spec.dtype, f"must be {' or '.join(dtypes)}")
         require(spec.quant == quant, op, f"{field} quant", spec.quant, f"must be {quant}, as quants says")
     return tuple(found)
 

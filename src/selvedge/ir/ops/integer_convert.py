@@ -35,13 +35,16 @@ def _quantise(arrays: Arrays, attrs: Attrs) -> tuple[np.ndarray, ...]:
 register(Op("quantise", _quantise_infer, _quantise, None, per_element))
 
 
-# dequantise(x){quants, dtype}: computed in float32, whatever dtype is
+# dequantise(x){quants, dtype}: computed in float32, whatever dtype is; weights may have a scale a channel, biases are
+# int32
 
 
 def _dequantise_infer(specs: Sequence[Spec], attrs: Attrs) -> tuple[Spec, ...]:
     arity("dequantise", specs, 1)
-    (given,) = quants("dequantise", specs, attrs, ("x",))
-    one_scale("dequantise", "x quant", given)
+    (given,) = quants("dequantise", specs, attrs, ("x",), ("int8", "int32"))
+    if given.axis is not None:
+        extent = specs[0].shape[given.axis] if given.axis < len(specs[0].shape) else None
+        require(extent == len(given.scale), "dequantise", "x quant", given, f"a scale for each of {extent}")
     dtype = attr("dequantise", attrs, "dtype")
     require(dtype in ("float32", "float64"), "dequantise", "dtype", dtype, "must be float32 or float64")
     return (Spec(specs[0].shape, dtype),)

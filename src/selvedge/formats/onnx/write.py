@@ -1,0 +1,121 @@
+"""A graph as an ONNX model: int8 rows as QDQ, float rows as the operator of the same meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from selvedge.artifact.layout import Layout
+from selvedge.errors import InvalidInput, NotSupported
+from selvedge.ir import Graph, Node, Spec, Value
+
+from .sheet import TO_LAST, Sheet
+from .write_float import FLOAT
+from .write_integer import INTEGER
+from .write_moves import MOVES
+
+OPSET, IR_VERSION = 17, 8
+RULES: Mapping[str, Callable[[Sheet, Node], Any]] = MappingProxyType({**INTEGER, **MOVES, **FLOAT})
+"""Row -> how it is written."""
+
+PARAMETERS = ("SCALE_TENSOR", "ZERO_POINT_TENSOR")
+"""Keys of a quantisation annotation (onnx.proto, TensorAnnotation)."""
+
+# protobuf's own limit of one message, less room for what is not weights.
+MOST_BYTES = 2**31 - 2**24
+
+
+def written(graph: Graph, name: str, layouts: Mapping[str, Layout] = MappingProxyType({})) -> onnx.ModelProto:
+    """``graph`` as an ONNX model of opset 17. ``layouts``: how inputs and outputs are stored that the model takes and
+    gives in another order of axes.
+
+    Raises :class:`NotSupported` for a row that ONNX has no operator for, or state, and :class:`InvalidInput` for
+    weights of 2 GB.
+    """
+    for state in graph.state:
+        raise NotSupported(f"state {state!r}", "the graph", "freeze it to a constant: what is written only predicts")
+    sheet = Sheet()
+    faces = {**graph.inputs, **graph.outputs}
+    given = {port: layouts.get(port) or Layout.of(value.shape) for port, value in faces.items()}
+    for port, value in graph.inputs.items():
+        _stored(sheet, port, value, given[port])
+    for node in graph.nodes():
+        if node.op in ("input", "constant"):
+            continue
+        rule = RULES.get(node.op)
+        if rule is None:
+            raise NotSupported(f"{node.op} in ONNX", node.where, f"the rows are {', '.join(sorted(RULES))}")
+        rule(sheet, node)
+    _named(sheet, {port: _faced(sheet, value, given[port]) for port, value in graph.outputs.items()})
+    size = sum(len(c.raw_data) for c in sheet.constants.values())
+    if size > MOST_BYTES:
+        raise InvalidInput("weights", f"{size:,} B", "an ONNX file holds less than 2 GB")
+    made = helper.make_graph(
+        sheet.nodes,
+        name,
+        [_port(port, value.spec, given[port]) for port, value in graph.inputs.items()],
+        [_port(port, value.spec, given[port]) for port, value in graph.outputs.items()],
+        list(sheet.constants.values()),
+    )
+    _annotated(sheet, made, graph)
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION, producer_name="selvedge")
+
+
+def _port(name: str, spec: Spec, layout: Layout) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), layout.face)
+
+
+def _annotated(sheet: Sheet, made: onnx.GraphProto, graph: Graph) -> None:
+    """What the integers of int8 inputs stand for: where operators only move them, no other place says it."""
+    for port, value in graph.inputs.items():
+        if value.spec.quant is None:
+            continue
+        before = len(sheet.constants)
+        names = sheet.parameters(value.spec.quant, value.dtype)
+        made.initializer.extend(list(sheet.constants.values())[before:])
+        note = made.quantization_annotation.add(tensor_name=port)
+        for key, name in zip(PARAMETERS, names, strict=True):
+            note.quant_parameter_tensor_names.add(key=key, value=name)
+
+
+def _stored(sheet: Sheet, port: str, value: Value, layout: Layout) -> None:
+    """Input ``value`` as it is stored, from tensor ``port``."""
+    if layout.perm == TO_LAST and len(layout.shape) == 4:
+        sheet.put(value, port, True)
+        return
+    made = port if layout.is_identity else sheet.emit("Transpose", [port], "transpose", perm=layout.perm)
+    moved = tuple(layout.face[a] for a in layout.perm) if not layout.is_identity else layout.face
+    sheet.put(value, made if moved == layout.shape else sheet.shaped(made, layout.shape))
+
+
+def _faced(sheet: Sheet, value: Value, layout: Layout) -> str:
+    """The tensor of output ``value`` as the model gives it."""
+    if layout.perm == TO_LAST and len(layout.shape) == 4:
+        return sheet.tensor(value, True)
+    made = sheet.tensor(value)
+    if layout.is_identity:
+        return made if layout.face == layout.shape else sheet.shaped(made, layout.face)
+    moved = tuple(layout.face[a] for a in layout.perm)
+    made = made if moved == layout.shape else sheet.shaped(made, moved)
+    inverse = tuple(layout.perm.index(a) for a in range(len(layout.perm)))
+    return sheet.emit("Transpose", [made], "transpose", perm=inverse)
+
+
+def _named(sheet: Sheet, results: Mapping[str, str]) -> None:
+    """Tensors get the names of the outputs. One that is an input, a constant or another output too is copied."""
+    made = {node.output[0] for node in sheet.nodes}
+    names: dict[str, str] = {}
+    for port, tensor in results.items():
+        if tensor in made and tensor not in names:
+            names[tensor] = port
+        else:
+            sheet.nodes.append(helper.make_node("Identity", [tensor], [port], name=f"copy_{port}"))
+    for node in sheet.nodes:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]

@@ -1,0 +1,113 @@
+"""Float rows as the ONNX operator of the same meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from selvedge.errors import NotSupported
+from selvedge.ir import Node, Value
+
+from .sheet import Sheet, weights_of
+from .write_pools import pool_attrs
+
+OIHW = (3, 2, 0, 1)
+
+
+def _conv(sheet: Sheet, node: Node) -> None:
+    w = weights_of(node, 1)
+    (top, bottom), (left, right) = node.attrs["padding"]
+    attrs = {
+        "kernel_shape": w.shape[:2],
+        "strides": node.attrs["stride"],
+        "dilations": node.attrs["dilation"],
+        "pads": (top, left, bottom, right),
+        "group": node.attrs["groups"],
+    }
+    given = [sheet.tensor(node.inputs[0], True), sheet.constant(w.transpose(OIHW), "weight")]
+    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **attrs), True)
+
+
+def _matmul(sheet: Sheet, node: Node) -> None:
+    """Gemm transposes matrices; of batches of them the operand is transposed first."""
+    given, turned = [sheet.tensor(v) for v in node.inputs], [node.attrs["trans_a"], node.attrs["trans_b"]]
+    rank = len(node.specs[0].shape)
+    if rank == 2 and any(turned):
+        made = sheet.emit("Gemm", given, "gemm", transA=int(turned[0]), transB=int(turned[1]))
+    else:
+        perm = (*range(rank - 2), rank - 1, rank - 2)
+        sides = [
+            sheet.emit("Transpose", [g], "transpose", perm=perm) if t else g for g, t in zip(given, turned, strict=True)
+        ]
+        made = sheet.emit("MatMul", sides, "matmul")
+    sheet.put(Value(node), made)
+
+
+def _elementwise(op: str) -> Callable[[Sheet, Node], None]:
+    def rule(sheet: Sheet, node: Node) -> None:
+        rank = len(node.specs[0].shape)
+        first = rank == 4 and sheet.first(node.inputs)
+        given = [sheet.tensor(v, first, rank if first else None) for v in node.inputs]
+        sheet.put(Value(node), sheet.emit(op, given, node.op), first)
+
+    return rule
+
+
+def _clip(sheet: Sheet, node: Node) -> None:
+    first = sheet.first(node.inputs)
+    ends = [sheet.constant(np.array(node.attrs[end], node.specs[0].dtype), "bound") for end in ("min", "max")]
+    sheet.put(Value(node), sheet.emit("Clip", [sheet.tensor(node.inputs[0], first), *ends], "clip"), first)
+
+
+def _average_pool(sheet: Sheet, node: Node) -> None:
+    """Its divisors are the elements that each window sees: ONNX's, without its padding."""
+    for windows, counts in (("windows_h", "counts_h"), ("windows_w", "counts_w")):
+        if tuple(len(range(*w)) for w in node.attrs[windows]) != tuple(node.attrs[counts]):
+            raise NotSupported("avg_pool that counts its padding", node.where, "count what a window sees")
+    given = sheet.tensor(node.inputs[0], True)
+    made = sheet.emit("AveragePool", [given], "average_pool", **pool_attrs(node), count_include_pad=0)
+    sheet.put(Value(node), made, True)
+
+
+def _softmax(op: str) -> Callable[[Sheet, Node], None]:
+    def rule(sheet: Sheet, node: Node) -> None:
+        sheet.put(Value(node), sheet.emit(op, [sheet.tensor(node.inputs[0])], node.op, axis=-1))
+
+    return rule
+
+
+def _reduce(op: str) -> Callable[[Sheet, Node], None]:
+    def rule(sheet: Sheet, node: Node) -> None:
+        given, keep = [sheet.tensor(node.inputs[0])], int(bool(node.attrs["keepdims"]))
+        axes = tuple(node.attrs["axes"])
+        if op == "ReduceSum":  # the one of opset 17 whose axes are an input
+            made = sheet.emit(op, [*given, sheet.constant(np.array(axes, np.int64), "axes")], node.op, keepdims=keep)
+        else:
+            made = sheet.emit(op, given, node.op, axes=axes, keepdims=keep)
+        sheet.put(Value(node), made)
+
+    return rule
+
+
+FLOAT: dict[str, Callable[[Sheet, Node], Any]] = {
+    **{
+        row: _elementwise(op)
+        for row, op in {
+            "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "relu": "Relu", "sigmoid": "Sigmoid",
+            "tanh": "Tanh", "hardswish": "HardSwish", "softplus": "Softplus", "exp": "Exp", "log": "Log",
+            "sqrt": "Sqrt", "abs": "Abs", "neg": "Neg", "reciprocal": "Reciprocal", "erf": "Erf",
+        }.items()
+    },
+    "avg_pool": _average_pool,
+    "clamp": _clip,
+    "conv2d": _conv,
+    "hardtanh": _clip,
+    "log_softmax": _softmax("LogSoftmax"),
+    "matmul": _matmul,
+    "reduce_max": _reduce("ReduceMax"),
+    "reduce_sum": _reduce("ReduceSum"),
+    "softmax": _softmax("Softmax"),
+}  # fmt: skip
+"""Row -> how it is written."""

@@ -1,0 +1,187 @@
+"""int8 rows as ONNX: DequantizeLinear -> the operator on real numbers -> QuantizeLinear, which runtimes fuse.
+
+What only moves int8 values moves them as they are: :mod:`.write_moves`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from selvedge.errors import NotSupported
+from selvedge.ir import Node, Quant, Value
+from selvedge.ir.integer.convert import dequantise
+from selvedge.ir.integer.requantise import ACTIVATIONS, INT8_MAX, INT8_MIN, clamp
+from selvedge.ir.integer.table import FUNCTIONS, table
+from selvedge.ir.quant import permuted
+
+from .sheet import Sheet, quant_of, weights_of
+from .write_pools import pool_attrs
+
+OIHW = (3, 2, 0, 1)
+# The functions that int8 tables are made of, as ONNX calls them.
+OPERATORS = {"logistic": "Sigmoid", "tanh": "Tanh"}
+
+
+def _finished(sheet: Sheet, node: Node, real: str, quant: Quant, first: bool) -> None:
+    """``real`` as the int8 result. A fused activation that int8's own range does not imply follows by itself, between
+    the same scales: runtimes fuse a bare convolution."""
+    activation, made = node.attrs.get("activation", "none"), sheet.quantised(real, quant)
+    if clamp(quant, activation) != (INT8_MIN, INT8_MAX):
+        made = sheet.quantised(_clamped(sheet, sheet.dequantised(made, quant), activation), quant)
+    sheet.put(Value(node), made, first)
+
+
+def _clamped(sheet: Sheet, real: str, activation: str) -> str:
+    least, most = ACTIVATIONS[activation]
+    if most is None:
+        return sheet.emit("Relu", [real], "relu") if least is not None else real
+    ends = [sheet.constant(np.array(end, np.float32), "bound") for end in (least, most)]
+    return sheet.emit("Clip", [real, *ends], "clip")
+
+
+def _bias(sheet: Sheet, node: Node) -> list[str]:
+    """The int32 bias at the scale of its products."""
+    if len(node.inputs) < 3:
+        return []
+    x, w = node.attrs["quants"]
+    products = np.float32(x.scale[0]) * np.array(w.scale, np.float32)
+    if not (np.isfinite(products).all() and (products > 0).all()):
+        raise NotSupported(f"a bias of scale {float(products.min())}", node.where, "its scale must be a float32 number")
+    axis = None if w.axis is None else 0
+    quant = Quant(tuple(products.tolist()), (0,), axis)
+    return [sheet.dequantised(sheet.constant(weights_of(node, 2), "bias"), quant, axis, "int32")]
+
+
+def _conv(sheet: Sheet, node: Node) -> None:
+    x, w = node.inputs[0], weights_of(node, 1)
+    quant = permuted(node.attrs["quants"][1], OIHW)
+    assert quant is not None
+    weights = sheet.dequantised(sheet.constant(w.transpose(OIHW), "weight"), quant, quant.axis)
+    (top, bottom), (left, right) = node.attrs["padding"]
+    attrs = {
+        "kernel_shape": w.shape[:2],
+        "strides": node.attrs["stride"],
+        "dilations": node.attrs["dilation"],
+        "pads": (top, left, bottom, right),
+        "group": node.attrs["groups"],
+    }
+    made = sheet.emit("Conv", [sheet.real(x, True), weights, *_bias(sheet, node)], "conv", **attrs)
+    _finished(sheet, node, made, node.attrs["quant"], True)
+
+
+def _linear(sheet: Sheet, node: Node) -> None:
+    """Gemm, which takes matrices: rows of more axes are a reshape before and after."""
+    x, w = node.inputs[0], weights_of(node, 1)
+    quant = node.attrs["quants"][1]
+    weights = sheet.dequantised(sheet.constant(w, "weight"), quant, quant.axis)
+    given, rows = sheet.tensor(x), int(np.prod(x.shape[:-1]))
+    if len(x.shape) != 2:
+        given = sheet.shaped(given, (rows, w.shape[1]))
+    real = sheet.dequantised(given, quant_of(x))
+    made = sheet.emit("Gemm", [real, weights, *_bias(sheet, node)], "gemm", transB=1)
+    _finished(sheet, node, made, node.attrs["quant"], False)
+    if len(x.shape) != 2:
+        matrix = sheet.tensor(Value(node))
+        sheet.put(Value(node), sheet.shaped(matrix, node.specs[0].shape))
+
+
+def _two(op: str) -> Callable[[Sheet, Node], None]:
+    def rule(sheet: Sheet, node: Node) -> None:
+        rank = len(node.specs[0].shape)
+        first = rank == 4 and sheet.first(node.inputs)
+        reals = [sheet.real(v, first, rank if first else None) for v in node.inputs]
+        _finished(sheet, node, sheet.emit(op, reals, op.lower()), node.attrs["quant"], first)
+
+    return rule
+
+
+def _average_pool(sheet: Sheet, node: Node) -> None:
+    x = node.inputs[0]
+    made = sheet.emit("AveragePool", [sheet.real(x, True)], "average_pool", **pool_attrs(node), count_include_pad=0)
+    _finished(sheet, node, made, node.attrs["quants"][0], True)
+
+
+def _mean(sheet: Sheet, node: Node) -> None:
+    """GlobalAveragePool where it is one: that is what runtimes have in int8."""
+    x, axes, keep = node.inputs[0], node.attrs["axes"], bool(node.attrs["keepdims"])
+    if len(x.shape) == 4 and axes == (1, 2):
+        pooled = sheet.emit("GlobalAveragePool", [sheet.real(x, True)], "mean")
+        made = sheet.quantised(pooled, node.attrs["quant"])
+        if not keep:
+            made = sheet.shaped(made, node.specs[0].shape)
+        sheet.put(Value(node), made, keep)
+    else:
+        made = sheet.emit("ReduceMean", [sheet.real(x)], "mean", axes=axes, keepdims=int(keep))
+        sheet.put(Value(node), sheet.quantised(made, node.attrs["quant"]))
+
+
+def _softmax(sheet: Sheet, node: Node) -> None:
+    real, beta = sheet.real(node.inputs[0]), float(node.attrs["beta"])
+    if beta != 1:
+        real = sheet.emit("Mul", [real, sheet.constant(np.array(beta, np.float32), "beta")], "mul")
+    made = sheet.emit("Softmax", [real], "softmax", axis=-1)
+    sheet.put(Value(node), sheet.quantised(made, node.attrs["quant"]))
+
+
+def _table(sheet: Sheet, node: Node) -> None:
+    """The function it is made of; else its real results, picked by the int8 value: a negative index counts from the
+    end."""
+    x, quant, first = node.inputs[0], node.attrs["quant"], sheet.first(node.inputs[:1])
+    entries = weights_of(node, 1)
+    for function, op in OPERATORS.items():
+        if _is_table(entries, function, quant_of(x), quant):
+            made = sheet.quantised(sheet.emit(op, [sheet.real(x, first)], function), quant)
+            break
+    else:
+        index = sheet.emit("Cast", [sheet.tensor(x, first)], "index", to=6)  # int32
+        reals = sheet.constant(np.roll(dequantise(entries, by=quant), 128), "table")
+        made = sheet.quantised(sheet.emit("Gather", [reals, index], "look_up", axis=0), quant)
+    sheet.put(Value(node), made, first)
+
+
+def _is_table(entries: np.ndarray, function: str, x: Quant, y: Quant) -> bool:
+    try:
+        return function in FUNCTIONS and bool((table(function, x, y) == entries).all())
+    except ValueError:  # a scale too small for one
+        return False
+
+
+def _relu(sheet: Sheet, node: Node) -> None:
+    first = sheet.first(node.inputs)
+    clamped = _clamped(sheet, sheet.real(node.inputs[0], first), node.attrs["activation"])
+    sheet.put(Value(node), sheet.quantised(clamped, node.attrs["quant"]), first)
+
+
+def _requantise(sheet: Sheet, node: Node) -> None:
+    first = sheet.first(node.inputs)
+    sheet.put(Value(node), sheet.quantised(sheet.real(node.inputs[0], first), node.attrs["quant"]), first)
+
+
+def _quantise(sheet: Sheet, node: Node) -> None:
+    first = sheet.first(node.inputs)
+    sheet.put(Value(node), sheet.quantised(sheet.tensor(node.inputs[0], first), node.attrs["quant"]), first)
+
+
+def _dequantise(sheet: Sheet, node: Node) -> None:
+    first = sheet.first(node.inputs)
+    sheet.put(Value(node), sheet.real(node.inputs[0], first), first)
+
+
+INTEGER: dict[str, Callable[[Sheet, Node], Any]] = {
+    "dequantise": _dequantise,
+    "int8_add": _two("Add"),
+    "int8_average_pool": _average_pool,
+    "int8_conv2d": _conv,
+    "int8_linear": _linear,
+    "int8_mean": _mean,
+    "int8_mul": _two("Mul"),
+    "int8_relu": _relu,
+    "int8_softmax": _softmax,
+    "int8_table": _table,
+    "quantise": _quantise,
+    "requantise": _requantise,
+}
+"""Row -> how it is written."""

@@ -1,0 +1,1 @@
+"""The rules of :mod:`selvedge.ir.joined`: float rows between ``dequantise`` and ``quantise`` -> int8 rows."""

@@ -1,0 +1,51 @@
+"""Networks out of ONNX files, and into them."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from ..artifact.files import write
+from ..artifact.name import checked_name
+from ..errors import InvalidInput
+from ..formats import onnx
+from .network import Network, with_floats
+
+
+def load_onnx(path: str | Path, *, floats: bool = False, name: str = "model") -> Network:
+    """The network of an ONNX file, of opset 13 or later, to be planned by :func:`selvedge.plan_inference`.
+
+    What a QDQ model computes between DequantizeLinear and QuantizeLinear becomes int8 rows, rounded as LiteRT's
+    reference kernels do: ONNX Runtime's differ from them by at most one step a layer. What no int8 row means stays
+    float, as float models do as a whole. Inputs and outputs are the file's own: images NCHW where it has them so.
+    A number of samples that the file leaves open is one.
+
+    floats, name: as of :func:`selvedge.load_tflite`.
+
+    Raises ``InvalidInput`` for a damaged file and for what does not go together, and ``NotSupported`` for an operator
+    that has no meaning here; each names the node and the operator. External data is read from the file's own folder.
+    """
+    if not isinstance(path, str | PathLike):
+        raise InvalidInput("path", f"of type {type(path).__name__}", "give that of an .onnx file")
+    checked_name(name)
+    read = onnx.graph(onnx.read(Path(path)))
+    return Network(with_floats(read.graph) if floats else read.graph, name, read.layouts)
+
+
+def save_onnx(network: Network, path: str | Path) -> Path:
+    """Write ``network`` as an ONNX model of opset 17, whole or not at all; ``path`` is returned.
+
+    Each int8 row becomes DequantizeLinear -> operator -> QuantizeLinear (QDQ) with int8 weights, a scale a channel
+    where there is one, and int32 biases at the scale of their products: what ONNX Runtime fuses into int8 kernels.
+    Those round otherwise than ours, by at most one step a layer. Float rows become float operators. Inputs and outputs
+    keep their names, shapes and dtypes; inside, images are NCHW.
+
+    Raises ``NotSupported`` for a row that ONNX has no operator for, and ``InvalidInput`` for a path that cannot be
+    written.
+    """
+    if not isinstance(network, Network):
+        raise InvalidInput("network", f"of type {type(network).__name__}", "give what selvedge.load_tflite returned")
+    if not isinstance(path, str | PathLike):
+        raise InvalidInput("path", f"of type {type(path).__name__}", "give that of the file to write")
+    write(Path(path), onnx.written(network.graph, network.name, network.layouts).SerializeToString(deterministic=True))
+    return Path(path)

@@ -1,0 +1,191 @@
+"""Files of other tools: quantised and float models as ONNX Runtime's own quantiser writes them; refusals, one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+import selvedge as sv
+from selvedge import ir
+from selvedge.errors import InvalidInput, NotSupported, SelvedgeError
+from selvedge.formats import onnx as formats
+
+from .runtime import run
+from .test_rows import again
+
+EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "40"))
+F = TensorProto.FLOAT
+
+
+def model(nodes: list[Any], shape: tuple[int, ...], result: int, constants: dict[str, np.ndarray]) -> onnx.ModelProto:
+    """From "image" to "answer"."""
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", F, shape)],
+        [helper.make_tensor_value_info("answer", F, [None] * result)],
+        [numpy_helper.from_array(a, n) for n, a in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def small(r: np.random.Generator) -> onnx.ModelProto:
+    """A residual network with every kind of layer of the MLPerf Tiny models."""
+
+    def real(*shape: int) -> np.ndarray:
+        return (r.normal(size=shape) / np.sqrt(max(1, np.prod(shape[1:])))).astype(np.float32)
+
+    constants = {
+        "w0": real(8, 3, 3, 3), "b0": real(8), "w1": real(8, 1, 3, 3), "b1": real(8), "w2": real(8, 8, 1, 1),
+        "scale": 1 + real(8) / 9, "shift": real(8), "mean": real(8), "variance": np.abs(real(8)) + 1,
+        "least": np.float32(0).reshape(()), "most": np.float32(6).reshape(()), "w3": real(5, 8 * 9), "b3": real(5),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["image", "w0", "b0"], ["a"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "w1", "b1"], ["c"], kernel_shape=[3, 3], group=8, auto_pad="SAME_UPPER"),
+        helper.make_node("Clip", ["c", "least", "most"], ["d"]),
+        helper.make_node("Conv", ["d", "w2"], ["e"], kernel_shape=[1, 1]),
+        helper.make_node("BatchNormalization", ["e", "scale", "shift", "mean", "variance"], ["f"]),
+        helper.make_node("Add", ["f", "b"], ["g"]),
+        helper.make_node("MaxPool", ["g"], ["h"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("AveragePool", ["h"], ["i"], kernel_shape=[2, 2], strides=[1, 1]),
+        helper.make_node("Flatten", ["i"], ["j"]),
+        helper.make_node("Gemm", ["j", "w3", "b3"], ["k"], transB=1),
+        helper.make_node("Softmax", ["k"], ["answer"], axis=-1),
+    ]
+    return model(nodes, (1, 3, 16, 16), 2, constants)
+
+
+def test_a_float_model_computes_and_runs_natively_as_onnx_runtime(tmp_path: Path) -> None:
+    r = np.random.default_rng(0)
+    made = small(r)
+    onnx.save(made, tmp_path / "net.onnx")
+    network = sv.load_onnx(tmp_path / "net.onnx")
+    # What is flattened is flattened channels first; nothing else is transposed.
+    assert [n.specs[0].shape for n in network.graph.nodes() if n.op == "transpose"] == [(1, 8, 3, 3)]
+    session = sv.compile(sv.plan_inference(network, device=sv.Device(ram="1MiB", flash="1MiB", vector_bytes=32)))
+    for _ in range(4):
+        x = r.normal(size=(1, 3, 16, 16)).astype(np.float32)
+        (expected,) = run(made, {"image": x})
+        np.testing.assert_allclose(session.predict(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_what_onnx_runtimes_quantiser_writes_is_read_as_int8_rows(kind: str, tmp_path: Path) -> None:
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    r = np.random.default_rng(1)
+    onnx.save(small(r), tmp_path / "net.onnx")
+
+    class Images(quantization.CalibrationDataReader):  # type: ignore[misc]  # of an untyped package
+        def __init__(self) -> None:
+            self.left: Iterator[np.ndarray] = iter(r.normal(size=(16, 1, 3, 16, 16)).astype(np.float32))
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            found = next(self.left, None)
+            return None if found is None else {"image": found}
+
+    types = {"int8": quantization.QuantType.QInt8, "uint8": quantization.QuantType.QUInt8}
+    quantization.quantize_static(
+        tmp_path / "net.onnx", tmp_path / "quantised.onnx", Images(), per_channel=True,
+        activation_type=types[kind], weight_type=quantization.QuantType.QInt8,
+    )  # fmt: skip
+    made = onnx.load(tmp_path / "quantised.onnx")
+    read = formats.graph(formats.read(tmp_path / "quantised.onnx"))
+    rows = [n.op for n in read.graph.nodes()]
+    assert rows.count("int8_conv2d") == 3
+    assert rows.count("int8_linear") == 1
+    assert "conv2d" not in rows
+    assert "matmul" not in rows
+    for _ in range(8):
+        x = r.normal(size=(1, 3, 16, 16)).astype(np.float32)
+        (expected,) = run(made, {"image": x})
+        got = again(formats.Read(read.graph, read.layouts), {"x": x})
+        assert np.abs(got - expected).max() <= 0.03
+        assert got.argmax() == expected.argmax()
+
+
+def refused(proto: onnx.ModelProto, kind: type[SelvedgeError], *told: str) -> None:
+    with pytest.raises(kind) as error:
+        formats.graph(formats.parse(proto.SerializeToString()))
+    line = str(error.value)
+    assert len(line.splitlines()) == 1
+    for text in told:
+        assert text in line, line
+
+
+def test_an_operator_that_is_not_read_is_named() -> None:
+    refused(model([helper.make_node("Sin", ["image"], ["answer"], name="wave")], (1, 4), 2, {}), NotSupported,
+            "Sin", "node 0", "'wave'")  # fmt: skip
+
+
+def test_external_data_is_read_from_beside_the_file_alone(tmp_path: Path) -> None:
+    proto = model([helper.make_node("Add", ["image", "w"], ["answer"])], (1, 4), 2, {"w": np.ones(4, np.float32)})
+    whole = np.arange(4, dtype=np.float32)
+    (tmp_path / "weights.bin").write_bytes(whole.tobytes())
+    tensor = proto.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+
+    def at(location: str, length: str = "16") -> Path:
+        del tensor.external_data[:]
+        for key, value in (("location", location), ("offset", "0"), ("length", length)):
+            tensor.external_data.add(key=key, value=value)
+        (tmp_path / "net.onnx").write_bytes(proto.SerializeToString())
+        return tmp_path / "net.onnx"
+
+    np.testing.assert_array_equal(formats.read(at("weights.bin")).constants["w"], whole)
+    for location in ("../weights.bin", "/etc/passwd", "", ".."):
+        with pytest.raises(InvalidInput, match="beside the model"):
+            formats.read(at(location))
+    with pytest.raises(InvalidInput, match="are 16 B"):
+        formats.read(at("weights.bin", "8"))
+    with pytest.raises(InvalidInput, match="beside the model"):
+        formats.read(at("absent.bin"))
+    (tmp_path / "weights.bin").write_bytes(b"short")
+    with pytest.raises(InvalidInput, match="5 B"):
+        formats.read(at("weights.bin"))
+
+
+def test_what_does_not_go_together_is_refused_with_its_node() -> None:
+    conv = helper.make_node("Conv", ["image", "w"], ["answer"], name="first")
+    refused(model([conv], (1, 3, 8, 8), 4, {"w": np.ones((4, 2, 3, 3), np.float32)}), InvalidInput, "'first'", "Conv")
+    relu = helper.make_node("Relu", ["nothing"], ["answer"], name="loose")
+    refused(model([relu], (1, 3), 2, {}), InvalidInput, "'loose'", "no node before it")
+    old = model([helper.make_node("Relu", ["image"], ["answer"])], (1, 3), 2, {})
+    old.opset_import[0].version = 9
+    refused(old, NotSupported, "opset 9", "13")
+    with pytest.raises(InvalidInput, match="no ONNX model"):
+        formats.parse(b"\x08\xff\xff")
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_damaged_file_is_one_line_or_a_graph(seed: int) -> None:
+    r = np.random.default_rng(seed)
+    data = bytearray(small(np.random.default_rng(0)).SerializeToString())
+    # Names, shapes and attributes lie before the weights.
+    for _ in range(int(r.integers(1, 4))):
+        data[int(r.integers(0, 1200 if seed % 2 else len(data)))] ^= 1 << int(r.integers(0, 8))
+    told(bytes(data[: len(data) - seed % 5 * 7]))
+
+
+def told(data: bytes) -> None:
+    """It is a graph that verifies, or refused in one line."""
+    try:
+        ir.verify(formats.graph(formats.parse(data)).graph)
+    except SelvedgeError as error:
+        line = str(error)
+    else:
+        return
+    assert len(line.splitlines()) == 1
+    assert len(line) < 1500
