@@ -47,15 +47,8 @@ SV_NOINLINE void sv_int8_linear_plain(int8_t *out, const int8_t *x, const int8_t
     }
 }
 
-/* The next `count` pixels of a run of `left`, in shares as even as can be. */
-SV_INLINE int32_t sv_int8_share(int32_t left)
-{
-    const int32_t tiles = (left + SV_INT8_PIXELS - 1) / SV_INT8_PIXELS;
-    return (left + tiles - 1) / tiles;
-}
-
-/* As the plain ones, of packed weights (int8_tile.h), one group. scratch: the lines of SV_INT8_PIXELS windows, or of as
- * many as there are pixels; or of the rows that a window spans. */
+/* As the plain ones, of packed weights (int8_tile.h), one group. scratch: the lines of some windows
+ * (sv_int8_run_of), or of the rows that a window spans. */
 SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *scales,
                               const sv_conv *conv, const sv_int8 *q, int8_t *scratch, const int how)
 {
@@ -64,14 +57,18 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
     const int8_t *const end = x + (ptrdiff_t)d->n * d->h * d->w * d->c;
     int16_t *const taps = (int16_t *)(void *)scratch;
     if (!sv_int8_by_rows(d)) {
-        const int32_t pixels = d->n * d->oh * d->ow, row = 2 * pairs * d->kh;
-        const sv_int8_source s = {taps, 0, sv_int8_line(row), 1, row / 2, 0, 1, 0};
+        const int32_t pixels = d->n * d->oh * d->ow, row = 2 * pairs * d->kh, most = sv_int8_run_of(d);
+        /* Pixel after pixel, as they lie: they are widened as one. */
+        const int whole = d->kh * d->kw * d->sh * d->sw == 1 && d->c % 2 == 0 && d->oh == d->h && d->ow == d->w;
+        const sv_int8_source s = {taps, 0, whole ? d->c : sv_int8_line(row), 1, row / 2, 0, 1, 0};
         sv_int8_pixel at = {0, 0, 0};
-        for (int32_t p = 0; p < pixels;) {
-            const int32_t count = sv_int8_share(pixels - p);
-            for (int32_t r = 0; r < count; r++) sv_int8_window(taps + r * s.pixel, x, d, &at, zero, end);
+        for (int32_t p = 0, count; p < pixels; p += count) {
+            count = sv_min_int(most, pixels - p);
+            if (whole)
+                sv_widened(taps, x + (ptrdiff_t)p * d->c, count * d->c, zero, end);
+            else
+                for (int32_t r = 0; r < count; r++) sv_int8_window(taps + r * s.pixel, x, d, &at, zero, end);
             sv_int8_outputs(out + (ptrdiff_t)p * k, &s, w, bias, scales, k, q, count, how);
-            p += count;
         }
         return;
     }
@@ -83,12 +80,9 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
             const int32_t first = y * d->sh;
             for (next = sv_max_int(next, first); next < first + slots; next++)
                 sv_int8_row(taps + next % slots * line, x, d, next - d->ph, zero, end);
-            sv_int8_source s = {taps, line, pixel, d->kh, pairs, first % slots, slots, d->dh};
-            for (int32_t p = 0; p < d->ow;) {
-                const int32_t count = sv_int8_share(d->ow - p);
-                sv_int8_outputs(out, &s, w, bias, scales, k, q, count, how);
-                out += (ptrdiff_t)count * k, s.x += count * pixel, p += count;
-            }
+            const sv_int8_source s = {taps, line, pixel, d->kh, pairs, first % slots, slots, d->dh};
+            sv_int8_outputs(out, &s, w, bias, scales, k, q, d->ow, how);
+            out += (ptrdiff_t)d->ow * k;
         }
     }
 }

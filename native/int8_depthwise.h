@@ -78,7 +78,7 @@ SV_INLINE __m256i sv_int8_beside(const int8_t *a, const int8_t *b, ptrdiff_t at,
     return _mm256_sub_epi16(_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y)), zero);
 }
 
-/* Rows y and y + dh of eight or sixteen channels, from column -pw on. */
+/* Rows y and y + dh of eight or sixteen channels, into a line from column -pw on; what is padding stays. */
 SV_INLINE void sv_int8_rows_beside(int16_t *to, const int8_t *image, const sv_conv *d, int32_t y, int32_t x_zero,
                                    const int width)
 {
@@ -88,12 +88,10 @@ SV_INLINE void sv_int8_rows_beside(int16_t *to, const int8_t *image, const sv_co
     const ptrdiff_t row = (ptrdiff_t)d->w * d->c;
     const int8_t *const a = y < 0 || y >= d->h ? 0 : image + y * row;
     const int8_t *const b = y + d->dh < 0 || y + d->dh >= d->h ? 0 : image + (y + d->dh) * row;
-    memset(to, 0, (size_t)(left * 2 * width) * sizeof *to);
     to += left * 2 * width;
     for (int32_t j = 0; j < seen; j++)
         for (int v = 0; v < width; v += 8, to += 16)
             _mm256_storeu_si256((__m256i *)(void *)to, sv_int8_beside(a, b, (ptrdiff_t)j * d->c + v, none, zero));
-    memset(to, 0, (size_t)((across - left - seen) * 2 * width) * sizeof *to);
 }
 
 /* Sums of four output pixels of eight channels, or of one; a column that several see is read once where kw and sw are
@@ -134,13 +132,16 @@ SV_INLINE void sv_int8_depthwise_row(int8_t *out, const sv_int8_eight *e, const 
     for (int32_t p = 0; p < d->ow; p += 4) {
         const int32_t count = sv_min_int(4, d->ow - p);
         __m256i sum[4];
-        if (count == 4)
+        if (count == 4) {
             sv_int8_depthwise_sums(sum, e, p * step, down, kw, sw, column, tap, known, 4);
-        else
-            for (int32_t i = 0; i < 4; i++)
-                sv_int8_depthwise_sums(sum + i, e, (p + sv_min_int(i, count - 1)) * step, down, kw, sw, column, tap, known, 1);
-        SV_UNROLL
-        for (int i = 0; i < 4; i++) sum[i] = sv_scaled_8(sum[i], &e->by);
+            SV_UNROLL
+            for (int i = 0; i < 4; i++) sum[i] = sv_scaled_8(sum[i], &e->by);
+        } else {
+            for (int i = 0; i < 4; i++) {
+                if (i < count) sv_int8_depthwise_sums(sum + i, e, (p + i) * step, down, kw, sw, column, tap, known, 1);
+                sum[i] = i < count ? sv_scaled_8(sum[i], &e->by) : sum[0];
+            }
+        }
         const __m256i bytes = sv_narrowed_32(sum[0], sum[1], sum[2], sum[3], ends);
         int8_t *const to = out + p * c;
         if (count == 4) {
@@ -187,6 +188,7 @@ SV_INLINE void sv_int8_depthwise_block(int8_t *out, const int8_t *x, const int8_
         eight[v].weights = weights[v], eight[v].bias = first;
         eight[v].by = sv_int8_scale_at(scales + 8 * v, scales + d->c + 8 * v);
     }
+    memset(ring, 0, (size_t)(slots * line) * sizeof *ring);
     for (int32_t n = 0; n < d->n; n++, x += (ptrdiff_t)d->h * d->w * d->c) {
         int32_t held[SV_INT8_SLOTS]; /* the row of each slot, counted from the padding */
         for (int32_t i = 0; i < slots; i++) held[i] = -1;

@@ -17,6 +17,13 @@ SV_INLINE int32_t sv_int8_pairs(const sv_conv *d) { return (d->kw * d->c + 1) / 
 /* Are rows of the image widened whole? */
 SV_INLINE int sv_int8_by_rows(const sv_conv *d) { return d->dw == 1 && d->kh * d->kw > 1; }
 
+/* Pixels whose windows are copied at a time. */
+SV_INLINE int32_t sv_int8_run_of(const sv_conv *d)
+{
+    const int32_t most = 2 * sv_int8_pairs(d) * d->kh > SV_INT8_SHORT ? SV_INT8_PIXELS : SV_INT8_RUN;
+    return sv_min_int(most, d->n * d->oh * d->ow);
+}
+
 /* x (count) as int16, less its zero point: in whole vectors where these lie before `end`, so that up
  * to 15 numbers behind the last are written too. */
 SV_INLINE void sv_widened(int16_t *out, const int8_t *x, int32_t count, int32_t zero, const int8_t *end)

@@ -16,6 +16,8 @@
 
 #define SV_INT8_PANEL 8
 #define SV_INT8_PIXELS 6 /* at most */
+#define SV_INT8_RUN 24   /* pixels whose windows are copied at a time: so many of up to SV_INT8_SHORT taps, else a tile */
+#define SV_INT8_SHORT 128
 
 /* Where the taps of some pixels lie: a window has `rows` rows, each of `pairs` pairs, in slots of a ring, `line` apart,
  * from `slot` on in steps of `step`. Pixels are `pixel` apart. */
@@ -181,30 +183,41 @@ SV_INT8_TILE(5, 2)
 SV_INT8_TILE(6, 2)
 #undef SV_INT8_TILE
 
-/* `pixels` pixels, k apart, by all outputs. */
-SV_INLINE void sv_int8_outputs(int8_t *out, const sv_int8_source *s, const int8_t *w, const int32_t *bias,
+/* The next `count` pixels of a run of `left`, in shares as even as can be. */
+SV_INLINE int32_t sv_int8_share(int32_t left)
+{
+    const int32_t tiles = (left + SV_INT8_PIXELS - 1) / SV_INT8_PIXELS;
+    return (left + tiles - 1) / tiles;
+}
+
+/* A run of `pixels` pixels, k apart, by all outputs. */
+SV_INLINE void sv_int8_outputs(int8_t *out, const sv_int8_source *run, const int8_t *w, const int32_t *bias,
                                const int32_t *scales, int32_t k, const sv_int8 *q, int32_t pixels, const int how)
 {
     const int32_t panels = (k + SV_INT8_PANEL - 1) / SV_INT8_PANEL, outs = panels * SV_INT8_PANEL;
-    const ptrdiff_t panel = (ptrdiff_t)s->rows * s->pairs * 2 * SV_INT8_PANEL;
+    const ptrdiff_t panel = (ptrdiff_t)run->rows * run->pairs * 2 * SV_INT8_PANEL;
     sv_int8_sums acc[2 * SV_INT8_PIXELS];
 #define SV_INT8_BLOCK(width) \
     for (; at + width <= panels; at += width) { \
         const int8_t *const wp = w + at * panel; \
         const int32_t first = at * SV_INT8_PANEL, *const b = bias + first; \
-        if (pixels == 6) sv_int8_tile_6_##width(acc, s, wp, b); \
-        else if (pixels == 5) sv_int8_tile_5_##width(acc, s, wp, b); \
-        else if (pixels == 4) sv_int8_tile_4_##width(acc, s, wp, b); \
-        else if (pixels == 3) sv_int8_tile_3_##width(acc, s, wp, b); \
-        else if (pixels == 2) sv_int8_tile_2_##width(acc, s, wp, b); \
-        else sv_int8_tile_1_##width(acc, s, wp, b); \
         const int32_t count = sv_min_int(width * SV_INT8_PANEL, k - first); \
-        if (how == SV_INT8_WIDE) \
-            sv_int8_put_wide(out + first, k, count, acc, scales + first, outs, q, pixels, width); \
-        else if (how == SV_INT8_LINEAR) \
-            sv_int8_put(out + first, k, count, acc, scales + 2 * first, outs, q, pixels, width, 1); \
-        else \
-            sv_int8_put(out + first, k, count, acc, scales + first, outs, q, pixels, width, 0); \
+        int8_t *to = out + first; \
+        sv_int8_source s = *run; \
+        for (int32_t p = 0, tile; p < pixels; p += tile, to += (ptrdiff_t)tile * k, s.x += tile * s.pixel) { \
+            tile = sv_int8_share(pixels - p); \
+            if (tile == 6) sv_int8_tile_6_##width(acc, &s, wp, b); \
+            else if (tile == 5) sv_int8_tile_5_##width(acc, &s, wp, b); \
+            else if (tile == 4) sv_int8_tile_4_##width(acc, &s, wp, b); \
+            else if (tile == 3) sv_int8_tile_3_##width(acc, &s, wp, b); \
+            else if (tile == 2) sv_int8_tile_2_##width(acc, &s, wp, b); \
+            else sv_int8_tile_1_##width(acc, &s, wp, b); \
+            if (how == SV_INT8_WIDE) \
+                sv_int8_put_wide(to, k, count, acc, scales + first, outs, q, tile, width); \
+            else \
+                sv_int8_put(to, k, count, acc, scales + (how == SV_INT8_LINEAR ? 2 : 1) * first, outs, q, tile, width, \
+                            how == SV_INT8_LINEAR); \
+        } \
     }
     int32_t at = 0;
     SV_INT8_BLOCK(2)

@@ -57,7 +57,7 @@ static int32_t *filled(const int32_t *x, int32_t rows, int32_t k)
 static int32_t taps(const sv_conv *d)
 {
     if (sv_int8_by_rows(d)) return 2 * sv_int8_line(sv_int8_columns(d) * d->c) * ((d->kh - 1) * d->dh + 1);
-    return 2 * sv_int8_line(d->kh * 2 * sv_int8_pairs(d)) * sv_min_int(SV_INT8_PIXELS, d->n * d->oh * d->ow);
+    return 2 * sv_int8_line(d->kh * 2 * sv_int8_pairs(d)) * sv_int8_run_of(d);
 }
 
 static int32_t ring(const sv_conv *d)

@@ -8,7 +8,8 @@ TRANSPOSED = 16  # SV_TRANSPOSED in native/conv.h
 TRANSPOSED_REALS = 4096  # SV_TRANSPOSED_REALS
 # States of one sample that a cell works in (native/recurrent.h).
 STATES = {"gru": 4, "gru_grad": 1, "lstm": 4}
-INT8_PANEL, INT8_PIXELS = 8, 6  # SV_INT8_PANEL, SV_INT8_PIXELS in native/int8_tile.h
+# SV_INT8_PANEL, SV_INT8_PIXELS, SV_INT8_RUN and SV_INT8_SHORT in native/int8_tile.h
+INT8_PANEL, INT8_PIXELS, INT8_RUN, INT8_SHORT = 8, 6, 24, 128
 INT8_PACKED = ("int8_conv2d", "int8_linear")
 # SV_INT8_CHANNELS, SV_INT8_DOWN, SV_INT8_WEIGHTS and SV_INT8_SLOTS in native/int8_depthwise.h
 INT8_CHANNELS, INT8_DOWN, INT8_WEIGHTS, INT8_SLOTS = 16, 4, 32, 16
@@ -47,7 +48,8 @@ def _int8_taps(p: Mapping[str, int]) -> int:
         columns = (p["ow"] - 1) * p["sw"] + p["kw"]
         return 2 * _int8_line(columns * p["c"]) * ((p["kh"] - 1) * p["dh"] + 1)
     taps = p["kh"] * 2 * int8_pairs(p)
-    return 2 * _int8_line(taps) * min(INT8_PIXELS, p["n"] * p["oh"] * p["ow"])
+    most = INT8_PIXELS if taps > INT8_SHORT else INT8_RUN
+    return 2 * _int8_line(taps) * min(most, p["n"] * p["oh"] * p["ow"])
 
 
 def _int8_ring(p: Mapping[str, int]) -> int:

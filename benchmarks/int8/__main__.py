@@ -1,0 +1,54 @@
+"""``python -m benchmarks.int8 [--json FILE] [--models a,b] [--rounds N]``: the table alone, printed.
+
+Exit codes: 1 if a promise is broken or something is missing that belongs here, 2 for a wrong option. ``python -m
+benchmarks --only int8`` writes it into the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from selvedge.artifact import files
+from selvedge.errors import SelvedgeError
+
+from ..cells import missing
+from ..environment import environment
+from .models import MODELS, path
+from .table import ROUNDS, line, run, slower, table
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.int8", description=__doc__)
+    parser.add_argument("--models", default=",".join(MODELS), help="with commas between")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="at least 2")
+    parser.add_argument("--json", type=Path, help="a file for the figures")
+    given = parser.parse_args(arguments)
+    if given.rounds < 2:
+        parser.error("--rounds: at least 2 have a spread")
+    models = tuple(given.models.split(","))
+    for name in models:
+        path(name)  # an unknown model is refused before anything is measured
+    rows, about = [], environment()
+    for row in run(models, rounds=given.rounds):
+        print(line(row), file=sys.stderr, flush=True)
+        rows.append(row)
+    if given.json:
+        files.write(given.json, (json.dumps({"about": about, "rows": rows}, indent=1) + "\n").encode())
+    print(table(rows))
+    wrong = slower(rows) + missing([{k: v for k, v in row.items() if k != "model"} for row in rows])
+    for text in wrong:
+        print(f"benchmarks.int8: {text}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        sys.exit(main())
+    except SelvedgeError as error:
+        print(f"benchmarks.int8: {error}", file=sys.stderr)
+        sys.exit(2)
