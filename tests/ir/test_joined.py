@@ -223,6 +223,18 @@ def test_a_scale_that_a_row_refuses_stays_float(scale: float) -> None:
     np.testing.assert_array_equal(ran(joined, 0), ran(graph, 0))
 
 
+@pytest.mark.parametrize(("scale", "kept"), [(0.03, "relu6"), (0.02, "relu"), (1e-10, "relu")])
+def test_six_is_forgotten_where_no_step_reaches_it(scale: float, kept: str) -> None:
+    step, r = float(np.float32(scale)), np.random.default_rng(0)
+    x, y = codes("x", (1, 4, 4, 2), Quant((step,), (3,))), Quant((step,), (-128,))
+    w = weight(r, (3, 3, 2, 4), 3)
+    clamped = ir.apply("hardtanh", ir.apply("conv2d", real(x), w, **GEOMETRY), min=0.0, max=6.0)
+    graph = ir.Graph({"x": x}, {}, {"output": ir.apply("quantise", clamped, quant=y)})
+    (row,) = [node for node in ir.joined(graph).nodes() if node.op == "int8_conv2d"]
+    assert row.attrs["activation"] == kept
+    assert np.abs(ran(ir.joined(graph), 1).astype(int) - ran(graph, 1).astype(int)).max() <= 1
+
+
 def test_a_float_bias_is_rounded_to_the_scale_of_the_products() -> None:
     r = np.random.default_rng(0)
     x = Quant((0.03125,), (-4,))

@@ -21,7 +21,7 @@ from .joining.fixed import fixed
 from .joining.layers import LAYERS
 from .joining.pointwise import add, clamp, function, mul
 from .joining.reductions import average_pool, softmax
-from .joining.rule import Rule, requantised
+from .joining.rule import Rule, needed, requantised
 from .op import apply
 from .quant import Quant
 
@@ -87,6 +87,7 @@ class _Joining:
 
     def quantised(self, value: Value, y: Quant, activation: str = "none") -> Value | None:
         """See :class:`.joining.rule.Join`."""
+        activation = needed(activation, y)
         key = value, y, activation
         if key not in self.made:
             try:

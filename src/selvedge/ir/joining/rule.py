@@ -27,6 +27,13 @@ Rule = Callable[[Join, Node, Quant, str], Value | None]
 Raises ``ValueError`` where a row refuses the scales: the node stays float then too."""
 
 
+def needed(activation: str, y: Quant) -> str:
+    """The least that clamps int8 of ``y`` as ``activation``: six is out of reach where a step is small, and where the
+    scale of a dead layer is, a row would refuse it."""
+    beyond = 6 / y.scale[0] + y.zero_point[0] > 127
+    return "relu" if activation == "relu6" and beyond else activation
+
+
 def requantised(x: Value, y: Quant, activation: str = "none", where: str = "") -> Value:
     """int8 ``x`` behind ``activation``, as int8 of ``y``."""
     given = x.spec.quant
