@@ -18,6 +18,8 @@ ACCESSORS = {
     "dilation_w": "DilationWFactor", "dilation_h": "DilationHFactor", "kernel_w": "FilterWidth",
     "kernel_h": "FilterHeight", "depth_multiplier": "DepthMultiplier", "weights_format": "WeightsFormat",
     "keep_dims": "KeepDims", "beta": "Beta", "axis": "Axis", "corners": "AlignCorners", "half": "HalfPixelCenters",
+    "batch_dims": "BatchDims", "begin_mask": "BeginMask", "end_mask": "EndMask", "ellipsis_mask": "EllipsisMask",
+    "new_mask": "NewAxisMask", "shrink_mask": "ShrinkAxisMask",
 }  # fmt: skip
 
 

@@ -246,6 +246,23 @@ def pad(r: Random) -> Case:
     return Case("PAD", [x, T((4, 2), "int32", data=amounts)], T(made, scale=x.scale, zero=x.zero), "PadOptions")
 
 
+def pad_with_a_value(r: Random) -> Case:
+    case = pad(r)
+    value = r.integers(-128, 128, 1).astype(np.int8)
+    inputs = [*case.inputs, T((1,), scale=case.inputs[0].scale, zero=case.inputs[0].zero, data=value)]
+    return Case("PADV2", inputs, case.output, "PadV2Options")
+
+
+def strided_slice(r: Random) -> Case:
+    x = activation(tuple(r.integers(1, 6, 4).tolist()), r)
+    starts = [int(r.integers(0, n)) for n in x.shape]
+    stops = [int(r.integers(a + 1, n + 1)) for a, n in zip(starts, x.shape, strict=True)]
+    steps = r.integers(1, 3, 4).tolist()
+    made = tuple(len(range(*ends)) for ends in zip(starts, stops, steps, strict=True))
+    ends = [T((4,), "int32", data=np.array(numbers, np.int32)) for numbers in (starts, stops, steps)]
+    return Case("STRIDED_SLICE", [x, *ends], T(made, scale=x.scale, zero=x.zero), "StridedSliceOptions")
+
+
 def transpose(r: Random) -> Case:
     x, order = activation(tuple(r.integers(1, 5, 4).tolist()), r), r.permutation(4).astype(np.int32)
     made = tuple(x.shape[a] for a in order)
@@ -274,6 +291,7 @@ CASES: dict[str, Callable[[Random], Case]] = {
     "MEAN": mean,
     "MUL": mul,
     "PAD": pad,
+    "PADV2": pad_with_a_value,
     "QUANTIZE": quantize,
     "RELU": relu("RELU"),
     "RELU6": relu("RELU6"),
@@ -281,6 +299,7 @@ CASES: dict[str, Callable[[Random], Case]] = {
     "RESHAPE": reshape,
     "RESIZE_NEAREST_NEIGHBOR": resize,
     "SOFTMAX": softmax,
+    "STRIDED_SLICE": strided_slice,
     "TANH": tanh,
     "TRANSPOSE": transpose,
 }
@@ -290,7 +309,8 @@ def test_every_operator_has_a_case() -> None:
     from selvedge.formats.tflite.graph import RULES
     from selvedge.formats.tflite.schema import OPERATORS
 
-    assert set(CASES) == set(RULES) == {kind.name for kind in OPERATORS.values()}
+    written = {"CAST", "GATHER"}  # of tables: no int8 row is read from either alone
+    assert set(CASES) == set(RULES) == {kind.name for kind in OPERATORS.values()} - written
 
 
 @pytest.mark.parametrize("operator", CASES)
