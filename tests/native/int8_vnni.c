@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 /* vpdpbusd: sum + four products of uint8 and int8, wrapping around. */
-static inline __m256i fours(__m256i sum, __m256i a, __m256i b)
+static __attribute__((noinline)) __m256i fours(__m256i sum, __m256i a, __m256i b)
 {
     uint8_t x[32];
     int8_t y[32];
