@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from selvedge.artifact.toolchain import find_compiler
 from selvedge.errors import SelvedgeError
 
-PACKAGES = ("selvedge", "torch", "executorch", "numpy")
+PACKAGES = ("selvedge", "torch", "executorch", "ai-edge-litert", "onnxruntime", "numpy")
 
 
 def environment() -> dict[str, Any]:
@@ -32,9 +33,9 @@ def environment() -> dict[str, Any]:
     }
 
 
-def caption(about: dict[str, Any]) -> str:
-    """One line under a table."""
-    packages = ", ".join(f"{n} {v}" for n, v in about["packages"].items() if n in ("torch", "executorch"))
+def caption(about: dict[str, Any], shown: Sequence[str] = ("torch", "executorch")) -> str:
+    """One line under a table. shown: the packages that it compares with."""
+    packages = ", ".join(f"{n} {v}" for n, v in about["packages"].items() if n in shown)
     return (
         f"{about['date']}, {about['cores']} cores of {about['cpu']}, {about['compiler'].splitlines()[0]}, {packages}; "
         f"{about['seconds']:.0f} s."

@@ -6,13 +6,17 @@ from typing import Any
 
 from . import memory, peer_memory, planning, steps
 from .environment import caption
+from .int8 import table as int8
 
-TABLES = {"memory": memory, "peers": peer_memory, "planning": planning, "steps": steps}
+TABLES = {"memory": memory, "peers": peer_memory, "planning": planning, "steps": steps, "int8": int8}
+SHOWN = {"int8": ("ai-edge-litert", "onnxruntime")}  # packages that a caption names, where they are not torch's
 
 
 def rendered(name: str, result: dict[str, Any]) -> str:
     """What stands between the markers of ``name``, from what its JSON holds."""
-    return f"{TABLES[name].table(result['rows'])}\n\n{caption(result['about'])}"
+    about = result["about"]
+    line = caption(about, SHOWN[name]) if name in SHOWN else caption(about)
+    return f"{TABLES[name].table(result['rows'])}\n\n{line}"
 
 
 def between(readme: str, name: str) -> str:

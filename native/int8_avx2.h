@@ -7,6 +7,15 @@
 #if SV_INT8_AVX2
 #include <immintrin.h>
 
+/* sum + a * b of pairs of int16. */
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+#define SV_INT8_DOT(sum, a, b) _mm256_dpwssd_epi32(sum, a, b)
+#elif defined(__AVXVNNI__)
+#define SV_INT8_DOT(sum, a, b) _mm256_dpwssd_avx_epi32(sum, a, b)
+#else
+#define SV_INT8_DOT(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
+#endif
+
 /* Eight multipliers with shifts -right <= 0. With H = round(x * multiplier / 2^31), half = 2^right / 2 and the multiplier
  * in [2^30, 2^31) or 0,
  *

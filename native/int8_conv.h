@@ -55,12 +55,12 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
     const sv_conv own = *conv, *const d = &own; /* which no store of int8 can change */
     const int32_t zero = q->x_zero, pairs = sv_int8_pairs(d), k = d->k;
     const int8_t *const end = x + (ptrdiff_t)d->n * d->h * d->w * d->c;
-    int16_t *const taps = (int16_t *)(void *)scratch;
+    sv_int8_tap *const taps = (sv_int8_tap *)(void *)scratch;
     if (!sv_int8_by_rows(d)) {
         const int32_t pixels = d->n * d->oh * d->ow, row = 2 * pairs * d->kh, most = sv_int8_run_of(d);
         /* Pixel after pixel, as they lie: they are widened as one. */
         const int whole = d->kh * d->kw * d->sh * d->sw == 1 && d->c % 2 == 0 && d->oh == d->h && d->ow == d->w;
-        const sv_int8_source s = {taps, 0, whole ? d->c : sv_int8_line(row), 1, row / 2, 0, 1, 0};
+        const sv_int8_source s = {taps, 0, whole ? d->c : sv_int8_line(row), 1, row / 2, 0, 1, 0, zero};
         sv_int8_pixel at = {0, 0, 0};
         for (int32_t p = 0, count; p < pixels; p += count) {
             count = sv_min_int(most, pixels - p);
@@ -80,7 +80,7 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
             const int32_t first = y * d->sh;
             for (next = sv_max_int(next, first); next < first + slots; next++)
                 sv_int8_row(taps + next % slots * line, x, d, next - d->ph, zero, end);
-            const sv_int8_source s = {taps, line, pixel, d->kh, pairs, first % slots, slots, d->dh};
+            const sv_int8_source s = {taps, line, pixel, d->kh, pairs, first % slots, slots, d->dh, zero};
             sv_int8_outputs(out, &s, w, bias, scales, k, q, d->ow, how);
             out += (ptrdiff_t)d->ow * k;
         }

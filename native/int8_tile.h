@@ -1,50 +1,28 @@
-/* The register tile of int8 layers: some pixels by some outputs, products in pairs of int16.
+/* The register tile of int8 layers: some pixels by some outputs, products in pairs.
  *
  *   sums[r, o] = bias[o] + sum_{i, k} x[i, r, 2k] * w[i, k, o, 0] + x[i, r, 2k + 1] * w[i, k, o, 1]
  *
  * x (window row i, pixel r, tap) is int16, less its zero point. w: panels of SV_INT8_PANEL outputs, in each the pairs,
  * (panels, rows of the window, pairs, SV_INT8_PANEL, 2), zeros behind the last of a row. Biases and scales go on to the
- * end of the last panel. */
+ * end of the last panel; behind the biases lie as many sums of an output's weights.
+ *
+ * Where the core multiplies bytes in fours (int8_bytes.h) x stays bytes, and the zero point times the weights' sum is
+ * taken off the bias instead. */
 #ifndef SELVEDGE_INT8_TILE_H
 #define SELVEDGE_INT8_TILE_H
 
-#include "int8_avx2.h"
-
-#if SV_INT8_NEON
-#include <arm_neon.h>
-#endif
-
-#define SV_INT8_PANEL 8
-#define SV_INT8_PIXELS 6 /* at most */
-#define SV_INT8_RUN 24   /* pixels whose windows are copied at a time: so many of up to SV_INT8_SHORT taps, else a tile */
-#define SV_INT8_SHORT 128
-
-/* Where the taps of some pixels lie: a window has `rows` rows, each of `pairs` pairs, in slots of a ring, `line` apart,
- * from `slot` on in steps of `step`. Pixels are `pixel` apart. */
-typedef struct {
-    const int16_t *x;
-    ptrdiff_t line, pixel;
-    int32_t rows, pairs, slot, slots, step;
-} sv_int8_source;
+#include "int8_bytes.h"
+#include "int8_neon.h"
 
 #if SV_INT8_AVX2
-typedef __m256i sv_int8_sums;
-#if defined(SV_INT8_EMULATED_DOT)
-#define SV_INT8_DOT(sum, a, b) SV_INT8_EMULATED_DOT(sum, a, b)
-#elif defined(__AVX512VNNI__) && defined(__AVX512VL__)
-#define SV_INT8_DOT(sum, a, b) _mm256_dpwssd_epi32(sum, a, b)
-#elif defined(__AVXVNNI__)
-#define SV_INT8_DOT(sum, a, b) _mm256_dpwssd_avx_epi32(sum, a, b)
-#else
-#define SV_INT8_DOT(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
-#endif
-
+#if !SV_INT8_BYTES
 /* Keeps a sum in its register: gcc 12 lets one of eight live on the stack, which makes each step wait for memory. */
 #define SV_INT8_KEEP(sum) __asm__("" : "+x"(sum))
 
 SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const int8_t *w, const int32_t *bias,
-                            const int pixels, const int panels)
+                            int32_t outs, const int pixels, const int panels)
 {
+    (void)outs;
     __m256i sum[2 * SV_INT8_PIXELS];
     SV_UNROLL
     for (int v = 0; v < panels; v++) {
@@ -54,7 +32,7 @@ SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const in
     }
     const ptrdiff_t panel = (ptrdiff_t)s->rows * s->pairs * 2 * SV_INT8_PANEL, pairs = s->pairs, pixel = s->pixel;
     for (int32_t i = 0, slot = s->slot; i < s->rows; i++) {
-        const int16_t *x = s->x + slot * s->line;
+        const sv_int8_tap *x = s->x + slot * s->line;
         for (ptrdiff_t k = 0; k < pairs; k++, w += 2 * SV_INT8_PANEL, x += 2) {
             __m256i b[4];
             SV_UNROLL
@@ -78,6 +56,7 @@ SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const in
     SV_UNROLL
     for (int i = 0; i < pixels * panels; i++) acc[i] = sum[i];
 }
+#endif
 
 /* One or two panels of `pixels` pixels, k apart: `count` int8 each. */
 SV_INLINE void sv_int8_put(int8_t *out, int32_t k, int32_t count, const sv_int8_sums *acc, const int32_t *scales,
@@ -111,14 +90,15 @@ SV_INLINE void sv_int8_put(int8_t *out, int32_t k, int32_t count, const sv_int8_
         }
     }
 }
-#else
+#elif !SV_INT8_NEON
 typedef struct {
     int32_t of[SV_INT8_PANEL];
 } sv_int8_sums;
 
 SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const int8_t *w, const int32_t *bias,
-                            const int pixels, const int panels)
+                            int32_t outs, const int pixels, const int panels)
 {
+    (void)outs;
     const ptrdiff_t panel = (ptrdiff_t)s->rows * s->pairs * 2 * SV_INT8_PANEL;
     for (int r = 0; r < pixels; r++)
         for (int v = 0; v < panels; v++) {
@@ -126,7 +106,7 @@ SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const in
             memcpy(sums, bias + v * SV_INT8_PANEL, sizeof sums);
             const int8_t *b = w + v * panel;
             for (int32_t i = 0, slot = s->slot; i < s->rows; i++) {
-                const int16_t *a = s->x + slot * s->line + r * s->pixel;
+                const sv_int8_tap *a = s->x + slot * s->line + r * s->pixel;
                 for (int32_t k = 0; k < s->pairs; k++, a += 2, b += 2 * SV_INT8_PANEL)
                     for (int o = 0; o < SV_INT8_PANEL; o++) sums[o] += a[0] * b[2 * o] + a[1] * b[2 * o + 1];
                 slot += s->step;
@@ -165,9 +145,9 @@ enum { SV_INT8_NARROW, SV_INT8_WIDE, SV_INT8_LINEAR };
 
 #define SV_INT8_TILE(pixels, panels) \
     SV_NOINLINE void sv_int8_tile_##pixels##_##panels(sv_int8_sums *acc, const sv_int8_source *s, const int8_t *w, \
-                                                      const int32_t *bias) \
+                                                      const int32_t *bias, int32_t outs) \
     { \
-        sv_int8_tile(acc, s, w, bias, pixels, panels); \
+        sv_int8_tile(acc, s, w, bias, outs, pixels, panels); \
     }
 SV_INT8_TILE(1, 1)
 SV_INT8_TILE(2, 1)
@@ -206,12 +186,12 @@ SV_INLINE void sv_int8_outputs(int8_t *out, const sv_int8_source *run, const int
         sv_int8_source s = *run; \
         for (int32_t p = 0, tile; p < pixels; p += tile, to += (ptrdiff_t)tile * k, s.x += tile * s.pixel) { \
             tile = sv_int8_share(pixels - p); \
-            if (tile == 6) sv_int8_tile_6_##width(acc, &s, wp, b); \
-            else if (tile == 5) sv_int8_tile_5_##width(acc, &s, wp, b); \
-            else if (tile == 4) sv_int8_tile_4_##width(acc, &s, wp, b); \
-            else if (tile == 3) sv_int8_tile_3_##width(acc, &s, wp, b); \
-            else if (tile == 2) sv_int8_tile_2_##width(acc, &s, wp, b); \
-            else sv_int8_tile_1_##width(acc, &s, wp, b); \
+            if (tile == 6) sv_int8_tile_6_##width(acc, &s, wp, b, outs); \
+            else if (tile == 5) sv_int8_tile_5_##width(acc, &s, wp, b, outs); \
+            else if (tile == 4) sv_int8_tile_4_##width(acc, &s, wp, b, outs); \
+            else if (tile == 3) sv_int8_tile_3_##width(acc, &s, wp, b, outs); \
+            else if (tile == 2) sv_int8_tile_2_##width(acc, &s, wp, b, outs); \
+            else sv_int8_tile_1_##width(acc, &s, wp, b, outs); \
             if (how == SV_INT8_WIDE) \
                 sv_int8_put_wide(to, k, count, acc, scales + first, outs, q, tile, width); \
             else \

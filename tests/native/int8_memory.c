@@ -74,7 +74,10 @@ static int convolution(const sv_conv *d, int wide)
     int8_t *plain = codes(pixels * d->k), *panels = packed(w, d->kh, d->kw * cg, d->k);
     int32_t *bias = whole(d->k, -100000, 100000), *scales = whole(2 * d->k, 1 << 30, INT32_MAX);
     for (int32_t k = 0; k < d->k; k++) scales[d->k + k] = wide ? 1 - k % 9 : -k % 32;
-    int32_t *bias_8 = filled(bias, 1, d->k), *scales_8 = filled(scales, 2, d->k);
+    int32_t *both = calloc(2 * (size_t)d->k, sizeof *both);
+    memcpy(both, bias, (size_t)d->k * sizeof *both);
+    for (int32_t p = 0; p < products * d->k; p++) both[d->k + p % d->k] += w[p];
+    int32_t *bias_8 = filled(both, 2, d->k), *scales_8 = filled(scales, 2, d->k);
     int8_t *scratch = malloc((size_t)(d->groups == 1 ? taps(d) : ring(d)));
     int bad = 0;
     sv_int8_conv2d_plain(plain, x, w, bias, scales, d, &q);
@@ -100,7 +103,7 @@ static int convolution(const sv_conv *d, int wide)
         bad |= differ("int8_linear", y, plain, pixels * d->k);
         free(factors), free(pairs), free(turned);
     }
-    free(x), free(w), free(y), free(plain), free(panels), free(bias), free(scales), free(bias_8), free(scales_8);
+    free(x), free(w), free(y), free(plain), free(panels), free(bias), free(scales), free(both), free(bias_8), free(scales_8);
     free(scratch);
     return bad;
 }

@@ -75,7 +75,8 @@ def _conv(node: Node, machine: Machine) -> Native:
         return _plain("int8_depthwise", node, {**params, "wide": wide}, scales, machine)
     if weights is None or machine.lanes == 1 or d["groups"] > 1:
         return _plain("int8_conv2d_plain", node, params, scales)
-    constants = (packed(weights.reshape(w[0], -1, outs)), _panels(_bias(node, outs)), _panels(scales))
+    matrix = weights.reshape(w[0], -1, outs)
+    constants = (packed(matrix), _panels(_biases(node, matrix)), _panels(scales))
     return _packed("int8_conv2d", {**params, "wide": wide}, constants, machine)
 
 
@@ -92,7 +93,8 @@ def _linear(node: Node, machine: Machine) -> Native:
         params = {"rows": rows, "c": ins, "k": outs, **scaled}
         return _plain("int8_linear_plain", node, params, factors.view("<i4").reshape(outs, 2))
     filled = np.pad(factors, (0, -outs % INT8_PANEL), constant_values=1.0)
-    constants = (packed(weights.T[None]), _panels(_bias(node, outs)), filled.view("<i4").reshape(-1, 2))
+    matrix = weights.T[None]
+    constants = (packed(matrix), _panels(_biases(node, matrix)), filled.view("<i4").reshape(-1, 2))
     return _packed("int8_linear", {**linear_dims(rows, ins, outs), **scaled}, constants, machine)
 
 
@@ -108,9 +110,11 @@ def _packed(family: str, params: Mapping[str, Any], constants: tuple[np.ndarray,
     return Native(family, (0,), params, scratch=native_scratch(family, params, machine.lanes), constants=constants)
 
 
-def _bias(node: Node, outs: int) -> np.ndarray:
+def _biases(node: Node, w: np.ndarray) -> np.ndarray:
+    """int32 [2, outputs]: the biases, and the sums of each output's weights in w [rows, products, outputs]."""
+    every = w.sum((0, 1), dtype=np.int32)
     found = known(node.inputs[2]) if len(node.inputs) == 3 else None
-    return np.zeros(outs, np.int32) if found is None else found
+    return np.stack([np.zeros_like(every) if found is None else found, every])
 
 
 def packed(w: np.ndarray) -> np.ndarray:

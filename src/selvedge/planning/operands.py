@@ -135,7 +135,7 @@ def _int8_conv(p: Params) -> Extents:
 def _int8_packed(p: Params) -> Extents:
     x, y, _ = _images(p)
     outs = -(-p["k"] // INT8_PANEL) * INT8_PANEL
-    return _int8(p, outs * 2 * p["kh"] * int8_pairs(p), outs, True, x, y, 2 * outs)
+    return _int8(p, outs * 2 * p["kh"] * int8_pairs(p), 2 * outs, True, x, y, 2 * outs)
 
 
 def _int8_linear(p: Params) -> Extents:
