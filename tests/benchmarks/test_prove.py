@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
+import numpy as np
 import pytest
 import torch
 
@@ -194,3 +198,40 @@ def test_what_a_proof_leaves_out_is_there_and_no_longer_counts() -> None:
     for name, proof in prove.PROOFS.items():
         assert all((prove.ROOT / file).is_file() for file in proof.without), name
         assert not proof.without or proof.digest() != replace(proof, without=()).digest(), name
+
+
+def test_a_step_of_floats_runs_nothing_of_int8() -> None:
+    """And one that quantises does: what is left out of every digest is left out of what every proof runs."""
+    assert all((prove.ROOT / one).exists() for one in prove.INT8)
+    assert {path.name for path in (prove.ROOT / "native").glob("int8*")} == {
+        Path(one).name for one in prove.INT8 if one.startswith("native")
+    }
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU6(), torch.nn.MaxPool2d(2),
+        torch.nn.Flatten(), torch.nn.Linear(36, 3),
+    )  # fmt: skip
+    x = torch.randn(32, 1, 8, 8)
+
+    def step() -> None:
+        sv.compile(sv.plan(model, x[:1], device="stm32f746", update="auto")).step(x[:1].numpy(), np.array([1]))
+
+    step()  # what is imported is
+    assert _called(step) == set()
+    made = sv.quantise(model.eval(), x)
+    assert "src/selvedge/ir/joined.py" in _called(lambda: sv.plan_inference(made, x[:1], device="stm32f746"))
+
+
+def _called(function: Callable[[], object]) -> set[str]:
+    """What of :data:`benchmarks.prove.INT8` has functions that ``function`` calls."""
+    found: set[str] = set()
+
+    def saw(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            found.add(frame.f_code.co_filename)
+
+    sys.setprofile(saw)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return {one for one in prove.INT8 for file in found if Path(file).is_relative_to(prove.ROOT / one)}
