@@ -1,1 +1,1 @@
-"""The MLPerf Tiny int8 models at batch 1: int8 here, the same network in float here, LiteRT, ONNX Runtime."""
+"""The int8 models of MLPerf Tiny at batch 1: int8 here, the same network in float here, LiteRT, ONNX Runtime."""

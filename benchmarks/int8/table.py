@@ -94,8 +94,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     each = ["-" if found[name] is None else f"**{found[name]:.2f}**" for name in CONTESTANTS if name != "int8"]
     lines.append(f"| geometric mean | | | | | {' | '.join(each)} |")
     best = found["better peer"]
-    told = "-" if best is None else f"{best:.2f}"
-    return "\n".join([*lines, "", f"Of the better of the two peers, model by model: {told} ×."])
+    return "\n".join(
+        [*lines, "", f"Of the better of the two peers, model by model: {'-' if best is None else f'{best:.2f}'} ×."]
+    )
 
 
 def _median(cell: dict[str, Any]) -> float | None:

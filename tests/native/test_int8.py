@@ -276,7 +276,7 @@ def test_every_accumulator_is_rescaled_as_in_exact_arithmetic(kernels: Kernels, 
     got = np.zeros_like(x)
     kernels("scaled", got, x, x.size, multiplier, shift)
     np.testing.assert_array_equal(got, multiply(x.astype(np.int64), multiplier, shift))
-    low, high, zero = (*sorted(r.integers(-128, 128, 2)), int(r.integers(-128, 128)))
+    (low, high), zero = sorted(r.integers(-128, 128, 2)), int(r.integers(-128, 128))
     q, small, vectors = ints(0, 0, zero, low, high), x >> 1, np.zeros_like(x)
     bytes_, plain = np.zeros(x.size, np.int8), np.zeros(x.size, np.int8)
     if shift <= 0 and kernels("scaled_8", vectors, bytes_, small, x.size, multiplier, shift, q):
