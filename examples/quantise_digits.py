@@ -1,7 +1,6 @@
-"""A small CNN in int8 after training, and with 4-bit weights in training; what hurts is named; then native int8."""
+"""A small CNN in int8 after training, and with 4-bit weights in training; and what hurts."""
 
 import copy
-import time
 
 import numpy as np
 import torch
@@ -39,22 +38,3 @@ w4a8 = qat.convert()
 for name, net, facts in (("float", more, None), ("int8", int8, int8.facts), ("w4a8", w4a8, w4a8.facts)):
     print(f"{name}: {right(net)}" + (f", {facts.bytes:,} of {facts.float_bytes:,} B" if facts else ""))
 print(sv.compare(more, int8, x[test], native=True))
-
-
-def timed(net: torch.nn.Module) -> tuple[sv.Inference, np.ndarray, float]:
-    """The answers to the test images, one at a time, and the median microseconds of one."""
-    session = sv.compile(plan := sv.plan_inference(net, x[:1]))
-    answers, seconds = [], []
-    for one in x[test].numpy()[:, None]:
-        start = time.perf_counter()
-        answers.append(session.predict(one).argmax())
-        seconds.append(time.perf_counter() - start)
-    return plan, np.array(answers), 1e6 * float(np.median(seconds))
-
-
-(plan, answers, int8_us), (floats, _, float_us) = timed(int8), timed(more)
-same = (answers == int8(x[test]).argmax(1).numpy()).mean()
-print(f"native int8: {(answers == y[test].numpy()).mean():.1%} right, {same:.1%} as PyTorch simulates")
-print(f"{plan.weights_bytes:,} B of weights and {plan.arena_bytes:,} B of RAM", end="; ")
-print(f"float {floats.weights_bytes:,} B and {floats.arena_bytes:,} B")
-print(f"a prediction {int8_us:.0f} us, float {float_us:.0f} us")

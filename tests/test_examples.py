@@ -141,11 +141,17 @@ def test_a_cnn_in_eight_and_in_four_bits_is_as_good_and_much_smaller(tmp_path: P
     assert ratios[0] < 0.27
     assert ratios[1] < 0.16
     assert "hurts most" in text
-    native, same = map(float, re.findall(r"native int8: ([\d.]+)% right, ([\d.]+)%", text)[0])
-    assert same >= 99
-    assert native > float(found["float"]) - 1.5
-    weights = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) B of weights and .* float ([\d,]+) B", text)[0]]
-    assert weights[0] < 0.4 * weights[1]
+
+
+def test_int8_and_float_in_native_code(tmp_path: Path) -> None:
+    text = printed("native_int8", tmp_path)
+    rows = re.findall(r"^(\w+): ([\d.]+)% right, ([\d,]+) B of weights, ([\d,]+) B of RAM, \d+ us$", text, re.MULTILINE)
+    (_, float_right, *float_bytes), (_, int8_right, *int8_bytes) = rows
+    assert float(float_right) > 95
+    assert float(int8_right) > float(float_right) - 1.5
+    for whole, small in zip(float_bytes, int8_bytes, strict=True):
+        assert int(small.replace(",", "")) < 0.4 * int(whole.replace(",", ""))
+    assert float(re.findall(r"simulates: ([\d.]+)%", text)[0]) >= 99
 
 
 @pytest.mark.parametrize("example", NEEDS)
