@@ -223,6 +223,36 @@ def test_a_scale_that_a_row_refuses_stays_float(scale: float) -> None:
     np.testing.assert_array_equal(ran(joined, 0), ran(graph, 0))
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 8), (1, 8, 1, 1), (1, 1, 8, 1), (8, 1, 1, 1), (1,), (1, 8, 8, 8)])
+def test_what_varies_along_rows_is_no_bias_of_channels(shape: tuple[int, ...]) -> None:
+    r, x, y = np.random.default_rng(0), Quant((0.0625,), (-7,)), Quant((0.25,), (5,))
+    leaf, w = codes("x", (8, 8, 8, 2), x), weight(r, (3, 3, 2, 8), 3)
+    added = ir.constant(r.normal(0, 8, shape).astype(np.float32))
+    layer = ir.apply("conv2d", real(leaf), w, **GEOMETRY)
+    graph = ir.Graph({"x": leaf}, {}, {"output": ir.apply("quantise", ir.apply("add", layer, added), quant=y)})
+    joined = ir.joined(graph)
+    assert ("add" in ops(joined)) == (shape not in ((1, 1, 1, 8), (1,)))
+    assert np.abs(ran(joined, 0).astype(int) - ran(graph, 0).astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("after", [(), ("relu",), ("mul",)])
+@pytest.mark.parametrize("value", [-1.0, 0.0, 0.31, 5.0, 400.0])
+def test_what_is_put_around_keeps_its_value(value: float, after: tuple[str, ...]) -> None:
+    """Where the range of what it is put around does not reach it too."""
+    r, x, y = np.random.default_rng(0), Quant((0.0078125,), (3,)), Quant((0.0625,), (-100,))
+    leaf, w = codes("x", (1, 4, 4, 2), x), weight(r, (3, 3, 2, 4), 3)
+    for source in (real(leaf), ir.apply("conv2d", real(leaf), w, **GEOMETRY)):
+        sides = (0, 1, 1, 0)
+        made = ir.apply("pad", source, before=sides, after=sides, value=value)
+        for op in after:
+            made = ir.apply(op, made, made) if op == "mul" else ir.apply(op, made)
+        graph = ir.Graph({"x": leaf}, {}, {"output": ir.apply("quantise", made, quant=y)})
+        joined = ir.joined(graph)
+        ir.verify(joined)
+        most = 2 if "mul" in after else 1
+        assert np.abs(ran(joined, 0).astype(int) - ran(graph, 0).astype(int)).max() <= most
+
+
 @pytest.mark.parametrize(("scale", "kept"), [(0.03, "relu6"), (0.02, "relu"), (1e-10, "relu")])
 def test_six_is_forgotten_where_no_step_reaches_it(scale: float, kept: str) -> None:
     step, r = float(np.float32(scale)), np.random.default_rng(0)

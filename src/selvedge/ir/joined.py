@@ -16,6 +16,8 @@ import numpy as np
 from .build import constant
 from .graph import Graph, Node, Value
 from .integer.convert import quantise
+from .integer.requantise import INT8_MAX, INT8_MIN
+from .integer.requantise import clamp as ends
 from .joining.fixed import MOVES as CONSTANT
 from .joining.fixed import fixed
 from .joining.layers import LAYERS
@@ -83,7 +85,9 @@ class _Joining:
             return None
         parts = [self.integer(v) for v in node.inputs]
         known = [p for p in parts if p is not None]
-        return _moved(node, known) if len(known) == len(parts) and len({p.spec.quant for p in known}) == 1 else None
+        if len(known) < len(parts) or len({p.spec.quant for p in known}) > 1:
+            return None
+        return _moved(node, known) if node.op != "pad" or _reaches(known[0].spec.quant, node.attrs["value"]) else None
 
     def quantised(self, value: Value, y: Quant, activation: str = "none") -> Value | None:
         """See :class:`.joining.rule.Join`."""
@@ -104,7 +108,7 @@ class _Joining:
         if node.op in (*MOVES, "concat") and not value.index:
             parts = [self.quantised(v, y, activation) for v in node.inputs]
             known = [p for p in parts if p is not None]
-            return _moved(node, known) if len(known) == len(parts) else None
+            return _moved(node, known, activation) if len(known) == len(parts) else None
         fused = clamp(node)
         made = None
         if fused is not None and activation == "none":
@@ -116,11 +120,19 @@ class _Joining:
         return made
 
 
-def _moved(node: Node, parts: list[Value]) -> Value:
-    """``node`` of int8 values of one scale."""
+def _moved(node: Node, parts: list[Value], activation: str = "none") -> Value:
+    """``node`` of int8 values of one scale; what it puts around them goes through ``activation`` as they did."""
     attrs = dict(node.attrs)
     if node.op == "pad":
         quant = parts[0].spec.quant
         assert quant is not None
-        attrs["value"] = int(quantise(np.array(attrs["value"], np.float32), by=quant))
+        low, high = ends(quant, activation)
+        attrs["value"] = min(max(int(quantise(np.array(attrs["value"], np.float32), by=quant)), low), high)
     return apply(node.op, *parts, where=node.where, **attrs)
+
+
+def _reaches(quant: Quant | None, value: float) -> bool:
+    """Is ``value`` within half a step of a number of ``quant``?"""
+    assert quant is not None
+    steps = value / quant.scale[0] + quant.zero_point[0]
+    return INT8_MIN - 0.5 <= steps <= INT8_MAX + 0.5

@@ -89,7 +89,7 @@ def _layer(
 def _bias(bias: Fixed, step: np.ndarray, outs: int) -> np.ndarray | None:
     """int32 [outs] at scale ``step``, which is input x weight; None where it differs along another axis, or is too
     large."""
-    if bias.steps.size not in (1, outs) or bias.steps.shape[-1:] not in ((outs,), (1,), ()):
+    if bias.steps.size != 1 and (bias.steps.size != outs or bias.steps.shape[-1] != outs):
         return None
     whole = np.rint(bias.real.reshape(-1) / step)
     if bias.steps.dtype == np.int32 and _is_at(bias, step):
