@@ -156,6 +156,15 @@ def test_external_data_is_read_from_beside_the_file_alone(tmp_path: Path) -> Non
         formats.read(at("weights.bin"))
 
 
+def test_a_constant_that_is_there_already_and_a_result_without_end_are_refused() -> None:
+    one = numpy_helper.from_array(np.ones(2, np.float32), "w")
+    twice = [helper.make_node("Constant", [], ["w"], value=one), helper.make_node("Add", ["image", "w"], ["answer"])]
+    refused(model(twice, (1, 2), 2, {"w": np.ones(2, np.float32)}), InvalidInput, "Constant", "has a value already")
+    wide = [helper.make_node("Expand", ["image", "shape"], ["answer"])]
+    shape = np.array([1_000_000, 1_000], np.int64)
+    refused(model(wide, (1, 1), 2, {"shape": shape}), InvalidInput, "Expand", "1000000000 elements")
+
+
 def test_what_does_not_go_together_is_refused_with_its_node() -> None:
     conv = helper.make_node("Conv", ["image", "w"], ["answer"], name="first")
     refused(model([conv], (1, 3, 8, 8), 4, {"w": np.ones((4, 2, 3, 3), np.float32)}), InvalidInput, "'first'", "Conv")

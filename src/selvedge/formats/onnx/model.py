@@ -81,6 +81,10 @@ def parse(data: bytes, folder: Path | None = None) -> Model:
     for i, node in enumerate(graph.node):
         made = _operator(node, i, folder)
         if made.op == "Constant":
+            if made.outputs[0] in constants:
+                raise InvalidInput(
+                    f"{made.where} output", printable(made.outputs[0]), "that tensor has a value already"
+                )
             constants[made.outputs[0]] = _value(made)
         else:
             operators.append(made)

@@ -16,8 +16,9 @@ from selvedge.errors import InvalidInput, NotSupported
 from selvedge.ir import Spec, Value, constant, evaluate_node, reshape, transpose
 
 from .model import Operator
-from .tensors import MOST_ELEMENTS, printable
+from .tensors import printable
 
+MOST_RESULT = 2**27  # elements of what a node makes: a few bytes of a file may ask for all of a machine's memory
 TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -132,7 +133,7 @@ class Node:
     def put(self, value: Value, last: bool = False) -> None:
         """What the node makes."""
         size = value.spec.size
-        self.require(0 < size <= MOST_ELEMENTS, "result", f"{size} elements", f"from 1 to {MOST_ELEMENTS}")
+        self.require(0 < size <= MOST_RESULT, "result", f"{size} elements", f"from 1 to {MOST_RESULT}")
         self.tensors.lies[self.operator.outputs[0], last] = settled(value)
 
     def number(self, name: str, default: float) -> float:
