@@ -138,9 +138,9 @@ def mixed_bits(
     bytes: weights, int32 biases and float32 scales together, ``facts.bytes`` of what :func:`selvedge.quantise` gives.
 
     budget: a whole number, or a string as "64KiB". calibration: as :func:`selvedge.quantise` takes it.
-    labels: [N] class numbers of those samples; then the cost of a layer is what the cross-entropy rises by, else the noise at the output. Each cost is measured with that layer alone
-    at those bits; that costs add up is the assumption of the choice (independent errors). The choice itself is exact: a
-    multiple-choice knapsack by CP-SAT (OR-Tools).
+    labels: [N] class numbers of those samples; then the cost of a layer is what the cross-entropy rises by, else the
+    noise at the output. Each cost is measured with that layer alone at those bits; that costs add up is the assumption
+    of the choice (independent errors). The choice itself is exact: a multiple-choice knapsack by CP-SAT (OR-Tools).
 
     Raises :class:`DoesNotFit` where even the fewest bits take more, and what :func:`selvedge.quantise` raises.
     """
