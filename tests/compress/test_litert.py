@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.fx import Node
 from torch.nn import functional
 
 from selvedge.compress import Quantised, quantise
 from selvedge.compress.layers import constant
 from selvedge.compress.operators import WEIGHTED
+from selvedge.compress.worst import sqnr
 
 from .nets import Branches, chain, images
 
@@ -158,3 +160,25 @@ def test_it_computes_what_torchs_fake_quantisation_does(made: Quantised) -> None
     y = fake(functional.adaptive_avg_pool2d(y, 1), ops(made, "adaptive_avg_pool2d")[0]).flatten(1)
     y = fake(functional.linear(y, *layer("fc")), ops(made, "linear")[0])
     assert torch.equal(made(x), y)
+
+
+class Beyond(nn.Module):
+    """Beside a tanh, whose range is fixed, a pad or a tensor that it does not hold."""
+
+    def __init__(self, pad: bool) -> None:
+        super().__init__()
+        self.pad, self.a, self.b = pad, nn.Conv2d(1, 2, 3), nn.Conv2d(2 if pad else 4, 3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a = self.a(x)
+        y = torch.tanh(a)
+        return self.b(functional.pad(y, (1, 1, 1, 1), value=5.0) if self.pad else torch.cat([y, 9 * a], 1))
+
+
+@pytest.mark.parametrize("pad", [True, False])
+def test_what_a_fixed_range_does_not_hold_is_requantised(pad: bool) -> None:
+    torch.manual_seed(0)
+    net = Beyond(pad).eval()
+    made = quantise(net, images(), wanted_agreement=0.0)
+    assert quantised_as(ops(made, "pad" if pad else "cat")[0])[0] > 2 / 128
+    assert sqnr(net(images()), made(images())) > 30

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import InvalidInput
-from . import samples
+from . import given, samples
 from .activations import Tally, activations, steps
 from .advice import Symptoms, advice
 from .export import Inputs, exported
@@ -37,10 +37,13 @@ def compare(model: nn.Module, quantised: Quantised, data: Any, *, others: Column
         raise InvalidInput(
             "quantised", f"of type {type(quantised).__name__}", "give what sv.quantise or QAT.convert gave"
         )
+    given.module(model)
     batches = samples.batches(data, "data")
-    graph = exported(model, tuple(x[:2] for x in batches[0]))
-    given = dict(others or {})
-    columns = (FAKE, *given)
+    example = tuple(x[:2] for x in batches[0])
+    given.tried(model, example, "data")
+    graph = exported(model, example)
+    more = dict(others or {})
+    columns = (FAKE, *more)
     tallies: dict[str, dict[str, Tally]] = {c: {} for c in columns}
     agreed = dict.fromkeys(columns, 0)
     places, start, reach = 0, 0, dict[str, list[float]]()
@@ -49,7 +52,7 @@ def compare(model: nn.Module, quantised: Quantised, data: Any, *, others: Column
         right, out = activations(graph, batch)
         own, made = activations(quantised, batch)
         rows = slice(start, start + len(batch[0]))
-        found = {FAKE: {**own, "output": made}} | {c: _part(c, given[c], rows, {**right, "output": out}) for c in given}
+        found = {FAKE: {**own, "output": made}} | {c: _part(c, more[c], rows, {**right, "output": out}) for c in more}
         start = rows.stop
         for layer, tensor in {**right, "output": out}.items():
             for column in columns:

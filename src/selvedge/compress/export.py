@@ -51,9 +51,9 @@ def exported(model: nn.Module, example: Inputs, train: bool = False) -> GraphMod
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warning and no log of torch's own."""
+    """No warning and no log of torch's own, not of its errors either."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)  # what goes wrong is raised, and said in one line
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -15,7 +15,7 @@ from torch.fx import GraphModule, Node
 from ..capture.source import of_node
 from ..errors import InvalidInput, NotSupported
 from .layers import KEY, chain, is_float, weighted
-from .operators import DROPOUTS, FIXED, OWN, SAME, WEIGHTED, aten
+from .operators import DROPOUTS, FIXED, OWN, SAME, WEIGHTED, aten, padded
 from .pt2e import (
     Q_ANNOTATION_KEY,
     FixedQParamsQuantizationSpec,
@@ -129,7 +129,9 @@ class LiteRT(Quantizer):  # type: ignore[misc]
     def _shared(self, node: Node) -> None:
         first, *others = _tensors(node)
         same = SharedQuantizationSpec((first, node))
-        _say(node, {first: self._input(first), **dict.fromkeys(others, same)}, same)
+        # A range that is fixed does not widen by what is put beside it: then the input is requantised.
+        source = self.activation if _bursts(node, first, others) else self._input(first)
+        _say(node, {first: source, **dict.fromkeys(others, same)}, same)
 
     def _input(self, source: Node) -> Any:
         """The range of what ``source`` gave, where it has one; a tensor of its own else."""
@@ -146,6 +148,32 @@ class LiteRT(Quantizer):  # type: ignore[misc]
         raise NotSupported(
             f"layer {layer}: {what} in int8", of_node(node), f"leave it float with bits={{{layer!r}: 32}}"
         )
+
+
+def _bursts(node: Node, first: Node, others: list[Node]) -> bool:
+    """Whether ``node`` may give what the fixed range of its first input does not hold: another tensor, or a pad's
+    value."""
+    fixed = _range(first)
+    if not isinstance(fixed, FixedQParamsQuantizationSpec):
+        return False
+    if any(_range(other) != fixed for other in others):
+        return True
+    value = padded(node)
+    low, high = ((end - fixed.zero_point) * fixed.scale for end in (LOW, HIGH))
+    return value is not None and not low <= value <= high
+
+
+def _range(node: Node) -> Any:
+    """What was said of the range of ``node``'s output, followed to where it is not shared any more."""
+    said = node.meta.get(Q_ANNOTATION_KEY)
+    spec = None if said is None else said.output_qspec
+    while isinstance(spec, SharedQuantizationSpec):
+        at = spec.edge_or_node
+        if isinstance(at, Node):
+            spec = at.meta[Q_ANNOTATION_KEY].output_qspec
+        else:
+            spec = at[1].meta[Q_ANNOTATION_KEY].input_qspec_map[at[0]]
+    return spec
 
 
 def _tensors(node: Node) -> list[Node]:

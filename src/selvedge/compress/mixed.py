@@ -15,13 +15,15 @@ from torch import nn
 
 from ..artifact import files
 from ..artifact.number import finite
+from ..device.sizes import parse_bytes
 from ..errors import DoesNotFit, InvalidInput
-from . import samples
+from . import given, samples
 from .layers import constant, weighted
 from .litert import WIDTHS, Wanted
 from .quantise import calibrate, prepare
 from .quantised import packed
 from .sensitivity import Progress, sensitivity
+from .simulate import first
 
 DETERMINISTIC_SECONDS = 5.0  # OR-Tools' own clock, which counts work: the same on every machine
 FINE = 10**12  # whole numbers at most that the greatest cost is divided into
@@ -44,8 +46,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class MixedBits:
-    """``metric``: what costs are. ``budget``: bytes for all weights (biases and scales come on top:
-    ``other_bytes``)."""
+    """``metric``: what costs are. ``budget``: bytes for everything that is stored: weights, and ``other_bytes`` of
+    biases, scales and constants."""
 
     metric: str
     budget: int
@@ -59,7 +61,7 @@ class MixedBits:
 
     @property
     def bytes(self) -> int:
-        """Of the weights as chosen, with biases and scales."""
+        """Of the weights as chosen, with biases, scales and constants."""
         return self.other_bytes + sum(c.bytes[c.bits] for c in self.choices)
 
     @property
@@ -118,50 +120,50 @@ class MixedBits:
             + ", ".join(f"{c.cost[b]:.3g}" for b in sorted(c.cost))
             for c in self.choices
         ]
-        chosen = self.bytes - self.other_bytes
-        return "\n".join([*lines, f"{chosen:,} B of {self.budget:,} B for weights; cost: {METRICS[self.metric]}"])
+        said = f"{self.bytes:,} B of {self.budget:,} B, {self.other_bytes:,} B of them biases and scales"
+        return "\n".join([*lines, f"{said}; cost: {METRICS[self.metric]}"])
 
 
 def mixed_bits(
     model: nn.Module,
     calibration: Any,
     *,
-    budget: int,
+    budget: int | str,
     labels: Any = None,
     bits: Sequence[int] = (4, 8),
     allow_few: bool = False,
     on_progress: Progress = lambda done, total, name: None,
 ) -> MixedBits:
-    """The bits of each layer's weight of the least summed cost whose weights take at most ``budget`` bytes.
+    """The bits of each layer's weight of the least summed cost under which the quantised model takes at most ``budget``
+    bytes: weights, int32 biases and float32 scales together, ``facts.bytes`` of what :func:`selvedge.quantise` gives.
 
-    calibration: as :func:`selvedge.quantise` takes it. labels: [N] class numbers of those samples; then the cost of a
-    layer is what the cross-entropy rises by, else the noise at the output. Each cost is measured with that layer alone
-    at those bits; that costs add up is the assumption of the choice (independent errors). The choice itself is exact: a
-    multiple-choice knapsack by CP-SAT (OR-Tools).
+    budget: a whole number, or a string as "64KiB". calibration: as :func:`selvedge.quantise` takes it.
+    labels: [N] class numbers of those samples; then the cost of a layer is what the cross-entropy rises by, else the
+    noise at the output. Each cost is measured with that layer alone at those bits; that costs add up is the assumption
+    of the choice (independent errors). The choice itself is exact: a multiple-choice knapsack by CP-SAT (OR-Tools).
 
     Raises :class:`DoesNotFit` where even the fewest bits take more, and what :func:`selvedge.quantise` raises.
     """
-    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-        raise InvalidInput("budget", budget, "give a whole number of bytes")
-    for width in bits:
-        if width not in WIDTHS:
-            raise InvalidInput("bits", width, f"give of {', '.join(map(str, sorted(WIDTHS)))}")
+    given.module(model)
+    given.flags(allow_few=allow_few)
+    limit, widths = parse_bytes(budget, "budget"), _widths(bits)
+    if limit < 1:
+        raise InvalidInput("budget", budget, "give 1 byte or more")
     data = samples.batches(calibration)
     samples.check(data, allow_few)
-    classes = None if labels is None else torch.as_tensor(np.asarray(labels)).long()
-    if classes is not None and classes.shape != (samples.count(data),):
-        fix = f"give one class number for each of the {samples.count(data)} calibration samples"
-        raise InvalidInput("labels", f"of shape {list(classes.shape)}", fix)
-    prepared = prepare(model, tuple(x[:2] for x in data[0]), Wanted(), "minmax")
+    example = tuple(x[:2] for x in data[0])
+    out = first(given.tried(model, example, "calibration"))
+    classes = None if labels is None else _classes(labels, samples.count(data), out)
+    prepared = prepare(model, example, Wanted(), "minmax")
     calibrate(prepared, data, "minmax")
-    costs = sensitivity(prepared, data, bits, classes, on_progress)
-    sizes, other = _sizes(prepared, bits)
-    chosen = cheapest({k: sizes[k] for k in costs}, costs, budget)
+    costs = sensitivity(prepared, data, widths, classes, on_progress)
+    sizes, other = _sizes(prepared, widths)
+    chosen = cheapest({k: sizes[k] for k in costs}, costs, limit - other)
     if chosen is None:
-        least = sum(min(sizes[k].values()) for k in costs)
-        raise DoesNotFit("weights", least, budget, f"a budget of {least:,} B, all at {min(bits)} bits")
+        least = other + sum(min(sizes[k].values()) for k in costs)
+        raise DoesNotFit("the model", least, limit, f"a budget of {least:,} B, all at {min(widths)} bits")
     made = tuple(Choice(k, sizes[k], costs[k], chosen[k]) for k in costs)
-    return MixedBits("noise" if classes is None else "loss", budget, other, made)
+    return MixedBits("noise" if classes is None else "loss", limit, other, made)
 
 
 def cheapest(
@@ -193,14 +195,51 @@ def cheapest(
 
 
 def _sizes(prepared: Any, bits: Sequence[int]) -> tuple[dict[str, dict[int, int]], int]:
-    """(layer -> bits -> bytes of its weight, bytes of all biases and scales)."""
-    found, other = dict[str, dict[int, int]](), 0
+    """(layer -> bits -> bytes of its weight, bytes of all biases, scales and constants)."""
+    found, other, parts = dict[str, dict[int, int]](), 0, set[str]()
     for layer, node in weighted(prepared.graph):
         weight = constant(prepared, node.args[1].args[0])
         found[layer] = {b: packed(weight.numel(), b) for b in bits}
         biased = len(node.args) > 2 and node.args[2] is not None
         other += 4 * len(weight) * (2 if biased else 1)
+        parts |= {str(node.args[1].args[0].target), *([str(node.args[2].target)] if biased else [])}
+    constants = {str(n.target): n for n in prepared.graph.nodes if n.op == "get_attr" and n.users}
+    for name in constants.keys() - parts:
+        tensor = constant(prepared, constants[name])
+        other += tensor.numel() * tensor.element_size()
     return found, other
+
+
+def _widths(bits: object) -> tuple[int, ...]:
+    """The widths to choose of, each once."""
+    fix = f"give some of {', '.join(map(str, sorted(WIDTHS)))}, as (4, 8)"
+    if isinstance(bits, str) or not isinstance(bits, Sequence) or not bits:
+        raise InvalidInput("bits", bits, fix)
+    for width in bits:
+        if not _whole(width) or width not in WIDTHS:
+            raise InvalidInput("bits", width, fix)
+    return tuple(dict.fromkeys(bits))
+
+
+def _classes(labels: Any, count: int, out: torch.Tensor) -> torch.Tensor:
+    """[count], int64: ``labels`` as class numbers of an output [N, C]."""
+    try:
+        read = np.asarray(labels)
+    except ValueError:  # rows of unlike lengths
+        read = np.asarray(None)
+    if read.dtype.kind not in "iuf":
+        raise InvalidInput("labels", f"of type {read.dtype}", "give class numbers, from 0")
+    if read.shape != (count,):
+        fix = f"give one class number for each of the {count} calibration samples"
+        raise InvalidInput("labels", f"of shape {list(read.shape)}", fix)
+    if out.dim() != 2:
+        shape = str(["N", *out.shape[1:]]).replace("'", "")
+        raise InvalidInput("labels", "given", f"the model gives {shape}, not a figure a class [N, C]: leave labels out")
+    wrong = read[~((read >= 0) & (read < out.shape[1]) & (read == np.floor(read)))]
+    if len(wrong):
+        fix = f"the model has {out.shape[1]} classes: give 0 to {out.shape[1] - 1}"
+        raise InvalidInput("labels", wrong[0].item(), fix)
+    return torch.from_numpy(read.astype(np.int64))
 
 
 def _keyed(values: Mapping[int, Any]) -> dict[str, Any]:

@@ -103,3 +103,17 @@ def bounds(node: torch.fx.Node) -> tuple[float | None, ...] | None:
     given = [None if v is None else float(str(v)) for v in node.args[1:3]]
     first = (-1.0, 1.0) if str(node.target).startswith("aten.hardtanh") else (None, None)
     return (*given, *first[len(given) :])
+
+
+def padded(node: torch.fx.Node) -> float | None:
+    """The constant that ``node`` pads with; None where it copies what is there, or is no pad."""
+    if node.target is aten.constant_pad_nd.default:
+        given = node.args[2] if len(node.args) > 2 else node.kwargs.get("value", 0.0)
+    elif node.target is aten.pad.default:
+        mode = node.args[2] if len(node.args) > 2 else node.kwargs.get("mode", "constant")
+        if mode != "constant":
+            return None
+        given = node.args[3] if len(node.args) > 3 else node.kwargs.get("value")
+    else:
+        return None
+    return 0.0 if given is None else float(str(given))

@@ -13,14 +13,14 @@ from torch.fx import GraphModule
 
 from ..capture.source import of_node
 from ..errors import InvalidInput, NotSupported
-from . import samples
+from . import given, samples
 from .export import exported, quiet
 from .layers import KEY
 from .learned import LearnedStep
 from .litert import LiteRT, Wanted
 from .mend import fold_norms, restore, settings, switch, unfused
 from .pt2e import FakeQuantize, FakeQuantizeBase, prepare_qat_pt2e
-from .quantise import WEIGHTS, convert, float_bytes
+from .quantise import convert, float_bytes
 from .quantised import Quantised
 from .ranges import ActivationRange, PerChannelWeight
 from .watch import check_ranges
@@ -63,17 +63,18 @@ class QAT(nn.Module):
         freeze_norms: int | None = None,
     ) -> None:
         super().__init__()
-        if weights not in WEIGHTS:
-            raise InvalidInput("weights", weights, f"give {' or '.join(WEIGHTS)}")
+        given.module(model)
+        given.flags(learned_step=learned_step)
+        self.wanted = Wanted(given.weight_bits(weights), given.layer_bits(bits))
         for name, epoch in (("freeze_ranges", freeze_ranges), ("freeze_norms", freeze_norms)):
             if epoch is not None and (not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0):
                 raise InvalidInput(name, epoch, "give the number of an epoch, 0 or more")
         data = samples.batches(example, "example")
-        self.wanted = Wanted(WEIGHTS[weights], dict(bits or {}))
         self.freeze_ranges, self.freeze_norms = freeze_ranges, freeze_norms
         self.ranges_frozen = self.norms_frozen = False
         self._before = copy.deepcopy(model.state_dict())
         self._example, self._samples = tuple(x[:2] for x in data[0]), samples.count(data)
+        given.tried(model, self._example, "example")
         self.prepared = _prepared(model, data[0], self.wanted, learned_step)
         self._float_bytes = float_bytes(model)
         self._begin(data)
@@ -95,7 +96,12 @@ class QAT(nn.Module):
         self.train(self.training)
 
     def epochs(self, count: int) -> Iterator[int]:
-        """0, 1, ... count - 1, in training mode, and frozen from the epochs that were asked for."""
+        """0, 1, ... count - 1, in training mode, and frozen from the epochs that were asked for. Raises
+        :class:`InvalidInput` for a count below 1."""
+        whole = given.epochs(count)  # here, not at the first step of the loop
+        return self._epochs(whole)
+
+    def _epochs(self, count: int) -> Iterator[int]:
         late = max(1, int(FREEZE * count))
         for epoch in range(count):
             self.freeze(

@@ -12,7 +12,7 @@ from torch import nn
 from torch.fx import GraphModule
 
 from ..errors import InvalidInput
-from . import samples
+from . import given, samples
 from .adaround import adaround as rounded
 from .bias import corrected
 from .equalise import equalised
@@ -27,8 +27,6 @@ from .ranges import METHODS, ActivationRange, PerChannelWeight, PerTensorWeight
 from .scales import scales
 from .watch import check_ranges, watched
 from .worst import agreement, judged
-
-WEIGHTS = {"int8": 8, "int4": 4}
 
 
 def quantise(
@@ -49,7 +47,8 @@ def quantise(
     folded.
 
     calibration: samples [N, ...] that the model will meet, at least 32 (fewer with ``allow_few``): a tensor, an array,
-        (x, y), a :class:`selvedge.data.Dataset`, or batches. They set the ranges; nothing is trained on them.
+        (x, y), a :class:`selvedge.data.Dataset`, or batches (for several inputs a list of tuples: [(x1, x2)]).
+        They set the ranges; nothing is trained on them.
     weights: "int8", or "int4": steps -7..7, held in int8 tensors. bits: layer -> 8, 4, or 32 to leave it float.
     observer: how ranges are found: "minmax" of what is seen, "percentile" (99.99 % at each end) or "mse".
     equalise: scale channels so that the weights of neighbouring layers spread alike (arXiv:1906.04721).
@@ -62,14 +61,18 @@ def quantise(
     Raises :class:`InvalidInput` (data, settings) and :class:`NotSupported` (a layer, with what to do); the model is
     left as it was.
     """
-    if weights not in WEIGHTS:
-        raise InvalidInput("weights", weights, f"give {' or '.join(WEIGHTS)}")
+    given.module(model)
+    given.flags(
+        equalise=equalise, correct_bias=correct_bias, adaround=adaround, per_tensor=per_tensor, allow_few=allow_few
+    )
+    given.share("wanted_agreement", wanted_agreement)
+    wanted = Wanted(given.weight_bits(weights), given.layer_bits(bits), per_tensor=per_tensor)
     if observer not in METHODS:
         raise InvalidInput("observer", observer, f"give one of {', '.join(METHODS)}")
     data = samples.batches(calibration)
     samples.check(data, allow_few)
     example = tuple(x[:2] for x in data[0])
-    wanted = Wanted(WEIGHTS[weights], dict(bits or {}), per_tensor=per_tensor)
+    given.tried(model, example, "calibration")
     changed = copy.deepcopy(model).eval()
     if equalise or correct_bias or adaround:
         changed = folded(changed, example)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,22 +15,29 @@ from torch.fx import Graph, GraphModule
 from .export import quiet
 
 KEY = "selvedge.quantised"
+CULPRIT_DB = 0.5  # that a layer left float wins at least, for it to be named
 
 
 @dataclass(frozen=True, slots=True)
 class QuantisationWarning:
     """A model that quantises badly: ``agreement`` of its top answers with the float model's on the calibration data is
-    below ``wanted``; ``layer`` hurts most: left float alone, the output's noise falls by ``gain_db``."""
+    below ``wanted``; ``layer`` hurts most: left float alone, the output's noise falls by ``gain_db``. None where no
+    layer wins :data:`CULPRIT_DB`."""
 
     agreement: float
     wanted: float
-    layer: str
+    layer: str | None
     gain_db: float
 
     def __str__(self) -> str:
+        blame = (
+            "no layer hurts alone: try sv.QAT, observer='mse', or samples nearer to what it will meet"
+            if self.layer is None
+            else f"layer {self.layer} hurts most ({self.gain_db:+.1f} dB if it alone stays float)"
+        )
         return (
             f"top-1 agreement with the float model is {self.agreement:.1%} on the calibration data, below "
-            f"{self.wanted:.1%}: layer {self.layer} hurts most ({self.gain_db:+.1f} dB if it alone stays float)"
+            f"{self.wanted:.1%}: {blame}"
         )
 
 
@@ -59,6 +67,16 @@ class Quantised(GraphModule):
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphModule:
         with quiet():  # torch warns of itself
             return super().__deepcopy__(memo)
+
+    def __repr__(self) -> str:
+        """The facts in one line; the computation is in ``code``."""
+        facts = self.facts
+        counts = Counter(facts.bits.values())
+        layers = ", ".join(f"{counts[b]} {'float' if b == 32 else f'of {b} bits'}" for b in sorted(counts))
+        agreed = "" if facts.agreement is None else f", agreement {facts.agreement:.1%}"
+        return f"<Quantised: layers: {layers or 'none'}; {facts.bytes:,} of {facts.float_bytes:,} B{agreed}>"
+
+    __str__ = __repr__
 
     @property
     def facts(self) -> Facts:

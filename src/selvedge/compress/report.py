@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import draw
 from ..errors import InvalidInput
+from .quantised import CULPRIT_DB
 
 WIDTH = 100  # columns of the printed table
 _HEAD = ("max error", "mean error", "range", "cut off", "gain, dB")
@@ -67,8 +68,11 @@ class Report:
         if all(r.gain_db is None for r in self.rows):
             return ["every layer is float"]
         worst, column = self.worst, self.columns[0]
+        whole = _db(self.output[column].sqnr_db)
+        if (worst.gain_db or 0.0) < CULPRIT_DB:
+            return [f"no layer hurts alone: the output has {whole} dB, and {_db(worst.gain_db)} more at most"]
         lines = [
-            f"{worst.layer} hurts most: the output has {_db(self.output[column].sqnr_db)} dB, and "
+            f"{worst.layer} hurts most: the output has {whole} dB, and "
             f"{_db(worst.gain_db)} more if it alone stays float"
         ]
         return lines + [f"try: {text}" for text in worst.try_]

@@ -10,7 +10,7 @@ from torch import nn
 from torch.fx import GraphModule
 
 from .export import Inputs
-from .quantised import QuantisationWarning
+from .quantised import CULPRIT_DB, QuantisationWarning
 from .simulate import Simulated, first
 
 
@@ -63,5 +63,7 @@ def gains(prepared: GraphModule, data: list[Inputs]) -> dict[str, float]:
 def judged(prepared: GraphModule, data: list[Inputs], share: float, wanted: float) -> QuantisationWarning:
     """The warning of a model that quantises badly."""
     won = gains(prepared, data)
-    layer = max(won, key=lambda name: won[name])
-    return QuantisationWarning(share, wanted, layer, won[layer])
+    layer = max(won, key=lambda name: won[name], default=None)
+    if layer is None:  # all layers are float, or none has a weight
+        return QuantisationWarning(share, wanted, None, 0.0)
+    return QuantisationWarning(share, wanted, layer if won[layer] >= CULPRIT_DB else None, won[layer])

@@ -1,0 +1,103 @@
+"""What a user gives beside the samples - a model, flags, bits, a number of epochs - or one line why it cannot be
+used."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..artifact.number import finite
+from ..capture.source import of_error
+from ..errors import InvalidInput, one_line
+from .export import Inputs, quiet
+from .litert import FLOAT, WIDTHS
+from .quantised import Quantised
+
+WEIGHTS = {"int8": 8, "int4": 4}
+
+
+def module(model: object) -> None:
+    """Refuse what is no float module: of another type, quantised already, or in another precision."""
+    if not isinstance(model, nn.Module):
+        raise InvalidInput("model", f"of type {type(model).__name__}", "give an nn.Module")
+    if isinstance(model, Quantised):
+        raise InvalidInput("model", "already quantised", "give the float model that it was made of")
+    for name, weight in model.named_parameters():
+        if weight.dtype.is_floating_point and weight.dtype != torch.float32:
+            raise InvalidInput("model", f"of {weight.dtype} ({name})", "give it in float32: model.float()")
+
+
+def weight_bits(weights: object) -> int:
+    """Of "int8" and "int4"."""
+    if not isinstance(weights, str) or weights not in WEIGHTS:
+        raise InvalidInput("weights", weights, f"give {' or '.join(WEIGHTS)}")
+    return WEIGHTS[weights]
+
+
+def layer_bits(bits: object) -> dict[str, int]:
+    """Layer -> bits; whether the layers are there is seen with the graph."""
+    if bits is None:
+        return {}
+    if not isinstance(bits, Mapping):
+        raise InvalidInput("bits", bits, 'give layer -> 8, 4, or 32 to leave it float, as {"fc": 4}')
+    for layer, width in bits.items():
+        if not isinstance(layer, str):
+            raise InvalidInput("bits", layer, 'name the layer as the model does, as {"fc": 4}')
+        if not isinstance(width, int) or isinstance(width, bool) or width not in (*WIDTHS, FLOAT):
+            raise InvalidInput(f"bits of {layer}", width, "give 8 or 4; 32 in bits= leaves a layer float")
+    return dict(bits)
+
+
+def flags(**named: object) -> None:
+    """Refuse what is neither True nor False."""
+    for name, value in named.items():
+        if not isinstance(value, bool):
+            raise InvalidInput(name, value, "give True or False")
+
+
+def share(name: str, value: object) -> None:
+    """Refuse what is no number."""
+    if finite(value) is None:
+        raise InvalidInput(name, value, "give a share, as 0.95")
+
+
+def epochs(count: object) -> int:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise InvalidInput("epochs", count, "give a whole number of epochs, 1 or more")
+    return count
+
+
+def tried(model: nn.Module, example: Inputs, field: str) -> Any:
+    """What ``model`` gives in eval mode for ``example``, which is of ``field``; a copy computes it, so that the model
+    stays as it was. Raises ``InvalidInput`` where the model itself cannot take it: torch.export would say so in
+    twenty lines."""
+    copied = copy.deepcopy(model).eval()
+    try:
+        with quiet(), torch.no_grad():
+            return copied(*example)
+    except Exception as error:
+        raise _refused(copied, example, field, error) from error
+
+
+def _refused(copied: nn.Module, example: Inputs, field: str, error: Exception) -> InvalidInput:
+    text = one_line((str(error).strip() or type(error).__name__).splitlines()[0])
+    if isinstance(error, TypeError) and "missing" in text and "argument" in text:
+        return InvalidInput(
+            field, f"with {len(example)} of the model's inputs",
+            f"for several inputs give a list of tuples: [(x1, x2)] ({text})",
+        )  # fmt: skip
+    if any(not x.dtype.is_floating_point for x in example):
+        try:
+            with quiet(), torch.no_grad():
+                copied(*(x.float() for x in example))
+        except Exception:
+            pass  # it is not the dtype: what is said is what the model said first
+        else:
+            return InvalidInput(field, f"of {example[0].dtype}", "the model takes float32: give x.float()")
+    shapes = ", ".join(str(["N", *x.shape[1:]]).replace("'", "") for x in example)
+    place = of_error(error)
+    return InvalidInput(field, f"of shape {shapes}", f"the model fails on it{f' at {place}' if place else ''}: {text}")
