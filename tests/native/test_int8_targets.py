@@ -82,5 +82,5 @@ def test_arm_kernels_are_the_plain_ones(tmp_path: Path, processor: str) -> None:
         units.append(str(tmp_path / f"{name}.s"))
         agrees(*zig, "-fno-math-errno", "-Wconversion", "-Werror", "-S", str(HERE / name), "-o", units[-1])
     assert ("sdot" in Path(units[0]).read_text()) == processor.endswith("dotprod")
-    agrees(*zig[:6], "-nostdlib", "-static", *units, "-o", program)
+    agrees(*zig[:7], "-nostdlib", "-static", *units, "-o", program)
     agrees(emulator, program)
