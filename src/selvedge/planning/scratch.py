@@ -26,7 +26,7 @@ def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
     if family in INT8_PACKED:
         return _int8_taps(params)
     if family == "int8_depthwise":
-        return _int8_ring(params) if lanes > 1 and not params["wide"] else 0
+        return _int8_ring(params) if lanes >= INT8_PANEL and not params["wide"] else 0  # AVX2, or wider
     if family in STATES:
         return STATES[family] * params["hidden"]
     if family == "ctc":
@@ -43,13 +43,17 @@ def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
 
 
 def _int8_taps(p: Mapping[str, int]) -> int:
-    """Bytes of taps as int16: the rows that a window spans (native/int8_taps.h), or the windows of some pixels."""
+    """Bytes of taps (sv_int8_scratch): the rows that a window spans, a run of pixels, or the windows of some."""
     if p["dw"] == 1 and p["kh"] * p["kw"] > 1:
         columns = (p["ow"] - 1) * p["sw"] + p["kw"]
         return 2 * _int8_line(columns * p["c"]) * ((p["kh"] - 1) * p["dh"] + 1)
     taps = p["kh"] * 2 * int8_pairs(p)
     most = INT8_PIXELS if taps > INT8_SHORT else INT8_RUN
-    return 2 * _int8_line(taps) * min(most, p["n"] * p["oh"] * p["ow"])
+    most = min(most, p["n"] * p["oh"] * p["ow"])
+    steps = p["kh"] * p["kw"] * p["sh"] * p["sw"]
+    if steps == 1 and p["c"] % 2 == 0 and (p["oh"], p["ow"]) == (p["h"], p["w"]):
+        return 2 * _int8_line(most * p["c"])
+    return 2 * _int8_line(taps) * most
 
 
 def _int8_ring(p: Mapping[str, int]) -> int:
