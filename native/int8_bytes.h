@@ -42,7 +42,7 @@ SV_INLINE void sv_int8_tile(sv_int8_sums *acc, const sv_int8_source *s, const in
         const sv_int8_tap *x = s->x + slot * s->line;
 #define SV_INT8_STEP(both) \
     do { \
-        __m256i b_[2]; \
+        __m256i b_[4]; \
         SV_UNROLL \
         for (int v = 0; v < panels; v++) b_[v] = sv_int8_fours(w + v * panel, both); \
         SV_UNROLL \

@@ -47,8 +47,7 @@ SV_NOINLINE void sv_int8_linear_plain(int8_t *out, const int8_t *x, const int8_t
     }
 }
 
-/* As the plain ones, of packed weights (int8_tile.h), one group. scratch: the lines of some windows
- * (sv_int8_run_of), or of the rows that a window spans. */
+/* As the plain ones, of packed weights (int8_tile.h), one group. scratch: sv_int8_scratch bytes. */
 SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, const int32_t *bias, const int32_t *scales,
                               const sv_conv *conv, const sv_int8 *q, int8_t *scratch, const int how)
 {
@@ -56,10 +55,10 @@ SV_INLINE void sv_int8_packed(int8_t *out, const int8_t *x, const int8_t *w, con
     const int32_t zero = q->x_zero, pairs = sv_int8_pairs(d), k = d->k;
     const int8_t *const end = x + (ptrdiff_t)d->n * d->h * d->w * d->c;
     sv_int8_tap *const taps = (sv_int8_tap *)(void *)scratch;
+    memset(scratch, 0, (size_t)sv_int8_scratch(d)); /* tails, which a weight of 0 is multiplied by */
     if (!sv_int8_by_rows(d)) {
         const int32_t pixels = d->n * d->oh * d->ow, row = 2 * pairs * d->kh, most = sv_int8_run_of(d);
-        /* Pixel after pixel, as they lie: they are widened as one. */
-        const int whole = d->kh * d->kw * d->sh * d->sw == 1 && d->c % 2 == 0 && d->oh == d->h && d->ow == d->w;
+        const int whole = sv_int8_whole(d);
         const sv_int8_source s = {taps, 0, whole ? d->c : sv_int8_line(row), 1, row / 2, 0, 1, 0, zero};
         sv_int8_pixel at = {0, 0, 0};
         for (int32_t p = 0, count; p < pixels; p += count) {

@@ -25,6 +25,23 @@ SV_INLINE int32_t sv_int8_run_of(const sv_conv *d)
     return sv_min_int(most, d->n * d->oh * d->ow);
 }
 
+/* Are pixels read one after another as they lie? They are widened as one run. */
+SV_INLINE int sv_int8_whole(const sv_conv *d)
+{
+    return d->kh * d->kw * d->sh * d->sw == 1 && d->c % 2 == 0 && d->oh == d->h && d->ow == d->w;
+}
+
+/* Bytes of scratch: the rows that a window spans, or a run of pixels, or the windows of some; int16, though taps that stay
+ * bytes take half. Its twin is _taps in src/selvedge/planning/int8_scratch.py. */
+SV_INLINE int32_t sv_int8_scratch(const sv_conv *d)
+{
+    const int32_t most = sv_int8_run_of(d);
+    if (sv_int8_by_rows(d))
+        return 2 * sv_int8_line(((d->ow - 1) * d->sw + d->kw) * d->c) * ((d->kh - 1) * d->dh + 1);
+    if (sv_int8_whole(d)) return 2 * sv_int8_line(most * d->c);
+    return 2 * sv_int8_line(d->kh * 2 * sv_int8_pairs(d)) * most;
+}
+
 /* `count` times the zero point. */
 SV_INLINE void sv_int8_blank(sv_int8_tap *to, ptrdiff_t count, int32_t zero)
 {

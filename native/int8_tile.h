@@ -161,7 +161,18 @@ SV_INT8_TILE(3, 2)
 SV_INT8_TILE(4, 2)
 SV_INT8_TILE(5, 2)
 SV_INT8_TILE(6, 2)
+SV_INT8_TILE(1, 4)
 #undef SV_INT8_TILE
+
+/* One or two panels of sums, however they become int8. scales at the first output. */
+SV_INLINE void sv_int8_made(int8_t *out, int32_t k, int32_t count, const sv_int8_sums *acc, const int32_t *scales,
+                            int32_t outs, const sv_int8 *q, int32_t pixels, const int panels, const int how)
+{
+    if (how == SV_INT8_WIDE)
+        sv_int8_put_wide(out, k, count, acc, scales, outs, q, pixels, panels);
+    else
+        sv_int8_put(out, k, count, acc, scales, outs, q, pixels, panels, how == SV_INT8_LINEAR);
+}
 
 /* The next `count` pixels of a run of `left`, in shares as even as can be. */
 SV_INLINE int32_t sv_int8_share(int32_t left)
@@ -175,6 +186,7 @@ SV_INLINE void sv_int8_outputs(int8_t *out, const sv_int8_source *run, const int
                                const int32_t *scales, int32_t k, const sv_int8 *q, int32_t pixels, const int how)
 {
     const int32_t panels = (k + SV_INT8_PANEL - 1) / SV_INT8_PANEL, outs = panels * SV_INT8_PANEL;
+    const int32_t apart = how == SV_INT8_LINEAR ? 2 : 1; /* int32 of one output's scale */
     const ptrdiff_t panel = (ptrdiff_t)run->rows * run->pairs * 2 * SV_INT8_PANEL;
     sv_int8_sums acc[2 * SV_INT8_PIXELS];
 #define SV_INT8_BLOCK(width) \
@@ -192,14 +204,17 @@ SV_INLINE void sv_int8_outputs(int8_t *out, const sv_int8_source *run, const int
             else if (tile == 3) sv_int8_tile_3_##width(acc, &s, wp, b, outs); \
             else if (tile == 2) sv_int8_tile_2_##width(acc, &s, wp, b, outs); \
             else sv_int8_tile_1_##width(acc, &s, wp, b, outs); \
-            if (how == SV_INT8_WIDE) \
-                sv_int8_put_wide(to, k, count, acc, scales + first, outs, q, tile, width); \
-            else \
-                sv_int8_put(to, k, count, acc, scales + (how == SV_INT8_LINEAR ? 2 : 1) * first, outs, q, tile, width, \
-                            how == SV_INT8_LINEAR); \
+            sv_int8_made(to, k, count, acc, scales + apart * first, outs, q, tile, width, how); \
         } \
     }
     int32_t at = 0;
+    for (; pixels == 1 && at + 4 <= panels; at += 4) { /* two do not keep the multipliers busy */
+        const int32_t first = at * SV_INT8_PANEL, half = 2 * SV_INT8_PANEL;
+        sv_int8_tile_1_4(acc, run, w + at * panel, bias + first, outs);
+        sv_int8_made(out + first, k, half, acc, scales + apart * first, outs, q, 1, 2, how);
+        sv_int8_made(out + first + half, k, sv_min_int(half, k - first - half), acc + 2,
+                     scales + apart * (first + half), outs, q, 1, 2, how);
+    }
     SV_INT8_BLOCK(2)
     SV_INT8_BLOCK(1)
 #undef SV_INT8_BLOCK

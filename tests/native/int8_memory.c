@@ -53,13 +53,7 @@ static int32_t *filled(const int32_t *x, int32_t rows, int32_t k)
     return made;
 }
 
-/* Bytes of scratch, as src/selvedge/planning/scratch.py counts them. */
-static int32_t taps(const sv_conv *d)
-{
-    if (sv_int8_by_rows(d)) return 2 * sv_int8_line(sv_int8_columns(d) * d->c) * ((d->kh - 1) * d->dh + 1);
-    return 2 * sv_int8_line(d->kh * 2 * sv_int8_pairs(d)) * sv_int8_run_of(d);
-}
-
+/* Bytes of scratch, as src/selvedge/planning/int8_scratch.py counts them. */
 static int32_t ring(const sv_conv *d)
 {
     const int32_t channels = d->c >= SV_INT8_CHANNELS ? SV_INT8_CHANNELS : d->c / 8 * 8;
@@ -78,7 +72,7 @@ static int convolution(const sv_conv *d, int wide)
     memcpy(both, bias, (size_t)d->k * sizeof *both);
     for (int32_t p = 0; p < products * d->k; p++) both[d->k + p % d->k] += w[p];
     int32_t *bias_8 = filled(both, 2, d->k), *scales_8 = filled(scales, 2, d->k);
-    int8_t *scratch = malloc((size_t)(d->groups == 1 ? taps(d) : ring(d)));
+    int8_t *scratch = malloc((size_t)(d->groups == 1 ? sv_int8_scratch(d) : ring(d)));
     int bad = 0;
     sv_int8_conv2d_plain(plain, x, w, bias, scales, d, &q);
     if (d->groups == 1) {

@@ -23,9 +23,10 @@ from ..ir.ops.integer_elementwise import adding, multiplying
 from ..ir.ops.integer_pooling import mean_requantise
 from ..ir.ops.integer_softmax import exponent_scaling
 from .expression import broadcast_strides, collapse
+from .int8_scratch import INT8_PANEL
 from .kernel import Operand, Step
 from .native import Machine, Native, conv_dims, is_depthwise, linear_dims
-from .scratch import INT8_PANEL, native_scratch
+from .scratch import native_scratch
 
 
 def _scaled(x: int, y: int, low: int, high: int, w: int = 0) -> dict[str, int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from .scratch import INT8_PANEL, int8_pairs
+from .int8_scratch import INT8_PANEL, int8_pairs
 
 REAL, LABEL, INDEX, CODE, ANY = "real", "int32", "uint8", "int8", "any"
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .int8_scratch import INT8_IN_SCRATCH, int8_scratch
+
 TRANSPOSED = 16  # SV_TRANSPOSED in native/conv.h
 TRANSPOSED_REALS = 4096  # SV_TRANSPOSED_REALS
 # States of one sample that a cell works in (native/recurrent.h).
 STATES = {"gru": 4, "gru_grad": 1, "lstm": 4}
-# SV_INT8_PANEL, SV_INT8_PIXELS, SV_INT8_RUN and SV_INT8_SHORT in native/int8_tile.h
-INT8_PANEL, INT8_PIXELS, INT8_RUN, INT8_SHORT = 8, 6, 24, 128
-INT8_PACKED = ("int8_conv2d", "int8_linear")
-# SV_INT8_CHANNELS, SV_INT8_DOWN, SV_INT8_WEIGHTS and SV_INT8_SLOTS in native/int8_depthwise.h
-INT8_CHANNELS, INT8_DOWN, INT8_WEIGHTS, INT8_SLOTS = 16, 4, 32, 16
 
 
 def scratch_dtype(family: str, real: str) -> str:
     """The type that the scratch of ``family`` is counted in: the real type, or bytes."""
-    return "int8" if family in (*INT8_PACKED, "int8_depthwise") else real
+    return "int8" if family in INT8_IN_SCRATCH else real
 
 
 def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
     """Numbers (:func:`scratch_dtype`) of scratch for one call on a machine of ``lanes`` lanes; of a convolution's input
     gradient the twin of ``sv_conv2d_input_grad_scratch``."""
-    if family in INT8_PACKED:
-        return _int8_taps(params)
-    if family == "int8_depthwise":
-        return _int8_ring(params) if lanes > 1 and not params["wide"] else 0
+    if family in INT8_IN_SCRATCH:
+        return int8_scratch(family, params, lanes)
     if family in STATES:
         return STATES[family] * params["hidden"]
     if family == "ctc":
@@ -40,34 +35,3 @@ def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
         return 0
     row = kw * k * min(params["c"] // params["groups"], TRANSPOSED)
     return min(kh, max(1, TRANSPOSED_REALS // row)) * row
-
-
-def _int8_taps(p: Mapping[str, int]) -> int:
-    """Bytes of taps as int16: the rows that a window spans (native/int8_taps.h), or the windows of some pixels."""
-    if p["dw"] == 1 and p["kh"] * p["kw"] > 1:
-        columns = (p["ow"] - 1) * p["sw"] + p["kw"]
-        return 2 * _int8_line(columns * p["c"]) * ((p["kh"] - 1) * p["dh"] + 1)
-    taps = p["kh"] * 2 * int8_pairs(p)
-    most = INT8_PIXELS if taps > INT8_SHORT else INT8_RUN
-    return 2 * _int8_line(taps) * min(most, p["n"] * p["oh"] * p["ow"])
-
-
-def _int8_ring(p: Mapping[str, int]) -> int:
-    """Bytes of the ring of rows in pairs (native/int8_depthwise.h): columns of pairs of int16 of up to INT8_CHANNELS
-    channels. 0 where a window is above the bounds of the fast kernel."""
-    channels = INT8_CHANNELS if p["c"] >= INT8_CHANNELS else p["c"] // INT8_PANEL * INT8_PANEL
-    columns = (p["ow"] - 1) * p["sw"] + (p["kw"] - 1) * p["dw"] + 1
-    down = (p["kh"] + 1) // 2
-    slots = (down - 1) * 2 * p["dh"] + 1
-    fits = down <= INT8_DOWN and down * p["kw"] <= INT8_WEIGHTS and slots <= INT8_SLOTS
-    return 4 * channels * columns * slots if fits else 0
-
-
-def int8_pairs(p: Mapping[str, int]) -> int:
-    """Of products, in one row of a window (sv_int8_pairs)."""
-    return (p["kw"] * p["c"] + 1) // 2
-
-
-def _int8_line(count: int) -> int:
-    """int16 that a line of ``count`` takes (sv_int8_line)."""
-    return (count + 30) // 16 * 16
