@@ -103,8 +103,11 @@ def _reduce(way: str) -> Callable[[Node], None]:
         if node.name(1):
             given = node.whole(1)
         else:
-            given = node.operator.attrs.get("axes", ())  # type: ignore[assignment]
-            node.require(isinstance(given, tuple) and all(isinstance(a, int) for a in given), "axes", given, "integers")
+            found = node.operator.attrs.get("axes", ())
+            if not isinstance(found, tuple):
+                node.refuse("axes", found, "integers")
+            given = tuple(a for a in found if isinstance(a, int))
+            node.require(given == found, "axes", found, "integers")
         if not given and node.integer("noop_with_empty_axes", 0):
             node.put(node.value(0, node.last(0)), node.last(0))
             return

@@ -138,8 +138,9 @@ class Node:
 
     def number(self, name: str, default: float) -> float:
         found = self.operator.attrs.get(name, default)
-        self.require(isinstance(found, int | float), name, found, "a number")
-        return float(found)  # type: ignore[arg-type]  # it is a number
+        if not isinstance(found, int | float):
+            self.refuse(name, found, "a number")
+        return float(found)
 
     def integer(self, name: str, default: int) -> int:
         found = self.operator.attrs.get(name, default)

@@ -117,6 +117,18 @@ def quant_of(value: Value) -> Quant:
     return value.spec.quant
 
 
+def conv_attrs(node: Node, w: np.ndarray) -> dict[str, Any]:
+    """Of a Conv whose weights are ``w`` [kh, kw, in, out]."""
+    (top, bottom), (left, right) = node.attrs["padding"]
+    return {
+        "kernel_shape": w.shape[:2],
+        "strides": node.attrs["stride"],
+        "dilations": node.attrs["dilation"],
+        "pads": (top, left, bottom, right),
+        "group": node.attrs["groups"],
+    }
+
+
 def weights_of(node: Node, i: int) -> np.ndarray:
     """Operand ``i`` of ``node`` as an array. Raises :class:`NotSupported` where it is no constant."""
     array = known(node.inputs[i])

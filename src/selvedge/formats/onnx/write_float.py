@@ -10,7 +10,7 @@ import numpy as np
 from selvedge.errors import NotSupported
 from selvedge.ir import Node, Value
 
-from .sheet import Sheet, weights_of
+from .sheet import Sheet, conv_attrs, weights_of
 from .write_pools import pool_attrs
 
 OIHW = (3, 2, 0, 1)
@@ -18,16 +18,8 @@ OIHW = (3, 2, 0, 1)
 
 def _conv(sheet: Sheet, node: Node) -> None:
     w = weights_of(node, 1)
-    (top, bottom), (left, right) = node.attrs["padding"]
-    attrs = {
-        "kernel_shape": w.shape[:2],
-        "strides": node.attrs["stride"],
-        "dilations": node.attrs["dilation"],
-        "pads": (top, left, bottom, right),
-        "group": node.attrs["groups"],
-    }
     given = [sheet.tensor(node.inputs[0], True), sheet.constant(w.transpose(OIHW), "weight")]
-    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **attrs), True)
+    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **conv_attrs(node, w)), True)
 
 
 def _matmul(sheet: Sheet, node: Node) -> None:

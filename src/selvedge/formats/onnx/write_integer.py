@@ -17,7 +17,7 @@ from selvedge.ir.integer.requantise import ACTIVATIONS, INT8_MAX, INT8_MIN, clam
 from selvedge.ir.integer.table import FUNCTIONS, table
 from selvedge.ir.quant import permuted
 
-from .sheet import Sheet, quant_of, weights_of
+from .sheet import Sheet, conv_attrs, quant_of, weights_of
 from .write_pools import pool_attrs
 
 OIHW = (3, 2, 0, 1)
@@ -60,15 +60,7 @@ def _conv(sheet: Sheet, node: Node) -> None:
     quant = permuted(node.attrs["quants"][1], OIHW)
     assert quant is not None
     weights = sheet.dequantised(sheet.constant(w.transpose(OIHW), "weight"), quant, quant.axis)
-    (top, bottom), (left, right) = node.attrs["padding"]
-    attrs = {
-        "kernel_shape": w.shape[:2],
-        "strides": node.attrs["stride"],
-        "dilations": node.attrs["dilation"],
-        "pads": (top, left, bottom, right),
-        "group": node.attrs["groups"],
-    }
-    made = sheet.emit("Conv", [sheet.real(x, True), weights, *_bias(sheet, node)], "conv", **attrs)
+    made = sheet.emit("Conv", [sheet.real(x, True), weights, *_bias(sheet, node)], "conv", **conv_attrs(node, w))
     _finished(sheet, node, made, node.attrs["quant"], True)
 
 

@@ -66,7 +66,7 @@ def _max_pool(node: Node) -> Value:
 
 
 def _softmax(node: Node) -> Value:
-    beta = float(node.operator.options["beta"])  # type: ignore[arg-type]  # the schema's table says it is a number
+    beta = node.real("beta")
     return apply("softmax", scale(node.value(0), beta), where=node.where)
 
 

@@ -89,7 +89,12 @@ class Node:
         return None if found is None else self.tensors[found]
 
     def whole(self, name: str) -> int:
-        return int(self.operator.options[name])  # type: ignore[arg-type]  # the schema's table says it is a number
+        return int(self.real(name))
+
+    def real(self, name: str) -> float:
+        found = self.operator.options[name]
+        assert isinstance(found, int | float), "the schema's table says it is a number"
+        return found
 
     def refuse(self, tensor: Tensor, value: object, fix: str) -> NoReturn:
         raise InvalidInput(f"{self.where}: tensor {tensor.name[:80]!r}", value, fix)

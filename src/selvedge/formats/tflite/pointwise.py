@@ -64,7 +64,7 @@ def _softmax(node: Node) -> Value:
     result = node.quant(y)
     near = abs(result.scale[0] * 256 - 1) <= 1e-3 and result.zero_point[0] == -128
     node.require(near, y, f"scale {result.scale[0]}, zero point {result.zero_point[0]}", "they must be 1/256 and -128")
-    beta = float(node.operator.options["beta"])  # type: ignore[arg-type]  # the schema's table says it is a number
+    beta = node.real("beta")
     attrs = {"beta": beta, "quants": (node.quant(x),), "quant": result}
     return apply("int8_softmax", node.value(0), where=node.where, **attrs)
 

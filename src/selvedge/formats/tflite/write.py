@@ -121,4 +121,5 @@ def _option(option: Option, value: object) -> Number:
         return Number("b", option.code.index(str(value)))
     if option.code == "bool":
         return Number("?", bool(value))
-    return Number(option.code, float(value) if option.code == "f" else int(value))  # type: ignore[call-overload, arg-type]
+    assert isinstance(value, int | float), "the schema's table says it is a number"
+    return Number(option.code, float(value) if option.code == "f" else int(value))
