@@ -80,7 +80,10 @@ def test_what_a_proof_missed_fails_and_is_shown(
     assert "**missed**: one above" in page(json.loads((tmp_path / "proofs.json").read_text()), [name])
 
 
-def test_a_name_that_is_no_proof_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_no_proof_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prove, "RESULTS", tmp_path / "none.json")
     assert prove.main(["no such"]) == 2
     assert capsys.readouterr().err.startswith("benchmarks.prove: 'no such' is no proof: choose of ")
     assert prove.main(["--again", "a character model's ten owners"]) == 2
