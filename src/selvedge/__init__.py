@@ -172,7 +172,12 @@ __all__ = [
 ]
 
 
-_NEEDED = {"torch": "torch>=2.13,<2.14", "torchao": "torchao>=0.18,<0.19", "onnx": "onnx>=1.23,<1.24"}
+_NEEDED = {
+    "torch": "torch>=2.13,<2.14",
+    "torchao": "torchao>=0.18,<0.19",
+    "onnx": "onnx>=1.23,<1.24",
+    "ortools": "ortools>=9.15,<9.16",
+}
 
 
 def __getattr__(name: str) -> Any:

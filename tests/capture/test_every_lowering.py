@@ -16,7 +16,7 @@ from selvedge.capture.lower import LOWERINGS
 from selvedge.errors import NotSupported
 from tests.make import test_live
 
-from . import test_lowering, test_lowering_along, test_recurrent, test_tokens, test_torch_losses
+from . import test_lowering, test_lowering_along, test_quantised_numbers, test_recurrent, test_tokens, test_torch_losses
 from .database import compare, samples_of
 from .parity import Wrapped
 
@@ -63,6 +63,8 @@ def _by_cases() -> set[str]:
             capture(test_recurrent.Steps(make(test_recurrent.INPUTS, test_recurrent.HIDDEN)).eval(), sequence)
         for function in test_tokens.LOOKUPS.values():
             capture(test_tokens.Looked(function), torch.tensor([[4, 1, 4], [0, 2, 1]]))
+        for per_channel in (False, True):
+            capture(test_quantised_numbers.Rounded(per_channel).eval(), test_quantised_numbers.EXAMPLE)
         capture(test_live.Normed(), torch.randn(4, 3, 9, 9), norms="live")
         capture(test_live.Dropping(), torch.randn(4, 3, 7, 7), dropout=1)
         beside = nn.Sequential(nn.Conv2d(6, 6, 1), nn.BatchNorm2d(6), nn.Dropout2d(0.5), nn.Dropout(0.5))
