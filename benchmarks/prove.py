@@ -231,8 +231,8 @@ INT8 = (
             "capture/lower/quantised.py", "emitting/c/integer_calls.py", "ir/freeze.py", "ir/integer", "ir/joined.py",
             "ir/joining", "ir/ops/integer_convert.py", "ir/ops/integer_convolution.py",
             "ir/ops/integer_elementwise.py", "ir/ops/integer_pooling.py", "ir/ops/integer_softmax.py",
-            "make/captured_network.py", "make/compared.py", "make/inference.py", "make/network.py", "make/onnx.py",
-            "planning/int8_scratch.py", "planning/integer.py",
+            "make/calibrate_int8.py", "make/captured_network.py", "make/compared.py", "make/inference.py",
+            "make/network.py", "make/onnx.py", "planning/int8_scratch.py", "planning/integer.py",
         )
     ),
     *(f"native/int8{name}.h" for name in (

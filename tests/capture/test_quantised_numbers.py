@@ -54,5 +54,5 @@ def test_values_are_pytorchs(per_channel: bool) -> None:
 
 
 def test_other_ranges_are_refused_in_one_line() -> None:
-    with pytest.raises(NotSupported, match="int8 in -127..127 are not; quantise them to int8 in -128..127"):
+    with pytest.raises(NotSupported, match=r"int8 in -127\.\.127 are not; quantise them to int8 in -128\.\.127"):
         capture(Rounded(True, low=-127).eval(), EXAMPLE)

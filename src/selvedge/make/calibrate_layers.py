@@ -1,9 +1,10 @@
 """Small training graphs, a layer each, whose kernels are timed: convolution, depthwise, linear, pooling, norms,
-elementwise chains, losses, data movement, and the updates of four optimisers; forward and backward.
+elementwise chains, losses, data movement, and the updates of four optimisers; forward and backward. And int8 layers,
+forward (``calibrate_int8``).
 
-Every graph is a training step as capture makes it: the layer, a frozen norm and an activation where models have them, a
-loss, the gradient of the input as well as of the weight, and the update. Layers of equal weights share them, so that
-the set stays small in RAM. Sizes are data: the same list for the same amount of RAM, every time.
+Every float graph is a training step as capture makes it: the layer, a frozen norm and an activation where models have
+them, a loss, the gradient of the input as well as of the weight, and the update. Layers of equal weights share them, so
+that the set stays small in RAM. Sizes are data: the same list for the same amount of RAM, every time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from .. import ir
 from ..capture.autodiff import gradients
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
+from .calibrate_int8 import int8_conv, int8_depthwise, int8_elements, int8_grouped, int8_linear, int8_pools
 
 OPTIMIZERS: tuple[Optimizer, ...] = (SGD(0.01), SGD(0.01, momentum=0.9), Adam(0.01), SGD(0.01), RMSProp(0.01))
 
@@ -225,7 +227,9 @@ def cell(s: _Step, steps: int, hidden: int, kind: str) -> ir.Value:
     return ir.apply("rnn", x, w, h, act="tanh", **flags)
 
 
-Row = tuple[Callable[..., ir.Value | tuple[ir.Value, ir.Value]], tuple[int | str, ...]]
+Made = ir.Value | tuple[ir.Value, ir.Value]
+Maker = Callable[..., Made] | Callable[..., ir.Graph]
+Row = tuple[Maker, tuple[int | str, ...]]
 
 # (layer, its sizes), from small to large: a device takes what its RAM holds. Every fourth is held out.
 ROWS: tuple[Row, ...] = (
@@ -253,6 +257,16 @@ ROWS: tuple[Row, ...] = (
     (dropout, (8, 8)), (dropout, (6, 16)), (dropout, (4, 12)), (dropout, (10, 8)),
     (along, (12, 8)), (along, (8, 24)), (along, (16, 12)), (along, (6, 32)),
     *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((6, 8), (4, 12), (8, 10), (5, 9))),
+    (int8_conv, (6, 8, 16, 3)), (int8_conv, (8, 16, 16, 1)), (int8_conv, (8, 3, 8, 3)), (int8_conv, (5, 12, 20, 3)),
+    (int8_depthwise, (8, 16, 3)), (int8_depthwise, (10, 12, 3, 2)), (int8_depthwise, (6, 32, 3)),
+    (int8_depthwise, (9, 8, 5)),
+    (int8_linear, (1, 32, 16)), (int8_linear, (4, 16, 24)), (int8_linear, (1, 64, 10)), (int8_linear, (2, 48, 8)),
+    (int8_grouped, (6, 8, 8, 3)), (int8_linear, (2, 24, 16, 1)), (int8_linear, (4, 16, 8, 1)),
+    (int8_grouped, (8, 12, 8, 1)),
+    (int8_linear, (1, 48, 12, 1)), (int8_grouped, (5, 16, 12, 3)), (int8_grouped, (4, 8, 16, 3)),
+    (int8_linear, (3, 32, 10, 1)),
+    (int8_elements, (6, 8)), (int8_elements, (4, 24)), (int8_elements, (8, 4)), (int8_elements, (5, 16)),
+    (int8_pools, (8, 8, 2)), (int8_pools, (6, 12, 3)), (int8_pools, (4, 32, 2)), (int8_pools, (8, 10, 4)),
     (conv, (16, 16, 16, 3)), (conv, (16, 3, 16, 3, 2)), (conv, (12, 24, 40, 1)), (conv, (10, 32, 24, 3)),
     (conv, (16, 32, 64, 1)), (conv, (8, 64, 64, 3)), (conv, (32, 16, 16, 3)), (conv, (16, 32, 48, 3, 2)),
     (conv, (32, 3, 16, 3)), (conv, (8, 64, 128, 1)), (conv, (4, 128, 128, 1)), (conv, (24, 16, 32, 3)),
@@ -285,9 +299,20 @@ ROWS: tuple[Row, ...] = (
     (dropout, (16, 16)), (dropout, (12, 32)), (dropout, (16, 24)), (dropout, (8, 64)),
     (along, (64, 32)), (along, (128, 16)), (along, (32, 64)), (along, (48, 48)),
     *((cell, (*sizes, kind)) for kind in ("rnn", "gru", "lstm") for sizes in ((20, 32), (12, 64), (30, 24), (16, 48))),
+    (int8_conv, (16, 16, 16, 3)), (int8_conv, (32, 3, 16, 3, 2)), (int8_conv, (12, 24, 40, 1)),
+    (int8_conv, (10, 32, 24, 3)),
+    (int8_conv, (8, 64, 128, 1)), (int8_conv, (49, 1, 64, 5, 2)), (int8_conv, (24, 144, 24, 1)),
+    (int8_conv, (16, 32, 64, 1)),
+    (int8_depthwise, (24, 32, 3)), (int8_depthwise, (48, 16, 3, 2)), (int8_depthwise, (12, 64, 5)),
+    (int8_depthwise, (25, 64, 3)),
+    (int8_linear, (1, 640, 128)), (int8_linear, (16, 64, 64)), (int8_linear, (1, 128, 640)),
+    (int8_linear, (8, 128, 128)),
+    (int8_elements, (16, 32)), (int8_elements, (24, 16)), (int8_elements, (32, 16)), (int8_elements, (12, 64)),
+    (int8_pools, (16, 32, 2)), (int8_pools, (24, 16, 3)), (int8_pools, (8, 96, 4)), (int8_pools, (12, 48, 2)),
 )  # fmt: skip
 SMALL = next(i for i, (make, sizes) in enumerate(ROWS) if (make, sizes) == (conv, (16, 16, 16, 3)))
 HELD_OUT = 4  # every fourth
+INT8 = (int8_conv, int8_depthwise, int8_elements, int8_grouped, int8_linear, int8_pools)
 # Of the small rows, one of each kind first, then the held-out ones: a device with little RAM still has every family.
 ORDER = (*sorted(range(SMALL), key=lambda i: ((0, 2, 3, 1)[i % HELD_OUT], i)), *range(SMALL, len(ROWS)))
 
@@ -303,12 +328,10 @@ def layers(ram: int, most: int = len(ROWS)) -> tuple[Layer, ...]:
     checks = most // HELD_OUT
     for at in ORDER:
         make, sizes = ROWS[at]
-        step = _Step(OPTIMIZERS[at % len(OPTIMIZERS)])
-        result = make(step, *sizes)
-        output, loss = result if isinstance(result, tuple) else (result, None)
-        graph = step.finish(output, loss)
+        graph = _graph(make, sizes, OPTIMIZERS[at % len(OPTIMIZERS)])
         own = {name: graph.state[name].spec.bytes for name in graph.updates}
-        passing = 5 * max(v.spec.bytes for v in (*graph.inputs.values(), output))
+        outputs = [v.spec.bytes for n, v in graph.outputs.items() if n.startswith("output")]
+        passing = 5 * max(*(v.spec.bytes for v in graph.inputs.values()), *outputs)
         held_out = at % HELD_OUT == HELD_OUT - 1
         full = sum(layer.held_out is held_out for layer in made) == (checks if held_out else most - checks)
         if full or sum({**persistent, **own}.values()) > 2 * ram // 3 or passing > ram // 3:
@@ -316,6 +339,19 @@ def layers(ram: int, most: int = len(ROWS)) -> tuple[Layer, ...]:
         persistent.update(own)
         made.append(Layer(f"{make.__name__}_{'_'.join(map(str, sizes))}", graph, held_out))
     return tuple(made)
+
+
+def _graph(
+    make: Callable[..., Made] | Callable[..., ir.Graph], sizes: tuple[int | str, ...], by: Optimizer
+) -> ir.Graph:
+    if make in INT8:
+        graph = make(*sizes)
+        assert isinstance(graph, ir.Graph)
+        return graph
+    step = _Step(by)
+    made = make(step, *sizes)
+    assert not isinstance(made, ir.Graph)
+    return step.finish(*made) if isinstance(made, tuple) else step.finish(made)
 
 
 def graphs(chosen: Sequence[Layer]) -> dict[str, ir.Graph]:
