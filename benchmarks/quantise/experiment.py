@@ -29,7 +29,7 @@ def case(name: str, seed: int, fold: int, epochs: int | None = None) -> dict[str
         task = replace(task, epochs=epochs)
     rows = [
         {
-            "way": found.way, "epoch": found.epoch, "ratio": found.ratio,
+            "way": found.way, "epoch": found.epoch, "ratio": found.ratio, "runtimes": dict(found.runtimes),
             **{kind: "".join("01"[int(r)] for r in getattr(found, kind)) for kind in KINDS},
         }
         for found in ways(task, seed)
@@ -63,6 +63,15 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
         }
         for way in names:
             row: dict[str, Any] = {"ratio": float(np.mean([_row(c, way)["ratio"] for c in own]))}
+            told = [(_row(c, way)["runtimes"], c["samples"][2]) for c in own]
+            row["runtimes"] = {
+                key: {
+                    "mean": float(np.average([r[key] for r, _ in told], weights=[n for _, n in told])),
+                    "least": min(r[key] for r, _ in told),
+                    "most": max(r[key] for r, _ in told),
+                }
+                for key in told[0][0]
+            }
             for kind in KINDS:
                 row[kind] = float(np.mean([_read(c, way, kind).mean() for c in own]))
                 # The folds of one seed are one sample of the whole data.
@@ -101,7 +110,20 @@ def table(made: dict[str, Any]) -> str:
                 f"| | {way} | {row['ratio']:.3f} | {100 * row['best']:.2f} | {shown} | {said} | "
                 f"{100 * row['last']:.2f} | {100 * last['mean']:+.2f} |"
             )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_runtimes(made)])
+
+
+def _runtimes(made: dict[str, Any]) -> list[str]:
+    head = "| task | way | as ONNX Runtime | least | as simulated | least | .onnx | .tflite |"
+    lines = [head, "|---|---|---:|---:|---:|---:|---:|---:|"]
+    for task, found in made.items():
+        for way, row in found["ways"].items():
+            if told := row["runtimes"]:
+                kinds = [told[key] for key in ("onnxruntime", "simulation")]
+                shares = [f"{100 * kind[which]:.2f}" for kind in kinds for which in ("mean", "least")]
+                files = [f"{told[key]['most']:.3f}" for key in ("onnx", "tflite")]
+                lines.append(f"| {task} | {way} | {' | '.join((*shares, *files))} |")
+    return lines
 
 
 def _row(found: dict[str, Any], way: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ one is shown too. Post-training quantisation starts from the float baseline's ch
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import nn
 
 import selvedge as sv
 
+from .runtimes import runtimes
 from .tasks import Task
 
 RATE, LATE, BATCH = 3e-3, 1e-3, 64
@@ -30,19 +31,21 @@ PTQS = {
     "PTQ per tensor, unequal channels": {"per_tensor": True},
     "PTQ per tensor, unequal channels, equalised": {"per_tensor": True, "equalise": True},
 }
+RUN = ("PTQ minmax", "QAT int8")  # natively and by ONNX Runtime too
 SKEW = 100.0  # the widest depthwise channel over the narrowest, undone by the next layer
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """``best``, ``last``: for each test sample whether it is right, at the chosen epoch and at the last; ``ratio``:
-    bytes over those of float."""
+    bytes over those of float; ``runtimes``: what :func:`runtimes` says of some ways."""
 
     way: str
     best: np.ndarray
     last: np.ndarray
     epoch: int
     ratio: float
+    runtimes: Mapping[str, float] = field(default_factory=dict)
 
 
 def ways(task: Task, seed: int) -> Iterator[Outcome]:
@@ -65,7 +68,8 @@ def ways(task: Task, seed: int) -> Iterator[Outcome]:
             continue
         made = sv.quantise(model, sample, wanted_agreement=0.0, **given)
         right = _right(made, task.test)
-        yield Outcome(way, right, right, half + at, made.facts.bytes / made.facts.float_bytes)
+        told = runtimes(flat, made, task.test[0]) if way in RUN else {}
+        yield Outcome(way, right, right, half + at, made.facts.bytes / made.facts.float_bytes, told)
     for way, given in QATS.items():
         qat = sv.QAT(copy.deepcopy(net), sample, **given)
         best, epoch, chosen, made = (-1.0, 0.0), 0, None, None
@@ -78,7 +82,9 @@ def ways(task: Task, seed: int) -> Iterator[Outcome]:
         assert chosen is not None
         assert made is not None
         facts = chosen.facts
-        yield Outcome(way, _right(chosen, task.test), _right(made, task.test), epoch, facts.bytes / facts.float_bytes)
+        told = runtimes(flat, chosen, task.test[0]) if way in RUN else {}
+        right, last = _right(chosen, task.test), _right(made, task.test)
+        yield Outcome(way, right, last, epoch, facts.bytes / facts.float_bytes, told)
 
 
 def _epochs(

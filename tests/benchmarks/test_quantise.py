@@ -10,14 +10,16 @@ import pytest
 from benchmarks.quantise.experiment import case, summary, table
 from benchmarks.quantise.tasks import absent
 
+TOLD = {"onnxruntime": 0.995, "simulation": 1.0, "onnx": 0.3, "tflite": 0.29}
+
 
 def made_up(seed: int, lost: float) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     right = rng.random(2000) < 0.9
     other = right & (rng.random(2000) >= lost)
     rows = [
-        {"way": way, "epoch": 1, "ratio": 1.0, "best": text, "last": text}
-        for way, text in (("float", _text(right)), ("PTQ minmax", _text(other)))
+        {"way": way, "epoch": 1, "ratio": 1.0, "best": text, "last": text, "runtimes": told}
+        for way, text, told in (("float", _text(right), {}), ("PTQ minmax", _text(other), TOLD))
     ]
     return {"task": "t", "seed": seed, "fold": 0, "samples": [1, 1, 2000], "dummy": 0.1, "rows": rows, "seconds": 1.0}
 
@@ -33,6 +35,7 @@ def test_what_is_lost_is_paired_and_the_bar_is_judged() -> None:
     assert row["mean"] == pytest.approx(0.0009, abs=0.0006)
     assert "≤ 0.5: met" in table(summary(good))
     assert "≤ 0.5: missed" in table(summary(bad))
+    assert "| t | PTQ minmax | 99.50 | 99.50 | 100.00 | 100.00 | 0.300 | 0.290 |" in table(summary(good))
 
 
 def test_one_case_has_every_way() -> None:
@@ -45,3 +48,6 @@ def test_one_case_has_every_way() -> None:
     ]  # fmt: skip
     assert all(len(r["best"]) == len(r["last"]) == found["samples"][2] for r in found["rows"])
     assert found["rows"][1]["ratio"] < 0.3
+    told = {r["way"]: r["runtimes"] for r in found["rows"] if r["runtimes"]}
+    assert told.keys() == {"PTQ minmax", "QAT int8"}
+    assert min(each[key] for each in told.values() for key in ("onnxruntime", "simulation")) >= 0.99
