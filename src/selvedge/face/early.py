@@ -49,6 +49,33 @@ def options(
         Contribution.load(contribution)
 
 
+def quantising(
+    *,
+    model: str,
+    shape: str | None,
+    data: str,
+    device: str,
+    budget: str | None,
+    loss: str | None,
+    samples: int,
+    plot: Path | None,
+    out: Path | None,
+) -> None:
+    """Those of ``selvedge quantise``."""
+    options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="folded", loss=loss, batch=None,
+        accumulate=1,
+    )  # fmt: skip
+    parse(data)
+    if loss is not None:
+        _one_of("--loss", loss, completion.TRAINED)
+    _positive("--samples", samples)
+    if plot is not None:
+        place.page(plot)
+    if out is not None:
+        (place.writable if out.suffix in (".tflite", ".onnx") else place.writable_folder)("--out", out)
+
+
 def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
     """Those of the commands that train, beside them."""
     parse(data)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from .. import draw
 from ..artifact import files
 from ..device import Device
+from ..device.sizes import parse_bytes
 from ..make.plan import Plan
 from ..make.plan import plan as make_plan
 from .model import NamedModel
 
 ROOM = "1023GiB"
+
+
+def roomy(device: Device) -> Device:
+    """The same core with room for anything."""
+    return dataclasses.replace(device, ram=parse_bytes(ROOM), flash=parse_bytes(ROOM))
 
 
 def unlimited(named: NamedModel, loss: str | None = None, norms: str = "frozen") -> Plan:
