@@ -172,6 +172,28 @@ def test_four_bit_weights_learn_their_steps() -> None:
     assert max(int(made.state_dict()[f"{name}.weight"].abs().max()) for name in made.bits) <= 7
 
 
+def test_a_learned_step_begins_where_the_error_is_least() -> None:
+    """Against every step of a fine grid, channel by channel; and never above where the paper begins."""
+    qat = sv.QAT(chain(), images(), weights="int4", learned_step=True)
+    seen = 0
+    for module in qat.modules():
+        if not isinstance(module, LearnedStep) or not module.per_channel:
+            continue
+        for row, begun in zip(module.activation_post_process.rows, module.scale.detach(), strict=True):
+
+            def error(step: torch.Tensor, row: torch.Tensor = row) -> torch.Tensor:
+                held = (row[None] / step[:, None]).round().clamp(-7, 7) * step[:, None]
+                return ((held - row[None]) ** 2).sum(1)
+
+            reach = float(row.abs().max()) / 7
+            best = error(torch.linspace(0.25, 1, 4000) * reach).min()
+            paper = error((2 * row.abs().mean() / 7**0.5).reshape(1))
+            assert float(error(begun.reshape(1))) <= 1.15 * float(best)
+            assert float(error(begun.reshape(1))) <= 1.02 * float(paper)
+            seen += 1
+    assert seen >= 12
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_the_step_has_the_gradient_of_the_paper(per_channel: bool) -> None:
     """Against torch's own learnable fake quantisation, whose factor is 1 / sqrt(N n) here; it takes a value within half

@@ -2,8 +2,8 @@
 
 Esser et al., "Learned Step Size Quantization" (2020), arXiv:1902.08153: the gradient of the scale s at a value v is
 round(v / s) - v / s inside the range and the end it is clipped to outside (section 2.1), times 1 / sqrt(N * n) for N
-values and the largest step n (section 2.2). A weight's s begins at 2 mean|v| / sqrt(n); an activation's at the range
-of the first batches. Zero points of activations stay where the range put them, so that zero keeps its step.
+values and the largest step n (section 2.2). A weight's s begins where its squared error is least, an activation's at
+the range of the first batches. Zero points of activations stay where the range put them, so that zero keeps its step.
 
 What is learned is the logarithm of the step (Jain et al., "Trained Quantization Thresholds", arXiv:1903.08066, section
 3.2 and appendix B): Adam moves every parameter by about its rate, whatever its gradient, and a rate that suits weights
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from .pt2e import FakeQuantizeBase
+from .ranges import PerChannelWeight
 
 LEAST = 1e-8  # a scale to begin with
 
@@ -47,8 +48,9 @@ class LearnedStep(FakeQuantizeBase):  # type: ignore[misc]
     def begin(self) -> None:
         """Take the range that was seen as the one to learn from."""
         scale, zero = self.activation_post_process.calculate_qparams()
-        start = getattr(self.activation_post_process, "mean_step", None)
-        self.log_scale.data = (scale if start is None else start).float().clamp(min=LEAST).log()
+        if isinstance(self.activation_post_process, PerChannelWeight):
+            scale = self.activation_post_process.first_step()
+        self.log_scale.data = scale.float().clamp(min=LEAST).log()
         self.zero_point = zero.float()
         self.begun.fill_(True)
 
