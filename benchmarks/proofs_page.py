@@ -112,6 +112,21 @@ def _personal(figures: Figures) -> tuple[str, str]:
     return count, f"bits a character against the model as it came, 95 %: {told}"
 
 
+def _quantised(figures: Figures) -> tuple[str, str]:
+    told = []
+    for task, found in figures["tasks"].items():
+        ways = ("PTQ minmax", "QAT int8", "QAT w4a8")
+        lost = ", ".join(f"{way} {100 * found['ways'][way]['best lost']['mean']:+.2f}" for way in ways)
+        told.append(f"{task} {lost}")
+    return f"{figures['seeds']} seeds", f"points of accuracy lost to float: {'; '.join(told)}"
+
+
+def _quantised_table(figures: Figures) -> Sequence[str]:
+    from .quantise.experiment import table
+
+    return table(figures["tasks"]).splitlines()
+
+
 def _personal_table(figures: Figures) -> Sequence[str]:
     from .personal.study import table
 
@@ -160,6 +175,7 @@ SHORT: Mapping[str, Callable[[Figures], tuple[str, str]]] = {
     "state in fewer bytes, five seeds": _state,
     "demo, five seeds": _demo,
     "a character model's ten owners": _personal,
+    "quantised networks, five seeds": _quantised,
 }
 TABLES: Mapping[str, Callable[[Figures], Sequence[str]]] = {
     "a step in half the bytes": _lighter_table,
@@ -168,4 +184,5 @@ TABLES: Mapping[str, Callable[[Figures], Sequence[str]]] = {
     "every zoo model at its bound": _zoo_table,
     "state in fewer bytes, five seeds": _told,
     "a character model's ten owners": _personal_table,
+    "quantised networks, five seeds": _quantised_table,
 }

@@ -212,6 +212,12 @@ def _personal() -> dict[str, Any]:
     return prove(PROOFS["a character model's ten owners"].digest())
 
 
+def _quantised() -> dict[str, Any]:
+    from .prove_quantise import prove
+
+    return prove(PROOFS["quantised networks, five seeds"].digest())
+
+
 _SRC = tuple(f"src/selvedge/{room}" for room in ROAD)
 # What is said of a plan, many plans side by side, the timing of a device, and what is proposed where none fits: a plan
 # that fits is made without.
@@ -357,6 +363,42 @@ PROOFS: Mapping[str, Proof] = {
             "benchmarks/prove_personal.py",
         ),
         programs=programs.personal,
+    ),
+    # Accuracy is PyTorch's simulation; that native code and ONNX Runtime agree with it is tested by itself.
+    "quantised networks, five seeds": Proof(
+        _quantised,
+        (
+            "benchmarks/auto/nets.py",
+            "benchmarks/auto/sources.py",
+            "benchmarks/auto/statistics.py",
+            "benchmarks/prove_quantise.py",
+            "benchmarks/quantise/experiment.py",
+            "benchmarks/quantise/runtimes.py",
+            "benchmarks/quantise/tasks.py",
+            "benchmarks/quantise/ways.py",
+            *(
+                f"src/selvedge/compress/{name}.py"
+                for name in (
+                    "equalise",
+                    "export",
+                    "finish",
+                    "fold",
+                    "layers",
+                    "learned",
+                    "litert",
+                    "mend",
+                    "operators",
+                    "pt2e",
+                    "qat",
+                    "quantise",
+                    "quantised",
+                    "ranges",
+                    "samples",
+                    "simulate",
+                    "watch",
+                )
+            ),
+        ),
     ),
 }
 
