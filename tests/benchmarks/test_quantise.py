@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quantise.experiment import case, summary, table
+from benchmarks.quantise.sizes import MODELS, shown, size
 from benchmarks.quantise.tasks import absent
 
 TOLD = {"onnxruntime": 0.995, "simulation": 1.0, "onnx": 0.3, "tflite": 0.29}
@@ -51,3 +52,10 @@ def test_one_case_has_every_way() -> None:
     told = {r["way"]: r["runtimes"] for r in found["rows"] if r["runtimes"]}
     assert told.keys() == {"PTQ minmax", "QAT int8"}
     assert min(each[key] for each in told.values() for key in ("onnxruntime", "simulation")) >= 0.99
+
+
+def test_the_page_shows_the_sizes_of_this_code() -> None:
+    lines = shown().splitlines()
+    assert [line.split("`")[1] for line in lines if "`" in line] == list(MODELS)
+    for name in ("ds_cnn", "resnet8"):
+        assert size(name).line() in lines, "run `python -m benchmarks.quantise.sizes`"

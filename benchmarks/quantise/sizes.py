@@ -1,0 +1,76 @@
+"""``python -m benchmarks.quantise.sizes``: bytes of int8 files over float's, into ``docs/quantise.md``.
+
+Weights are random: they do not change a size.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import selvedge as sv
+from selvedge import zoo
+from selvedge.artifact import files
+
+from ..readme import between, replaced
+
+MODELS = ("ds_cnn", "resnet8", "mobilenet_v1_025", "deep_autoencoder", "mobilenet_v2", "resnet18")
+PAGE = Path(__file__).parents[2] / "docs" / "quantise.md"
+HEAD = "| model | PyTorch's state, B | int8 parameters | .onnx | .onnx over float .onnx | .tflite |"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``state``: bytes of the float model's parameters and buffers. The others: int8's over those; ``onnx_over_onnx``:
+    over the float ``.onnx`` file, whose norms are folded."""
+
+    model: str
+    state: int
+    parameters: float
+    onnx: float
+    onnx_over_onnx: float
+    tflite: float
+
+    def line(self) -> str:
+        parts = (self.parameters, self.onnx, self.onnx_over_onnx, self.tflite)
+        return f"| `{self.model}` | {self.state:,} | {' | '.join(f'{part:.3f}' for part in parts)} |"
+
+
+def size(name: str) -> Size:
+    """One network of the zoo."""
+    model, example, _ = zoo.make(name)
+    x = torch.randn(32, *example.shape[1:], generator=torch.Generator().manual_seed(0))
+    made = sv.quantise(model.eval(), x, wanted_agreement=0.0)
+    state = sum(v.numel() * v.element_size() for v in model.state_dict().values() if v.is_floating_point())
+    with tempfile.TemporaryDirectory() as folder:
+        network = sv.network(made, x[:1])
+        int8 = sv.save_onnx(network, Path(folder) / "int8.onnx").stat().st_size
+        tflite = sv.save_tflite(network, Path(folder) / "int8.tflite").stat().st_size
+        full = sv.save_onnx(sv.network(model, x[:1]), Path(folder) / "float.onnx").stat().st_size
+    return Size(name, state, made.facts.bytes / state, int8 / state, int8 / full, tflite / state)
+
+
+def table(rows: list[Size]) -> str:
+    return "\n".join([HEAD, "|---|---:|---:|---:|---:|---:|", *(row.line() for row in rows)])
+
+
+def main() -> int:
+    rows = []
+    for name in MODELS:
+        rows.append(size(name))
+        print(rows[-1].line(), flush=True)
+    files.write(PAGE, replaced(PAGE.read_text(), "sizes", f"\n{table(rows)}\n").encode())
+    return 0
+
+
+def shown() -> str:
+    """The table as the page has it."""
+    return between(PAGE.read_text(), "sizes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
