@@ -130,6 +130,7 @@ __all__ = [
     "Constant",
     "Contribution",
     "Cosine",
+    "Costs",
     "CrossEntropy",
     "Device",
     "DoesNotFit",

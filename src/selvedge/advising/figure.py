@@ -65,7 +65,7 @@ def number(value: float) -> str:
         return f"{int(value):,}"
     digits = max(0, 7 - len(f"{int(abs(value))}".lstrip("0")))
     whole = f"{value:,.{digits + (_leading(value) if abs(value) < 1 else 0)}f}"
-    return whole.rstrip("0").rstrip(".")
+    return whole.rstrip("0").rstrip(".") if "." in whole else whole
 
 
 def _leading(value: float) -> int:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any
 
 from ..device.sizes import UNITS
@@ -86,8 +87,8 @@ def read(field: str, value: Any, kind: Kind) -> Any:
     factor = None if match is None else _factor(match[2].strip(), kind.unit)
     if match is None or factor is None:
         raise InvalidInput(field, value or "empty", f"give {KINDS[kind.unit]}, as {_example(kind.unit)}")
-    number = float(match[1]) * factor
-    return int(number) if kind.unit == "B" and number == int(number) else number
+    number = Fraction(match[1]) * Fraction(str(factor))  # 95 % is 0.95, to the last bit
+    return int(number) if kind.unit == "B" and number.denominator == 1 else float(number)
 
 
 def _factor(unit: str, of: str) -> float | None:
