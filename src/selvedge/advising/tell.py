@@ -35,7 +35,8 @@ def verdict(advice: Advice) -> str:
         energy += f", {number(float(f'{best.money_per_day:.3g}'))} of money a day"
     figures = f"{engineering(best.latency_s, 's')}, {size(best.bytes_per_day)} a day over the link{energy}"
     others = [f"{way.kind} {_against(way, advice)}" for way in advice.ways if way is not best]
-    return f"{best.kind}: {what}: {figures}; {'; '.join(others)}"
+    warned = ["features can be inverted into samples"] if best.cut is not None else []
+    return f"{best.kind}: {what}: {figures}; {'; '.join(others + warned)}"
 
 
 def _against(way: Way, advice: Advice) -> str:
