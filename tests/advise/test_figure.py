@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selvedge.advising.figure import Sum, given as figure, number, total
+from selvedge.advising.figure import Sum, number, total
+from selvedge.advising.figure import given as figure
 
 from .check import worked_out
 

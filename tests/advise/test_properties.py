@@ -1,5 +1,5 @@
-"""What holds of every scenario: a slower link never makes the cloud sooner, what may not leave never does, a larger fleet
-costs in proportion, and what is printed is what was computed."""
+"""What holds of every scenario: a slower link never makes the cloud sooner, what may not leave never does, a larger
+fleet costs in proportion, and what is printed is what was computed."""
 
 from __future__ import annotations
 
@@ -147,7 +147,9 @@ def test_a_fleet_costs_in_proportion(asked: Scenario, model: Costs, times: int) 
 @given(scenarios(), models(), st.integers(2, 50))
 def test_more_samples_never_cost_less(asked: Scenario, model: Costs, times: int) -> None:
     few = sv.advise(asked, model)
-    many = sv.advise(replace(asked, data=replace(asked.data, samples_per_day=times * asked.data.samples_per_day)), model)
+    many = sv.advise(
+        replace(asked, data=replace(asked.data, samples_per_day=times * asked.data.samples_per_day)), model
+    )
     names = ("up_bytes_per_day", "down_bytes_per_day", "money_per_day", "joules_per_day", "busy_s_per_day")
     for before, after in zip((*few.learnings, few.cloud, *few.splits), (*many.learnings, many.cloud, *many.splits),
                              strict=True):  # fmt: skip

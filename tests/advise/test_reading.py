@@ -130,8 +130,8 @@ def test_costs_are_read() -> None:
 def test_an_energy_limit_wants_figures_of_energy() -> None:
     with pytest.raises(sv.InvalidInput, match=r"give board\.active_w"):
         sv.advise(scenario(wants_joules_per_day=1), costs(run=COSTS.run.__class__(1.0, 1.0), cuts=()))
+    asked = scenario(wants_joules_per_day=1, link_up_j_per_byte=None, link_down_j_per_byte=None)
     with pytest.raises(sv.InvalidInput, match=r"give link\.radio"):
-        asked = scenario(wants_joules_per_day=1, link_up_j_per_byte=None, link_down_j_per_byte=None)
         sv.advise(asked, COSTS)
     # Where the board's watts are said, they go before: 1,000 x 0.1 s x 0.2 W.
     assert sv.advise(scenario(board_active_w=0.2), COSTS).edge.joules_per_day == pytest.approx(20.0)

@@ -1,9 +1,9 @@
 """More than twenty scenarios, each with its calculation by hand: the numbers below are literals and never come from us.
 
-The base (tests/advise/base.py): 1,000 samples a day of 10,000 B, answers and labels of 4 B; a model of 10 MMAC that takes
-0.1 s and 0.01 J; cuts c1 (4,096 numbers; 2 MMAC, 0.02 s, 0.002 J, 50,000 B of RAM) and c2 (512; 6 MMAC, 0.06 s, 0.006 J,
-60,000 B); a step of 30 MMAC, 0.3 s, 0.03 J, 300,000 B of RAM, of which 50,000 B learn; a board of 400,000 B; a link of
-100,000 B/s, 0.05 s, 5e-6 J/B up and 1e-6 J/B down; a cloud of 1e12 x 0.5 MAC/s.
+The base (tests/advise/base.py): 1,000 samples a day of 10,000 B, answers and labels of 4 B; a model of 10 MMAC that
+takes 0.1 s and 0.01 J; cuts c1 (4,096 numbers; 2 MMAC, 0.02 s, 0.002 J, 50,000 B of RAM) and c2 (512; 6 MMAC, 0.06 s,
+0.006 J, 60,000 B); a step of 30 MMAC, 0.3 s, 0.03 J, 300,000 B of RAM, of which 50,000 B learn; a board of 400,000 B; a
+link of 100,000 B/s, 0.05 s, 5e-6 J/B up and 1e-6 J/B down; a cloud of 1e12 x 0.5 MAC/s.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def test_1_without_limits_the_least_energy_wins() -> None:
     made = advised(scenario())
     # Cloud: 10,000 / 100,000 + 0.05 + 10e6 / 5e11 + 4 / 100,000.
     assert made.cloud.latency_s == near(0.1 + 0.05 + 0.00002 + 0.00004)
-    # c1: 0.02 + 16,384 / 100,000 + 0.05 + 8e6 / 5e11 + 0.00004; c2: 0.06 + 2,048 / 100,000 + 0.05 + 4e6 / 5e11 + 0.00004.
+    # c1: 0.02 + 16,384 / 100,000 + 0.05 + 8e6 / 5e11 + 0.00004.
+    # c2: 0.06 + 2,048 / 100,000 + 0.05 + 4e6 / 5e11 + 0.00004.
     assert [way.latency_s for way in made.splits] == near([0.233896, 0.130528])
     assert made.edge.latency_s == near(0.1)
     # A day: 1,000 x 10,000 B up, 1,000 x 4 B down.

@@ -1,4 +1,4 @@
-"""``selvedge advise`` as a user runs it: a scenario and a model -> a verdict with its arithmetic, or one line why not."""
+"""``selvedge advise`` as a user runs it: a scenario and a model -> a verdict with its arithmetic, or one line."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .. import completion
 from . import options
 
 
@@ -16,9 +17,14 @@ def command(
         str | None, typer.Argument(help="scenario.toml: data, privacy, link, limits; or the model.")
     ] = None,
     model: Annotated[
-        str | None, typer.Argument(help="zoo:NAME?key=value, file.py:factory, model.pt2, .tflite or .onnx")
+        str | None,
+        typer.Argument(
+            help="zoo:NAME?key=value, file.py:factory, model.pt2, .tflite or .onnx", autocompletion=completion.models
+        ),
     ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="A profile's name or .toml path.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="A profile's name or .toml path.", autocompletion=completion.devices)
+    ] = None,
     budget: options.Budget = None,
     samples: Annotated[str | None, typer.Option("--samples", help="Samples a device predicts on a day.")] = None,
     sample_bytes: Annotated[str | None, typer.Option(help="Bytes of a sample as sent, as 12KiB.")] = None,
