@@ -7,6 +7,7 @@ from math import isfinite
 
 from .. import draw
 from ..advising import Advice, Way
+from ..advising.figure import number
 from ..advising.tell import engineering, size, table
 
 
@@ -35,11 +36,15 @@ def page(advice: Advice) -> str:
     for way in advice.ways:
         lines = "".join(f"<li>{escape(str(line))}</li>" for line in way.sums)
         parts.append(draw.section(f"The arithmetic: {way.name}", f"<ul>{lines}</ul>"))
-    assumed = [f"{name} = {value}: {source}" for name, value, source in advice.scenario.assumed()]
+    assumed = [f"{name} = {_said(value)}: {source}" for name, value, source in advice.scenario.assumed()]
     told = "".join(f"<li>{escape(line)}</li>" for line in (*advice.notes, *assumed))
     parts.append(draw.section("What it rests on", f"<ul>{told}</ul>"))
     subtitle = f"{advice.costs.model} on {advice.costs.device}, {advice.scenario.fleet:,g} devices"
     return draw.page(advice.scenario.name, parts, subtitle=subtitle)
+
+
+def _said(value: object) -> str:
+    return number(value) if isinstance(value, int | float) else str(value)
 
 
 def _starred(name: str, best: bool) -> str:
@@ -51,6 +56,7 @@ def _ways(advice: Advice) -> list[Way]:
     return [advice.cloud, *advice.splits, advice.edge]
 
 
+SEEN = 4.0  # times what is highest otherwise
 AXIS = "layers on the device: 0 is the cloud, the last is the edge"
 
 
@@ -62,9 +68,7 @@ def _latency(advice: Advice) -> str:
         draw.Line("of it the uplink", "c", _parts(ways, "sent up")),
         draw.Line("of it the cloud", "d", _parts(ways, "cloud computes")),
     ]
-    limit = advice.scenario.wants.latency_s
-    if limit is not None:
-        lines.append(draw.Line("limit", "limit", [(0.0, limit), (float(len(ways) - 1), limit)], dashed=True))
+    lines += _limit(advice.scenario.wants.latency_s, lines)
     return draw.curves("Latency by cut", AXIS, "seconds", lines)
 
 
@@ -77,10 +81,16 @@ def _energy(advice: Advice) -> str:
     ]
     if not any(line.points for line in lines):
         return "<p>No figures of energy.</p>"
-    limit = advice.scenario.wants.joules_per_day
-    if limit is not None:
-        lines.append(draw.Line("limit", "limit", [(0.0, limit), (float(len(ways) - 1), limit)], dashed=True))
+    lines += _limit(advice.scenario.wants.joules_per_day, lines)
     return draw.curves("Energy by cut", AXIS, "joules a day", [line for line in lines if line.points])
+
+
+def _limit(limit: float | None, lines: list[draw.Line]) -> list[draw.Line]:
+    """A line across the picture, unless it is so far above that nothing else could be seen."""
+    points = [point for line in lines for point in line.points]
+    if limit is None or limit > SEEN * max((y for _, y in points), default=0.0):
+        return []
+    return [draw.Line("limit", "limit", [(0.0, limit), (max(x for x, _ in points), limit)], dashed=True)]
 
 
 def _crossing(advice: Advice) -> str:
