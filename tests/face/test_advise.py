@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,12 @@ def test_without_a_model_it_says_what_to_give(user: Path) -> None:
     result = run(*ON, cwd=user)
     assert result.code == 2
     assert result.err.startswith("selvedge: model is missing: give a model")
+
+
+def test_given_costs_are_weighed_without_torch(user: Path) -> None:
+    text = SCENARIO.replace('model = "net.py:make"\n', "")
+    (user / "c.toml").write_text(f'{text}[costs.run]\nmacs = "1MMAC"\nseconds = "20ms"\njoules = "1mJ"\n')
+    code = "import sys; sys.modules['torch'] = None\nfrom selvedge.face.cli import main\nmain(['advise', 'c.toml'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=user, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "edge: run it on the device: 20 ms" in done.stdout
