@@ -154,6 +154,16 @@ def test_int8_and_float_in_native_code(tmp_path: Path) -> None:
     assert float(re.findall(r"simulates: ([\d.]+)%", text)[0]) >= 99
 
 
+def test_a_link_decides_where_a_cnn_runs(tmp_path: Path) -> None:
+    lines = printed("advise", tmp_path).splitlines()
+    assert [line.split(":")[0] for line in lines[::2]] == ["LoRa", "BLE", "BLE, and no pixel leaves"]
+    lora, ble, kept = lines[::2]
+    assert "cloud breaks energy and latency" in lora  # 8,640 x 1,024 B / 680 B/s of sending are 13,010 s of 96 mW
+    assert "cloud costs more energy" in ble
+    assert "cloud breaks samples leave" in kept
+    assert all(re.fullmatch(r"  latency = [\d.]+ s", line) for line in lines[1::2])
+
+
 @pytest.mark.parametrize("example", NEEDS)
 def test_absent_data_is_one_line(example: str, tmp_path: Path) -> None:
     done = run(example, tmp_path, data=tmp_path)

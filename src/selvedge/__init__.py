@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .advising import Advice, Costs, Scenario, advise
     from .artifact.preprocess import Preprocess
     from .artifact.schedule import Constant, Cosine, InverseSqrt, Step
     from .artifact.toolchain import NoCompiler
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
     from .run.session import Session
 
 _HOME = {
+    "Advice": "advising",
+    "Costs": "advising",
+    "Scenario": "advising",
+    "advise": "advising",
     "Preprocess": "artifact.preprocess",
     "Constant": "artifact.schedule",
     "Cosine": "artifact.schedule",
@@ -116,6 +121,7 @@ __all__ = [
     "QAT",
     "SGD",
     "Adam",
+    "Advice",
     "BCEWithLogits",
     "Battery",
     "Budget",
@@ -124,6 +130,7 @@ __all__ = [
     "Constant",
     "Contribution",
     "Cosine",
+    "Costs",
     "CrossEntropy",
     "Device",
     "DoesNotFit",
@@ -143,6 +150,7 @@ __all__ = [
     "Reconstruction",
     "Replay",
     "Report",
+    "Scenario",
     "SelvedgeError",
     "Session",
     "Solar",
@@ -151,6 +159,7 @@ __all__ = [
     "TorchLoss",
     "Trade",
     "__version__",
+    "advise",
     "compare",
     "compile",
     "contribution",

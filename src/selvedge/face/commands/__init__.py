@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import compile, contribute, doctor, inspect, predict, quantise, train, trial, zoo
+from . import advise, compile, contribute, doctor, inspect, predict, quantise, train, trial, zoo
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train.command)
     app.command("predict")(predict.command)
     app.command("try")(trial.command)
+    app.command("advise")(advise.command)
     app.command("quantise")(quantise.command)
     app.command("inspect")(inspect.command)
     app.command("zoo")(zoo.command)
