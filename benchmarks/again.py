@@ -104,6 +104,22 @@ def transfers(figures: Figures, digest: str) -> Found:
     return len(rows), _told("the same layers and arenas", [f"{known['task']} seed {known['seed']}" for known in rows])
 
 
+def quantised(figures: Figures, digest: str) -> Found:
+    """Cases of one task, seed and fold; accuracies within :data:`NEAR`, as :func:`transfers` has them."""
+    from .prove_quantise import short
+    from .quantise.experiment import case
+
+    rows = drawn(figures["cases"], digest)
+    names = []
+    for known in rows:
+        names.append(f"{known['task']} seed {known['seed']} fold {known['fold']}")
+        made = short(case(known["task"], known["seed"], known["fold"]))
+        for way, right in known["right"].items():
+            off = abs(made["right"][way] - right) / known["samples"]
+            assert off <= NEAR, f"{names[-1]}, {way}: {made['right'][way]} right now, {right} as committed"
+    return len(rows), _told("as many right", names)
+
+
 def tests(test: str, digest: str, run: Callable[[Sequence[str]], str]) -> Found:
     """A tenth of the cases that pytest collects of ``test``, all that CI leaves out among them."""
     done = subprocess.run(

@@ -118,7 +118,8 @@ def _quantised(figures: Figures) -> tuple[str, str]:
         ways = ("PTQ minmax", "QAT int8", "QAT w4a8")
         lost = ", ".join(f"{way} {100 * found['ways'][way]['best lost']['mean']:+.2f}" for way in ways)
         told.append(f"{task} {lost}")
-    return f"{figures['seeds']} seeds", f"points of accuracy lost to float: {'; '.join(told)}"
+    within = f"; within two standard errors of its bar: {', '.join(figures['open'])}" if figures["open"] else ""
+    return f"{figures['seeds']} seeds", f"points of accuracy lost to float: {'; '.join(told)}{within}"
 
 
 def _quantised_table(figures: Figures) -> Sequence[str]:

@@ -31,6 +31,43 @@ def trained(classes=10):
         adam.step()
     return net.eval(), x[:1]
 """
+OTHERS = """
+import numpy as np
+import torch
+from torch import nn
+
+def yes():
+    x = np.random.default_rng(0).normal(size=(80, 4)).astype("float32")
+    return x, (x.sum(1) > 0).astype("float32")
+
+class Flat(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.last = nn.Linear(4, 8), nn.Linear(8, 1)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.hidden(x)))[:, 0]
+
+def flat():
+    torch.manual_seed(0)
+    return Flat(), torch.zeros(1, 4)
+
+def places():
+    x = np.random.default_rng(0).normal(size=(60, 3, 8, 8)).astype("float32")
+    return x, (x[:, 0] > 0).astype("int64") + (x[:, 1] > 1)
+
+def map():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 1)), torch.zeros(1, 3, 8, 8)
+
+def bytes_():
+    x = np.random.default_rng(0).integers(0, 256, (90, 3, 8, 8)).astype("uint8")
+    return x, np.arange(90) % 3
+
+def classes():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 3)), torch.zeros(1, 3, 8, 8)
+"""
 ON = ("quantise", "own.py:trained", "--data", "own.py:data")
 
 
@@ -67,15 +104,43 @@ def test_for_a_device_its_c_is_written_and_its_bytes_are_told(user: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("model", "data", "loss"),
+    [("flat", "yes", "bce_with_logits"), ("map", "places", "cross_entropy"), ("classes", "bytes_", "cross_entropy")],
+)
+def test_other_outputs_have_their_figures_and_only_classes_a_top_answer(
+    user: Path, model: str, data: str, loss: str
+) -> None:
+    (user / "others.py").write_text(OTHERS)
+    result = run("quantise", f"others.py:{model}", "--data", f"others.py:{data}", "--loss", loss, "--json", cwd=user)
+    assert (result.code, result.err) == (0, ""), result
+    told = json.loads(result.out, parse_constant=pytest.fail)  # neither NaN nor Infinity
+    losses = [row["test"]["loss"] for row in told["rows"]]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert (told["agreement"] is None) == (model != "classes")
+    assert any("standardised by the training part" in note for note in told["notes"]) == (data == "bytes_")
+
+
+def test_few_bits_layers_that_stay_float_and_few_samples(user: Path) -> None:
+    result = run(*ON, "--weights", "int4", "--float", "4", "--samples", "20", "--allow-few", "--json", cwd=user)
+    assert (result.code, result.err) == (0, ""), result
+    told = json.loads(result.out)
+    assert [row["name"] for row in told["rows"]] == ["float", "int4"]
+    assert {row["layer"]: row["bits"] for row in told["layers"]["rows"] if row["layer"] in "04"} == {"0": 4, "4": 32}
+    assert "weights of 4 bits take a byte each in native code and in files" in told["notes"]
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--samples", "0"), "--samples is 0: give a whole number >= 1"),
-        (("--samples", "8"), "calibration is of 8 samples: give at least 32"),
-        (("--observer", "eye"), "observer is eye: give one of minmax, percentile, mse"),
-        (("--weights", "int3"), "weights is int3: give int8 or int4"),
+        (("--samples", "8"), "calibration is of 8 samples: give at least 32, or say --allow-few"),
+        (("--float", "5"), "bits"),
+        (("--observer", "eye"), "--observer is eye: give one of minmax, percentile, mse"),
+        (("--weights", "int3"), "--weights is int3: give one of int8, int4"),
+        (("--out", "net.pt2"), "--out is net.pt2: end it in .tflite or .onnx, or name a folder"),
+        (("--out", "firmware", "--plot", "firmware/a.html"), "--plot is firmware/a.html: it lies in --out"),
         (("--bits", "none.json"), "bits file is none.json: it cannot be read"),
         (("--device", "nrf52832", "--budget", "ram=300B"), "RAM does not fit: needs"),
-        (("--out", "own.py"), "--out is own.py: it is a file: name a directory"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_nothing_is_written(user: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -260,7 +260,9 @@ def _choice(row: object) -> Choice:
     sizes = read("bytes", _whole, "give a whole number of bytes for 4 and for 8 bits")
     costs = read("cost", lambda v: finite(v) is not None, "give a number for 4 and for 8 bits")
     if not _whole(row.get("bits")) or row["bits"] not in sizes or row["bits"] not in costs:
-        raise InvalidInput(f"bits of {name}", row.get("bits"), f"give one of {', '.join(map(str, sorted(sizes)))}")
+        raise InvalidInput(
+            f"bits of {name}", repr(row.get("bits")), f"give one of {', '.join(map(str, sorted(sizes)))}"
+        )
     return Choice(name, sizes, costs, row["bits"])
 
 

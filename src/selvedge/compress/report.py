@@ -96,12 +96,15 @@ class Report:
         for column in self.columns:
             agreed = self.agreement.get(column)
             share = "" if agreed is None else f", the same top answer in {agreed:.1%}"
-            lines.append(f"output, {column}: {_db(self.output[column].sqnr_db)} dB{share} of {self.samples:,} samples")
+            lines.append(
+                f"output, {column}: {_with_unit(self.output[column].sqnr_db)}{share} of {self.samples:,} samples"
+            )
         return "\n".join(lines + self.verdict())
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures, for machines."""
-        return asdict(self)
+        """The figures, for machines; None for an infinite SQNR, of what is exact."""
+        made: dict[str, Any] = _finite(asdict(self))
+        return made
 
     def picture(self) -> str:
         """SQNR of every layer as a standalone SVG document."""
@@ -146,6 +149,18 @@ def _db(value: float | None) -> str:
     if value is None:
         return "-"
     return "exact" if math.isinf(value) and value > 0 else f"{round(value, 1) + 0.0:.1f}"
+
+
+def _with_unit(value: float) -> str:
+    return _db(value) if math.isinf(value) else f"{_db(value)} dB"
+
+
+def _finite(given: Any) -> Any:
+    if isinstance(given, Mapping):
+        return {key: _finite(value) for key, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [_finite(value) for value in given]
+    return None if isinstance(given, float) and not math.isfinite(given) else given
 
 
 def _short(text: str, most: int) -> str:

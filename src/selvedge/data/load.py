@@ -96,7 +96,11 @@ def _source(spec: Spec) -> Source:
 
 
 def _strata(targets: object, labels: Sequence[str], count: int) -> np.ndarray:
-    """What the split is stratified by: class numbers, or zeros."""
+    """What the split is stratified by: class numbers (of several labels the first), or zeros: a class a place has no
+    one class."""
     if labels and isinstance(targets, np.ndarray):
-        return np.asarray(targets if targets.ndim == 1 else targets.reshape(count, -1).argmax(1), np.intp)
+        if targets.ndim == 1:
+            return np.asarray(targets, np.intp)
+        if targets.shape == (count, len(labels)):
+            return np.asarray(targets.argmax(1), np.intp)
     return np.zeros(count, np.intp)

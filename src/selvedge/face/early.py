@@ -58,10 +58,16 @@ def quantising(
     budget: str | None,
     loss: str | None,
     samples: int,
+    weights: str,
+    observer: str,
     plot: Path | None,
     out: Path | None,
 ) -> None:
     """Those of ``selvedge quantise``."""
+    if model.endswith((".tflite", ".onnx", ".pt2")):
+        raise InvalidInput(
+            "model", model, "a file is not quantised: give file.py:factory, which gives the trained module"
+        )
     options(
         model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="folded", loss=loss, batch=None,
         accumulate=1,
@@ -70,10 +76,16 @@ def quantising(
     if loss is not None:
         _one_of("--loss", loss, completion.TRAINED)
     _positive("--samples", samples)
+    _one_of("--weights", weights, ("int8", "int4"))
+    _one_of("--observer", observer, ("minmax", "percentile", "mse"))
     if plot is not None:
         place.page(plot)
     if out is not None:
-        (place.writable if out.suffix in (".tflite", ".onnx") else place.writable_folder)("--out", out)
+        if out.suffix.lower() not in ("", ".tflite", ".onnx"):
+            raise InvalidInput("--out", out, "end it in .tflite or .onnx, or name a folder")
+        (place.writable if out.suffix else place.writable_folder)("--out", out)
+        if plot is not None and plot.absolute().is_relative_to(out.absolute()):
+            raise InvalidInput("--plot", plot, "it lies in --out: name another place")
 
 
 def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from ..artifact import files
 from ..artifact.preprocess import Preprocess
 from ..compress import MixedBits, Quantised, Report
 from ..compress import quantise as make_int8
+from ..compress.litert import FLOAT
 from ..data import Part
 from ..device import Device
 from ..device.profile import THIS_MACHINE
 from ..device.sizes import format_bytes
-from ..errors import InvalidInput
+from ..errors import InvalidInput, NotSupported
 from ..learn.metrics import Score, scored
 from ..make.captured_network import network
 from ..make.compared import compare
@@ -39,12 +42,22 @@ from .unlimited import roomy
 KINDS = {"cross_entropy": "CrossEntropy", "mse": "MSE", "bce_with_logits": "BCEWithLogits",
          "reconstruction": "Reconstruction"}  # fmt: skip
 COMPARED = 256  # samples of the report
-TIMED = 30  # predictions whose median counts
+WARM, TIMED, SECONDS = 20, 300, 1.0  # predictions before the first that counts; that count, at most; of them in all
+# How the messages of the Python face name what has an option here.
+SPOKEN = (
+    (re.compile(r"""(?:in )?bits=\{['"](.+?)['"]: 32\}"""), r"--float \1"),
+    (re.compile(r"allow_few=True"), "--allow-few"),
+    (re.compile(r"(equalise|adaround)=True"), r"--\1"),
+    (re.compile(r"correct_bias=True"), "--correct-bias"),
+    (re.compile(r"per_tensor=False"), "without --per-tensor"),
+    (re.compile(r"observer='(\w+)'"), r"--observer \1"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for. ``settings``: of :func:`selvedge.quantise`. ``samples``: that set the ranges, at most.
+    """What was asked for. ``settings``: of :func:`selvedge.quantise`. ``floats``: layers that stay so.
+    ``samples``: that set the ranges, at most.
     ``out``: a .tflite or .onnx file, or a folder for the device's C."""
 
     model: str
@@ -55,6 +68,7 @@ class Order:
     shape: str | None
     settings: dict[str, Any]
     bits: Path | None
+    floats: tuple[str, ...]
     samples: int
     out: Path | None
     seed: int
@@ -80,7 +94,7 @@ class Quantising:
 
     name: str
     device: str
-    rows: tuple[Row, Row]
+    rows: tuple[Row, ...]
     agreement: float | None
     tested: int
     ranges: int
@@ -111,17 +125,34 @@ class Quantising:
             weights, ram = format_bytes(row.weights_bytes), format_bytes(row.arena_bytes)
             test = said(row.test.accuracy, row.test.loss)
             lines.append(f"{row.name:<8}{test:>12}{weights:>12}{ram:>12}{seconds(row.seconds):>14}")
-        lines.append(f"times are {'measured on this machine' if self.here else 'planned for the device'}")
+        told = "measured on this machine, with the call from Python" if self.here else "planned for the device"
+        lines.append(f"times are {told}")
         if self.agreement is not None:
             lines.append(f"the same top answer on {self.agreement:.1%} of {self.tested:,} test samples")
-        lines += ["", *self.report.verdict(), *(f"note: {note}" for note in self.notes)]
+        lines += ["", *map(spoken, self.report.verdict()), *(f"note: {note}" for note in self.notes)]
         if self.out is not None:
             lines.append(f"\nwritten to {self.out}")
         return "\n".join(lines)
 
 
+def spoken(text: str) -> str:
+    """``text`` with the options of the command line for the arguments of the Python face."""
+    for pattern, option in SPOKEN:
+        text = pattern.sub(option, text)
+    return text
+
+
 def quantise(order: Order, debug: bool) -> Quantising:
     """Raises ``SelvedgeError`` before anything is written."""
+    try:
+        return _quantised(order, debug)
+    except NotSupported as error:
+        raise NotSupported(error.op, error.where, spoken(error.what_to_do)) from error
+    except InvalidInput as error:
+        raise InvalidInput(error.field, error.value, spoken(error.fix)) from error
+
+
+def _quantised(order: Order, debug: bool) -> Quantising:
     with Work() as work, held(debug):
         job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
         if not isinstance(job.model, nn.Module):
@@ -129,36 +160,77 @@ def quantise(order: Order, debug: bool) -> Quantising:
         model, test = job.model.eval(), _test(job)
         given = _numbers(job, job.data.part("train"), order.samples, order.seed)
         work.part("quantising")
-        bits = None if order.bits is None else MixedBits.load(order.bits).bits
-        made = make_int8(model, given, bits=bits, **order.settings)
+        bits = {} if order.bits is None else dict(MixedBits.load(order.bits).bits)
+        classes = job.loss == "cross_entropy"
+        if not classes:  # there is no top answer that could stay
+            order.settings["wanted_agreement"] = 0.0
+        made = make_int8(model, given, bits=bits | dict.fromkeys(order.floats, FLOAT), **order.settings)
         example, here = job.example[:1], order.device == THIS_MACHINE
         device = Device.load(order.device)
         rooms = {"float": roomy(device), "int8": device}  # the float network need not fit
-        rows, outputs = {}, {}
+        natives: dict[str, _Native] = {}
         for name, net in (("float", model), ("int8", made)):
             work.part(f"planning {name}")
-            budget = order.budget if name == "int8" else None
-            plan = plan_inference(net, example, name=job.name, device=rooms[name], budget=budget)
-            native = _Native(compile_plan(plan), job.data.preprocess, work)
-            work.part(f"running {name}", len(test))
-            result = scored(KINDS[job.loss], native.predicted, test, job.data.preprocess)
-            took = float(np.median(native.times)) if here else plan.cost.seconds
-            rows[name] = Row(name, result, plan.weights_bytes, plan.arena_bytes, took)
-            outputs[name] = np.concatenate(native.told)
+            plan = plan_inference(
+                net, example, name=job.name, device=rooms[name], budget=order.budget if name == "int8" else None
+            )
+            natives[name] = _Native(plan, compile_plan(plan), job.data.preprocess)
+        work.part("running both", len(test))
+        results = [scored(KINDS[job.loss], n.predicted, test, job.data.preprocess) for n in natives.values()]
+        times = _timed([n.session for n in natives.values()], _numbers(job, test, 1, 0)) if here else [
+            n.plan.cost.seconds for n in natives.values()
+        ]  # fmt: skip
+        names = ("float", _named(made))
+        rows = tuple(
+            Row(name, result, native.plan.weights_bytes, native.plan.arena_bytes, took)
+            for name, result, native, took in zip(names, results, natives.values(), times, strict=True)
+        )
         work.part("comparing layer by layer")
         report = compare(model, made, _numbers(job, test, COMPARED, order.seed))
         work.part("writing")
-        if order.plot is not None:
-            files.write(order.plot, report.page().encode())
         if order.out is not None:
             _write(order.out, plan, made, example)
-    same = None
-    if result.accuracy is not None and outputs["int8"].shape[1] > 1:
-        same = float((outputs["float"].argmax(1) == outputs["int8"].argmax(1)).mean())
-    return Quantising(
-        job.name, device.name, (rows["float"], rows["int8"]), same, len(test), len(given), here, report,
-        (*job.notes(), *map(str, made.facts.warnings)), order.out,
-    )  # fmt: skip
+        if order.plot is not None:
+            files.write(order.plot, report.page().encode())
+    same, tops = None, [np.concatenate(n.told) for n in natives.values()]
+    if classes and tops[0].ndim == 2:
+        same = float((tops[0].argmax(1) == tops[1].argmax(1)).mean())
+    notes = tuple(_notes(job, made, order))
+    return Quantising(job.name, device.name, rows, same, len(test), len(given), here, report, notes, order.out)
+
+
+def _notes(job: Job, made: Quantised, order: Order) -> Iterator[str]:
+    """What the figures do not say of themselves."""
+    yield from job.notes()
+    if "normalise=" not in order.data and (job.data.preprocess is not None or job.data.features is not None):
+        yield (
+            "samples are standardised by the training part, as selvedge train has them: if the model was trained on "
+            "others, give --data PATH:normalise=none, or unit for bytes as 0..1"
+        )
+    if min(made.facts.bits.values(), default=FLOAT) < 8:
+        yield "weights of 4 bits take a byte each in native code and in files"
+    yield from map(spoken, map(str, made.facts.warnings))
+
+
+def _named(made: Quantised) -> str:
+    """By the bits of its weights."""
+    widths = sorted({b for b in made.facts.bits.values() if b != FLOAT})
+    return f"int{widths[0]}" if len(widths) == 1 else "mixed"
+
+
+def _timed(sessions: Sequence[HostSession], x: npt.NDArray[Any]) -> list[float]:
+    """Seconds of a prediction, the median of calls in turn."""
+    for session in sessions:
+        for _ in range(WARM):
+            session.predict(x)
+    times: list[list[float]] = [[] for _ in sessions]
+    end = time.perf_counter() + SECONDS
+    while len(times[0]) < TIMED and time.perf_counter() < end:
+        for session, took in zip(sessions, times, strict=True):
+            start = time.perf_counter()
+            session.predict(x)
+            took.append(time.perf_counter() - start)
+    return [float(np.median(took)) for took in times]
 
 
 def _test(job: Job) -> Part:
@@ -174,29 +246,24 @@ def _numbers(job: Job, part: Part, most: int, seed: int) -> npt.NDArray[Any]:
 
 
 class _Native:
-    """Compiled code, a sample at a time. ``told``: its outputs; ``times``: seconds of the first ones."""
+    """Compiled code, a sample at a time. ``told``: its outputs."""
 
-    def __init__(self, session: HostSession, preprocess: Preprocess | None, work: Work) -> None:
-        self.session, self.preprocess, self.work = session, preprocess, work
+    def __init__(self, plan: Inference, session: HostSession, preprocess: Preprocess | None) -> None:
+        self.plan, self.session, self.preprocess = plan, session, preprocess
         self.told: list[npt.NDArray[Any]] = []
-        self.times: list[float] = []
 
     def predicted(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         given = x if self.preprocess is None or x.dtype != np.uint8 else self.preprocess(x)
         for i in range(len(given)):
-            start = time.perf_counter()
             found = self.session.predict(given[i : i + 1])
-            if len(self.times) < TIMED:
-                self.times.append(time.perf_counter() - start)
             self.told.append(found[0] if isinstance(found, tuple) else found)
-            self.work.at(len(self.told))
         return np.concatenate(self.told[-len(given) :])
 
 
 def _write(out: Path, plan: Inference, made: Quantised, example: torch.Tensor) -> None:
-    if out.suffix == ".tflite":
+    if out.suffix.lower() == ".tflite":
         save_tflite(network(made, example), out)
-    elif out.suffix == ".onnx":
+    elif out.suffix.lower() == ".onnx":
         save_onnx(network(made, example), out)
     else:
         emit(plan, "c", out)

@@ -17,13 +17,17 @@ def command(
     data: options.Data,
     device: options.Device = "this-machine",
     budget: options.Budget = None,
-    weights: Annotated[str, typer.Option(help="int8, or int4: steps -7..7.")] = "int8",
+    weights: Annotated[str, typer.Option(help="int8, or int4: steps -7..7, a byte each.")] = "int8",
     observer: Annotated[str, typer.Option(help="How ranges are found: minmax, percentile or mse.")] = "minmax",
     equalise: Annotated[bool, typer.Option("--equalise", help="Let neighbouring weights spread alike.")] = False,
     correct_bias: Annotated[bool, typer.Option("--correct-bias", help="Take off what layers' means shift by.")] = False,
     adaround: Annotated[bool, typer.Option("--adaround", help="Learn where to round each weight.")] = False,
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One scale a weight, not one a channel.")] = False,
     bits: Annotated[Path | None, typer.Option(help="Bits by layer: what MixedBits.save wrote, edited or not.")] = None,
+    float_layers: Annotated[
+        list[str] | None, typer.Option("--float", help="A layer that stays float; may be given several times.")
+    ] = None,
+    allow_few: Annotated[bool, typer.Option("--allow-few", help="Take fewer than 32 samples for the ranges.")] = False,
     samples: Annotated[int, typer.Option(help="Training samples that set the ranges, at most.")] = 512,
     loss: options.Loss = None,
     shape: options.Shape = None,
@@ -41,18 +45,20 @@ def command(
     from .. import early
 
     early.quantising(
-        model=model, shape=shape, data=data, device=device, budget=budget, loss=loss, samples=samples, plot=plot,
-        out=out,
+        model=model, shape=shape, data=data, device=device, budget=budget, loss=loss, samples=samples,
+        weights=weights, observer=observer, plot=plot, out=out,
     )  # fmt: skip
 
     from ..quantising import Order, quantise
 
     settings = {
         "weights": weights, "observer": observer, "equalise": equalise, "correct_bias": correct_bias,
-        "adaround": adaround, "per_tensor": per_tensor,
+        "adaround": adaround, "per_tensor": per_tensor, "allow_few": allow_few,
     }  # fmt: skip
-    order = Order(model, data, device, budget, loss, shape, settings, bits, samples, out, seed, plot)
+    order = Order(
+        model, data, device, budget, loss, shape, settings, bits, tuple(float_layers or ()), samples, out, seed, plot
+    )
     made = quantise(order, bool(context.find_root().params["debug"]))
-    typer.echo(json.dumps(made.to_dict(), indent=1) if as_json else str(made))
+    typer.echo(json.dumps(made.to_dict(), indent=1, allow_nan=False) if as_json else str(made))
     if plot is not None and not as_json:
         typer.echo(f"the page with the layers: {plot}")
