@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ import selvedge as sv
 from selvedge.compress.activations import activations
 from selvedge.compress.advice import Symptoms, advice
 from selvedge.compress.export import exported
-from selvedge.compress.report import WIDTH
+from selvedge.compress.report import WIDTH, Error
 
 from .nets import chain, images
 
@@ -120,3 +123,11 @@ def test_a_float_layer_has_native_figures_and_no_file(made: sv.Quantised) -> Non
     assert all(set(row.errors) == set(report.columns) for row in report.rows)
     with pytest.raises(sv.NotSupported, match=r"in a \.tflite file"):
         sv.compare(chain(), mixed, X[:5], exported=True)
+
+
+def test_what_is_exact_is_none_for_machines(report: sv.Report) -> None:
+    """An SQNR without noise is infinite, which JSON has no number for."""
+    exact = replace(report, output={"fake-quantised": Error(math.inf, 0.0, 0.0)})
+    told = json.loads(json.dumps(exact.to_dict(), allow_nan=False))
+    assert told["output"]["fake-quantised"] == {"sqnr_db": None, "largest": 0.0, "mean": 0.0}
+    assert "output, fake-quantised: exact, the same top answer" in str(exact)

@@ -48,6 +48,14 @@ def test_tasks(tmp_path: Path) -> None:
     assert load(saved(tmp_path, x=X), task="none").y is None
 
 
+def test_a_class_a_place_has_no_one_class_to_split_by(tmp_path: Path) -> None:
+    places = np.random.default_rng(0).integers(0, 3, (30, 8, 8))
+    data = load(saved(tmp_path, x=X, y=places))
+    assert data.y is not None
+    np.testing.assert_array_equal(data.y, places)
+    assert sum(len(rows) for rows in data.split.values()) == len(X)
+
+
 def test_bytes_have_a_preprocessing(tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 255, (30, 5, 4, 3)).astype(np.uint8)
     data = load(saved(tmp_path, x=x, y=Y), (3, 5, 4))
