@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from .groups import IN, OUT, THROUGH, Group, removed
-from .kinds import TRANSPOSED, axes, depthwise, groups, resize, sizes
+from .kinds import CONVOLUTIONS, TRANSPOSED, axes, depthwise, groups, resize, sizes
 
 Index = tuple[tuple[int, torch.Tensor], ...]  # (axis, what is kept along it) each
 
@@ -86,7 +86,8 @@ def mask(model: nn.Module, found: Sequence[Group], atoms: Iterable[Collection[in
     for group, gone in zip(found, atoms, strict=True):
         for member in group.at(IN) if gone else ():
             module = layers[member.layer]
-            weight, channels = module.weight.data, removed(member, gone)
+            module.weight.data = weight = module.weight.data.clone()
+            channels = removed(member, gone)
             if isinstance(module, TRANSPOSED):
                 weight[channels] = 0
                 continue
@@ -95,3 +96,23 @@ def mask(model: nn.Module, found: Sequence[Group], atoms: Iterable[Collection[in
             for j in channels.tolist():
                 group_of = j // size
                 weight[group_of * rows : (group_of + 1) * rows, j % size] = 0
+
+
+def undo(model: nn.Module, names: Iterable[str]) -> Callable[[], None]:
+    """What gives these layers back the tensors and sizes that they have now."""
+    layers = dict(model.named_modules())
+    before = []
+    for name in names:
+        module = layers[name]
+        tensors = {key: getattr(module, key).data for key in axes(module)}
+        before.append((module, tensors, sizes(module), groups(module)))
+
+    def restore() -> None:
+        for module, tensors, was, share in before:
+            for key, tensor in tensors.items():
+                getattr(module, key).data = tensor
+            resize(module, *was)
+            if isinstance(module, CONVOLUTIONS):
+                module.groups = share
+
+    return restore

@@ -152,7 +152,8 @@ class Probe:
 
         def forward(*given: Any, **named: Any) -> Any:
             call = self.calls[name] = self.calls.get(name, -1) + 1
-            self.seen[name, call] = [t for t in tree_flatten((given, named))[0] if isinstance(t, torch.Tensor)]
+            parts = given if self.roles[name] == MIXES and not named else tree_flatten((given, named))[0]
+            self.seen[name, call] = [t for t in parts if isinstance(t, torch.Tensor)]
             base, other = self.made[name, call]
             if name not in self.turned:
                 return base

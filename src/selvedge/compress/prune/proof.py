@@ -14,63 +14,74 @@ from torch import nn
 from torch.utils._pytree import tree_flatten
 
 from ..export import Inputs, quiet
-from .cut import cut, kept, mask
-from .groups import Found, Group
+from .cut import cut, kept, mask, undo
+from .groups import OUT, Found, Group
 
 EXACT, ROUGH = 1e-9, 1e-4  # of the greatest output, in float64 and where only float32 runs
-BRANCHES = "the network is another one without them"
+POSITIONS = "what comes behind them counts on their positions"
 
 
 def proven(model: nn.Module, example: Inputs, found: Found, seed: int) -> Found:
     """``found`` without the groups of which a random half cannot be cut; they are held then."""
     random = torch.Generator().manual_seed(seed)
-    net = _drawn(model, random)
+    bench = Bench(_drawn(model, random), example)
     atoms = [_some(group.size, random) for group in found.groups]
-    if not found.groups or holds(net, example, found.groups, atoms):
+    if not found.groups or bench.holds(found.groups, atoms):
         return found
     good, held = [], dict(found.held)
     for group, gone in zip(found.groups, atoms, strict=True):
-        if holds(net, example, [group], [gone]):
+        if bench.holds([group], [gone]):
             good.append(group)
         else:
-            names = [m.layer for m in group.members if m.side == "out"]
-            held.update(dict.fromkeys(names, BRANCHES))
+            held.update(dict.fromkeys((m.layer for m in group.at(OUT)), POSITIONS))
     return Found(tuple(good), held)
 
 
 def holds(model: nn.Module, example: Inputs, found: Sequence[Group], atoms: Sequence[Collection[int]]) -> bool:
     """Whether ``model`` without these atoms says what it says when nothing reads them."""
-    for kind, tolerance in ((torch.float64, EXACT), (torch.float32, ROUGH)):
-        masked = _as(model, kind)
-        given = tuple(x.to(kind) if x.dtype.is_floating_point else x for x in example)
-        mask(masked, found, atoms)
-        wanted = _outputs(masked, given)
-        if wanted is None:  # a model that makes float32 itself
-            continue
-        smaller = _as(model, kind)
-        cut(smaller, kept(smaller, found, atoms))
-        made = _outputs(smaller, given)
-        if made is None or [t.shape for t in made] != [t.shape for t in wanted]:
+    return Bench(copy.deepcopy(model), example).holds(found, atoms)
+
+
+class Bench:
+    """``net``, which is changed and restored, in eval mode and in float64; in float32 where it makes float32 itself."""
+
+    def __init__(self, net: nn.Module, example: Inputs) -> None:
+        self.tolerance = EXACT
+        self.net = net.eval().double()
+        self.example = _as(example, torch.float64)
+        if self._outputs() is None:
+            self.tolerance = ROUGH
+            self.net = net.float()
+            self.example = _as(example, torch.float32)
+
+    def holds(self, found: Sequence[Group], atoms: Sequence[Collection[int]]) -> bool:
+        stays = kept(self.net, found, atoms)
+        restore = undo(self.net, stays)
+        mask(self.net, found, atoms)
+        wanted = self._outputs()
+        restore()
+        cut(self.net, stays)
+        made = self._outputs()
+        restore()
+        if made is None or wanted is None or [t.shape for t in made] != [t.shape for t in wanted]:
             return False
         return all(
-            float((a - b).abs().max()) <= tolerance * max(1.0, float(b.abs().max()))
+            float((a - b).abs().max()) <= self.tolerance * max(1.0, float(b.abs().max()))
             for a, b in zip(made, wanted, strict=True)
             if b.numel()
         )
-    return False
+
+    def _outputs(self) -> list[torch.Tensor] | None:
+        try:
+            with quiet(), torch.no_grad():
+                found = tree_flatten(self.net(*self.example))[0]
+        except Exception:
+            return None
+        return [t for t in found if isinstance(t, torch.Tensor)]
 
 
-def _as(model: nn.Module, kind: torch.dtype) -> nn.Module:
-    return copy.deepcopy(model).eval().to(kind)
-
-
-def _outputs(model: nn.Module, given: Inputs) -> list[torch.Tensor] | None:
-    try:
-        with quiet(), torch.no_grad():
-            found = tree_flatten(model(*given))[0]
-    except Exception:
-        return None
-    return [t for t in found if isinstance(t, torch.Tensor)]
+def _as(example: Inputs, kind: torch.dtype) -> Inputs:
+    return tuple(x.to(kind) if x.dtype.is_floating_point else x for x in example)
 
 
 def _some(size: int, random: torch.Generator) -> list[int]:

@@ -15,8 +15,8 @@ from torch import nn
 from ...artifact import files
 from ...errors import InvalidInput, one_line
 from ..export import Inputs, quiet
-from .cut import Kept, cut
-from .kinds import CONVOLUTIONS, MIXES, NORMS, PASSES, TRANSPOSED, groups, resize, role, sizes
+from .cut import Kept, cut, undo
+from .kinds import CONVOLUTIONS, MIXES, NORMS, PASSES, TRANSPOSED, groups, role, sizes
 
 SCHEMA = "selvedge.widths/1"
 LIMIT = 1 << 24  # bytes: no file of ours is larger
@@ -64,20 +64,16 @@ class Widths:
         was.
         """
         now = Widths.of(model)
-        modules = _sized(model)
         for name in self.layers.keys() | now.layers.keys():
             self._check(name, now)
         whole = {n: w for n, w in self.layers.items() if w != now.layers[n]}
         stays = {n: Kept(_first(now.layers[n], whole[n])[0], tuple(range(whole[n].outputs))) for n in whole}
-        if example is not None:
-            before = {n: _tensors(m) for n, m in modules.items() if n in whole}
-            cut(model, stays)
-            said = _tried(model, example)
-            if said is not None:
-                _restore(modules, before, now)
-                raise said
-            return model
+        restore = undo(model, whole)
         cut(model, stays)
+        said = None if example is None else _tried(model, example)
+        if said is not None:
+            restore()
+            raise said
         return model
 
     def _check(self, name: str, now: Widths) -> None:
@@ -184,21 +180,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if twice is not None:
         raise InvalidInput(f"widths of {twice}", "there twice", "remove one of the two")
     return dict(pairs)
-
-
-def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:
-    own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
-    return {k: t.data for k, t in own.items()}
-
-
-def _restore(modules: Mapping[str, nn.Module], before: Mapping[str, Mapping[str, torch.Tensor]], was: Widths) -> None:
-    for name, tensors in before.items():
-        for key, tensor in tensors.items():
-            getattr(modules[name], key).data = tensor
-        width, module = was.layers[name], modules[name]
-        resize(module, width.inputs, width.outputs)
-        if isinstance(module, CONVOLUTIONS):
-            module.groups = width.groups
 
 
 def _tried(model: nn.Module, example: Any) -> InvalidInput | None:
