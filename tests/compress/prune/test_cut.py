@@ -1,4 +1,4 @@
-"""A cut network computes what the whole one does without those channels, and is rebuilt from widths and a state dict."""
+"""A cut network computes what the whole one does without those channels; widths and a state dict rebuild it."""
 
 from __future__ import annotations
 

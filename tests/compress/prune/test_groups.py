@@ -46,7 +46,7 @@ def test_channels_go_together_as_they_should(name: str) -> None:
 
 
 def test_the_channels_of_an_atom_are_known_by_number() -> None:
-    """Flattened: channel c is read as features 4c to 4c + 3. Gated: i and i + 8 are one. Concatenated: b is behind a."""
+    """Flattened: channel c is read as features 4c to 4c + 3. Gated: i and i + 8 are one. Concatenated: b behind a."""
     a = next(g for g in found(made("flattened"), images()).groups if g.name == "a")
     assert dict(zip((m.layer for m in a.members), (m.index for m in a.members), strict=True)) == {
         "a": tuple((c,) for c in range(8)),
@@ -65,11 +65,16 @@ def test_the_channels_of_an_atom_are_known_by_number() -> None:
     }
 
 
-def peers(net: nn.Module, x: torch.Tensor, layer: nn.Module, channel: int) -> set[tuple[str, str, tuple[int, ...]]]:
+def graph_of(net: nn.Module, x: torch.Tensor) -> torch_pruning.DependencyGraph:
+    return torch_pruning.DependencyGraph().build_dependency(net, (x,), verbose=False)
+
+
+def peers(
+    graph: torch_pruning.DependencyGraph, layer: nn.Module, channel: int
+) -> set[tuple[str, str, tuple[int, ...]]]:
     """What torch-pruning cuts with one channel: (layer, side, channels)."""
-    graph = torch_pruning.DependencyGraph().build_dependency(net, (x,), verbose=False)
     pruner = graph.get_pruner_of_module(layer)
-    names = {m: n for n, m in net.named_modules()}
+    names = {m: n for n, m in graph.model.named_modules()}
     made = set()
     for dep, index in graph.get_pruning_group(layer, pruner.prune_out_channels, [channel]).items:
         module: Any = dep.target.module
@@ -83,20 +88,20 @@ def peers(net: nn.Module, x: torch.Tensor, layer: nn.Module, channel: int) -> se
 @pytest.mark.parametrize(
     "spec",
     [
-        "resnet8", "ds_cnn", "deep_autoencoder", "mobilenet_v2?width=0.35&resolution=32&classes=10",
-        "mobilenet_v3_small?width=0.5&resolution=32&classes=10",
+        "resnet8", "ds_cnn", "deep_autoencoder", "mobilenet_v2?width=0.25&resolution=32&classes=10",
+        "mobilenet_v3_small?width=0.25&resolution=32&classes=10",
     ],
 )  # fmt: skip
 def test_groups_are_those_of_torch_pruning(spec: str) -> None:
     net, x, _ = zoo.make(spec)
     net.eval()
     seen = find(net, (x,))
-    layers = dict(net.named_modules())
+    layers, graph = dict(net.named_modules()), graph_of(net, x)
     for group in seen.groups:
         k = group.size // 3
         mine = {(m.layer, m.side, m.index[k]) for m in group.members}
         (channel,) = next(m for m in group.members if m.layer == group.name).index[k]
-        assert mine == peers(net, x, layers[group.name], channel)
+        assert mine == peers(graph, layers[group.name], channel)
 
 
 def test_torch_pruning_still_gets_wrong_what_is_found_here() -> None:
@@ -107,10 +112,10 @@ def test_torch_pruning_still_gets_wrong_what_is_found_here() -> None:
     assert ("fc", "in", (32 + 5,)) in {
         (m.layer, m.side, m.index[5]) for g in find(net, (x,)).groups if g.name == "convs.1" for m in g.members
     }
-    assert ("fc", "in", (32 + 5,)) not in peers(net.eval(), x, conv, 5)
+    assert ("fc", "in", (32 + 5,)) not in peers(graph_of(net.eval(), x), conv, 5)
     net, x, _ = zoo.make("shufflenet_v2_x0_5?resolution=32&classes=10")
     with pytest.raises(ZeroDivisionError):
-        torch_pruning.DependencyGraph().build_dependency(net, (x,), verbose=False)
+        graph_of(net, x)
 
 
 def test_shared_weights_parametrizations_and_unused_layers_stay() -> None:

@@ -64,7 +64,8 @@ class Widths:
         was.
         """
         now = Widths.of(model)
-        for name in self.layers.keys() | now.layers.keys():
+        names = dict.fromkeys((*self.layers, *now.layers))  # those that only one of the two has come first
+        for name in sorted(names, key=lambda n: n in self.layers and n in now.layers):
             self._check(name, now)
         whole = {n: w for n, w in self.layers.items() if w != now.layers[n]}
         stays = {n: Kept(_first(now.layers[n], whole[n])[0], tuple(range(whole[n].outputs))) for n in whole}
