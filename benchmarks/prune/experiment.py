@@ -38,8 +38,8 @@ def case(
     dummy = float((task.test[1] == np.bincount(task.train[1]).argmax()).mean())
     samples = [len(part[1]) for part in (task.train, task.validation, task.test)]
     return {
-        "task": name, "seed": seed, "fold": fold, "epochs": task.epochs, "samples": samples, "dummy": dummy, "rows": rows,
-        "seconds": time.process_time() - start,
+        "task": name, "seed": seed, "fold": fold, "epochs": task.epochs, "samples": samples, "dummy": dummy,
+        "rows": rows, "seconds": time.process_time() - start,
     }  # fmt: skip
 
 

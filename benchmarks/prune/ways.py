@@ -1,9 +1,9 @@
 """One network, pruned in every way, with equal effort: all have the same epochs in all, and the same choice of one.
 
 The network trains for half of the epochs; from there the unpruned baseline trains the other half as it is, and each
-pruned one the other half in steps of pruning and training, all at the same rates. The epoch is chosen on validation data
-for each, of the pruned ones behind the last cut; the last one is shown too. int8 is quantised after training from the
-chosen epoch.
+pruned one the other half in steps of pruning and training, all from the same rate. The epoch is chosen on validation
+data for each, of the pruned ones behind the last cut; the last one is shown too. int8 is quantised after training from
+the chosen epoch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Loss = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """``best``, ``last``: for each test sample whether it is right, at the chosen epoch and at the last; ``share``: what
-    is left of "macs", "parameters", "bytes" (in int8: the bytes of the float unpruned network are 1)."""
+    is left of the unpruned float network's "macs", "parameters" and "bytes"."""
 
     way: str
     best: np.ndarray

@@ -175,6 +175,7 @@ def _gradients(subject: Subject, batches: Sequence[Batch], name: str) -> Iterato
             weight = _weight(module)
             weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
             if not bool(torch.isfinite(weight.grad).all()):
-                fix = f"the loss is {float(value.detach()):g} there: look at the samples, the targets and the model's weights"
+                said = f"the loss is {float(value.detach()):g} there"
+                fix = f"{said}: look at the samples, the targets and the model's weights"
                 raise InvalidInput(f"gradient of {layer}", f"not finite in batch {done}", fix)
         yield layers, len(y)
