@@ -31,8 +31,8 @@ Loss = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``best``, ``last``: for each test sample whether it is right, at the chosen epoch and at the last; ``share``: what
-    is left of the unpruned float network's "macs", "parameters" and "bytes"."""
+    """``best``, ``last``: for each test sample whether it is right, at the chosen epoch and at the last; ``share``:
+    what is left of the unpruned float network's "macs", "parameters" and "bytes"."""
 
     way: str
     best: np.ndarray
