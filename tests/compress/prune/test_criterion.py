@@ -96,7 +96,8 @@ def test_taylor_is_the_first_order_of_the_loss_and_ranks_as_the_loss_does(
     trained: tuple[nn.Module, torch.Tensor, torch.Tensor],
 ) -> None:
     """Its definition, the mean over batches of the squared change of the loss, measured by silencing each channel. To
-    first order it is exact, which a hundredth of the way shows; of whole channels the rank correlation was 0.84 when this was written."""
+    first order it is exact, which a ten-thousandth of the way shows; of whole channels the rank correlation was 0.84
+    when this was written."""
     net, x, y = trained
     groups = find(net, (x[:2],)).groups
     found = judged(net, "taylor", x, y)

@@ -66,6 +66,10 @@ def test_bad_models_and_examples_are_one_line() -> None:
     assert line(model=3) == "model is of type int: give an nn.Module"
     assert "is lazy" in line(model=nn.LazyLinear(3))
     assert "model.float()" in line(model=made("residual").half())
+    assert line(model=made("residual").to("meta")) == "model is on meta (a.weight): give it on the CPU: model.cpu()"
+    broken = made("residual")
+    broken.b.weight.data[0] = torch.nan
+    assert line(model=broken).startswith("model is not finite (b.weight): its training has diverged")
     assert line(example=[1]).startswith("example is of type list: give an input of the model [n, ...]")
     assert "the model fails on it" in line(example=torch.zeros(1, 5, 8, 8))
     flat = nn.Sequential(nn.Flatten(), nn.Linear(192, 5))

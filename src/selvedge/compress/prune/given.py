@@ -21,6 +21,11 @@ RANKS = ("global", "layer")
 def model(value: object) -> None:
     shared.module(value)
     assert isinstance(value, nn.Module)
+    for name, tensor in value.named_parameters():
+        if tensor.device.type != "cpu":
+            raise InvalidInput("model", f"on {tensor.device} ({name})", "give it on the CPU: model.cpu()")
+        if not isinstance(tensor, nn.UninitializedParameter) and not bool(torch.isfinite(tensor).all()):
+            raise InvalidInput("model", f"not finite ({name})", "its training has diverged: give one that has not")
     for name, module in value.named_modules():
         if isinstance(module, nn.modules.lazy.LazyModuleMixin):
             raise InvalidInput("model", f"not built yet ({name} is lazy)", "run it once on a sample before")

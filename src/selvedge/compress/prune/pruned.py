@@ -45,7 +45,11 @@ class Pruned:
         for parameter, state in optimizer.state.items():
             index = self.indices.get(names.get(id(parameter), ""), ())
             for key, value in state.items():
-                if isinstance(value, torch.Tensor) and value.dim() == parameter.dim() > 0:
+                if (
+                    isinstance(value, torch.Tensor)
+                    and value.dim() == parameter.dim() > 0
+                    and value.shape != parameter.shape
+                ):
                     state[key] = sliced(value, index)
         return optimizer
 
