@@ -143,6 +143,16 @@ def test_a_cnn_in_eight_and_in_four_bits_is_as_good_and_much_smaller(tmp_path: P
     assert "hurts most" in text
 
 
+def test_a_cnn_of_fewer_channels_still_tells_digits(tmp_path: Path) -> None:
+    text = printed("prune_digits", tmp_path)
+    found = {name: float(value) for name, value in re.findall(r"^(\w+): ([\d.]+)% right", text, re.MULTILINE)}
+    assert found["whole"] > 96
+    assert found["taylor"] > found["whole"] - 4
+    assert found["int8"] > found["taylor"] - 1.5
+    assert all(float(share) <= 40 for share in re.findall(r"([\d.]+)% of the multiplications", text))
+    assert "the same again: True" in text
+
+
 def test_int8_and_float_in_native_code(tmp_path: Path) -> None:
     text = printed("native_int8", tmp_path)
     rows = re.findall(r"^(\w+): ([\d.]+)% right, ([\d,]+) B of weights, ([\d,]+) B of RAM, \d+ us$", text, re.MULTILINE)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .changes import Change
     from .choose import Contribution
     from .compress.mixed import MixedBits, mixed_bits
+    from .compress.prune import Pruned, Pruner, Width, Widths, prune
     from .compress.qat import QAT
     from .compress.quantise import quantise
     from .compress.quantised import QuantisationWarning, Quantised
@@ -76,12 +77,17 @@ _HOME = {
     "Solar": "device.power",
     "Contribution": "choose",
     "MixedBits": "compress",
+    "Pruned": "compress",
+    "Pruner": "compress",
     "QAT": "compress",
     "QuantisationWarning": "compress",
     "Quantised": "compress",
     "Report": "compress",
+    "Width": "compress",
+    "Widths": "compress",
     "compare": "make.compared",
     "mixed_bits": "compress",
+    "prune": "compress",
     "quantise": "compress",
     "Budget": "device",
     "Device": "device",
@@ -144,6 +150,8 @@ __all__ = [
     "NotSupported",
     "Plan",
     "Preprocess",
+    "Pruned",
+    "Pruner",
     "QuantisationWarning",
     "Quantised",
     "RMSProp",
@@ -158,6 +166,8 @@ __all__ = [
     "Sweep",
     "TorchLoss",
     "Trade",
+    "Width",
+    "Widths",
     "__version__",
     "advise",
     "compare",
@@ -173,6 +183,7 @@ __all__ = [
     "network",
     "plan",
     "plan_inference",
+    "prune",
     "quantise",
     "save_onnx",
     "save_tflite",

@@ -49,6 +49,7 @@ HOST = {
     "Adam", "BCEWithLogits", "CTC", "CrossEntropy", "MSE", "Plan", "RMSProp", "Reconstruction", "SGD", "compile",
     "emit", "Sweep", "TorchLoss", "contribution", "measured", "plan", "sweep",
     "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
+    "Pruned", "Pruner", "Width", "Widths", "prune",
 }  # fmt: skip
 # Networks out of files are planned without torch, and read with what reads the file.
 OTHERS = {

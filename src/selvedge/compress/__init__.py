@@ -1,7 +1,8 @@
-"""nn.Module -> nn.Module: quantised after training or in training, and what that costs, layer by layer."""
+"""nn.Module -> nn.Module: cut to fewer channels, quantised after training or in training; what that costs by layer."""
 
 from .compare import compare
 from .mixed import MixedBits, mixed_bits
+from .prune import Pruned, Pruner, Width, Widths, prune
 from .qat import QAT
 from .quantise import quantise
 from .quantised import Facts, QuantisationWarning, Quantised
@@ -11,10 +12,15 @@ __all__ = [
     "QAT",
     "Facts",
     "MixedBits",
+    "Pruned",
+    "Pruner",
     "QuantisationWarning",
     "Quantised",
     "Report",
+    "Width",
+    "Widths",
     "compare",
     "mixed_bits",
+    "prune",
     "quantise",
 ]

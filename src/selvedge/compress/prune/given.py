@@ -1,0 +1,94 @@
+"""What a user gives for pruning, or one line why it cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...artifact.number import finite
+from ...errors import InvalidInput
+from .. import given as shared
+from ..export import Inputs
+from .cost import RESOURCES
+from .criterion import CRITERIA
+
+RANKS = ("global", "layer")
+
+
+def model(value: object) -> None:
+    shared.module(value)
+    assert isinstance(value, nn.Module)
+    for name, tensor in value.named_parameters():
+        if tensor.device.type != "cpu":
+            raise InvalidInput("model", f"on {tensor.device} ({name})", "give it on the CPU: model.cpu()")
+        if not isinstance(tensor, nn.UninitializedParameter) and not bool(torch.isfinite(tensor).all()):
+            raise InvalidInput("model", f"not finite ({name})", "its training has diverged: give one that has not")
+    for name, module in value.named_modules():
+        if isinstance(module, nn.modules.lazy.LazyModuleMixin):
+            raise InvalidInput("model", f"not built yet ({name} is lazy)", "run it once on a sample before")
+
+
+def example(net: nn.Module, value: Any) -> Inputs:
+    """An input [n, ...], or a tuple of several, that ``net`` takes."""
+    parts = value if isinstance(value, tuple) else (value,)
+    if not parts or not all(isinstance(p, torch.Tensor) and p.dim() and len(p) for p in parts):
+        kind = type(value).__name__
+        raise InvalidInput("example", f"of type {kind}", "give an input of the model [n, ...], or a tuple of several")
+    shared.tried(net, parts, "example")
+    return parts
+
+
+def target(value: object) -> dict[str, float]:
+    """Resource -> share of it that may stay."""
+    names = ", ".join(RESOURCES)
+    if not isinstance(value, Mapping) or not value:
+        raise InvalidInput("target", value, f'give shares that may stay, as {{"macs": 0.4}}, of {names}')
+    made = {}
+    for name, share in value.items():
+        if name not in RESOURCES:
+            raise InvalidInput("target", name, f"give one of {names}")
+        number = finite(share)
+        if number is None or not 0 < number < 1:
+            fix = "give the share that may stay, above 0 and below 1: 0.4 for 40 %"
+            raise InvalidInput(f"target of {name}", share, fix)
+        made[str(name)] = number
+    return made
+
+
+def choice(field: str, value: object, options: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in options:
+        raise InvalidInput(field, value, f"give one of {', '.join(options)}")
+    return value
+
+
+def criterion(value: object, data: Any) -> str:
+    name = choice("criterion", value, list(CRITERIA))
+    if CRITERIA[name].data and data is None:
+        free = ", ".join(k for k, row in CRITERIA.items() if not row.data)
+        raise InvalidInput("data", "not given", f"criterion {name} looks at gradients: give (x, y), or take {free}")
+    return name
+
+
+def count(field: str, value: object, least: int = 1) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidInput(field, value, f"give a whole number, {least} or more")
+    return value
+
+
+def called(field: str, value: object) -> None:
+    if not callable(value):
+        raise InvalidInput(field, "no function", "give one, or leave it out")
+
+
+def names(net: nn.Module, keep: object, matches: Callable[[str, str], bool]) -> tuple[str, ...]:
+    """Names and globs of layers, each of which ``net`` has."""
+    if isinstance(keep, str) or not isinstance(keep, Sequence) or not all(isinstance(k, str) for k in keep):
+        raise InvalidInput("keep", keep, 'give names of layers, or globs of them, as ["blocks.0.*"]')
+    layers = [n for n, _ in net.named_modules()]
+    for name in keep:
+        if not any(matches(layer, name) for layer in layers):
+            raise InvalidInput("keep", name, "the model has no layer of that name: see model.named_modules()")
+    return tuple(keep)
