@@ -22,18 +22,20 @@ from ...errors import InvalidInput
 Inputs = tuple[Tensor, ...]
 # What computes along the last axis, and what along the second; an activation goes by what was before it.
 LAST = ("Linear", "LayerNorm", "RMSNorm", "Embedding", "MultiheadAttention", "TransformerEncoderLayer")
+CHANGED = "the next layer changes it in place: name that one"
 SECOND = ("Conv", "BatchNorm", "GroupNorm", "InstanceNorm", "Pool")
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
     """``shape``: without the batch, channels first. last: whether the module itself has channels last. depth: the share
-    of the layers that are done by then, 0 to 1."""
+    of the layers that are done by then, 0 to 1. kind: the module's type."""
 
     path: str
     shape: tuple[int, ...]
     last: bool = False
     depth: float = 1.0
+    kind: str = ""
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -161,7 +163,7 @@ def traced(model: nn.Module, inputs: Inputs) -> Traced:
         shape = value.shape[1:]
         first = last and len(shape) > 1
         whole = (shape[-1], *shape[:-1]) if first else tuple(shape)
-        made.append(Feature(path, tuple(whole), first, done / max(1, len(leaves))))
+        made.append(Feature(path, tuple(whole), first, done / max(1, len(leaves)), places[path].kind))
     return Traced(output, tuple(made), refused)
 
 
@@ -179,7 +181,7 @@ def _unusable(value: Any, output: Any, version: int | None, count: int) -> str |
     if not value.dtype.is_floating_point or value.dim() < 2 or len(value) != count:
         return f"it gives {value.dtype} {list(value.shape)}: name a layer that gives [N, channels, ...] in float"
     if value._version != version:
-        return "the next layer changes it in place: name that one"
+        return CHANGED
     if isinstance(output, Tensor) and value.shape == output.shape and value.data_ptr() == output.data_ptr():
         return "it gives the logits: that is what sv.Logits() compares"
     return None

@@ -17,7 +17,7 @@ from ...errors import InvalidInput
 from .. import samples
 from . import adapters
 from .cache import TeacherCache, require_finite
-from .features import Feature, Inputs, Traced, chosen, watched
+from .features import CHANGED, Feature, Inputs, Traced, chosen, watched
 from .pairs import Pair, default, matched
 from .teacher import Averaged, tried
 from .teacher import teacher as teacher_of
@@ -111,8 +111,12 @@ class Distil(nn.Module):
         if isinstance(self._teacher, Averaged) and self.training:
             self._teacher.follow(self.student)
         told = self._told(inputs, index)
-        with watched(chosen(self.student, {s.path for pairs in self._pairs for s, _ in pairs})) as seen:
+        versions: dict[str, int] = {}
+        with watched(chosen(self.student, {s.path for pairs in self._pairs for s, _ in pairs}), versions) as seen:
             logits = self.student(*inputs)
+        for path, value in seen.items():
+            if isinstance(value, Tensor) and value._version != versions[path]:  # dropout, which was not on before
+                raise InvalidInput("layer of the student", path, CHANGED)
         self._require_outputs(logits, told[""], len(inputs[0]))
         theirs = {name: value.to(logits.device, logits.dtype) for name, value in told.items()}
         labels = _targets(y, logits, any(isinstance(t, DKD) for t in self.terms)) if self._labels else None

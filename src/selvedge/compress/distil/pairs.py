@@ -2,7 +2,7 @@
 
 A network's stages are the last features before its resolution changes; those of one resolution go together. Where there
 are none (a plain MLP, a transformer), or none agree, the features nearest to a third, two thirds and the whole of the
-depth do. The same networks give the same pairs.
+depth do. Dropout is never one: what it lets through is drawn. The same networks give the same pairs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ Pair = tuple[Feature, Feature]
 
 def stages(features: Sequence[Feature]) -> list[Feature]:
     """The features that stand for a network, in order."""
+    features = [f for f in features if "Dropout" not in f.kind]
     found: dict[tuple[int, ...], Feature] = {}
     for feature in features:
         found.pop(feature.sides, None)
@@ -34,7 +35,7 @@ def stages(features: Sequence[Feature]) -> list[Feature]:
 def matched(student: Sequence[Feature], teacher: Sequence[Feature]) -> list[Pair]:
     """Pairs of stages, in order; each feature in one pair at most."""
     ours, theirs = stages(student), stages(teacher)
-    alike = any(s.sides == t.sides for s in ours for t in theirs)
+    alike = any(s.sides and s.sides == t.sides for s in ours for t in theirs)
     made: list[Pair] = []
     after = 0
     for s in ours:

@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from ...artifact.number import finite
 from ...capture.source import of_error
 from ...errors import InvalidInput, NotSupported, SelvedgeError, one_line
+from ..export import quiet
 from .features import Feature, Inputs, Traced, chosen, still, traced, watched
 
 
@@ -159,7 +160,8 @@ class Averaged(ModuleTeacher):
         def average(mean: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
             return mean.lerp(now, 1 - min(decay, 1 - 1 / (int(count) + 1)))
 
-        self.average = AveragedModel(student, avg_fn=average)
+        with quiet():
+            self.average = AveragedModel(student, avg_fn=average)
         self.average.requires_grad_(False)
         super().__init__(self.average.module)
 
