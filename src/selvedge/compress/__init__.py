@@ -25,7 +25,7 @@ try:
     from .quantised import Facts, QuantisationWarning, Quantised
     from .report import Report
 except ModuleNotFoundError as error:
-    if error.name != "torchao":
+    if (error.name or "").partition(".")[0] != "torchao":
         raise
 
 __all__ = [

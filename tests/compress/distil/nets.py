@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
 
 
@@ -59,6 +58,8 @@ def small(width: int = 4, classes: int = 10, seed: int = 0) -> nn.Sequential:
 @lru_cache(maxsize=1)
 def digits() -> tuple[torch.Tensor, torch.Tensor]:
     """[1797, 1, 8, 8] in 0..1, in a fixed order that is not the file's; classes."""
+    from sklearn.datasets import load_digits  # here: a process that is killed in a test starts sooner without
+
     found = load_digits()
     order = torch.randperm(len(found.target), generator=torch.Generator().manual_seed(0))
     return torch.tensor(found.images, dtype=torch.float32)[order, None] / 16, torch.tensor(found.target)[order]

@@ -52,8 +52,9 @@ def matched(student: Sequence[Feature], teacher: Sequence[Feature]) -> list[Pair
 
 def default(takes: str, pairs: Sequence[Pair]) -> list[Pair]:
     """Of ``pairs`` those that a term has by default."""
-    if takes == "middle" and pairs:
-        return [min(pairs, key=lambda pair: (abs(pair[1].depth - 0.5), pair[1].depth))]
+    spatial = [pair for pair in pairs if pair[0].sides and pair[1].sides]
     if takes == "spatial":
-        return [pair for pair in pairs if pair[0].sides and pair[1].sides]
+        return spatial
+    if takes == "middle" and pairs:
+        return [min(spatial or pairs, key=lambda pair: (abs(pair[1].depth - 0.5), pair[1].depth))]
     return list(pairs[-1:])

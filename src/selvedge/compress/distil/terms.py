@@ -111,7 +111,7 @@ class Hint(_Checked):
 
     Romero et al., "FitNets" (arXiv:1412.6550), equation 3, whose half and sum over elements are a mean here; and
     trained with the other terms, not in a stage before them. pairs: path in the student -> path in the teacher; by
-    default the one pair that is nearest to the middle of the teacher, as in the paper.
+    default the one pair, with positions where there are any, that is nearest to the middle of the teacher.
     """
 
     pairs: Pairs | None = None
