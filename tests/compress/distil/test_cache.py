@@ -194,7 +194,9 @@ def test_stopped_at_every_step_of_every_write_nothing_is_lost(
 
 
 @settings(max_examples=20, deadline=None)
-@given(number=st.integers(0, 6), at=st.floats(0, 0.999), how=st.sampled_from(["flip", "cut", "longer", "empty", "gone"]))
+@given(
+    number=st.integers(0, 6), at=st.floats(0, 0.999), how=st.sampled_from(["flip", "cut", "longer", "empty", "gone"])
+)
 def test_a_damaged_chunk_is_computed_again(
     tmp_path_factory: pytest.TempPathFactory, number: int, at: float, how: str
 ) -> None:

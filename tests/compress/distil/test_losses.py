@@ -35,9 +35,7 @@ def divergence(p: Array, q: Array) -> float:
 
 
 def hinton(student: Array, teacher: Array, temperature: float) -> float:
-    each = [
-        divergence(shares(t, temperature), shares(s, temperature)) for s, t in zip(student, teacher, strict=True)
-    ]
+    each = [divergence(shares(t, temperature), shares(s, temperature)) for s, t in zip(student, teacher, strict=True)]
     return temperature**2 * sum(each) / len(each)
 
 
@@ -72,7 +70,9 @@ def test_the_gradient_at_a_high_temperature_is_that_of_matching_logits() -> None
     s, t = drawn(3, 6, seed=1).requires_grad_(), drawn(3, 6, seed=2)
     losses.soft(s, t, 1e4).backward()
     centred = [x - x.mean(1, keepdim=True) for x in (s.detach(), t)]
-    torch.testing.assert_close(s.grad, (centred[0] - centred[1]) / 6 / 3, rtol=0, atol=2e-4)  # what is left out is of order 1 / T
+    torch.testing.assert_close(
+        s.grad, (centred[0] - centred[1]) / 6 / 3, rtol=0, atol=2e-4
+    )  # what is left out is of order 1 / T
 
 
 # Zhao et al.
