@@ -48,7 +48,8 @@ for name in selvedge.__all__:
 HOST = {
     "Adam", "BCEWithLogits", "CTC", "CrossEntropy", "MSE", "Plan", "RMSProp", "Reconstruction", "SGD", "compile",
     "emit", "Sweep", "TorchLoss", "contribution", "measured", "plan", "sweep",
-    "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
+    "AttentionTransfer", "DKD", "Distil", "Distilled", "Hint", "Logits", "Relational", "SelfTeacher", "TeacherCache",
+    "distil", "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
 }  # fmt: skip
 # Networks out of files are planned without torch, and read with what reads the file.
 OTHERS = {

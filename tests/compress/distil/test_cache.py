@@ -306,7 +306,8 @@ def test_settings_and_numbers_that_cannot_be_used_are_one_line(tmp_path: Path) -
         (lambda: cache.take([1, 2], (x(3),)), "index is of 2 rows: x has 3 samples"),
         (
             lambda: cache.take([0, 2], (x()[[0, 1]],)),
-            "index is 2: x has another sample than the data that was cached there (augmented?): train without the cache",
+            "index is 2: x has another sample than the data that was cached there (augmented?): "
+            "train without the cache",
         ),
         (lambda: filled(tmp_path / "e", data=[]),
          "data is without samples: give at least 32 samples that the model will meet"),

@@ -211,7 +211,8 @@ BAD = {
         "block around it",
     ),
     "changed in place": (
-        {"layer1": "layer1.bn1"}, "layer of the teacher is layer1.bn1: the next layer changes it in place: name that one",
+        {"layer1": "layer1.bn1"},
+        "layer of the teacher is layer1.bn1: the next layer changes it in place: name that one",
     ),
     "the logits": (
         {"layer1": "fc"}, "layer of the teacher is fc: it gives the logits: that is what sv.Logits() compares",

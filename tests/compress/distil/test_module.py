@@ -317,7 +317,7 @@ def test_an_onnx_file_that_cannot_teach_is_one_line(tmp_path: Path, monkeypatch:
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(sv.NotSupported, match="an ONNX teacher is not supported at .*: pip install 'onnxruntime"):
+    with pytest.raises(sv.NotSupported, match=r"an ONNX teacher is not supported at .*: pip install 'onnxruntime"):
         sv.Distil(small(), path, sv.Logits(), example=x)
 
 
@@ -387,7 +387,7 @@ def test_what_does_not_fit_is_one_line(line: str) -> None:
     given = {"student": small, "teacher": residual, "terms": sv.Logits(), "example": batch()[0], **UNFIT[line]}
     student, teacher = given.pop("student")(), given.pop("teacher")()
     found = refused(lambda: sv.Distil(student, teacher, given.pop("terms"), **given))
-    assert found == line or found.startswith(f"{line} at ") or found.startswith(f"{line}: ")
+    assert found == line or found.startswith((f"{line} at ", f"{line}: "))
 
 
 def test_a_teacher_that_is_the_student_is_refused_and_one_of_other_classes_may_show_features() -> None:
