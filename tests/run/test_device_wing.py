@@ -49,7 +49,8 @@ HOST = {
     "Adam", "BCEWithLogits", "CTC", "CrossEntropy", "MSE", "Plan", "RMSProp", "Reconstruction", "SGD", "compile",
     "emit", "Sweep", "TorchLoss", "contribution", "measured", "plan", "sweep",
     "AttentionTransfer", "DKD", "Distil", "Distilled", "Hint", "Logits", "Relational", "SelfTeacher", "TeacherCache",
-    "distil", "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
+    "distil",
+    "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
 }  # fmt: skip
 # Networks out of files are planned without torch, and read with what reads the file.
 OTHERS = {

@@ -65,7 +65,7 @@ def test_the_loss_is_the_weighted_sum_of_labels_and_terms() -> None:
     wanted = {
         "labels": 0.3 * functional.cross_entropy(z, y),
         "Logits": 0.7 * losses.soft(z, t, 3),
-        "DKD": 0.2 * losses.decoupled(z, t, y, 4.0, 1.0, 8.0),
+        "DKD": 0.2 * losses.decoupled(z, t, y, 4.0, 1.0, 2.0),
         "Logits 2": 2.0 * losses.soft(z, t, 1),
     }
     assert list(distil.parts) == list(wanted)
@@ -115,7 +115,7 @@ def test_logits_with_positions() -> None:
     distil = sv.Distil(student, teacher, [sv.Logits(), sv.DKD()], example=x)
     distil.loss(x, y)
     torch.testing.assert_close(distil.parts["labels"], functional.cross_entropy(student(x), y).detach())
-    wanted = losses.decoupled(student(x), teacher(x), y.reshape(-1), 4.0, 1.0, 8.0)
+    wanted = losses.decoupled(student(x), teacher(x), y.reshape(-1), 4.0, 1.0, 2.0)
     torch.testing.assert_close(distil.parts["DKD"], wanted.detach())
 
 
