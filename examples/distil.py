@@ -30,13 +30,12 @@ small = nn.Sequential(
     nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 10),
 )  # fmt: skip
 ways = {"alone": [sv.Logits(weight=0.0)], "outputs": [sv.Logits()], "relations": [sv.Relational()]}
-settings = dict(data=(x[few], y[few]), validation=(x[valid], y[valid]), epochs=EPOCHS, batch=25, lr=RATE)
+settings = {"data": (x[few], y[few]), "validation": (x[valid], y[valid]), "epochs": EPOCHS, "batch": 25, "lr": RATE}
 print(f"teacher, {sum(p.numel() for p in teacher.parameters()):,} parameters", end=": ")
 print(f"{(teacher(x[test]).argmax(1) == y[test]).float().mean():.1%} right")
 for name, terms in ways.items():
     found = sv.distil(copy.deepcopy(small), teacher, terms, **settings)
     right = (found.student(x[test]).argmax(1) == y[test]).float().mean()
-    print(
-        f"{name}, {sum(p.numel() for p in small.parameters()):,} parameters: {right:.1%} right, epoch {found.best.number}"
-    )
+    size = sum(p.numel() for p in small.parameters())
+    print(f"{name}, {size:,} parameters: {right:.1%} right, epoch {found.best.number}")
 print(found.distil)

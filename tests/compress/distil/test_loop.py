@@ -118,13 +118,12 @@ def test_a_loss_that_is_not_finite_leaves_the_student_as_it_was() -> None:
     assert all(torch.equal(v, before[k]) for k, v in student.state_dict().items())
 
 
+PAIR = "give (x, y): samples [N, ...] and their classes, whole numbers [N]"
 BAD: dict[str, dict[str, Any]] = {
     "epochs is 0: give a whole number, 1 or more": {"epochs": 0},
     "batch is 1.5: give a whole number, 1 or more": {"batch": 1.5},
     "lr is -1: give a number above 0, as 1e-3": {"lr": -1},
-    "data is of type Tensor: give (x, y): samples [N, ...] and their classes, whole numbers [N]": {
-        "data": torch.zeros(4, 1, 8, 8)
-    },
+    f"data is of type Tensor: {PAIR}": {"data": torch.zeros(4, 1, 8, 8)},
     "validation is with y torch.int64 [3] for 4 samples: "
     "give (x, y): samples [N, ...] and their classes, whole numbers [N]": {
         "validation": (torch.zeros(4, 1, 8, 8), torch.zeros(3, dtype=torch.int64))
