@@ -153,6 +153,16 @@ def test_a_cnn_of_fewer_channels_still_tells_digits(tmp_path: Path) -> None:
     assert "the same again: True" in text
 
 
+def test_a_small_cnn_learns_alone_and_from_a_teacher(tmp_path: Path) -> None:
+    text = printed("distil", tmp_path)
+    found = dict(re.findall(r"^(\w+), [\d,]+ parameters: ([\d.]+)% right", text, re.MULTILINE))
+    assert list(found) == ["teacher", "alone", "outputs", "relations"]
+    assert float(found["teacher"]) > 93
+    assert float(found["alone"]) > 75
+    assert min(float(found["outputs"]), float(found["relations"])) > float(found["alone"]) - 4
+    assert "Relational: 5 32 <- 5 512 (no adapter)" in text
+
+
 def test_int8_and_float_in_native_code(tmp_path: Path) -> None:
     text = printed("native_int8", tmp_path)
     rows = re.findall(r"^(\w+): ([\d.]+)% right, ([\d,]+) B of weights, ([\d,]+) B of RAM, \d+ us$", text, re.MULTILINE)

@@ -48,6 +48,8 @@ for name in selvedge.__all__:
 HOST = {
     "Adam", "BCEWithLogits", "CTC", "CrossEntropy", "MSE", "Plan", "RMSProp", "Reconstruction", "SGD", "compile",
     "emit", "Sweep", "TorchLoss", "contribution", "measured", "plan", "sweep",
+    "AttentionTransfer", "DKD", "Distil", "Distilled", "Hint", "Logits", "Relational", "SelfTeacher", "TeacherCache",
+    "distil",
     "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
     "Pruned", "Pruner", "Width", "Widths", "prune",
 }  # fmt: skip

@@ -81,5 +81,9 @@ def _inputs(batch: Any, field: str) -> Inputs:
     if not parts or not all(_is_array(p) and len(np.shape(p)) for p in parts):
         kind = type(batch).__name__
         raise InvalidInput(field, f"with a batch of type {kind}", "give tensors [n, ...], or tuples of them")
-    tensors = tuple(torch.as_tensor(p) for p in parts)
-    return tuple(t.float() if t.dtype in (torch.float64, torch.float16, torch.uint8) else t for t in tensors)
+    return converted(tuple(torch.as_tensor(p) for p in parts))
+
+
+def converted(inputs: Inputs) -> Inputs:
+    """float64, float16 and bytes as float32; other types as they are."""
+    return tuple(t.float() if t.dtype in (torch.float64, torch.float16, torch.uint8) else t for t in inputs)

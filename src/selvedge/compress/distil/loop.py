@@ -1,0 +1,156 @@
+"""A ready loop: seeded epochs, one chosen on validation data, the last one kept too."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...artifact.number import finite
+from ...errors import InvalidInput
+from .. import samples
+from .features import Inputs, still
+from .module import Distil
+
+SCORED = 256  # samples of validation data at once
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """``number`` from 1. train_loss: the mean of :meth:`Distil.loss` over its steps. loss, accuracy: cross-entropy and
+    share of right answers on the validation data."""
+
+    number: int
+    train_loss: float
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Distilled:
+    """``student``: the object that was given, with the weights of the epoch ``best``. ``history``: an entry an epoch.
+    ``last_state``: the state dict at the last epoch. ``distil``: links, adapters, and the cache if there is one."""
+
+    student: nn.Module
+    history: tuple[Epoch, ...]
+    best: Epoch
+    last_state: State
+    distil: Distil
+
+    @property
+    def last(self) -> Epoch:
+        return self.history[-1]
+
+
+def distil(
+    student: nn.Module, teacher: Any, terms: Any, *, data: tuple[Any, Any], validation: tuple[Any, Any],
+    epochs: int = 10, batch: int = 64, lr: float = 1e-3, alpha: float = 1.0, seed: int = 0,
+    cache: str | Path | None = None, cache_dtype: str = "float16",
+    on_progress: Callable[[Epoch], None] = lambda epoch: None,
+) -> Distilled:  # fmt: skip
+    """Train ``student`` by a :class:`Distil` of ``teacher`` and ``terms`` and leave it at the epoch that is the most
+    accurate on ``validation`` (then of least loss).
+
+    data, validation: (x, y), x [N, ...] or a tuple of inputs, y int [N]. Adam at ``lr``, falling to 0 along a cosine
+    over all steps; the order of an epoch is drawn from (``seed``, epoch), dropout from ``seed``, and torch's own
+    generator is left where it was. A :class:`selvedge.QAT` student is trained by its ``epochs``, so that ranges and
+    norms freeze as they should. cache: a folder for the teacher's answers on ``data`` (:meth:`Distil.cache`).
+    on_progress: after each epoch.
+
+    Raises :class:`selvedge.InvalidInput`, also where the loss is no longer finite: the student is then as it was.
+    """
+    for field, value in (("epochs", epochs), ("batch", batch)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InvalidInput(field, value, "give a whole number, 1 or more")
+    rate = finite(lr)
+    if rate is None or rate <= 0:
+        raise InvalidInput("lr", lr, "give a number above 0, as 1e-3")
+    (x, y), (vx, vy) = _pair("data", data), _pair("validation", validation)
+    made = Distil(student, teacher, terms, example=tuple(i[:4] for i in x), alpha=alpha, seed=seed)
+    if cache is not None:
+        made.cache(cache, [x], dtype=cache_dtype)
+    before = copy.deepcopy(student.state_dict())
+    was = student.training
+    try:
+        history, best, top = _train(made, x, y, (vx, vy), epochs, batch, rate, seed, on_progress)
+    except BaseException:
+        student.load_state_dict(before)
+        student.train(was)
+        raise
+    last = copy.deepcopy(student.state_dict())
+    student.load_state_dict(top)
+    student.eval()
+    return Distilled(student, tuple(history), best, last, made)
+
+
+def _train(
+    made: Distil, x: Inputs, y: Tensor, validation: tuple[Inputs, Tensor], epochs: int, batch: int, rate: float,
+    seed: int, on_progress: Callable[[Epoch], None],
+) -> tuple[list[Epoch], Epoch, State]:  # fmt: skip
+    student = made.student
+    size = min(batch, len(y))
+    batches = len(y) // size
+    optimizer = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
+    history: list[Epoch] = []
+    best: Epoch | None = None
+    top: State = {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for epoch in _epochs(student, epochs):
+            made.train()
+            total = 0.0
+            order = np.random.default_rng([seed, epoch]).permutation(len(y))[: size * batches]
+            for rows in order.reshape(-1, size):
+                at = torch.from_numpy(rows)
+                optimizer.zero_grad()
+                loss = made.loss(tuple(i[at] for i in x), y[at], index=rows)
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    fix = f"the loss became {value} in epoch {epoch + 1}: lower it, as lr={rate / 10:.2g}"
+                    raise InvalidInput("lr", rate, fix)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total += value
+            score = _score(student, *validation)
+            history.append(Epoch(epoch + 1, total / batches, *score))
+            if best is None or (score[1], -score[0]) > (best.accuracy, -best.loss):
+                best, top = history[-1], copy.deepcopy(student.state_dict())
+            on_progress(history[-1])
+    assert best is not None
+    return history, best, top
+
+
+def _epochs(student: nn.Module, count: int) -> Iterator[int]:
+    own = getattr(student, "epochs", None)
+    return own(count) if callable(own) else iter(range(count))
+
+
+def _score(student: nn.Module, x: Inputs, y: Tensor) -> tuple[float, float]:
+    """(cross-entropy, share of right answers)."""
+    with still(student):
+        z = torch.cat([student(*(i[at : at + SCORED] for i in x)) for at in range(0, len(y), SCORED)])
+    return float(functional.cross_entropy(z, y)), float((z.argmax(1) == y).double().mean())
+
+
+def _pair(field: str, given: Any) -> tuple[Inputs, Tensor]:
+    fix = "give (x, y): samples [N, ...] and their classes, whole numbers [N]"
+    if not isinstance(given, tuple | list) or len(given) != 2 or given[1] is None:
+        raise InvalidInput(field, f"of type {type(given).__name__}", fix)
+    x = given[0] if isinstance(given[0], tuple) else (given[0],)
+    parts = samples.batches([x], field)[0]
+    y = torch.as_tensor(given[1])
+    if y.dtype.is_floating_point or y.dim() != 1 or len(y) != len(parts[0]):
+        raise InvalidInput(field, f"with y {y.dtype} {list(y.shape)} for {len(parts[0])} samples", fix)
+    return parts, y.long()
