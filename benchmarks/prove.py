@@ -411,7 +411,6 @@ PROOFS: Mapping[str, Proof] = {
 
 # Not proven on this code, and why: nothing may quote them. `make prove` leaves them out unless they are named.
 UNPROVEN: Mapping[str, str] = {
-    "what to update, four transfers": "it held before int8 came; not run since",
     "quantised networks, five seeds": "not run to the end on the learned step as it begins now",
 }
 
