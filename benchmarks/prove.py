@@ -214,6 +214,10 @@ def _personal() -> dict[str, Any]:
     return prove(PROOFS["a character model's ten owners"].digest())
 
 
+def _int8() -> dict[str, Any]:
+    return _pytest("tests/formats/tflite/test_zoo_native.py", 1)
+
+
 def _quantised() -> dict[str, Any]:
     from .prove_quantise import prove
 
@@ -365,6 +369,20 @@ PROOFS: Mapping[str, Proof] = {
             "benchmarks/prove_personal.py",
         ),
         programs=programs.personal,
+    ),
+    "int8 networks of the zoo, every tensor": Proof(
+        _int8,
+        (
+            *_SRC,
+            "native",
+            "src/selvedge/compress/litert.py",
+            "src/selvedge/formats/tflite",
+            "src/selvedge/zoo",
+            "tests/formats/tflite/litert.py",
+            "tests/formats/tflite/test_zoo_native.py",
+        ),
+        without=_ELSEWHERE,
+        int8=True,
     ),
     "quantised networks, five seeds": Proof(
         _quantised,
