@@ -47,7 +47,7 @@ def models(draw: st.DrawFn) -> Costs:
     total = draw(sizes(1, 10**10))
     shares = sorted(draw(st.lists(numbers(0.01, 0.99), max_size=4)))
     cuts = tuple(
-        Cut(f"c{i}", draw(sizes(1, 10**6)), total * share, draw(numbers(1e-6, 10)), draw(sizes(1, 10**6)),
+        Cut(f"c{i}", draw(sizes(1, 10**6)), float(round(total * share)), draw(numbers(1e-6, 10)), draw(sizes(1, 10**6)),
             draw(sizes(1, 10**7)), draw(joules), draw(st.sampled_from([1, 4])))
         for i, share in enumerate(shares)
     )  # fmt: skip

@@ -118,6 +118,7 @@ def test_a_row_that_comes_out_otherwise_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_tenth_of_the_cases_of_a_test(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").touch()  # names begin here, wherever the project lies
     test = tmp_path / "test_cases.py"
     test.write_text("import pytest\n\n@pytest.mark.parametrize('n', range(30))\ndef test_one(n):\n    assert n >= 0\n")
     count, told = again.tests(str(test), "a", lambda chosen: " ".join(chosen))

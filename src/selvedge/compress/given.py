@@ -14,7 +14,6 @@ from ..artifact.number import finite
 from ..capture.source import of_error
 from ..errors import InvalidInput, one_line
 from .export import Inputs, quiet
-from .litert import FLOAT, WIDTHS
 from .quantised import Quantised
 
 WEIGHTS = {"int8": 8, "int4": 4}
@@ -40,6 +39,9 @@ def weight_bits(weights: object) -> int:
 
 def layer_bits(bits: object) -> dict[str, int]:
     """Layer -> bits; whether the layers are there is seen with the graph."""
+    # Not above: it loads torchao, which cutting and learning from a teacher do without.
+    from .litert import FLOAT, WIDTHS
+
     if bits is None:
         return {}
     if not isinstance(bits, Mapping):
