@@ -10,8 +10,9 @@ import pytest
 from torch import nn
 
 from benchmarks.distil.experiment import case, summary, table
-from benchmarks.distil.tasks import absent, pictures, series
+from benchmarks.distil.tasks import pictures, series
 from benchmarks.distil.ways import STUDENT, TEACHER, WAYS
+from tests.data.folders import shared
 
 
 def made_up(seed: int, gained: float) -> dict[str, Any]:
@@ -45,9 +46,7 @@ def test_one_seed_is_not_judged() -> None:
 
 
 def test_one_case_has_every_way_on_one_student() -> None:
-    missing = absent("fashion")
-    if missing:
-        pytest.skip(f"{missing} is absent")
+    shared("fashion_mnist_sprite900")
     found = case("fashion", 0, 0, epochs=1)
     assert [r["way"] for r in found["rows"]] == ["teacher", "alone", *WAYS]
     assert all(len(r["best"]) == len(r["last"]) == found["samples"][2] == 180 for r in found["rows"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.prune.experiment import case, summary, table
-from benchmarks.quantise.tasks import absent
+from tests.data.folders import shared
 
 
 def made_up(seed: int, lost: float) -> dict[str, Any]:
@@ -36,9 +36,7 @@ def test_what_is_lost_is_paired() -> None:
 
 
 def test_one_case_has_every_way() -> None:
-    missing = absent("har")
-    if missing:
-        pytest.skip(f"{missing} is absent")
+    shared("har_sp_sw_23subjects")
     found = case("har", 0, 0, epochs=6, criteria=("random", "taylor"))
     ways = ["unpruned", *(f"-{less} % {name}" for less in (50, 60) for name in ("random", "taylor"))]
     assert [r["way"] for r in found["rows"]] == [w for way in ways for w in (way, f"{way}, int8")]

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.quantise.experiment import case, summary, table
 from benchmarks.quantise.sizes import MODELS, shown, size
-from benchmarks.quantise.tasks import absent
+from tests.data.folders import shared
 
 TOLD = {"onnxruntime": 0.995, "simulation": 1.0, "onnx": 0.3, "tflite": 0.29}
 
@@ -40,9 +40,7 @@ def test_what_is_lost_is_paired_and_the_bar_is_judged() -> None:
 
 
 def test_one_case_has_every_way() -> None:
-    missing = absent("har")
-    if missing:
-        pytest.skip(f"{missing} is absent")
+    shared("har_sp_sw_23subjects")
     found = case("har", 0, 0, epochs=2)
     assert [r["way"] for r in found["rows"]] == [
         "float", "PTQ minmax", "PTQ mse", "PTQ w4a8", "PTQ per tensor", "QAT int8", "QAT w4a8",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,5 +135,4 @@ BAD: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("line", BAD)
 def test_bad_settings_are_one_line(line: str) -> None:
-    call: Callable[[], Any] = lambda: run(small(), **BAD[line])  # noqa: E731
-    assert refused(call) == line
+    assert refused(lambda: run(small(), **BAD[line])) == line

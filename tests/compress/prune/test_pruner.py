@@ -62,7 +62,10 @@ def test_what_is_left_follows_the_schedule(schedule: str, shares: list[float]) -
 def test_five_steps_with_training_keep_most_answers_and_one_without_does_not() -> None:
     x, y = digits()
     model = net()
-    epoch_of = lambda m: epoch(m, torch.optim.Adam(m.parameters(), 3e-3), x[:1200], y[:1200])  # noqa: E731
+
+    def epoch_of(m: nn.Module) -> None:
+        epoch(m, torch.optim.Adam(m.parameters(), 3e-3), x[:1200], y[:1200])
+
     for _ in range(6):
         epoch_of(model)
     told: list[tuple[int, int, str]] = []

@@ -47,13 +47,12 @@ class Term(Protocol):
     def __call__(self, seen: Seen) -> Tensor: ...
 
 
+@dataclass(frozen=True, slots=True)
 class _Checked:
     """Numbers are finite and not negative; a temperature is above 0; pairs are path -> path."""
 
-    __slots__ = ()
-
     def __post_init__(self) -> None:
-        for entry in fields(self):  # type: ignore[arg-type]
+        for entry in fields(self):
             value = getattr(self, entry.name)
             if entry.name == "pairs":
                 _pairs(value)

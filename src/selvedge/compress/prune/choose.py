@@ -113,8 +113,8 @@ def _sizes(costs: Costs, found: Sequence[Group], kept: Sequence[int]) -> dict[st
 
 def _moved(costs: Costs, total: Amounts, before: Mapping[str, Sizes], after: Mapping[str, Sizes]) -> Amounts:
     for name, sizes in after.items():
-        less = costs.layers[name].at(*before[name])
-        total = add(total, costs.layers[name].at(*sizes), tuple(-v for v in less))  # type: ignore[arg-type]
+        a, b, c, d = costs.layers[name].at(*before[name])
+        total = add(total, costs.layers[name].at(*sizes), (-a, -b, -c, -d))
     return total
 
 

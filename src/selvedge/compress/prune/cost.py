@@ -102,7 +102,8 @@ def costs(model: nn.Module, example: Inputs) -> Costs:
 
 
 def add(*parts: Amounts) -> Amounts:
-    return tuple(map(sum, zip(*parts, strict=True)))  # type: ignore[return-value]
+    first, second, third, fourth = (sum(column) for column in zip(*parts, strict=True))
+    return first, second, third, fourth
 
 
 def named(amounts: Amounts) -> dict[str, int]:
