@@ -162,9 +162,10 @@ def _quantised(order: Order, debug: bool) -> Quantising:
         work.part("quantising")
         bits = {} if order.bits is None else dict(MixedBits.load(order.bits).bits)
         classes = job.loss == "cross_entropy"
+        settings = dict(order.settings)
         if not classes:  # there is no top answer that could stay
-            order.settings["wanted_agreement"] = 0.0
-        made = make_int8(model, given, bits=bits | dict.fromkeys(order.floats, FLOAT), **order.settings)
+            settings["wanted_agreement"] = 0.0
+        made = make_int8(model, given, bits=bits | dict.fromkeys(order.floats, FLOAT), **settings)
         example, here = job.example[:1], order.device == THIS_MACHINE
         device = Device.load(order.device)
         rooms = {"float": roomy(device), "int8": device}  # the float network need not fit
@@ -174,9 +175,11 @@ def _quantised(order: Order, debug: bool) -> Quantising:
             plan = plan_inference(
                 net, example, name=job.name, device=rooms[name], budget=order.budget if name == "int8" else None
             )
-            natives[name] = _Native(plan, compile_plan(plan), job.data.preprocess)
-        work.part("running both", len(test))
-        results = [scored(KINDS[job.loss], n.predicted, test, job.data.preprocess) for n in natives.values()]
+            natives[name] = _Native(plan, compile_plan(plan), job.data.preprocess, work)
+        results = []
+        for name, native in natives.items():
+            work.part(f"running {name}", len(test))
+            results.append(scored(KINDS[job.loss], native.predicted, test, job.data.preprocess))
         times = _timed([n.session for n in natives.values()], _numbers(job, test, 1, 0)) if here else [
             n.plan.cost.seconds for n in natives.values()
         ]  # fmt: skip
@@ -248,8 +251,8 @@ def _numbers(job: Job, part: Part, most: int, seed: int) -> npt.NDArray[Any]:
 class _Native:
     """Compiled code, a sample at a time. ``told``: its outputs."""
 
-    def __init__(self, plan: Inference, session: HostSession, preprocess: Preprocess | None) -> None:
-        self.plan, self.session, self.preprocess = plan, session, preprocess
+    def __init__(self, plan: Inference, session: HostSession, preprocess: Preprocess | None, work: Work) -> None:
+        self.plan, self.session, self.preprocess, self.work = plan, session, preprocess, work
         self.told: list[npt.NDArray[Any]] = []
 
     def predicted(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -257,6 +260,7 @@ class _Native:
         for i in range(len(given)):
             found = self.session.predict(given[i : i + 1])
             self.told.append(found[0] if isinstance(found, tuple) else found)
+            self.work.at(len(self.told))
         return np.concatenate(self.told[-len(given) :])
 
 
