@@ -387,6 +387,7 @@ PROOFS: Mapping[str, Proof] = {
     "quantised networks, five seeds": Proof(
         _quantised,
         (
+            "benchmarks/answers.py",
             "benchmarks/auto/nets.py",
             "benchmarks/auto/sources.py",
             "benchmarks/auto/statistics.py",

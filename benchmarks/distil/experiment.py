@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.auto.statistics import paired
+from benchmarks.answers import difference, kept, right
 
 from .tasks import TASKS
 from .ways import ways
@@ -60,20 +60,10 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "ways": {},
         }
         for way in (r["way"] for r in own[0]["rows"]):
-            row: dict[str, Any] = {"parameters": _row(own[0], way)["parameters"]}
+            row: dict[str, Any] = {"parameters": kept(own[0], way)["parameters"]}
             for kind in KINDS:
-                row[kind] = float(np.mean([_read(c, way, kind).mean() for c in own]))
-                # The folds of one seed are one sample of the whole data.
-                gained = [
-                    np.concatenate([_read(c, way, kind) - _read(c, ALONE, kind) for c in own if c["seed"] == s])
-                    for s in seeds
-                ]
-                found = paired({task: gained}, rounds=2000)[0][task]
-                each = np.array([part.mean() for part in gained])
-                error = float(np.std(np.concatenate(gained), ddof=1) / np.sqrt(sum(map(len, gained))))
-                if len(each) > 1:
-                    error = max(error, float(np.std(each, ddof=1) / np.sqrt(len(each))))
-                row[f"{kind} gained"] = {"mean": found.mean, "low": found.low, "high": found.high, "error": error}
+                row[kind] = float(np.mean([right(c, way, kind).mean() for c in own]))
+                row[f"{kind} gained"] = difference(own, way, ALONE, kind)
             made[task]["ways"][way] = row
     return made
 
@@ -100,12 +90,3 @@ def table(made: dict[str, Any]) -> str:
                 f"{100 * row['last']:.2f} | {100 * last['mean']:+.2f} |"
             )
     return "\n".join(lines)
-
-
-def _row(found: dict[str, Any], way: str) -> dict[str, Any]:
-    row: dict[str, Any] = next(r for r in found["rows"] if r["way"] == way)
-    return row
-
-
-def _read(found: dict[str, Any], way: str, kind: str) -> np.ndarray:
-    return np.array([c == "1" for c in _row(found, way)[kind]], np.float64)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.auto.statistics import paired
+from benchmarks.answers import difference, kept, right
 from benchmarks.quantise.tasks import TASKS
 
 from .ways import CRITERIA, ways
@@ -53,11 +53,11 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
         dummy = float(np.mean([c["dummy"] for c in own]))
         made[task] = {"cases": len(own), "seeds": len(seeds), "dummy": dummy, "ways": {}}
         for way in (r["way"] for r in own[0]["rows"]):
-            shares = [_row(c, way)["share"] for c in own]
+            shares = [kept(c, way)["share"] for c in own]
             row: dict[str, Any] = {"share": {k: float(np.mean([s[k] for s in shares])) for k in shares[0]}}
             for kind in KINDS:
-                row[kind] = float(np.mean([_read(c, way, kind).mean() for c in own]))
-                row[f"{kind} lost"] = _lost(own, seeds, way, kind)
+                row[kind] = float(np.mean([right(c, way, kind).mean() for c in own]))
+                row[f"{kind} lost"] = difference(own, WHOLE, way, kind)
             made[task]["ways"][way] = row
     return made
 
@@ -76,22 +76,3 @@ def table(made: dict[str, Any]) -> str:
                 f"{100 * best['mean']:+.2f} | {shown} | {100 * row['last']:.2f} | {100 * last['mean']:+.2f} |"
             )
     return "\n".join(lines)
-
-
-def _lost(own: Sequence[dict[str, Any]], seeds: Sequence[int], way: str, kind: str) -> dict[str, float]:
-    """The folds of one seed are one sample of the whole data."""
-    lost = [np.concatenate([_read(c, WHOLE, kind) - _read(c, way, kind) for c in own if c["seed"] == s]) for s in seeds]
-    found = paired({"all": lost}, rounds=2000)[0]["all"]
-    error = float(np.std(np.concatenate(lost), ddof=1) / np.sqrt(sum(map(len, lost))))
-    if len(lost) > 1:
-        error = max(error, float(np.std([part.mean() for part in lost], ddof=1) / np.sqrt(len(lost))))
-    return {"mean": found.mean, "low": found.low, "high": found.high, "error": error}
-
-
-def _row(found: dict[str, Any], way: str) -> dict[str, Any]:
-    row: dict[str, Any] = next(r for r in found["rows"] if r["way"] == way)
-    return row
-
-
-def _read(found: dict[str, Any], way: str, kind: str) -> np.ndarray:
-    return np.array([c == "1" for c in _row(found, way)[kind]], np.float64)

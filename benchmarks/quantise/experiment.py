@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.auto.statistics import paired
+from benchmarks.answers import difference, kept, right
 
 from .runtimes import BATCH
 from .tasks import TASKS
@@ -63,9 +63,9 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "ways": {},
         }
         for way in names:
-            row: dict[str, Any] = {"ratio": float(np.mean([_row(c, way)["ratio"] for c in own]))}
+            row: dict[str, Any] = {"ratio": float(np.mean([kept(c, way)["ratio"] for c in own]))}
             # The native code takes whole batches.
-            told = [(_row(c, way)["runtimes"], c["samples"][2] // BATCH * BATCH) for c in own]
+            told = [(kept(c, way)["runtimes"], c["samples"][2] // BATCH * BATCH) for c in own]
             row["runtimes"] = {
                 key: {
                     "mean": float(np.average([r[key] for r, _ in told], weights=[n for _, n in told])),
@@ -75,18 +75,8 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 for key in told[0][0]
             }
             for kind in KINDS:
-                row[kind] = float(np.mean([_read(c, way, kind).mean() for c in own]))
-                # The folds of one seed are one sample of the whole data.
-                lost = [
-                    np.concatenate([_read(c, FLOAT, kind) - _read(c, way, kind) for c in own if c["seed"] == s])
-                    for s in seeds
-                ]
-                found = paired({task: lost}, rounds=2000)[0][task]
-                each = np.array([part.mean() for part in lost])
-                error = float(np.std(np.concatenate(lost), ddof=1) / np.sqrt(sum(map(len, lost))))
-                if len(each) > 1:
-                    error = max(error, float(np.std(each, ddof=1) / np.sqrt(len(each))))
-                row[f"{kind} lost"] = {"mean": found.mean, "low": found.low, "high": found.high, "error": error}
+                row[kind] = float(np.mean([right(c, way, kind).mean() for c in own]))
+                row[f"{kind} lost"] = difference(own, FLOAT, way, kind)
             made[task]["ways"][way] = row
     return made
 
@@ -125,12 +115,3 @@ def _runtimes(made: dict[str, Any]) -> list[str]:
                 files = [f"{told[key]['most']:.3f}" for key in ("onnx", "tflite")]
                 lines.append(f"| {task} | {way} | {' | '.join((*shares, *files))} |")
     return lines
-
-
-def _row(found: dict[str, Any], way: str) -> dict[str, Any]:
-    row: dict[str, Any] = next(r for r in found["rows"] if r["way"] == way)
-    return row
-
-
-def _read(found: dict[str, Any], way: str, kind: str) -> np.ndarray:
-    return np.array([c == "1" for c in _row(found, way)[kind]], np.float64)
