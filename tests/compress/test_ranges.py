@@ -97,3 +97,14 @@ def test_a_given_scale_is_kept() -> None:
     made = PerChannelWeight(fixed=torch.tensor([0.5, 0.25]))
     made(torch.ones(2, 3))
     assert made.calculate_qparams()[0].tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("method", ["minmax", "mse"])
+@pytest.mark.parametrize("tiny", [1e-45, 1e-41, 1e-38, 1e-30])
+def test_a_channel_of_denormals_counts_as_zeros(method, tiny):
+    """Its step would round to 0, or to what 1 / step overflows at."""
+    w = torch.stack([torch.full((9,), tiny), torch.linspace(-1, 1, 9)])
+    scale = weight_scale(w, 127, method)
+    assert scale[0] == 1
+    assert torch.equal((w[0] / scale[0]).round(), torch.zeros(9))
+    assert torch.isfinite(1 / scale).all()

@@ -144,10 +144,11 @@ class PerTensorWeight(PerChannelWeight):
 
 
 def weight_scale(weight: torch.Tensor, most: int, method: str = "minmax") -> torch.Tensor:
-    """[O], float32: the step of each output channel of ``weight`` [O, ...] with steps -most..most."""
+    """[O], float32: the step of each output channel of ``weight`` [O, ...] with steps -most..most. A channel whose
+    steps would be too small for a float to divide by counts as one of zeros: its scale is 1."""
     rows = weight.reshape(weight.shape[0], -1)
     reach = rows.abs().amax(1)
-    scale = torch.where(reach > 0, reach / most, torch.ones_like(reach))
+    scale = torch.where(reach > most * LEAST, reach / most, torch.ones_like(reach))
     if method != "mse":  # a channel has too few values to leave out a share of 1e-4
         return scale
     best, least = scale, torch.full_like(scale, torch.inf)
