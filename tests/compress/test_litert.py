@@ -9,6 +9,7 @@ from torch import nn
 from torch.fx import Node
 from torch.nn import functional
 
+import selvedge as sv
 from selvedge.compress import Quantised, quantise
 from selvedge.compress.layers import constant
 from selvedge.compress.operators import WEIGHTED
@@ -182,3 +183,30 @@ def test_what_a_fixed_range_does_not_hold_is_requantised(pad: bool) -> None:
     made = quantise(net, images(), wanted_agreement=0.0)
     assert quantised_as(ops(made, "pad" if pad else "cat")[0])[0] > 2 / 128
     assert sqnr(net(images()), made(images())) > 30
+
+
+def test_behind_the_last_int8_layer_a_float_end_stays_float_and_can_learn():
+    """A pool that is int8 between two float layers would let no gradient through."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(8, 3),
+    )  # fmt: skip
+    x = torch.randn(64, 1, 8, 8)
+    made = sv.quantise(model, x, bits={"2": 32, "6": 32}, wanted_agreement=0.0)
+    plan = sv.plan(made, x[:1], optimizer=sv.SGD(lr=0.1))
+    assert plan.updated == ("2.weight", "2.bias", "6.weight", "6.bias")
+    session = sv.compile(plan)
+    before = session.state_dict()
+    for _ in range(20):
+        loss = session.step(x[:1].numpy(), np.array([1]))
+    assert loss < 0.2
+    after = session.state_dict()
+    assert all(not np.array_equal(before[n], after[n]) for n in plan.updated)
+
+
+def test_a_pool_between_a_float_layer_and_an_int8_one_is_int8():
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(72, 3))
+    made = sv.quantise(model, torch.randn(64, 1, 8, 8), bits={"0": 32}, wanted_agreement=0.0)
+    pool = next(n for n in made.graph.nodes if "max_pool" in str(n.target))
+    assert "dequantize" in str(pool.args[0].target)

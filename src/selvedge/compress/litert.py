@@ -73,12 +73,35 @@ class LiteRT(Quantizer):  # type: ignore[misc]
         layers = [name for name, _ in weighted(model.graph)]
         marked = {n.meta[KEY] for n in model.graph.nodes if KEY in n.meta}
         self.wanted.check(layers, marked)
+        stays = self._float_end(model)
         for node in model.graph.nodes:
             layer = node.meta.get(KEY)
-            if layer is None or Q_ANNOTATION_KEY in node.meta or self.wanted.of(layer) == FLOAT:
+            if layer is None or Q_ANNOTATION_KEY in node.meta or self.wanted.of(layer) == FLOAT or node in stays:
                 continue
             self._annotate(node, layer)
         return model
+
+    def _float_end(self, model: GraphModule) -> set[Node]:
+        """What has no weight, reads what a float layer gave, and has no int8 layer behind it: it stays float too. Its
+        int8 copy would save nothing, and no gradient of the loss would come to that layer."""
+        followed: set[Node] = set()
+        for node in reversed(model.graph.nodes):
+            if any(u in followed or self._int8(u) for u in node.users):
+                followed.add(node)
+        stays: set[Node] = set()
+        for node in model.graph.nodes:
+            if KEY not in node.meta or node in followed or node.target in WEIGHTED:
+                continue
+            if any(i in stays or (KEY in i.meta and self.wanted.of(i.meta[KEY]) == FLOAT) for i in node.all_input_nodes):
+                stays.add(node)
+        return stays
+
+    def _int8(self, node: Node) -> bool:
+        """A layer with a weight, or one that was named, that becomes int8."""
+        layer = node.meta.get(KEY)
+        if layer is None or self.wanted.of(layer) == FLOAT:
+            return False
+        return node.target in WEIGHTED or layer in self.wanted.by_layer
 
     def validate(self, model: GraphModule) -> None:
         """Nothing is left to check: :meth:`annotate` refuses."""
