@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from selvedge.zoo.channels import make_divisible
 from selvedge.zoo.convolution import SameConv2d, convolution, initialise, normalisation
 
 CHANNELS = 64
@@ -18,29 +19,34 @@ BLOCKS = 4
 
 
 class DSCNN(nn.Module):
-    """Features [N,1,49,10] -> logits [N,classes]."""
+    """Features [N,1,49,10] -> logits [N,classes]; ``width`` times 64 channels, ``depth`` times four blocks."""
 
-    def __init__(self, classes: int = 12, norm: str = "batch", padding: str = "symmetric") -> None:
+    def __init__(
+        self, width: float = 1.0, depth: float = 1.0, classes: int = 12, norm: str = "batch",
+        padding: str = "symmetric",
+    ) -> None:  # fmt: skip
         super().__init__()
+        channels = make_divisible(CHANNELS * width)
         # Both give 25x5; Keras pads the 49 rows by 4 and 5, symmetric padding must take 5 and 5.
         if padding == "same":
-            first: nn.Conv2d = SameConv2d(1, CHANNELS, (10, 4), 2)
+            first: nn.Conv2d = SameConv2d(1, channels, (10, 4), 2)
         else:
-            first = nn.Conv2d(1, CHANNELS, (10, 4), 2, (5, 1))
-        self.stem = nn.Sequential(first, normalisation(norm, CHANNELS), nn.ReLU())
-        self.blocks = nn.Sequential(*(self._block(norm) for _ in range(BLOCKS)))
+            first = nn.Conv2d(1, channels, (10, 4), 2, (5, 1))
+        self.stem = nn.Sequential(first, normalisation(norm, channels), nn.ReLU())
+        blocks = max(1, round(BLOCKS * depth))
+        self.blocks = nn.Sequential(*(self._block(channels, norm) for _ in range(blocks)))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(CHANNELS, classes)
+        self.fc = nn.Linear(channels, classes)
         initialise(self)
 
     @staticmethod
-    def _block(norm: str) -> nn.Sequential:
+    def _block(channels: int, norm: str) -> nn.Sequential:
         return nn.Sequential(
-            convolution(CHANNELS, CHANNELS, 3, groups=CHANNELS),
-            normalisation(norm, CHANNELS),
+            convolution(channels, channels, 3, groups=channels),
+            normalisation(norm, channels),
             nn.ReLU(),
-            convolution(CHANNELS, CHANNELS, 1),
-            normalisation(norm, CHANNELS),
+            convolution(channels, channels, 1),
+            normalisation(norm, channels),
             nn.ReLU(),
         )
 

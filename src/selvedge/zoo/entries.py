@@ -98,11 +98,12 @@ def _keyword(cell: str, hidden: int, frames: int) -> Entry:
 
 ROWS = (
     Entry(
-        "resnet8", ResNet8, _options(classes=_classes(10), norm=NORM, padding=PADDING),
+        "resnet8", ResNet8, _options(width=_width(), classes=_classes(10), norm=NORM, padding=PADDING),
         (3, 32, 32), "cross_entropy", "arXiv:2106.07597",
     ),
     Entry(
-        "ds_cnn", DSCNN, _options(classes=_classes(12), norm=NORM, padding=PADDING),
+        "ds_cnn", DSCNN,
+        _options(width=_width(), depth=Option(1.0, 0.25, 8.0), classes=_classes(12), norm=NORM, padding=PADDING),
         (1, 49, 10), "cross_entropy", "arXiv:1711.07128",
     ),
     Entry(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from selvedge.zoo.channels import make_divisible
 from selvedge.zoo.convolution import convolution, initialise, normalisation
 
 
@@ -36,16 +37,17 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet8(nn.Module):
-    """Images [N,3,32,32] (the reference was trained on raw 0..255) -> logits [N,classes]."""
+    """Images [N,3,32,32] (the reference was trained on raw 0..255) -> logits [N,classes]; ``width`` times 16, 32 and 64 channels."""
 
-    def __init__(self, classes: int = 10, norm: str = "batch", padding: str = "symmetric") -> None:
+    def __init__(self, width: float = 1.0, classes: int = 10, norm: str = "batch", padding: str = "symmetric") -> None:
         super().__init__()
-        self.stem = nn.Sequential(convolution(3, 16, 3), normalisation(norm, 16), nn.ReLU())
-        self.first_stack = ResidualBlock(16, 16, 1, norm, padding)
-        self.second_stack = ResidualBlock(16, 32, 2, norm, padding)
-        self.third_stack = ResidualBlock(32, 64, 2, norm, padding)
+        first, second, third = (make_divisible(c * width, 4) for c in (16, 32, 64))
+        self.stem = nn.Sequential(convolution(3, first, 3), normalisation(norm, first), nn.ReLU())
+        self.first_stack = ResidualBlock(first, first, 1, norm, padding)
+        self.second_stack = ResidualBlock(first, second, 2, norm, padding)
+        self.third_stack = ResidualBlock(second, third, 2, norm, padding)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(64, classes)
+        self.fc = nn.Linear(third, classes)
         initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
