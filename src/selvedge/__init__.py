@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
+    from .make.searching import Candidate, Compressed, Limits, NothingFits, Space, compress
     from .make.sweep import Sweep, sweep
     from .planning.trade import Trade
     from .run.artifact import load
@@ -119,6 +120,12 @@ _HOME = {
     "SelvedgeError": "errors",
     "Replay": "learn.replay",
     "fit": "learn.train",
+    "Candidate": "make.searching",
+    "Compressed": "make.searching",
+    "Limits": "make.searching",
+    "NothingFits": "make.searching",
+    "Space": "make.searching",
+    "compress": "make.searching",
     "compile": "make.compile",
     "emit": "make.compile",
     "measured": "make.compile",
@@ -156,7 +163,9 @@ __all__ = [
     "Battery",
     "Budget",
     "BuildFailed",
+    "Candidate",
     "Change",
+    "Compressed",
     "Constant",
     "Contribution",
     "Cosine",
@@ -170,12 +179,14 @@ __all__ = [
     "Inference",
     "InvalidInput",
     "InverseSqrt",
+    "Limits",
     "Logits",
     "MixedBits",
     "Network",
     "NoCompiler",
     "NotFinite",
     "NotSupported",
+    "NothingFits",
     "Plan",
     "Preprocess",
     "Pruned",
@@ -192,6 +203,7 @@ __all__ = [
     "SelvedgeError",
     "Session",
     "Solar",
+    "Space",
     "Step",
     "Sweep",
     "TeacherCache",
@@ -203,6 +215,7 @@ __all__ = [
     "advise",
     "compare",
     "compile",
+    "compress",
     "contribution",
     "distil",
     "emit",

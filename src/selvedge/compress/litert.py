@@ -92,7 +92,9 @@ class LiteRT(Quantizer):  # type: ignore[misc]
         for node in model.graph.nodes:
             if KEY not in node.meta or node in followed or node.target in WEIGHTED:
                 continue
-            if any(i in stays or (KEY in i.meta and self.wanted.of(i.meta[KEY]) == FLOAT) for i in node.all_input_nodes):
+            if any(
+                i in stays or (KEY in i.meta and self.wanted.of(i.meta[KEY]) == FLOAT) for i in node.all_input_nodes
+            ):
                 stays.add(node)
         return stays
 

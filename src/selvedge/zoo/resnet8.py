@@ -37,7 +37,8 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet8(nn.Module):
-    """Images [N,3,32,32] (the reference was trained on raw 0..255) -> logits [N,classes]; ``width`` times 16, 32 and 64 channels."""
+    """Images [N,3,32,32] (the reference was trained on raw 0..255) -> logits [N,classes]; ``width`` times 16,
+    32 and 64 channels."""
 
     def __init__(self, width: float = 1.0, classes: int = 10, norm: str = "batch", padding: str = "symmetric") -> None:
         super().__init__()

@@ -1,0 +1,408 @@
+"""The search: which architecture, at which bits, taught or alone, and what of it learns, under one budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...artifact.number import finite
+from ...device import Device
+from ...errors import InvalidInput, NotSupported
+from ..plan import Plan
+from .candidate import FLOAT, INT8, Candidate
+from .compressed import Compressed, Step, beats, marked
+from .figures import Figures
+from .learning import learnt
+from .limits import Limits
+from .material import Material, material
+from .nothing_fits import Point, nothing_fits
+from .score import naswot, ranked, synflow
+from .space import Architecture, Space, architectures
+from .store import Piece, State, Store
+from .training import Augment, Course, score, train
+from .variants import CALIBRATION, Planner, Variant
+
+BITS = (FLOAT, INT8)
+FIRST = 3  # a third of the epochs judges all that are left; the finalists have the rest
+Progress = Callable[[str, int, int], None]
+
+
+def _silent(part: str, done: int, total: int) -> None:
+    pass
+
+
+def compress(
+    model: nn.Module | Space | str | Sequence[nn.Module | Space | str],
+    data: Any,
+    *,
+    who: Any = None,
+    judges: int | None = None,
+    device: Device | str | None = None,
+    budget: Limits | str | None = None,
+    teacher: nn.Module | None = None,
+    distil: bool = True,
+    bits: Sequence[str] = BITS,
+    learn: int = 600,
+    epochs: int = 30,
+    lr: float = 3e-3,
+    batch: int = 64,
+    augment: Augment | None = None,
+    keep: int = 8,
+    finalists: int = 3,
+    multiple: int = 8,
+    folder: str | Path | None = None,
+    seed: int = 0,
+    on_progress: Progress = _silent,
+) -> Compressed:
+    """Search for what is most accurate *after it has learned on the device*, and keeps one budget: RAM to run, RAM to
+    train, flash, latency, energy.
+
+        found = sv.compress("zoo:ds_cnn?classes=10", (x, y), who=speaker, device=board, budget="run=64KiB")
+        print(found)
+        module, plan = found.take()
+        session = sv.compile(plan)
+
+    model: a trained module (it is pruned to several shares, and teaches), a :class:`Space` of untrained ones,
+        "zoo:NAME?options" (the family over its widths, depths and resolutions), or a list of these.
+    data: (x, y), x float32 [N, ...], y whole numbers [N]. who: [N], of whom each sample is. ``judges`` people (by
+        default a fifth) are kept from training; each candidate learns ``learn`` samples of theirs, in compiled code at
+        batch 1 with plain SGD, and is judged on their later ones. Without ``who`` a fifth of the samples is in
+        their place.
+    device, budget: "run=64KiB,train=128KiB,flash=512KiB,latency=20ms,energy=1mJ,accuracy=0.9", any of them; the rest
+        is what the device has. Latency and energy are planned ones of a prediction.
+    teacher: by default the trained module that was given, else the space's largest network, trained first. distil:
+        whether the finalists are trained with it too, beside alone. bits: of "float" and "int8".
+    epochs: of training in all, Adam at ``lr`` along a cosine. augment: (x, generator) -> x, for the training samples.
+    keep: architectures that are trained at all; finalists: that are trained to the end. multiple: of widths when a
+        module is pruned.
+    folder: keeps every piece; the same call goes on behind the last one, whatever ended it, and comes to the same
+        result. seed: of everything that is drawn. on_progress: is told (part, done, total).
+
+    Four steps: every architecture is planned, exactly, and those that cannot keep the budget with even their last layer
+    learning are dropped; scores that need no training (NASWOT, SynFlow) drop those that another one beats at no more
+    cost; the rest is trained for a third of the epochs and judged after learning; the finalists for all of them.
+
+    Raises :class:`NothingFits` with the closest points and the limit that binds, and :class:`InvalidInput`.
+    """
+    search = _search(
+        model, data, who, judges, device, budget, teacher, distil, bits, learn, epochs, lr, batch, augment, keep,
+        finalists, multiple, folder, seed, on_progress,
+    )  # fmt: skip
+    with _one_thread():
+        return search.run()
+
+
+def _search(
+    model: Any, data: Any, who: Any, judges: int | None, device: Device | str | None, budget: Limits | str | None,
+    teacher: nn.Module | None, distil: bool, bits: Sequence[str], learn: int, epochs: int, lr: float, batch: int,
+    augment: Augment | None, keep: int, finalists: int, multiple: int, folder: str | Path | None, seed: int,
+    on_progress: Progress,
+) -> _Search:  # fmt: skip
+    for name, value, least in (
+        ("learn", learn, 0), ("epochs", epochs, FIRST), ("batch", batch, 1), ("keep", keep, 1),
+        ("finalists", finalists, 1), ("multiple", multiple, 1), ("seed", seed, 0),
+    ):  # fmt: skip
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InvalidInput(name, value, f"give a whole number, {least} or more")
+    if not isinstance(lr, float | int) or finite(lr) is None or lr <= 0:
+        raise InvalidInput("lr", lr, "give a number above 0, as 3e-3")
+    if isinstance(bits, str) or not bits or not set(bits) <= set(BITS):
+        raise InvalidInput("bits", bits, 'give ("float", "int8"), or one of them in a tuple')
+    if teacher is not None and not isinstance(teacher, nn.Module):
+        raise InvalidInput("teacher", f"of type {type(teacher).__name__}", "give an nn.Module")
+    target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
+    asked = budget if isinstance(budget, Limits) else Limits() if budget is None else Limits.parse(budget)
+    limits = asked.on(target)
+    given = material(data, who, judges, seed)
+    rows = torch.randperm(len(given.train[1]), generator=torch.Generator().manual_seed(seed))[:CALIBRATION]
+    space = architectures(model, (given.train[0][rows], given.train[1][rows]), multiple)
+    if teacher is None:
+        teacher = next(
+            (m for m in (model if isinstance(model, list | tuple) else [model]) if isinstance(m, nn.Module)), None
+        )
+    settings = {
+        "data": given.digest, "device": repr(target), "budget": str(limits), "space": [a.name for a in space],
+        "teacher": teacher is not None, "distil": distil, "bits": list(bits), "learn": learn, "epochs": epochs,
+        "lr": lr, "batch": batch, "augment": augment is not None, "keep": keep, "finalists": finalists,
+        "multiple": multiple, "seed": seed, "judges": [p.name for p in given.people],
+    }  # fmt: skip
+    planner = Planner(target, limits, given.train[0][:1], given.train[0][rows])
+    course = Course(float(lr), batch, augment)
+    return _Search(
+        space, given, planner, limits, teacher, distil, tuple(bits), learn, epochs, course, keep, finalists,
+        Store(folder, settings), seed, on_progress, target.name,
+    )  # fmt: skip
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The order of a sum, and so the result, hangs on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass
+class _Search:
+    space: list[Architecture]
+    data: Material
+    planner: Planner
+    limits: Limits
+    teacher: nn.Module | None
+    distil: bool
+    bits: tuple[str, ...]
+    learn: int
+    epochs: int
+    course: Course
+    keep: int
+    finalists: int
+    store: Store
+    seed: int
+    tell: Progress
+    device: str
+    steps: list[Step] = field(default_factory=list)
+    _plans: dict[str, Piece] = field(default_factory=dict)
+    _ships: str = ""
+
+    def run(self) -> Compressed:
+        fitting = self._planned()
+        kept = self._scored(fitting)
+        first = self._first(kept)
+        candidates = self._final(first)
+        if not any(c.fits for c in candidates):
+            broken = [(c.name, [*self.limits.broken(c.figures), *self._inaccurate(c)]) for c in candidates]
+            raise nothing_fits(broken)
+        return Compressed(
+            self.device, self.limits, tuple(marked(candidates)),
+            tuple(p.name for p in self.data.people) if self.data.personal else (), self.learn, self.data.dummy,
+            tuple(self.steps), self.seed, self._made,
+        )  # fmt: skip
+
+    # -- the steps ------------------------------------------------------------------------------------------------
+
+    def _planned(self) -> list[tuple[Architecture, Piece]]:
+        """What keeps the budget where the last layer alone learns, with its costs."""
+        fitting, broken, seconds, refused = [], list[Point](), 0.0, []
+        for i, one in enumerate(self.space):
+            self.tell("planning", i, len(self.space))
+            piece = self.store.piece(f"plan {one.name}", lambda one=one: self._plan(one))  # type: ignore[misc]
+            seconds += piece["seconds"]
+            if "refused" in piece:
+                refused.append(f"{one.name}: {piece['refused']}")
+            elif piece["bits"]:
+                fitting.append((one, piece))
+            else:
+                broken.append((one.name, [tuple(b) for b in piece["broken"]]))
+        if not fitting and not broken:
+            raise InvalidInput("model", "refused", refused[0])
+        if not fitting:
+            raise nothing_fits(broken)
+        said = f"{len(fitting)} of {len(self.space)} architectures keep the budget with their last layer learning"
+        said += f"; refused: {'; '.join(refused[:2])}" if refused else ""
+        self.steps.append(Step("plan", said, seconds))
+        return fitting
+
+    def _plan(self, one: Architecture) -> Piece:
+        start = time.perf_counter()
+        try:
+            net = one.built(self.seed).eval()
+            found, closest = {}, None
+            for bits in self.bits:
+                try:
+                    variant = self.planner.least(net, bits)
+                except NotSupported:
+                    if bits == FLOAT or len(self.bits) == 1:
+                        raise
+                    continue
+                broken = list(self.limits.broken(variant.figures))
+                if not broken:
+                    found[bits] = variant.figures.to_dict()
+                elif closest is None or len(broken) <= len(closest):
+                    closest = broken
+            # The least over all bits: what running and learning a little of it costs.
+            scores = [naswot(net, self.data.train[0]), synflow(net, self.data.train[0])]
+        except (NotSupported, InvalidInput) as error:
+            return {"refused": str(error), "seconds": time.perf_counter() - start}
+        return {"bits": found, "broken": closest or [], "scores": scores, "seconds": time.perf_counter() - start}
+
+    def _scored(self, fitting: list[tuple[Architecture, Piece]]) -> list[tuple[Architecture, Piece]]:
+        """Those that no other beats in score at no more cost, and of these the ones that rank best."""
+        if len(fitting) <= self.keep:
+            return fitting
+        ranks = ranked([[p["scores"][k] for _, p in fitting] for k in range(2)])
+        costs = [_least(p) for _, p in fitting]
+        levels = _levels([(r, *(-c for c in cost)) for r, cost in zip(ranks, costs, strict=True)])
+        order = sorted(range(len(fitting)), key=lambda i: (levels[i], -ranks[i], fitting[i][0].name))[: self.keep]
+        names = ", ".join(fitting[i][0].name for i in sorted(order))
+        self.steps.append(Step("score", f"NASWOT and SynFlow keep {len(order)} of {len(fitting)}: {names}", 0.0))
+        return [fitting[i] for i in sorted(order)]
+
+    def _first(self, kept: list[tuple[Architecture, Piece]]) -> list[tuple[Architecture, list[Candidate]]]:
+        """The finalists, by what they have learned, and the one that ships best."""
+        rows, seconds = [], 0.0
+        for i, (one, plans) in enumerate(kept):
+            self.tell("training", i, len(kept))
+            piece, state = self._trained(one, None, self.epochs // FIRST, None)
+            found, took = self._judged(one, plans, state, False, "a third", few=True)
+            rows.append((one, plans, found))
+            seconds += piece["seconds"] + took
+        usable = [r for r in rows if any(c.fits for c in r[2])] or [r for r in rows if r[2]]
+        ranked_ = sorted(usable, key=lambda r: (-max(c.learnt for c in r[2] if c.fits or not _any(r[2])), r[0].name))
+        chosen = ranked_[: self.finalists]
+        ships = max(usable, key=lambda r: (max(c.shipped for c in r[2]), r[0].name))
+        if ships not in chosen:
+            chosen = [*chosen[: max(1, self.finalists - 1)], ships]
+        said = ", ".join(f"{one.name} {max(c.learnt for c in found):.1%}" for one, _, found in chosen)
+        self.steps.append(Step("first", f"{self.epochs // FIRST} epochs each; go on: {said}", seconds))
+        self._ships = ships[0].name
+        self._plans = {one.name: plans for one, plans, _ in chosen}
+        return [(one, found) for one, _, found in chosen]
+
+    def _final(self, chosen: list[tuple[Architecture, list[Candidate]]]) -> list[Candidate]:
+        candidates: list[Candidate] = []
+        seconds, rest = 0.0, self.epochs - self.epochs // FIRST
+        alone: dict[str, float] = {}
+        for i, (one, _) in enumerate(chosen):
+            self.tell("finalists", i, len(chosen))
+            piece, state = self._finished(one, None, rest)
+            found, took = self._judged(one, self._plans[one.name], state, False, "alone")
+            candidates += found
+            alone[one.name] = piece["accuracy"]
+            seconds += piece["seconds"] + took
+        self.steps.append(Step("finalists", f"{rest} epochs more each, alone", seconds))
+        if self.distil:
+            teacher, cost, accuracy = self._teacher()
+            gains, seconds = [], cost
+            for i, (one, _) in enumerate(chosen):
+                self.tell("taught", i, len(chosen))
+                piece, state = self._finished(one, teacher, rest)
+                found, took = self._judged(one, self._plans[one.name], state, True, "taught")
+                candidates += found
+                gains.append(f"{one.name} {100 * (piece['accuracy'] - alone[one.name]):+.1f}")
+                seconds += piece["seconds"] + took
+            said = f"teacher {accuracy:.1%} as shipped; points gained as shipped: {', '.join(gains)}"
+            self.steps.append(Step("taught", said, seconds))
+        self._told(candidates)
+        return candidates
+
+    def _told(self, candidates: list[Candidate]) -> None:
+        """What bits and learning gave, of the finalists."""
+        fit = [c for c in candidates if c.fits]
+        for bits in self.bits:
+            own = [c for c in fit if c.bits == bits]
+            if own:
+                top = max(own, key=lambda c: c.learnt)
+                self.steps.append(
+                    Step(bits, f"best {top.learnt:.1%} after learning, {top.shipped:.1%} as shipped: {top.name}", 0.0)
+                )
+
+    # -- pieces -----------------------------------------------------------------------------------------------------
+
+    def _trained(
+        self, one: Architecture, teacher: nn.Module | None, epochs: int, begin: State | None, key: str = "first"
+    ) -> tuple[Piece, State]:
+        def make() -> tuple[Piece, State]:
+            start = time.perf_counter()
+            net = one.built(self.seed)
+            if begin is not None:
+                net.load_state_dict(begin)
+            piece: Piece = dict(train(net, self.data, teacher, epochs, self.course, self.seed))
+            piece["seconds"] = time.perf_counter() - start
+            return piece, {n: t.detach().clone() for n, t in net.state_dict().items()}
+
+        return self.store.trained(f"{key} {one.name}", make)
+
+    def _finished(self, one: Architecture, teacher: nn.Module | None, rest: int) -> tuple[Piece, State]:
+        _, begin = self._trained(one, None, self.epochs // FIRST, None)
+        return self._trained(one, teacher, rest, begin, "alone" if teacher is None else "taught")
+
+    def _teacher(self) -> tuple[nn.Module, float, float]:
+        """The module, seconds that it took, and its accuracy on the people's tests."""
+        if self.teacher is not None:
+            return self.teacher, 0.0, score(self.teacher, self.data.test)[0]
+        largest = max(self.space, key=lambda a: (_parameters(a.built(self.seed)), a.name))
+        piece, state = self._trained(largest, None, self.epochs, None, "teacher")
+        module = largest.built(self.seed)
+        module.load_state_dict(state)
+        return module.eval(), piece["seconds"], piece["accuracy"]
+
+    def _judged(
+        self, one: Architecture, plans: Piece, state: State, taught: bool, key: str, few: bool = False
+    ) -> tuple[list[Candidate], float]:
+        """Every variant of a trained network, before and behind learning; seconds that it took. Of the one that ships
+        best also what is too much to run, for those who ask what its best adaptation is."""
+        beyond = one.name == self._ships
+
+        def make() -> Piece:
+            start = time.perf_counter()
+            net = self._loaded(one, state)
+            found = []
+            for bits in plans["bits"]:
+                for variant in self.planner.variants(net, bits, few, beyond):
+                    found.append(self._candidate(one, variant, taught).to_dict())
+            return {"candidates": found, "seconds": time.perf_counter() - start}
+
+        piece = self.store.piece(f"judged {one.name}, {key}", make)
+        return [Candidate.from_dict(c) for c in piece["candidates"]], piece["seconds"]
+
+    def _candidate(self, one: Architecture, variant: Variant, taught: bool) -> Candidate:
+        found = learnt(variant.plan, self.data, self.learn, self.seed)
+        made = Candidate(
+            one.name, one.options, variant.bits, variant.tail, variant.update, taught, variant.figures, found.shipped,
+            found.learnt, found.each, found.rate, False,
+        )  # fmt: skip
+        return replace(made, fits=not [*self.limits.broken(made.figures), *self._inaccurate(made)])
+
+    def _inaccurate(self, c: Candidate) -> list[tuple[str, float, float]]:
+        least = self.limits.accuracy
+        return [] if least is None or c.learnt >= least else [("accuracy", c.learnt, least)]
+
+    def _loaded(self, one: Architecture, state: State) -> nn.Module:
+        net = one.built(self.seed)
+        net.load_state_dict(state)
+        return net.eval()
+
+    def _made(self, candidate: Candidate) -> tuple[nn.Module, Plan]:
+        one = next(a for a in self.space if a.name == candidate.architecture)
+        with _one_thread():
+            teacher = self._teacher()[0] if candidate.taught else None
+            _, state = self._finished(one, teacher, self.epochs - self.epochs // FIRST)
+            net = self._loaded(one, state)
+            variant = self.planner.made(net, candidate.bits, candidate.tail, candidate.update)
+        return (self.planner.module(net, candidate.tail) if candidate.bits == INT8 else net), variant.plan
+
+
+def _any(found: list[Candidate]) -> bool:
+    return any(c.fits for c in found)
+
+
+def _parameters(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
+
+
+def _least(piece: Piece) -> tuple[float, ...]:
+    """The least that any bits take, of each cost."""
+    each = [Figures(**f).costs() for f in piece["bits"].values()]
+    return tuple(min(float(c[k] or 0.0) for c in each) for k in each[0])
+
+
+def _levels(points: list[tuple[float, ...]]) -> list[int]:
+    """How many fronts have to go before each point is beaten by none (non-dominated sorting)."""
+    level, left, at = [0] * len(points), set(range(len(points))), 0
+    while left:
+        front = {i for i in left if not any(beats(points[j], points[i]) for j in left)}
+        for i in front:
+            level[i] = at
+        left -= front
+        at += 1
+    return level

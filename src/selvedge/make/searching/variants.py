@@ -1,0 +1,137 @@
+"""How much of one network could learn within the budget: float, or int8 with a float end, each planned exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from ...capture.optimizer import SGD
+from ...capture.select import trained_layers
+from ...compress.export import exported
+from ...compress.layers import weighted
+from ...compress.litert import FLOAT as LEFT
+from ...compress.quantise import quantise
+from ...device import Budget, Device
+from ...errors import InvalidInput
+from ..plan import Plan, attempt
+from ..wish import wished
+from .candidate import FLOAT, INT8
+from .figures import Figures
+from .limits import Limits
+
+CALIBRATION = 256  # samples that set ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """``tail``: last layers that are float beside int8 ones; 0 where all are float."""
+
+    bits: str
+    tail: int
+    update: str
+    plan: Plan
+
+    @property
+    def figures(self) -> Figures:
+        return Figures.of(self.plan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planner:
+    """``calibration``: samples that set the ranges of int8."""
+
+    device: Device
+    limits: Limits
+    example: torch.Tensor
+    calibration: torch.Tensor
+
+    def least(self, net: nn.Module, bits: str) -> Variant:
+        """The last layer alone learns."""
+        return self.made(net, bits, 1 if bits == INT8 else 0, "last:1")
+
+    def variants(self, net: nn.Module, bits: str, few: bool = False, beyond: bool = False) -> Iterator[Variant]:
+        """As many last layers as keep the budget; the last layer alone; of a float network also its biases. Those that
+        break it are left out. few: only the first of these. beyond: also as many as keep the budget but for running."""
+        layers = layer_names(net, self.example)
+        found: dict[tuple[int, str], Variant] = {}
+        if bits == FLOAT:
+            wish = wished(net, self.example, device=self.device, budget=self._budget(), optimizer=SGD(lr=0.01),
+                          update="full", norms="folded")  # fmt: skip
+            captured = wish.captured()
+            most = trained_layers(captured)
+
+            def floats(count: int) -> Variant:
+                update = f"last:{count}" if count < most else "full"
+                return Variant(FLOAT, 0, update, attempt(replace(wish, update=update), captured))
+
+            made: Callable[[int], Variant] = floats
+        else:
+            most = len(layers) - 1
+            made = lambda count: self.made(net, INT8, count, f"last:{count}")  # noqa: E731
+        if most < 1:
+            return
+        cache: dict[int, Variant] = {}
+
+        def tried(count: int) -> Variant:
+            if count not in cache:
+                cache[count] = made(count)
+            return cache[count]
+
+        for whole in (True, False) if beyond else (True,):
+            count = _most(most, lambda k, whole=whole: self._keeps(tried(k), whole))  # type: ignore[misc]
+            if count:
+                found[count, tried(count).update] = tried(count)
+        if few and found:
+            yield next(iter(found.values()))
+            return
+        if self._keeps(tried(1), not beyond):
+            found[1, tried(1).update] = tried(1)
+        if bits == FLOAT:
+            try:
+                biases = Variant(FLOAT, 0, "bias", attempt(replace(wish, update="bias"), captured))
+                if self._keeps(biases, not beyond):
+                    found[0, "bias"] = biases
+            except InvalidInput:  # it has none
+                pass
+        yield from found.values()
+
+    def made(self, net: nn.Module, bits: str, tail: int, update: str) -> Variant:
+        """One variant, whether it keeps the budget or not."""
+        wish = wished(
+            self.module(net, tail) if bits == INT8 else net, self.example, device=self.device, budget=self._budget(),
+            optimizer=SGD(lr=0.01), update="full" if bits == INT8 else update, norms="folded",
+        )  # fmt: skip
+        return Variant(bits, tail, update, attempt(wish, wish.captured()))
+
+    def module(self, net: nn.Module, tail: int) -> nn.Module:
+        """``net`` in int8 but for its last ``tail`` layers."""
+        layers = layer_names(net, self.example)
+        left = dict.fromkeys(layers[len(layers) - tail :], LEFT)
+        return quantise(net, self.calibration, bits=left, wanted_agreement=0.0, allow_few=True)
+
+    def _budget(self) -> Budget:
+        assert self.limits.train is not None
+        return Budget(self.limits.train, self.limits.flash)
+
+    def _keeps(self, variant: Variant, whole: bool) -> bool:
+        """Whether it keeps the budget; or all of it but that of running."""
+        return all(not whole and name == "run" for name, _, _ in self.limits.broken(variant.figures))
+
+
+def layer_names(net: nn.Module, example: torch.Tensor) -> list[str]:
+    """The layers with weights that can be int8, in order of execution."""
+    return [name for name, _ in weighted(exported(net, (example,)).graph)]
+
+
+def _most(most: int, keeps: Callable[[int], bool]) -> int:
+    """The largest count in 1..most that keeps, where more never takes less; 0 if none does."""
+    if keeps(most):
+        return most
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if keeps(middle) else (low, middle)
+    return low
