@@ -375,7 +375,7 @@ PROOFS: Mapping[str, Proof] = {
         (
             *_SRC,
             "native",
-            "src/selvedge/compress/litert.py",
+            "src/selvedge/compressing/litert.py",
             "src/selvedge/formats/tflite",
             "src/selvedge/zoo",
             "tests/formats/tflite/litert.py",
@@ -401,7 +401,7 @@ PROOFS: Mapping[str, Proof] = {
             "src/selvedge/emitting",
             "src/selvedge/formats/onnx",
             *(
-                f"src/selvedge/compress/{name}.py"
+                f"src/selvedge/compressing/{name}.py"
                 for name in (
                     "equalise",
                     "export",

@@ -1,4 +1,4 @@
-"""A case is a task and a person whom nothing has met; the search is :func:`selvedge.compress` on all the others.
+"""A case is a task and a person whom nothing has met; the search is :func:`selvedge.compressing` on all the others.
 
 What it chooses is to run in 64 KiB and to train in 128 KiB. Against it stands what the same search would take for its
 accuracy as shipped, in its own best adaptation within the same 128 KiB. Both learn 600 samples of the new person, at
@@ -138,19 +138,18 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "people": len(own),
             "tests": sum(c["samples"][2] for c in own),
             "dummy": float(np.mean([c["dummy"] for c in own])),
-            "ways": {
-                way: {
-                    "accuracy": float(np.mean([right(c, way, KIND).mean() for c in own])),
-                    "spread": float(np.std([right(c, way, KIND).mean() for c in own], ddof=1)) if len(own) > 1 else 0.0,
-                    **{k: float(np.mean([kept(c, way)[k] for c in own])) for k in ("run_bytes", "train_bytes", "learns")},
-                }
-                for way in WAYS
-            },
+            "ways": {way: _way(own, way) for way in WAYS},
             "gained": difference(own, WAYS[3], WAYS[1], KIND),
             "better": sum(right(c, WAYS[3], KIND).mean() > right(c, WAYS[1], KIND).mean() for c in own),
             "worse": sum(right(c, WAYS[3], KIND).mean() < right(c, WAYS[1], KIND).mean() for c in own),
         }  # fmt: skip
     return made
+
+
+def _way(own: Sequence[dict[str, Any]], way: str) -> dict[str, float]:
+    each = [right(c, way, KIND).mean() for c in own]
+    sizes = {k: float(np.mean([kept(c, way)[k] for c in own])) for k in ("run_bytes", "train_bytes", "learns")}
+    return {"accuracy": float(np.mean(each)), "spread": float(np.std(each, ddof=len(each) > 1)), **sizes}
 
 
 def table(made: dict[str, Any]) -> str:
@@ -160,17 +159,15 @@ def table(made: dict[str, Any]) -> str:
         "|---|---|---:|---:|---:|---:|",
     ]
     for task, found in made.items():
-        lines.append(
-            f"| {task}, {found['people']} people, {found['tests']:,} tests | guessing | {100 * found['dummy']:.1f} | | | |"
-        )
+        head = f"{task}, {found['people']} people, {found['tests']:,} tests"
+        lines.append(f"| {head} | guessing | {100 * found['dummy']:.1f} | | | |")
         for way, row in found["ways"].items():
             lines.append(
                 f"| | {way} | {100 * row['accuracy']:.1f} ± {100 * row['spread']:.1f} | {row['run_bytes']:,.0f} | "
                 f"{row['train_bytes']:,.0f} | {row['learns']:,.0f} |"
             )
-        g = found["gained"]
-        said = f"{100 * g['mean']:+.2f}, 95 % {100 * g['low']:+.2f} to {100 * g['high']:+.2f}, 2 s.e. {200 * g['error']:.2f}"
-        lines.append(
-            f"| | gained by choosing to learn | {said}; better for {found['better']}, worse for {found['worse']} | | | |"
-        )
+        points = {k: 100 * v for k, v in found["gained"].items()}
+        said = f"{points['mean']:+.2f}, 95 % {points['low']:+.2f} to {points['high']:+.2f}"
+        said += f", 2 s.e. {2 * points['error']:.2f}; better for {found['better']}, worse for {found['worse']}"
+        lines.append(f"| | gained by choosing to learn | {said} | | | |")
     return "\n".join(lines)

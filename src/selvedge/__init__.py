@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .capture.torch_loss import TorchLoss
     from .changes import Change
     from .choose import Contribution
-    from .compress.distil import (
+    from .compressing.distil import (
         DKD,
         AttentionTransfer,
         Distil,
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
         TeacherCache,
         distil,
     )
-    from .compress.mixed import MixedBits, mixed_bits
-    from .compress.prune import Pruned, Pruner, Width, Widths, prune
-    from .compress.qat import QAT
-    from .compress.quantise import quantise
-    from .compress.quantised import QuantisationWarning, Quantised
-    from .compress.report import Report
+    from .compressing.mixed import MixedBits, mixed_bits
+    from .compressing.prune import Pruned, Pruner, Width, Widths, prune
+    from .compressing.qat import QAT
+    from .compressing.quantise import quantise
+    from .compressing.quantised import QuantisationWarning, Quantised
+    from .compressing.report import Report
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
@@ -89,29 +89,29 @@ _HOME = {
     "Battery": "device.power",
     "Solar": "device.power",
     "Contribution": "choose",
-    "AttentionTransfer": "compress.distil",
-    "DKD": "compress.distil",
-    "Distil": "compress.distil",
-    "Distilled": "compress.distil",
-    "Hint": "compress.distil",
-    "Logits": "compress.distil",
-    "Relational": "compress.distil",
-    "SelfTeacher": "compress.distil",
-    "TeacherCache": "compress.distil",
-    "distil": "compress.distil",
-    "MixedBits": "compress.mixed",
-    "Pruned": "compress.prune",
-    "Pruner": "compress.prune",
-    "QAT": "compress.qat",
-    "QuantisationWarning": "compress.quantised",
-    "Quantised": "compress.quantised",
-    "Report": "compress.report",
-    "Width": "compress.prune",
-    "Widths": "compress.prune",
+    "AttentionTransfer": "compressing.distil",
+    "DKD": "compressing.distil",
+    "Distil": "compressing.distil",
+    "Distilled": "compressing.distil",
+    "Hint": "compressing.distil",
+    "Logits": "compressing.distil",
+    "Relational": "compressing.distil",
+    "SelfTeacher": "compressing.distil",
+    "TeacherCache": "compressing.distil",
+    "distil": "compressing.distil",
+    "MixedBits": "compressing.mixed",
+    "Pruned": "compressing.prune",
+    "Pruner": "compressing.prune",
+    "QAT": "compressing.qat",
+    "QuantisationWarning": "compressing.quantised",
+    "Quantised": "compressing.quantised",
+    "Report": "compressing.report",
+    "Width": "compressing.prune",
+    "Widths": "compressing.prune",
     "compare": "make.compared",
-    "mixed_bits": "compress.mixed",
-    "prune": "compress.prune",
-    "quantise": "compress.quantise",
+    "mixed_bits": "compressing.mixed",
+    "prune": "compressing.prune",
+    "quantise": "compressing.quantise",
     "Budget": "device",
     "Device": "device",
     "DoesNotFit": "errors",

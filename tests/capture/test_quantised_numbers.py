@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from selvedge.capture import capture
-from selvedge.compress import pt2e  # torchao makes the operators known
+from selvedge.compressing import pt2e  # torchao makes the operators known
 from selvedge.errors import NotSupported
 
 from .parity import predict

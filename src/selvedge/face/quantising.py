@@ -16,9 +16,9 @@ from torch import nn
 
 from ..artifact import files
 from ..artifact.preprocess import Preprocess
-from ..compress import MixedBits, Quantised, Report
-from ..compress import quantise as make_int8
-from ..compress.litert import FLOAT
+from ..compressing import MixedBits, Quantised, Report
+from ..compressing import quantise as make_int8
+from ..compressing.litert import FLOAT
 from ..data import Part
 from ..device import Device
 from ..device.profile import THIS_MACHINE

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import compress
-from ..compress import samples
-from ..compress.activations import exposed
-from ..compress.compare import Columns
-from ..compress.quantised import Quantised
-from ..compress.report import Report
+from .. import compressing
+from ..compressing import samples
+from ..compressing.activations import exposed
+from ..compressing.compare import Columns
+from ..compressing.quantised import Quantised
+from ..compressing.report import Report
 from ..errors import NotSupported
 from ..formats import tflite
 from ..ir import Graph
@@ -62,7 +62,7 @@ def compare(
             columns[EXPORTED] = _layers(_exported(read, parts), parts, whole, read, layers)
         if native:
             columns[NATIVE] = _layers(_native(read, parts), parts, whole, read, layers)
-    return compress.compare(model, quantised, data, others={**columns, **(others or {})})
+    return compressing.compare(model, quantised, data, others={**columns, **(others or {})})
 
 
 def _parts(batches: list[tuple[torch.Tensor, ...]], rows: int) -> Iterator[Part]:

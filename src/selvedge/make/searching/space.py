@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ... import zoo
-from ...compress.prune import Pruner
+from ...compressing.prune import Pruner
 from ...errors import InvalidInput, NotSupported
 from ...zoo import registry
 

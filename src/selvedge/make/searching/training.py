@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...compress.distil import Distil, Logits
+from ...compressing.distil import Distil, Logits
 from ...errors import InvalidInput
 from .material import Material, Pair
 

@@ -10,10 +10,10 @@ from torch import nn
 
 from ...capture.optimizer import SGD
 from ...capture.select import trained_layers
-from ...compress.export import exported
-from ...compress.layers import weighted
-from ...compress.litert import FLOAT as LEFT
-from ...compress.quantise import quantise
+from ...compressing.export import exported
+from ...compressing.layers import weighted
+from ...compressing.litert import FLOAT as LEFT
+from ...compressing.quantise import quantise
 from ...device import Budget, Device
 from ...errors import InvalidInput
 from ..plan import Plan, attempt

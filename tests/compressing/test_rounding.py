@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from selvedge.compress import quantise
-from selvedge.compress.adaround import adaround, learnt
-from selvedge.compress.bias import corrected, means
-from selvedge.compress.fold import folded, layer_modules
-from selvedge.compress.litert import WIDTHS, Wanted
-from selvedge.compress.scales import scales, stepped
-from selvedge.compress.worst import sqnr
+from selvedge.compressing import quantise
+from selvedge.compressing.adaround import adaround, learnt
+from selvedge.compressing.bias import corrected, means
+from selvedge.compressing.fold import folded, layer_modules
+from selvedge.compressing.litert import WIDTHS, Wanted
+from selvedge.compressing.scales import scales, stepped
+from selvedge.compressing.worst import sqnr
 
 from .nets import chain, images
 

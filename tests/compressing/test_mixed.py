@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import selvedge as sv
-from selvedge.compress.mixed import cheapest
+from selvedge.compressing.mixed import cheapest
 
 from .nets import chain, images
 

@@ -11,15 +11,15 @@ from torch import nn
 from torch.nn import functional
 
 import selvedge as sv
-from selvedge.compress import pt2e
-from selvedge.compress.export import exported, quiet
-from selvedge.compress.learned import LearnedStep
-from selvedge.compress.litert import LiteRT, Wanted
-from selvedge.compress.mend import restore, settings
-from selvedge.compress.operators import DROPOUTS, NORMS
-from selvedge.compress.pt2e import FakeQuantize, prepare_qat_pt2e
-from selvedge.compress.ranges import ActivationRange, PerChannelWeight
-from selvedge.compress.worst import sqnr
+from selvedge.compressing import pt2e
+from selvedge.compressing.export import exported, quiet
+from selvedge.compressing.learned import LearnedStep
+from selvedge.compressing.litert import LiteRT, Wanted
+from selvedge.compressing.mend import restore, settings
+from selvedge.compressing.operators import DROPOUTS, NORMS
+from selvedge.compressing.pt2e import FakeQuantize, prepare_qat_pt2e
+from selvedge.compressing.ranges import ActivationRange, PerChannelWeight
+from selvedge.compressing.worst import sqnr
 
 from .nets import chain, images
 

@@ -11,8 +11,8 @@ from torch import nn
 
 import selvedge as sv
 from selvedge import zoo
-from selvedge.compress.prune.groups import Found, find
-from selvedge.compress.prune.proof import proven
+from selvedge.compressing.prune.groups import Found, find
+from selvedge.compressing.prune.proof import proven
 
 from .nets import images, made
 

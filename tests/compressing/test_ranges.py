@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selvedge.compress.ranges import LEAST, SHARE, ActivationRange, PerChannelWeight, affine, weight_scale
+from selvedge.compressing.ranges import LEAST, SHARE, ActivationRange, PerChannelWeight, affine, weight_scale
 
 COUNT = int(os.environ.get("SELVEDGE_EXAMPLES", "50"))
 

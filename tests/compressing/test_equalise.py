@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import selvedge as sv
-from selvedge.compress.equalise import equalised, pairs
-from selvedge.compress.fold import folded
-from selvedge.compress.worst import sqnr
+from selvedge.compressing.equalise import equalised, pairs
+from selvedge.compressing.fold import folded
+from selvedge.compressing.worst import sqnr
 
 from .nets import chain, images
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 import selvedge as sv
 from selvedge import zoo
-from selvedge.compress.worst import sqnr
+from selvedge.compressing.worst import sqnr
 
 
 @pytest.fixture(scope="module")

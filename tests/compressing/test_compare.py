@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import selvedge as sv
-from selvedge.compress.activations import activations
-from selvedge.compress.advice import Symptoms, advice
-from selvedge.compress.export import exported
-from selvedge.compress.report import WIDTH, Error
+from selvedge.compressing.activations import activations
+from selvedge.compressing.advice import Symptoms, advice
+from selvedge.compressing.export import exported
+from selvedge.compressing.report import WIDTH, Error
 
 from .nets import chain, images
 

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 import selvedge as sv
-from selvedge.compress.prune.criterion import CRITERIA, Subject, scores
-from selvedge.compress.prune.data import batches, cross_entropy
-from selvedge.compress.prune.groups import Group, find
+from selvedge.compressing.prune.criterion import CRITERIA, Subject, scores
+from selvedge.compressing.prune.data import batches, cross_entropy
+from selvedge.compressing.prune.groups import Group, find
 
 from .nets import images, made
 

@@ -7,7 +7,7 @@ import torch
 
 import selvedge as sv
 from selvedge import zoo
-from selvedge.compress.worst import sqnr
+from selvedge.compressing.worst import sqnr
 
 
 @pytest.mark.parametrize("name", ["ds_cnn", "resnet8", "deep_autoencoder"])

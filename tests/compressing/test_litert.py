@@ -10,10 +10,10 @@ from torch.fx import Node
 from torch.nn import functional
 
 import selvedge as sv
-from selvedge.compress import Quantised, quantise
-from selvedge.compress.layers import constant
-from selvedge.compress.operators import WEIGHTED
-from selvedge.compress.worst import sqnr
+from selvedge.compressing import Quantised, quantise
+from selvedge.compressing.layers import constant
+from selvedge.compressing.operators import WEIGHTED
+from selvedge.compressing.worst import sqnr
 
 from .nets import Branches, chain, images
 
@@ -49,7 +49,7 @@ def read_as(node: Node) -> tuple[float, int]:
 
 
 def test_weights_are_symmetric_int8_by_output_channel_and_biases_int32(made: Quantised) -> None:
-    from selvedge.compress.fold import folded
+    from selvedge.compressing.fold import folded
 
     plain = folded(chain(), (images(2),))
     layers = [n for n in made.graph.nodes if n.target in WEIGHTED]

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import selvedge as sv
 from selvedge import zoo
-from selvedge.compress.prune.cost import named, totals
+from selvedge.compressing.prune.cost import named, totals
 
 from .nets import ALL, images, made
 

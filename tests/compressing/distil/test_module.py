@@ -20,7 +20,7 @@ from torch.nn.utils import prune
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 import selvedge as sv
-from selvedge.compress.distil import losses
+from selvedge.compressing.distil import losses
 
 from ..nets import chain, images
 from .nets import digits, plain, residual, small

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import selvedge as sv
-from selvedge.compress.distil import losses
-from selvedge.compress.distil.terms import Seen
+from selvedge.compressing.distil import losses
+from selvedge.compressing.distil.terms import Seen
 
 Array = np.ndarray
 

@@ -21,8 +21,8 @@ from torch import nn
 
 import selvedge as sv
 from selvedge.artifact import files
-from selvedge.compress.distil import stored
-from selvedge.compress.distil.teacher import ModuleTeacher
+from selvedge.compressing.distil import stored
+from selvedge.compressing.distil.teacher import ModuleTeacher
 
 from .nets import digits, residual, small
 from .test_module import exported, refused
@@ -124,8 +124,8 @@ import sys
 sys.modules["torchao"] = None  # that a teacher's answers need none of it
 import numpy as np, torch
 from selvedge import TeacherCache
-from selvedge.compress.distil.teacher import ModuleTeacher
-from tests.compress.distil.nets import residual
+from selvedge.compressing.distil.teacher import ModuleTeacher
+from tests.compressing.distil.nets import residual
 torch.set_num_threads(1)
 say = lambda done, total: print(done, flush=True)
 TeacherCache(sys.argv[1], ModuleTeacher(residual(4)), np.load(sys.argv[2]), layers=["layer1"], chunk=8, on_progress=say)

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 import selvedge as sv
-from selvedge.compress import quantise
-from selvedge.compress.layers import constant, weighted
-from selvedge.compress.simulate import Simulated
-from selvedge.compress.worst import sqnr
+from selvedge.compressing import quantise
+from selvedge.compressing.layers import constant, weighted
+from selvedge.compressing.simulate import Simulated
+from selvedge.compressing.worst import sqnr
 
 from .nets import chain, images
 

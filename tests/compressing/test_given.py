@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import selvedge as sv
-from selvedge.compress.quantised import KEY, Facts, QuantisationWarning, Quantised
+from selvedge.compressing.quantised import KEY, Facts, QuantisationWarning, Quantised
 
 LIN = nn.Linear(4, 3)
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))

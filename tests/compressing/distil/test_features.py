@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import selvedge as sv
-from selvedge.compress.distil.features import chosen, traced, watched
+from selvedge.compressing.distil.features import chosen, traced, watched
 
 from ..nets import chain, images
 from .nets import digits, plain, residual, small
