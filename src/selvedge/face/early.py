@@ -88,6 +88,24 @@ def quantising(
             raise InvalidInput("--plot", plot, "it lies in --out: name another place")
 
 
+def searching(
+    *, model: str, shape: str | None, data: str, device: str, epochs: int, bits: str, work: Path | None,
+    out: Path | None, plot: Path | None,
+) -> None:  # fmt: skip
+    """Those of ``selvedge compress``."""
+    if model.endswith((".tflite", ".onnx", ".pt2")):
+        fix = "a file is not searched: give zoo:NAME, or file.py:factory, which gives the trained module"
+        raise InvalidInput("model", model, fix)
+    named.read(model, shape)
+    if device != THIS_MACHINE:
+        Device.load(device)
+    for part in bits.split(","):
+        _one_of("--bits", part, ("float", "int8"))
+    training(data=data, loss=None, epochs=epochs, schedule="cosine", plot=plot, out=out)
+    if work is not None and not (work / "search.json").exists():  # else the call goes on there
+        place.writable_folder("--work", work)
+
+
 def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
     """Those of the commands that train, beside them."""
     parse(data)

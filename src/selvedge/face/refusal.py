@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..changes import Change, Changes
 from ..errors import DoesNotFit, SelvedgeError, one_line
 
@@ -37,4 +39,8 @@ def _price(change: Change) -> str:
 def _value(value: object) -> object:
     if isinstance(value, Changes):
         return value.to_dict()
+    if isinstance(value, tuple | list):
+        return [_value(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value if isinstance(value, int | float | str | None) else str(value)

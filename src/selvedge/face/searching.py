@@ -1,0 +1,173 @@
+"""The work of ``selvedge compress``: data of several people and one budget -> what learns best of a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ..artifact import files
+from ..capture.optimizer import SGD
+from ..device import Budget, Device
+from ..errors import InvalidInput
+from ..make.compile import compile as compile_plan
+from ..make.compile import emit
+from ..make.plan import plan as make_plan
+from ..make.searching import Compressed, Limits, compress
+from ..make.searching.candidate import INT8
+from ..make.searching.learning import accuracy, learn
+from ..make.searching.material import Person, person
+from .held import held
+from .job import Job, prepare
+from .progress import Work
+
+SEARCHED = ("train", "validation")  # parts of the data; the rest is looked at once, by what was chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for. ``work``: the folder that keeps what was found. ``out``: a folder for the device's C."""
+
+    model: str
+    data: str
+    device: str
+    budget: str | None
+    shape: str | None
+    epochs: int
+    lr: float
+    learn: int
+    judges: int | None
+    keep: int
+    finalists: int
+    bits: tuple[str, ...]
+    distil: bool
+    work: Path | None
+    out: Path | None
+    seed: int
+    plot: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """``shipped``, ``learnt``: accuracy of the best on the test part, ``tests`` samples of ``people`` (0: unknown)
+    that the search has not seen; ``learnt`` is None where there are no people to learn from."""
+
+    found: Compressed
+    shipped: float
+    learnt: float | None
+    tests: int
+    people: int
+    notes: tuple[str, ...]
+    out: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, for machines."""
+        test = {"shipped": self.shipped, "learnt": self.learnt, "samples": self.tests, "people": self.people}
+        out = None if self.out is None else str(self.out)
+        return {**self.found.to_dict(), "test": test, "notes": list(self.notes), "out": out}
+
+    def __str__(self) -> str:
+        lines = [str(self.found), ""]
+        if self.learnt is None:
+            lines.append(f"the best on {self.tests:,} samples that the search has not seen: {self.shipped:.1%}")
+        else:
+            lines.append(
+                f"the best on {self.people} people whom the search has not seen: {self.shipped:.1%} as shipped, "
+                f"{self.learnt:.1%} after {self.found.samples} samples ({self.tests:,} tests)"
+            )
+        lines += [f"note: {note}" for note in self.notes]
+        if self.out is not None:
+            lines.append(f"\nwritten to {self.out}")
+        return "\n".join(lines)
+
+
+def search(order: Order, debug: bool) -> Searched:
+    """Raises ``SelvedgeError`` before anything but the folder of pieces is written."""
+    limits = (Limits() if order.budget is None else Limits.parse(order.budget)).on(Device.load(order.device))
+    with Work() as work, held(debug):
+        job = prepare(order.model, order.data, order.shape, "cross_entropy", order.seed, work)
+        rows = np.concatenate([job.data.split[p] for p in SEARCHED])
+        x, y = _numbers(job, rows)
+        groups = None if job.data.groups is None else job.data.groups[rows]
+        last = ""
+
+        def tell(part: str, done: int, total: int) -> None:
+            nonlocal last
+            if part != last:
+                work.part(part, total)
+                last = part
+            work.at(done)
+
+        found = compress(
+            _model(order, job), (x, y), who=groups, judges=order.judges, device=order.device, budget=limits,
+            bits=order.bits, distil=order.distil, learn=order.learn, epochs=order.epochs, lr=order.lr,
+            keep=order.keep, finalists=order.finalists, folder=order.work, seed=order.seed, on_progress=tell,
+        )  # fmt: skip
+        work.part("on the test part")
+        shipped, learnt, tests, people = _tested(found, job, order)
+        work.part("writing")
+        if order.out is not None:
+            _write(found, job, order)
+        if order.plot is not None:
+            files.write(order.plot, found.page().encode())
+    return Searched(found, shipped, learnt, tests, people, job.data.notes, order.out)
+
+
+def _model(order: Order, job: Job) -> nn.Module | str:
+    if order.model.startswith("zoo:"):
+        text = order.model.partition("?")
+        said = "classes=" in text[2]
+        return order.model if said else f"{order.model}{'&' if text[1] else '?'}classes={len(job.data.labels)}"
+    if not isinstance(job.model, nn.Module):
+        raise InvalidInput(
+            "model", order.model, "an exported program is not searched: give file.py:factory or zoo:NAME"
+        )
+    return job.model.eval()
+
+
+def _numbers(job: Job, rows: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:
+    """Samples as the model takes them, and their classes."""
+    x, y = np.asarray(job.data.x[rows]), job.data.y
+    assert y is not None
+    made = x if job.data.preprocess is None else job.data.preprocess(x)
+    return np.asarray(made, np.float32), y[rows]
+
+
+def _tested(found: Compressed, job: Job, order: Order) -> tuple[float, float | None, int, int]:
+    """(shipped, learnt, tests, people) of the best on the part that the search has not seen."""
+    candidate, (_, plan) = found.best, found.take()
+    session = compile_plan(plan)
+    rows = job.data.split["test"]
+    x, y = _numbers(job, rows)
+    if job.data.groups is None:
+        pair = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
+        return accuracy(session, pair), None, len(rows), 0
+    start, own = session.snapshot(), job.data.groups[rows]
+    people: list[Person] = [person(str(g), x, y, np.flatnonzero(own == g)) for g in sorted(set(own.tolist()))]
+    before, after, sizes = [], [], [len(p.test[1]) for p in people]
+    for p in people:
+        session.restore(start, 0)
+        before.append(accuracy(session, p.test))
+        if candidate.rate:
+            learn(session, p, order.learn, candidate.rate, order.seed)
+        after.append(accuracy(session, p.test))
+    means = [float(np.average(v, weights=sizes)) for v in (before, after)]
+    return means[0], means[1], sum(sizes), len(people)
+
+
+def _write(found: Compressed, job: Job, order: Order) -> None:
+    """The best, with what travels along: how a sample is made, and the classes' names."""
+    assert order.out is not None
+    best, (module, _), limits = found.best, found.take(), found.limits
+    assert limits.train is not None
+    plan = make_plan(
+        module, job.example[:1], device=Device.load(order.device), budget=Budget(limits.train, limits.flash),
+        optimizer=SGD(lr=best.rate or 0.001), update="full" if best.bits == INT8 else best.update, norms="folded",
+        preprocess=job.data.preprocess, features=job.data.features, labels=job.data.labels, name=job.name,
+    )  # fmt: skip
+    emit(plan, "c", order.out)
