@@ -17,7 +17,8 @@ from torch.nn import functional
 from ...artifact.number import finite
 from ...errors import InvalidInput
 from .. import samples
-from .features import Inputs, still
+from ..still import still
+from .features import Inputs
 from .module import Distil
 
 SCORED = 256  # samples of validation data at once

@@ -17,7 +17,8 @@ from ...artifact.number import finite
 from ...capture.source import of_error
 from ...errors import InvalidInput, NotSupported, SelvedgeError, one_line
 from ..export import quiet
-from .features import Feature, Inputs, Traced, chosen, still, traced, watched
+from ..still import still
+from .features import Feature, Inputs, Traced, chosen, traced, watched
 
 
 class Teacher(Protocol):

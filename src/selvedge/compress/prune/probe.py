@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ class Probe:
 
     def _run(self, turned: Mapping[str, torch.Tensor | None]) -> dict[tuple[str, int], list[torch.Tensor]]:
         self.turned, self.calls, self.seen = dict(turned), {}, {}
-        with quiet(), torch.no_grad():
+        with quiet(), layer_by_layer(), torch.no_grad():
             out = self.net(*(self.other_inputs if INPUT in turned else self.inputs))
         self.seen[OUTPUT, 0] = [t for t in tree_flatten(out)[0] if isinstance(t, torch.Tensor)]
         return self.seen
@@ -136,14 +137,14 @@ class Probe:
         for name in self.order:
             module = self.layers[name]
             if self.roles[name] == PASSES:
-                module.register_forward_pre_hook(self._watched(name))
+                module.register_forward_pre_hook(self._watched(name), with_kwargs=True)
             else:
                 module.forward = self._prepared(name)
 
-    def _watched(self, name: str) -> Callable[[nn.Module, Any], None]:
-        def hook(module: nn.Module, given: Any) -> None:
+    def _watched(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, given: Any, named: Any) -> None:
             call = self.calls[name] = self.calls.get(name, -1) + 1
-            self.seen[name, call] = [given[0]]
+            self.seen[name, call] = [*given, *named.values()][:1]
 
         return hook
 
@@ -165,6 +166,17 @@ class Probe:
             return torch.where(chosen.reshape(shape), other, base)
 
         return forward
+
+
+@contextmanager
+def layer_by_layer() -> Iterator[None]:
+    """PyTorch's transformer layers call the layers that they are made of, which in eval mode they else do not."""
+    was = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was)
 
 
 def ties(probe: Probe) -> tuple[Union[Node], dict[Node, str]]:

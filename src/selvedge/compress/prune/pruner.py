@@ -191,8 +191,10 @@ class Pruner:
         for name, wanted in self.target.items():
             if wanted < end[name]:
                 up = math.ceil(end[name] * 1000) / 1000
+                give = f"{up:g} or more, or a smaller multiple=" if up < 1 else "a smaller multiple= or least="
                 fix = f"the least is {end[name]:.1%} with widths of {self.least} or more in steps of {self.multiple}"
-                raise InvalidInput(f"target of {name}", wanted, f"{fix}: give {up:g} or more, or a smaller multiple=")
+                fix += f": give {give}"
+                raise InvalidInput(f"target of {name}", wanted, fix)
 
     def _chosen(self, wanted: Mapping[str, float]) -> list[list[int]]:
         """The atoms of each group that go: those that score least."""
