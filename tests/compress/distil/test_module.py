@@ -416,6 +416,15 @@ def test_a_batch_that_does_not_fit_is_one_line() -> None:
         assert refused(make) == line
 
 
+def test_classes_along_the_last_axis_are_one_line() -> None:
+    """As language models give them: [N, T, C]."""
+    x, y = torch.randn(4, 7, 6), torch.zeros(4, 7, dtype=torch.long)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 5))
+    distil = sv.Distil(net, copy.deepcopy(net), sv.Hint(), example=x)
+    line = "output of the student is [4, 7, 5]: classes lie along the second axis, [N, C, ...]: "
+    assert refused(lambda: distil.loss(x, y)) == line + "give logits.transpose(1, -1)"
+
+
 class Faulty(nn.Module):
     """Gives NaN for the fourth sample, or loses samples, where there are more than an example has."""
 

@@ -260,6 +260,9 @@ def _targets(y: Any, logits: Tensor, whole: bool) -> Tensor:
     wanted = (logits.shape[0], *logits.shape[2:])
     if labels.dtype.is_floating_point and labels.shape == logits.shape and not whole:
         return labels.to(logits.dtype)
+    if logits.dim() > 2 and labels.shape == logits.shape[:-1] != wanted:
+        fix = "classes lie along the second axis, [N, C, ...]: give logits.transpose(1, -1)"
+        raise InvalidInput("output of the student", list(logits.shape), fix)
     if labels.dtype.is_floating_point or labels.dtype == torch.bool or labels.shape != wanted:
         fix = f"give classes, whole numbers {list(wanted)}" + ("" if whole else f", or shares {list(logits.shape)}")
         raise InvalidInput("y", f"{labels.dtype} {list(labels.shape)}", fix)
