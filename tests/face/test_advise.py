@@ -180,6 +180,13 @@ def test_a_file_that_no_one_could_read_is_one_line(user: Path, text: str) -> Non
     assert result.err.startswith("selvedge: scenario is s.toml: mend the TOML: ")
 
 
+def test_a_policy_that_there_is_not_is_one_line_and_no_advice(user: Path) -> None:
+    learns = ("--learn", "1", "--learn-samples", "5", "--learn-steps", "5")
+    result = run(*ON, *learns, "--update", "nonsense", cwd=user)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("selvedge: update is 'nonsense': give ")
+
+
 def test_a_decimal_comma_is_not_taken_for_thousands(user: Path) -> None:
     result = run(*ON, "--latency", "1,5s", cwd=user)
     assert result.code == 2

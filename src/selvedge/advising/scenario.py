@@ -117,6 +117,8 @@ class Learning:
 
     def __post_init__(self) -> None:
         checked(self, "learning")
+        if self.batch % 1:
+            raise InvalidInput("learning.batch", self.batch, "give a whole number of samples a step, 1 or more")
         if self.times_per_day and not self.steps:
             raise InvalidInput("learning.steps", 0, "give the training steps of each time that it learns")
         if self.times_per_day and not self.samples:

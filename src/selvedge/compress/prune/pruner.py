@@ -127,6 +127,7 @@ class Pruner:
         if self.done == self.steps:
             raise InvalidInput("steps", self.steps, "all are done: make a new Pruner of the model to cut further")
         if self.done:
+            given.model(self.model)  # it was trained since: it may have diverged
             self._found = self._groups()
             self._costs = costs(self.model, self._example)
         left = SCHEDULES[self.schedule]((self.done + 1) / self.steps)
