@@ -18,6 +18,7 @@ from .. import samples
 from . import adapters
 from .cache import TeacherCache, require_finite
 from .features import CHANGED, Feature, Inputs, Traced, chosen, watched
+from .losses import wide
 from .pairs import Pair, default, matched
 from .teacher import Averaged, tried
 from .teacher import teacher as teacher_of
@@ -118,7 +119,8 @@ class Distil(nn.Module):
             if isinstance(value, Tensor) and value._version != versions[path]:  # dropout, which was not on before
                 raise InvalidInput("layer of the student", path, CHANGED)
         self._require_outputs(logits, told[""], len(inputs[0]))
-        theirs = {name: value.to(logits.device, logits.dtype) for name, value in told.items()}
+        kind = wide(logits).dtype  # of 16 bits only the student's own are
+        theirs = {name: value.to(logits.device, kind) for name, value in told.items()}
         labels = _targets(y, logits, any(isinstance(t, DKD) for t in self.terms)) if self._labels else None
         parts: dict[str, Tensor] = {}
         if self.alpha:
