@@ -156,6 +156,43 @@ def test_a_layer_of_one_number_holds_no_channels(layer: nn.Module) -> None:
     assert "layer" not in small.widths.layers
 
 
+class Routed(nn.Module):
+    """Each sample goes through the one of two layers that a third chooses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.route, self.fc = nn.Linear(6, 16), nn.Linear(16, 2), nn.Linear(16, 3)
+        self.experts = nn.ModuleList(nn.Linear(16, 16) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.a(x))
+        chosen, made = self.route(x).argmax(1), torch.zeros_like(x)
+        for i, expert in enumerate(self.experts):
+            made[chosen == i] = expert(x[chosen == i])
+        return self.fc(torch.relu(made))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_goes_another_way_for_other_values_is_refused_in_one_line(seed: int) -> None:
+    torch.manual_seed(seed)
+    with pytest.raises(sv.NotSupported, match=r"depend.* on values.* prune the parts that it is made of one by one"):
+        sv.prune(Routed(), torch.randn(8, 6), {"macs": 0.5})
+
+
+class Noisy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.fc = nn.Linear(6, 16), nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(functional.dropout(torch.relu(self.a(x)), 0.2, True))
+
+
+def test_a_model_that_is_random_when_it_is_asked_is_refused_in_one_line() -> None:
+    with pytest.raises(sv.InvalidInput, match="model is another at every call: mend what is random or keeps state"):
+        sv.prune(Noisy(), torch.randn(2, 6), {"macs": 0.5})
+
+
 def test_frozen_layers_stay_in_the_mode_that_they_were_left_in() -> None:
     """A norm that is kept in evaluation mode while the rest trains."""
     net, x = behind(nn.BatchNorm2d(16), 16).train(), images(2)
