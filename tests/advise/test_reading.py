@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,6 +36,9 @@ GIVEN: dict[str, Any] = {
         ("cloud.macs_per_s", "4.05TMAC/s", 4.05e12),
         ("privacy.raw_may_leave", "no", False),
         ("data.samples_per_day", "86,400", 86_400.0),
+        ("data.sample_bytes", "1,234,567.5kB", 1_234_567_500),
+        ("learning.rounds", "1/7", 1 / 7),
+        ("cloud.macs_per_s", "1e100", 1e100),
         ("fleet", "1e6", 1e6),
     ],
 )
@@ -75,6 +79,8 @@ def test_a_table_is_read_and_options_go_before_it() -> None:
         ({"wants": {"latency_s": 0}}, "wants.latency_s is 0: give seconds > 0"),
         ({"learning": {"times_per_day": 1}}, "learning.steps is 0: give the training steps"),
         ({"learning": {"times_per_day": 1, "steps": 5}}, "learning.samples is 0"),
+        ({"learning": {"batch": 0.5}}, "learning.batch is 0.5: give a whole number of samples a step"),
+        ({"learning": {"batch": "1.5"}}, "learning.batch is 1.5: give a whole number of samples a step"),
         ({"learning": {"times_per_day": 2, "steps": 5, "samples": 1000}}, "learning.samples x times_per_day is 2000"),
         ({"cloud": {"macs_per_s": 0}}, "cloud.macs_per_s is 0"),
         ({"fleet": 0}, "scenario.fleet is 0: give a number > 0"),
@@ -89,6 +95,27 @@ def test_a_fault_is_one_line(change: dict[str, Any], says: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["1,5", "1,5s", "10,00", "1,0000", "1,000,00", ",5", "1/0", "1e400", "1e99999999", "9" * 5000, "1e-9999", "1.2.3"],
+)
+def test_a_number_that_could_be_another_or_is_none_is_one_line(text: str) -> None:
+    """A decimal comma would make ten of one; an exponent of eight digits would never end."""
+    for path in ("link.round_trip_s", "data.samples_per_day", "data.sample_bytes", "link.price_per_mb"):
+        with pytest.raises(sv.InvalidInput) as refused:
+            read_scenario(GIVEN, {path: text})
+        said = str(refused.value)
+        assert said.startswith(f"{path} is {text[:20]}")
+        assert len(said) < 200
+        assert ("behind a point" in said) == ("," in text)
+
+
+def test_a_whole_number_of_thousands_of_digits_is_one_line() -> None:
+    for data in ({"samples_per_day": 10**5000}, {"sample_bytes": 10**5000}):
+        with pytest.raises(sv.InvalidInput, match="is a number of 16,610 bits: give a"):
+            read_scenario(GIVEN | {"data": GIVEN["data"] | data})
+
+
+@pytest.mark.parametrize(
     ("path", "says"),
     [
         ("links.radio", "did you mean link.radio?"),
@@ -99,7 +126,10 @@ def test_a_fault_is_one_line(change: dict[str, Any], says: str) -> None:
 def test_an_unknown_option_is_corrected(path: str, says: str) -> None:
     with pytest.raises(sv.InvalidInput, match="did you mean") as refused:
         read_scenario(GIVEN, {path: "1"})
-    assert says in str(refused.value)
+    said = str(refused.value)
+    assert says in said
+    known = said.partition("choose one of ")[2].split(", ")
+    assert len(set(known)) == len(known)
 
 
 def test_costs_are_read() -> None:
@@ -149,6 +179,12 @@ def test_a_radio_is_its_published_figures_and_the_links_own_go_before() -> None:
     assert Link(1, 1).energy is None
     told = sv.advise(scenario(link_radio="lte"), COSTS).notes
     assert any("transcribed, not read again" in note for note in told)
+    assert own.source == f"{lte.source}; message_j as given"
+    figures = {"up_j_per_byte": 1e-6, "down_j_per_byte": 0, "up_w": 0, "down_w": 0, "message_j": 0.1}
+    alone = Link(1, 1, radio="lte", **figures)
+    assert alone.energy == Link(1, 1, **figures).energy
+    told = sv.advise(replace(scenario(), link=alone), COSTS).notes
+    assert not any("Huang" in note for note in told), "none of its figures is used"
 
 
 def test_it_says_when_energy_holds_only_as_predicted() -> None:

@@ -172,6 +172,29 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     assert {p.name for p in user.iterdir()} <= {"net.py", "s.toml", "__pycache__"}
 
 
+@pytest.mark.parametrize("text", ["a=" + "[" * 20_000, "fleet=" + "9" * 5000], ids=["brackets", "digits"])
+def test_a_file_that_no_one_could_read_is_one_line(user: Path, text: str) -> None:
+    (user / "s.toml").write_text(text)
+    result = run(*ON, cwd=user)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert result.err.startswith("selvedge: scenario is s.toml: mend the TOML: ")
+
+
+def test_a_policy_that_there_is_not_is_one_line_and_no_advice(user: Path) -> None:
+    learns = ("--learn", "1", "--learn-samples", "5", "--learn-steps", "5")
+    result = run(*ON, *learns, "--update", "nonsense", cwd=user)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("selvedge: update is 'nonsense': give ")
+
+
+def test_a_decimal_comma_is_not_taken_for_thousands(user: Path) -> None:
+    result = run(*ON, "--latency", "1,5s", cwd=user)
+    assert result.code == 2
+    assert result.err == (
+        "selvedge: wants.latency_s is 1,5s: give seconds >= 0, as 20ms or 0.02; decimals stand behind a point\n"
+    )
+
+
 def test_without_a_model_it_says_what_to_give(user: Path) -> None:
     (user / "s.toml").write_text(SCENARIO.replace('model = "net.py:make"\n', ""))
     result = run(*ON, cwd=user)

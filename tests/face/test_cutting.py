@@ -88,6 +88,14 @@ class Quiet:
     def at(self, done: int, says: str = "") -> None: ...
 
 
+def test_a_recurrent_layer_is_cut_behind_it_and_not_inside() -> None:
+    """Between its input's product and its steps lie 25 x 3 x 154 numbers that no layer gives."""
+    module, example, _ = make("keyword_gru", seed=0)
+    network, names = _network(NamedModel("keyword_gru", module.eval(), (example,), None))
+    found, total = places(network, names)
+    assert [(p.layer, p.value.spec.size, total - p.macs) for p in found] == [("rnn", 154, 154 * 12)]
+
+
 def test_costs_are_those_of_the_plans() -> None:
     device = sv.Device.load("nrf52832")
     found = costs("zoo:resnet8", None, device, sv.Budget.of(device), Training(1, "full", "sgd", "frozen", None), 0,

@@ -67,12 +67,16 @@ class Advice:
             "feasible": self.feasible,
             "best": self.best.to_dict(),
             "ways": [way.to_dict() for way in self.ways],
-            "splits": [way.to_dict() for way in self.splits],
+            "splits": [way.to_dict() | {"crosses_bytes": self._crosses(way)} for way in self.splits],
+            "learnings": [way.to_dict() for way in self.learnings],
             "notes": list(self.notes),
             "assumptions": [
                 {"field": name, "value": value, "source": source} for name, value, source in self.scenario.assumed()
             ],
         }
+
+    def _crosses(self, way: Way) -> int | None:
+        return None if way.cut is None else way.cut.crossing_bytes(self.scenario.split_dtype)
 
     def __str__(self) -> str:
         from .tell import text

@@ -26,6 +26,8 @@ KINDS: Mapping[str, str] = {
     "text": "a text",
 }
 
+LARGE = 128  # bits of a whole number that is not printed: Python refuses to where it has thousands of digits
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -66,7 +68,9 @@ def checked(value: Any, section: str) -> None:
         if found is None and defaults[name] is None:
             continue
         if not _fits(found, kind):
-            raise InvalidInput(f"{section}.{name}", found, f"give {_wanted(kind)} ({kind.says})")
+            large = isinstance(found, int) and found.bit_length() > LARGE
+            said = f"a number of {found.bit_length():,} bits" if large else found
+            raise InvalidInput(f"{section}.{name}", said, f"give {_wanted(kind)} ({kind.says})")
         if kind.unit not in ("flag", "text"):
             whole = kind.unit == "B"
             object.__setattr__(value, name, int(found) if whole else float(found))

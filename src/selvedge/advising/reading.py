@@ -1,7 +1,8 @@
 """Tables and texts -> a scenario and costs, each refusal naming the field, the value and the fix. Reads no file.
 
 A number is in the base unit of its field; a text may carry a unit: "20ms", "250kB/s", "1Mbit/s", "12KiB", "5mW",
-"3.6kJ", "2uJ/B", "8.1TMAC/s", "50%", "yes".
+"3.6kJ", "2uJ/B", "8.1TMAC/s", "50%", "yes". Commas part thousands ("1,000"), nothing else; a count may be a fraction
+("1/7").
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from .quantity import KINDS, Kind, kinds
 from .scenario import SECTIONS, Scenario
 
 OWN = tuple(kinds(Scenario))  # fields of the scenario itself
-_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*(.*)")
+_NUMBER = re.compile(r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)(?![0-9,.])\s*(.*)")
+_RATIO = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})")
 _PREFIX = {"": 1.0, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _TIME = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "h": 3600.0}
+LONGEST = 60  # characters of a number with its unit
+MOST = 10**100  # what products of such numbers still stay below infinity with
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -83,11 +87,18 @@ def read(field: str, value: Any, kind: Kind) -> Any:
         if text.lower() not in (*_YES, *_NO):
             raise InvalidInput(field, value or "empty", "give yes or no")
         return text.lower() in _YES
-    match = _NUMBER.fullmatch(text.replace(",", ""))
+    ratio = _RATIO.fullmatch(text) if kind.unit == "count" else None
+    if ratio is not None and int(ratio[2]):
+        return int(ratio[1]) / int(ratio[2])
+    match = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
     factor = None if match is None else _factor(match[2].strip(), kind.unit)
     if match is None or factor is None:
-        raise InvalidInput(field, value or "empty", f"give {KINDS[kind.unit]}, as {_example(kind.unit)}")
-    number = Fraction(match[1]) * Fraction(str(factor))  # 95 % is 0.95, to the last bit
+        said = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+        point = "; decimals stand behind a point" if "," in text else ""
+        raise InvalidInput(field, said or "empty", f"give {KINDS[kind.unit]}, as {_example(kind.unit)}{point}")
+    number = Fraction(match[1].replace(",", "")) * Fraction(str(factor))  # 95 % is 0.95, to the last bit
+    if number > MOST:
+        raise InvalidInput(field, text, f"give {KINDS[kind.unit]}, {float(MOST):g} at most")
     return int(number) if kind.unit == "B" and number.denominator == 1 else float(number)
 
 
@@ -147,6 +158,6 @@ def _paths() -> list[str]:
 
 def near(name: str, known: Iterable[str]) -> str:
     """ "did you mean ...? choose one of ..." """
-    found = get_close_matches(name, (names := list(known)), n=1)
+    found = get_close_matches(name, (names := list(dict.fromkeys(known))), n=1)
     meant = f"did you mean {found[0]}? " if found else ""
     return f"{meant}choose one of {', '.join(names)}"

@@ -81,15 +81,16 @@ class Link:
         names = ("up_j_per_byte", "down_j_per_byte", "up_w", "down_w", "message_j")
         own = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         base = None if self.radio is None else RADIOS[self.radio]
-        if base is None:
+        if base is None or len(own) == len(names):
             return Radio("given", **dict.fromkeys(names, 0.0) | own, source="given", checked=True) if own else None
         merged = {name: own.get(name, getattr(base, name)) for name in names}
-        return Radio(base.name, **merged, source=base.source, checked=base.checked)
+        source = base.source + (f"; {', '.join(own)} as given" if own else "")
+        return Radio(base.name, **merged, source=source, checked=base.checked)
 
 
 @dataclass(frozen=True, slots=True)
 class Wants:
-    """Hard limits; None or 0: no limit. Nothing that breaks one is recommended while something else keeps them all."""
+    """Hard limits; None: no limit. Nothing that breaks one is recommended while something else keeps them all."""
 
     latency_s: float | None = quantity("s", "seconds from a sample to its answer, while the link is up", default=None,
                                        positive=True)  # fmt: skip
@@ -116,6 +117,8 @@ class Learning:
 
     def __post_init__(self) -> None:
         checked(self, "learning")
+        if self.batch % 1:
+            raise InvalidInput("learning.batch", self.batch, "give a whole number of samples a step, 1 or more")
         if self.times_per_day and not self.steps:
             raise InvalidInput("learning.steps", 0, "give the training steps of each time that it learns")
         if self.times_per_day and not self.samples:

@@ -264,7 +264,7 @@ class _Day:
             yield permission("features leave", p.features_may_leave, "allow privacy.features_may_leave")
         if UPDATES in leaves:
             yield permission("updates leave", p.updates_may_leave, "allow privacy.updates_may_leave")
-        if self.s.learning.together and self.learning == ALONE:
+        if self.s.learning.together and self.s.fleet > 1 and self.learning == ALONE:
             yield permission("the others learn of it", False, "let it learn federated or in the cloud")
         if self.trains and self.c.step is None:
             yield permission("trains on the device", False, self.c.why_no_step)

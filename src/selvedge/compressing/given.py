@@ -77,7 +77,12 @@ def tried(model: nn.Module, example: Inputs, field: str) -> Any:
     """What ``model`` gives in eval mode for ``example``, which is of ``field``; a copy computes it, so that the model
     stays as it was. Raises ``InvalidInput`` where the model itself cannot take it: torch.export would say so in
     twenty lines."""
-    copied = copy.deepcopy(model).eval()
+    try:
+        copied = copy.deepcopy(model).eval()
+    except Exception as error:
+        fix = "it cannot be copied; of an old torch.nn.utils.weight_norm take that of torch.nn.utils.parametrizations"
+        text = one_line((str(error).strip() or type(error).__name__).splitlines()[0])
+        raise InvalidInput("model", f"of type {type(model).__name__}", f"{fix} ({text[:120]})") from error
     try:
         with quiet(), torch.no_grad():
             return copied(*example)

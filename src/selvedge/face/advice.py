@@ -13,7 +13,7 @@ from ..advising.reading import near
 from ..artifact import files
 from ..device import Budget, Device
 from ..device.profile import THIS_MACHINE
-from ..errors import InvalidInput
+from ..errors import InvalidInput, one_line
 from . import completion, named, network_file, optimizer_name, place
 from .held import held
 from .progress import Work
@@ -130,8 +130,8 @@ def _toml(path: Path) -> dict[str, Any]:
         raise InvalidInput("scenario", path, f"give the path of a readable .toml file ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InvalidInput("scenario", path, "it is no text in UTF-8, which TOML is: save it so") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput("scenario", path, f"mend the TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # TOML's own, numbers of thousands of digits, brackets in brackets
+        raise InvalidInput("scenario", path, f"mend the TOML: {one_line(str(error))}") from None
 
 
 def _text(key: str, value: Any) -> str:

@@ -22,7 +22,8 @@ def places(network: Network, names: Sequence[str]) -> tuple[list[Place], int]:
     """(the cuts in order, multiply-accumulates of all): of those between two layers the smallest tensor, the last among
     equals, since what is elementwise costs next to nothing. ``names``: of the rows with multiply-accumulates in their
     order, or of another length where they are not known. A cut is a value that every path from an input to an output
-    goes through, as of a chain of residual blocks those between the blocks."""
+    goes through, as of a chain of residual blocks those between the blocks. Within one layer, as between the steps of a
+    recurrent one, there is none: only its last counts."""
     graph = ir.simplified(network.graph)
     nodes = [node for node in graph.nodes() if node.op != "constant"]
     readers = ir.consumers(nodes)
@@ -51,7 +52,8 @@ def places(network: Network, names: Sequence[str]) -> tuple[list[Place], int]:
             value = next(iter(live))
             if passed not in found or value.spec.bytes <= found[passed].value.spec.bytes:
                 found[passed] = Place(value, name, done)
-    return [place for place in found.values() if 0 < place.macs < done], done
+    last = {place.layer: place for place in found.values()}
+    return [place for place in found.values() if 0 < place.macs < done and place is last[place.layer]], done
 
 
 def before(network: Network, place: Place) -> Network:

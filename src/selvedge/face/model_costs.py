@@ -135,6 +135,8 @@ def _step(
     try:
         plan = _trained(named, given)
     except (NotSupported, InvalidInput) as error:
+        if isinstance(error, InvalidInput) and error.field == "update":
+            raise  # a word of the user's, not what the model can
         return None, str(error)
     memory, cost = plan.arrangement.memory, plan.cost
     update = sum(plan.programs.learnt(name).bytes for name in plan.programs.updated)

@@ -270,6 +270,12 @@ def test_a_teacher_of_the_same_weights_that_computes_otherwise_is_another(tmp_pa
     teacher.factor = 1.1
     line = refused(lambda: filled(tmp_path / "c", teacher, layers=()))
     assert "it is of another teacher, whose answers differ: remove it, or name another folder" in line
+    (tmp_path / "c" / "00000000.answers").unlink()  # the first ones are not there to compare with
+    before = contents(tmp_path / "c")
+    assert refused(lambda: filled(tmp_path / "c", teacher, layers=())) == line
+    assert contents(tmp_path / "c") == before
+    teacher.factor = 1.0
+    assert filled(tmp_path / "c", teacher, layers=()).computed == [0]
 
 
 def test_folders_that_cannot_be_used_are_one_line(tmp_path: Path) -> None:
@@ -284,6 +290,8 @@ def test_folders_that_cannot_be_used_are_one_line(tmp_path: Path) -> None:
     assert refused(lambda: filled(file)).startswith(f"cache is {file}: cannot write there (")
     line = f"cache is {broken / 'cache.json'}: it describes no cache: remove the folder, or name another"
     assert refused(lambda: filled(broken)) == line
+    (broken / "cache.json").write_text("[" * 100_000)
+    assert refused(lambda: filled(broken)) == line
     folder = tmp_path / "c"
     filled(folder)
     with open(folder / ".lock", "wb") as lock:
@@ -295,6 +303,10 @@ def test_folders_that_cannot_be_used_are_one_line(tmp_path: Path) -> None:
 
 def test_settings_and_numbers_that_cannot_be_used_are_one_line(tmp_path: Path) -> None:
     cache = filled(tmp_path / "c")
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x(8), torch.arange(8)), 4)
+    line = refused(lambda: filled(tmp_path / "pairs", data=loader, layers=()))
+    assert line.startswith("data is of shape [N, 1, 8, 8], [N]: the teacher fails on it: ")
+    assert line.endswith("; of pairs (x, y) give x alone")
     large = copy.deepcopy(small())
     large[6].weight.data.mul_(1e8)
     for make, line in (

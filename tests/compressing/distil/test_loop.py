@@ -117,6 +117,41 @@ def test_a_loss_that_is_not_finite_leaves_the_student_as_it_was() -> None:
     assert all(torch.equal(v, before[k]) for k, v in student.state_dict().items())
 
 
+def test_ctrl_c_leaves_gradients_and_modes_as_they_were() -> None:
+    """A norm that stands still, and gradients of something else."""
+    student = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 10)).train()
+    student[1].eval()
+    student[3].weight.grad = kept = torch.ones_like(student[3].weight)
+
+    def stop(epoch: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(student, sv.Logits(), on_progress=stop)
+    assert [m.training for m in student.modules()] == [True, True, False, True, True]
+    assert student[3].weight.grad is kept
+    assert torch.equal(kept, torch.ones_like(kept))
+    assert student[0].weight.grad is None
+
+
+def test_a_quantised_student_that_was_stopped_is_not_frozen_and_learns_as_a_new_one() -> None:
+    def made() -> sv.QAT:
+        return sv.QAT(small(), parts(TRAIN)[0])
+
+    def stop(epoch: sv.Epoch) -> None:
+        if epoch.number == 4:  # the ranges are frozen by then
+            raise KeyboardInterrupt
+
+    stopped, new = made(), made()
+    before = copy.deepcopy(stopped.state_dict())
+    with pytest.raises(KeyboardInterrupt):
+        run(stopped, sv.Logits(), epochs=4, on_progress=stop)
+    assert not stopped.ranges_frozen
+    assert not stopped.norms_frozen
+    assert all(torch.equal(v, before[k]) for k, v in stopped.state_dict().items())
+    assert run(stopped, sv.Logits(), epochs=4).history == run(new, sv.Logits(), epochs=4).history
+
+
 PAIR = "give (x, y): samples [N, ...] and their classes, whole numbers [N]"
 BAD: dict[str, dict[str, Any]] = {
     "epochs is 0: give a whole number, 1 or more": {"epochs": 0},
@@ -127,6 +162,10 @@ BAD: dict[str, dict[str, Any]] = {
     "give (x, y): samples [N, ...] and their classes, whole numbers [N]": {
         "validation": (torch.zeros(4, 1, 8, 8), torch.zeros(3, dtype=torch.int64))
     },
+    "validation is with class 10: give classes of 0 to 9": {
+        "validation": (torch.zeros(4, 1, 8, 8), torch.tensor([0, 3, 10, 9]))
+    },
+    "on_progress is 3: give a function of an Epoch, or leave it out": {"on_progress": 3},
     "data is not finite in 1 of 4 samples: remove NaN and infinity": {
         "data": (torch.tensor([0.0, 1.0, float("nan"), 2.0])[:, None, None, None].expand(4, 1, 8, 8), torch.arange(4))
     },
@@ -136,3 +175,13 @@ BAD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("line", BAD)
 def test_bad_settings_are_one_line(line: str) -> None:
     assert refused(lambda: run(small(), **BAD[line])) == line
+
+
+def test_validation_data_of_another_shape_is_one_line_before_anything_is_trained() -> None:
+    other = torch.zeros(4, 2, 8, 8), torch.zeros(4, dtype=torch.long)
+    line = refused(lambda: run(small(), validation=other))
+    assert line.startswith("validation is of shape [N, 2, 8, 8]: the student fails on it")
+    everywhere = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 10, 1))
+    line = refused(lambda: run(everywhere, sv.Hint(pairs={"1": "layer1"})))
+    fix = "the ready loop scores one class a sample: train by sv.Distil in your own"
+    assert line == f"output of the student is [1, 10, 6, 6]: {fix}"

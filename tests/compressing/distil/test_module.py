@@ -416,6 +416,30 @@ def test_a_batch_that_does_not_fit_is_one_line() -> None:
         assert refused(make) == line
 
 
+def test_every_term_is_there_under_autocast() -> None:
+    """In bfloat16 features have eight digits of two; the loss is near that in float32, and its gradient is finite."""
+    x, y = batch()
+    terms = [sv.Logits(), sv.DKD(), sv.Hint(), sv.AttentionTransfer(), sv.Relational()]
+    distil = sv.Distil(small().eval(), residual(), terms, example=x).eval()
+    whole = float(distil.loss(x, y).detach())
+    parts = {name: float(part) for name, part in distil.parts.items()}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = distil.loss(x, y)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(whole, rel=0.05)
+    assert {name: float(part) for name, part in distil.parts.items()} == pytest.approx(parts, rel=0.1, abs=0.01)
+    assert all(bool(torch.isfinite(p.grad).all()) for p in distil.parameters() if p.grad is not None)
+
+
+def test_classes_along_the_last_axis_are_one_line() -> None:
+    """As language models give them: [N, T, C]."""
+    x, y = torch.randn(4, 7, 6), torch.zeros(4, 7, dtype=torch.long)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 5))
+    distil = sv.Distil(net, copy.deepcopy(net), sv.Hint(), example=x)
+    line = "output of the student is [4, 7, 5]: classes lie along the second axis, [N, C, ...]: "
+    assert refused(lambda: distil.loss(x, y)) == line + "give logits.transpose(1, -1)"
+
+
 class Faulty(nn.Module):
     """Gives NaN for the fourth sample, or loses samples, where there are more than an example has."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,17 @@ def test_bad_models_and_examples_are_one_line() -> None:
     said = "pruning this model is not supported: no channels can be cut: 1 goes into the model's output"
     assert line(model=flat) == said
     assert line(model=nn.ReLU()).endswith("no channels can be cut: it has no convolution or linear layer")
+    unlike = (
+        "model is a graph without layers: give the nn.Module that it was made of, and prune before sv.QAT or an export"
+    )
+    assert line(model=torch.export.export(made("residual"), (X,)).module()) == unlike
+    assert line(model=sv.QAT(made("residual"), X)) == unlike
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, of both
+        compiled = torch.compile(made("residual"))
+        old = nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 8, 3)), nn.Conv2d(8, 3, 3))
+    assert line(model=compiled).startswith("model is compiled: give the module that torch.compile")
+    assert "it cannot be copied; of an old torch.nn.utils.weight_norm take that of" in line(model=old)
     plain = made("concatenated")
     assert line(model=plain, criterion="bn_scale").startswith("criterion is bn_scale: the model has no batch norm")
 
@@ -87,6 +99,7 @@ def test_a_target_out_of_reach_names_the_nearest() -> None:
     assert "with widths of 4 or more in steps of 4" in said
     assert sv.prune(made("residual"), X[:1], {"macs": least}, multiple=4).share["macs"] <= least
     assert "the least is" in line(target={"macs": least - 0.002})
+    assert line(multiple=64, target={"macs": 0.5}).endswith("in steps of 64: give a smaller multiple= or least=")
 
 
 def test_bad_data_are_one_line() -> None:
@@ -96,6 +109,11 @@ def test_bad_data_are_one_line() -> None:
     assert line(criterion="taylor", data=(X, Y[:5])) == "data is of 8 samples and 5 targets: give one target a sample"
     assert line(criterion="hessian", data=(X / 0, Y)) == "data is not finite: remove NaN and infinity"
     assert line(criterion="taylor", data=(X, Y.float())).startswith("loss is not given: targets are no class numbers")
+    said = line(criterion="taylor", data=(X[:, :1], Y))
+    assert said.startswith("data is of shape [N, 1, 8, 8]: the model fails on it: ")
+    said = line(criterion="taylor", data=(X, Y[:, None]))
+    assert said == "data is with targets [8, 1]: give class numbers [8], or loss="
+    assert line(criterion="hessian", data=(X, Y + 5)) == "data is with target 5: give classes of 0 to 4"
     assert line(criterion="taylor", data=(X, Y), loss=lambda m, x, y: 1.0).startswith(
         "loss is no number with a gradient"
     )

@@ -118,6 +118,16 @@ def test_an_optimiser_goes_along(kind: str) -> None:
         epoch(own, forgotten, x, y)
 
 
+def test_training_that_diverged_between_two_cuts_is_said() -> None:
+    pruner = sv.Pruner(made("residual"), images(1), {"macs": 0.6}, steps=2, multiple=1)
+    pruner.step()
+    pruner.model.a.weight.data[0] = torch.nan
+    line = r"model is not finite \(a.weight\): its training has diverged"
+    with pytest.raises(sv.InvalidInput, match=line):
+        pruner.step()
+    assert pruner.done == 1
+
+
 def test_the_users_model_and_random_state_stay() -> None:
     model, x = made("residual"), images(8)
     before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()

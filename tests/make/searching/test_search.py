@@ -124,8 +124,8 @@ def _environment() -> dict[str, str]:
 
 def test_a_folder_of_another_search_is_refused_by_what_differs(found, tmp_path):
     x, y, who = digits()
+    (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(sv.InvalidInput, match="it holds other things"):
-        (tmp_path / "letter.txt").write_text("mine")
         sv.compress(space(), (x, y), who=who, folder=tmp_path, **SETTINGS)
     folder = tmp_path / "work"
     folder.mkdir()
@@ -144,12 +144,9 @@ def test_a_budget_that_nothing_keeps_names_the_closest_and_what_binds():
     assert error.tried == 6
     (_, broken), *_ = error.closest
     need = {name: need for name, need, have in broken}
-    small = sv.quantise(net(4).eval(), x[:64], bits={"7": 32}, wanted_agreement=0.0)
-    plan = sv.plan(
-        nn.Sequential(nn.AvgPool2d(2), net(4)).eval(), torch.from_numpy(x[:1]), update="last:1", norms="folded"
-    )
+    smallest = nn.Sequential(nn.AvgPool2d(2), net(4)).eval()
+    plan = sv.plan(smallest, torch.from_numpy(x[:1]), device=DEVICE, update="last:1", norms="folded")
     assert need["train"] <= plan.arena_bytes
-    assert small.facts.bytes
     assert "closest: width 4" in str(error)
     assert "\n" not in str(error)
 
@@ -204,7 +201,7 @@ def test_what_cannot_be_used_is_one_line(given, says):
 
 
 def test_data_that_cannot_be_used_is_one_line():
-    x, y, who = digits()
+    x, y, _ = digits()
     for data, says in (
         (x, "data is of type ndarray"), ((x, y[:-1]), "data is of float32"), ((x[:10], y[:10]), "give at least 64"),
         ((x * np.nan, y), "data is not finite"), ((x, y - 9), "give at least two, from 0"), ((x, y * 2), "without class 1"),

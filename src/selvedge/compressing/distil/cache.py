@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ...artifact import files
-from ...errors import InvalidInput
+from ...errors import InvalidInput, SelvedgeError, one_line
 from .. import samples
 from .features import Inputs
 from .stored import DTYPES, HALF_MOST, LOW, STEP, Array, bound, packed, read, unpacked, written
@@ -105,15 +105,15 @@ class TeacherCache:
             self._open(about)
             for left in self.folder.glob(".selvedge-*"):
                 left.unlink()  # of a process that was killed while it wrote
-            for number in range(-(-self.samples // self.chunk)):
-                arrays = self._kept(number)
+            kept = [self._kept(number) for number in range(-(-self.samples // self.chunk))]
+            self._require_same_teacher(first, kept)
+            for number, found in enumerate(kept):
+                arrays = found
                 if arrays is None:
                     self._compute(number)
                     arrays = self._kept(number)
                     if arrays is None:
                         raise InvalidInput("cache", str(self._path(number)), "it does not hold what was written to it")
-                elif number == 0:
-                    self._require_same_teacher(first, arrays)
                 self._chunks.append(arrays)
                 on_progress(self._span(number)[1], self.samples)
 
@@ -124,7 +124,7 @@ class TeacherCache:
             return
         try:
             found = json.loads(path.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise InvalidInput("cache", str(path), "it describes no cache: remove the folder, or name another")
@@ -171,7 +171,16 @@ class TeacherCache:
         return made
 
     def _answers(self, start: int, stop: int) -> dict[str, Array]:
-        found = self.teacher(self._data.of(start, stop), self.layers)
+        inputs = self._data.of(start, stop)
+        try:
+            found = self.teacher(inputs, self.layers)
+        except SelvedgeError:
+            raise
+        except Exception as error:
+            shapes = ", ".join(str(["N", *x.shape[1:]]).replace("'", "") for x in inputs)
+            text = one_line((str(error).strip() or type(error).__name__).splitlines()[0])
+            fix = f"the teacher fails on it: {text}" + ("; of pairs (x, y) give x alone" if len(inputs) > 1 else "")
+            raise InvalidInput("data", f"of shape {shapes}", fix) from error
         made = {}
         for name, value in found.items():
             where = f"layer {name} of the teacher" if name else "teacher"
@@ -186,13 +195,17 @@ class TeacherCache:
             made[name] = values
         return made
 
-    def _require_same_teacher(self, first: dict[str, Array], arrays: dict[str, Array]) -> None:
-        """Two networks of the same weights may compute otherwise."""
-        for name, values in first.items():
-            count = min(len(values), self._span(0)[1])
-            kept = unpacked(name, arrays, slice(count))
-            slack = bound(values[:count], self.dtype) + SLACK * np.abs(values[:count]).max(initial=0)
-            if bool((np.abs(kept - values[:count]) > slack).any()):
+    def _require_same_teacher(self, first: dict[str, Array], kept: Sequence[dict[str, Array] | None]) -> None:
+        """Two networks of the same weights may compute otherwise: the first chunk that is there is looked at."""
+        number, arrays = next(((n, a) for n, a in enumerate(kept) if a is not None), (0, None))
+        if arrays is None:
+            return
+        start, stop = self._span(number)
+        stop = min(start + TRIED, stop)
+        for name, values in (self._answers(start, stop) if number else first).items():
+            near = values[: stop - start]
+            slack = bound(near, self.dtype) + SLACK * np.abs(near).max(initial=0)
+            if bool((np.abs(unpacked(name, arrays, slice(stop - start)) - near) > slack).any()):
                 fix = "it is of another teacher, whose answers differ: remove it, or name another folder"
                 raise InvalidInput("cache", str(self.folder), fix)
 

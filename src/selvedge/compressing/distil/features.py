@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
 from ...errors import InvalidInput
+from ..still import still
 
 Inputs = tuple[Tensor, ...]
 # What computes along the last axis, and what along the second; an activation goes by what was before it.
@@ -123,24 +123,6 @@ def watched(places: Mapping[str, Site], changes: dict[str, int] | None = None) -
 
 class Again:
     """In place of the output of a module that was called several times."""
-
-
-@contextmanager
-def still(model: nn.Module) -> Iterator[None]:
-    """``model`` in evaluation mode and without gradients; every module's mode is as it was behind."""
-    modes = [(m, m.training) for m in model.modules()]
-    training = any(was for _, was in modes)
-    if training:
-        model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        if training:
-            if modes[0][1]:
-                model.train()  # it may do more than set flags, as QAT's does
-            for module, was in modes:
-                module.training = was
 
 
 def traced(model: nn.Module, inputs: Inputs) -> Traced:

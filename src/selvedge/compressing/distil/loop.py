@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from torch.nn import functional
 from ...artifact.number import finite
 from ...errors import InvalidInput
 from .. import samples
-from .features import Inputs, still
+from ..still import still
+from .features import Inputs
 from .module import Distil
+from .teacher import tried
 
 SCORED = 256  # samples of validation data at once
+FROZEN = ("ranges_frozen", "norms_frozen")  # of a QAT
 
 State = dict[str, Tensor]
 
@@ -67,7 +71,8 @@ def distil(
     norms freeze as they should. cache: a folder for the teacher's answers on ``data`` (:meth:`Distil.cache`).
     on_progress: after each epoch.
 
-    Raises :class:`selvedge.InvalidInput`, also where the loss is no longer finite: the student is then as it was.
+    Raises :class:`selvedge.InvalidInput`, also where the loss is no longer finite. The student is then as it was, and
+    behind Ctrl-C too: weights, gradients, modes, and what of a QAT was frozen.
     """
     for field, value in (("epochs", epochs), ("batch", batch)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -76,21 +81,50 @@ def distil(
     if rate is None or rate <= 0:
         raise InvalidInput("lr", lr, "give a number above 0, as 1e-3")
     (x, y), (vx, vy) = _pair("data", data), _pair("validation", validation)
+    if not callable(on_progress):
+        raise InvalidInput("on_progress", on_progress, "give a function of an Epoch, or leave it out")
     made = Distil(student, teacher, terms, example=tuple(i[:4] for i in x), alpha=alpha, seed=seed)
+    _require_scorable(student, vx, vy)
     if cache is not None:
         made.cache(cache, [x], dtype=cache_dtype)
-    before = copy.deepcopy(student.state_dict())
-    was = student.training
-    try:
+    with _undone(student):
         history, best, top = _train(made, x, y, (vx, vy), epochs, batch, rate, seed, on_progress)
-    except BaseException:
-        student.load_state_dict(before)
-        student.train(was)
-        raise
     last = copy.deepcopy(student.state_dict())
     student.load_state_dict(top)
     student.eval()
     return Distilled(student, tuple(history), best, last, made)
+
+
+@contextmanager
+def _undone(student: nn.Module) -> Iterator[None]:
+    """``student`` is as it was where the block raises."""
+    state = copy.deepcopy(student.state_dict())
+    gradients = {p: p.grad for p in student.parameters()}
+    modes = [(m, m.training) for m in student.modules()]
+    frozen = {name: getattr(student, name) for name in FROZEN if hasattr(student, name)}
+    try:
+        yield
+    except BaseException:
+        student.load_state_dict(state)
+        for name, value in frozen.items():
+            setattr(student, name, value)
+        student.train(modes[0][1])  # it may do more than set flags, as QAT's does
+        for module, was in modes:
+            module.training = was
+        for parameter, gradient in gradients.items():
+            parameter.grad = gradient
+        raise
+
+
+def _require_scorable(student: nn.Module, x: Inputs, y: Tensor) -> None:
+    """Refuse validation data that would only be found wrong behind the first epoch."""
+    logits = tried("student", student, tuple(i[:1] for i in x), "validation").output
+    if logits.dim() != 2:
+        fix = "the ready loop scores one class a sample: train by sv.Distil in your own"
+        raise InvalidInput("output of the student", list(logits.shape), fix)
+    outside = y[(y < 0) | (y >= logits.shape[1])]
+    if len(outside):
+        raise InvalidInput("validation", f"with class {int(outside[0])}", f"give classes of 0 to {logits.shape[1] - 1}")
 
 
 def _train(

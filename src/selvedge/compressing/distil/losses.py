@@ -1,7 +1,8 @@
 """What a student is told of its teacher, as functions of tensors; each is 0, with gradient 0, where the two agree.
 
 Logits are [N, C], or [N, C, ...] with a row at every position, as in ``torch.nn.functional.cross_entropy``. Features
-are [N, C, ...], channels first. Results are scalars, means over the batch, of the dtype of what is given.
+are [N, C, ...], channels first. Results are scalars, means over the batch, of the dtype of what is given, and
+float32 of 16 bits.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def wide(x: Tensor) -> Tensor:
+    """In float32 at least: autocast gives 16 bits, in which differences of logits and distances are not to be had."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 def rows(logits: Tensor) -> Tensor:
-    """[N, C, ...] -> [N * ..., C]."""
+    """[N, C, ...] -> [N * ..., C], in float32 at least."""
+    logits = wide(logits)
     return logits.movedim(1, -1).reshape(-1, logits.shape[1])
 
 
@@ -61,13 +68,13 @@ def hint(student: Tensor, teacher: Tensor) -> Tensor:
     Romero et al., "FitNets" (arXiv:1412.6550), equation 3 is half the sum of squares of a sample; the mean does not
     depend on the layer's size, so that a weight means the same for every layer.
     """
-    return functional.mse_loss(student, teacher)
+    return functional.mse_loss(wide(student), wide(teacher))
 
 
 def attention_map(feature: Tensor) -> Tensor:
     """[N, C, ...] -> [N, 1, ...]: ``sum over channels of |A|^2`` (Zagoruyko and Komodakis, arXiv:1612.03928, section
     3.1, with p = 2)."""
-    return feature.square().sum(1, keepdim=True)
+    return wide(feature).square().sum(1, keepdim=True)
 
 
 def attention(student: Tensor, teacher: Tensor) -> Tensor:
@@ -90,6 +97,7 @@ def distances(student: Tensor, teacher: Tensor) -> Tensor:
     """
     if len(student) < 2:
         return student.sum() * 0
+    student, teacher = wide(student), wide(teacher)
     ours, theirs = (functional.pdist(x) for x in (student, teacher))
     ours, theirs = (d / torch.where(d.mean() > 0, d.mean(), 1) for d in (ours, theirs))
     return functional.huber_loss(ours, theirs)
@@ -101,6 +109,7 @@ def angles(student: Tensor, teacher: Tensor) -> Tensor:
     count = len(student)
     if count < 3:
         return student.sum() * 0
+    student, teacher = wide(student), wide(teacher)
     ours, theirs = _cosines(student), _cosines(teacher)
     same = torch.eye(count, dtype=torch.bool, device=student.device)
     distinct = ~(same[:, :, None] | same[:, None, :] | same[None])

@@ -18,6 +18,7 @@ from .. import samples
 from . import adapters
 from .cache import TeacherCache, require_finite
 from .features import CHANGED, Feature, Inputs, Traced, chosen, watched
+from .losses import wide
 from .pairs import Pair, default, matched
 from .teacher import Averaged, tried
 from .teacher import teacher as teacher_of
@@ -118,7 +119,8 @@ class Distil(nn.Module):
             if isinstance(value, Tensor) and value._version != versions[path]:  # dropout, which was not on before
                 raise InvalidInput("layer of the student", path, CHANGED)
         self._require_outputs(logits, told[""], len(inputs[0]))
-        theirs = {name: value.to(logits.device, logits.dtype) for name, value in told.items()}
+        kind = wide(logits).dtype  # of 16 bits only the student's own are
+        theirs = {name: value.to(logits.device, kind) for name, value in told.items()}
         labels = _targets(y, logits, any(isinstance(t, DKD) for t in self.terms)) if self._labels else None
         parts: dict[str, Tensor] = {}
         if self.alpha:
@@ -260,6 +262,9 @@ def _targets(y: Any, logits: Tensor, whole: bool) -> Tensor:
     wanted = (logits.shape[0], *logits.shape[2:])
     if labels.dtype.is_floating_point and labels.shape == logits.shape and not whole:
         return labels.to(logits.dtype)
+    if logits.dim() > 2 and labels.shape == logits.shape[:-1] != wanted:
+        fix = "classes lie along the second axis, [N, C, ...]: give logits.transpose(1, -1)"
+        raise InvalidInput("output of the student", list(logits.shape), fix)
     if labels.dtype.is_floating_point or labels.dtype == torch.bool or labels.shape != wanted:
         fix = f"give classes, whole numbers {list(wanted)}" + ("" if whole else f", or shares {list(logits.shape)}")
         raise InvalidInput("y", f"{labels.dtype} {list(labels.shape)}", fix)

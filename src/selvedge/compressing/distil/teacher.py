@@ -17,7 +17,8 @@ from ...artifact.number import finite
 from ...capture.source import of_error
 from ...errors import InvalidInput, NotSupported, SelvedgeError, one_line
 from ..export import quiet
-from .features import Feature, Inputs, Traced, chosen, still, traced, watched
+from ..still import still
+from .features import Feature, Inputs, Traced, chosen, traced, watched
 
 
 class Teacher(Protocol):
@@ -139,7 +140,8 @@ class SelfTeacher:
     the n-th.
 
     Tarvainen and Valpola, "Mean teachers are better role models" (arXiv:1703.01780), section 2; the start as in the
-    authors' code. Buffers (statistics of norms) are the student's own. For the last generation as the teacher
+    authors' code. Where gradients of k batches are summed before a step, it moves k times a step: ``decay ** (1 / k)``
+    makes up for that. Buffers (statistics of norms) are the student's own. For the last generation as the teacher
     (Furlanello et al., "Born-again neural networks", arXiv:1805.04770) give ``copy.deepcopy(student)`` after training.
     """
 
@@ -184,8 +186,8 @@ def teacher(given: Any, student: nn.Module) -> Teacher:
     raise InvalidInput("teacher", f"of type {type(given).__name__}", fix)
 
 
-def tried(who: str, model: nn.Module, inputs: Inputs) -> Traced:
-    """What ``model`` gives for ``inputs``, or one line why it cannot take them."""
+def tried(who: str, model: nn.Module, inputs: Inputs, field: str = "example") -> Traced:
+    """What ``model`` gives for ``inputs``, which are of ``field``, or one line why it cannot take them."""
     try:
         return traced(model, inputs)
     except SelvedgeError:
@@ -194,7 +196,7 @@ def tried(who: str, model: nn.Module, inputs: Inputs) -> Traced:
         shapes = ", ".join(str(["N", *x.shape[1:]]).replace("'", "") for x in inputs)
         place = of_error(error)
         fix = f"the {who} fails on it{f' at {place}' if place else ''}: {_first(error)}"
-        raise InvalidInput("example", f"of shape {shapes}", fix) from error
+        raise InvalidInput(field, f"of shape {shapes}", fix) from error
 
 
 def _first(error: Exception) -> str:

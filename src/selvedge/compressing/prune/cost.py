@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from ..export import Inputs, quiet
+from ..still import still
 from .groups import IN, OUT, THROUGH, Group
-from .kinds import MIXES, TRANSPOSED, axes, depthwise, groups, role, sizes
+from .kinds import MIXES, PASSES, TRANSPOSED, axes, depthwise, groups, role, sizes
 
 RESOURCES = {
-    "macs": "multiplications of convolutions, linear and recurrent layers, for one sample",
+    "macs": "multiplications by weights of convolutions, linear, recurrent and attention layers, for one sample",
     "parameters": "parameters",
     "bytes": "bytes of the state dict, as its types store it",
     "channels": "output channels of convolutions and linear layers, depthwise ones apart",
@@ -80,10 +82,9 @@ def costs(model: nn.Module, example: Inputs) -> Costs:
         0.0,
     )
     for name, module in model.named_modules():
-        if isinstance(module, nn.RNNBase):
-            whole = add(whole, (used.get(name, 0.0), 0.0, 0.0, 0.0))
         kind = role(module)
-        if kind not in ("mixes", "passes"):
+        if kind not in (MIXES, PASSES):
+            whole = add(whole, (used.get(name, 0.0) * _weights(module), 0.0, 0.0, 0.0))
             continue
         terms = []
         for key, where in axes(module).items():
@@ -114,19 +115,32 @@ def shares(now: Amounts, before: Amounts) -> dict[str, float]:
     return {k: a / b if b else 1.0 for k, a, b in zip(RESOURCES, now, before, strict=True)}
 
 
+def _weights(module: nn.Module) -> float:
+    """Values of a fixed layer that multiply what it is given. An attention's projections lie behind each other."""
+    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+        return sum(w.numel() for w in module.parameters() if w.dim() == 2)
+    if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+        return module.weight.numel()
+    return 1.0 if isinstance(module, nn.MultiheadAttention) else 0.0
+
+
 def _positions(model: nn.Module, example: Inputs) -> dict[str, float]:
-    """Layer -> uses of each value of its weight for one sample (of a recurrent layer: multiplications)."""
+    """Layer -> uses of each value of its weight for one sample; of an attention, multiplications."""
     found: dict[str, float] = {}
     samples = example[0].shape[0] if example[0].dim() else 1
 
     def hook(name: str) -> Any:
-        def watch(module: nn.Module, given: Any, out: Any) -> None:
-            x = given[0] if given else None
-            if not isinstance(x, torch.Tensor):
+        def watch(module: nn.Module, given: Any, named: Any, out: Any) -> None:
+            first = next((x for x in (*given, *named.values()) if isinstance(x, torch.Tensor | PackedSequence)), None)
+            if first is None:
                 return
-            if isinstance(module, nn.RNNBase):
-                steps = x.shape[1 if module.batch_first else 0] if x.dim() == 3 else x.shape[0]
-                uses = steps * float(sum(w.numel() for w in module.parameters() if w.dim() == 2))
+            x = first.data  # of packed sequences all steps, one behind the other
+            if isinstance(module, nn.MultiheadAttention):
+                uses = _projected(module, given, named) / samples
+            elif isinstance(module, nn.RNNBase) and isinstance(first, torch.Tensor) and x.dim() == 2:
+                uses = float(len(x))
+            elif isinstance(module, nn.RNNBase | nn.RNNCellBase):
+                uses = x.numel() / x.shape[-1] / samples
             elif isinstance(module, (nn.Linear, *TRANSPOSED)):
                 uses = x.numel() / sizes(module)[0] / samples
             elif isinstance(module, nn.modules.conv._ConvNd):
@@ -137,16 +151,22 @@ def _positions(model: nn.Module, example: Inputs) -> dict[str, float]:
 
         return watch
 
-    hooks = [m.register_forward_hook(hook(n)) for n, m in model.named_modules()]
-    was = model.training
+    hooks = [m.register_forward_hook(hook(n), with_kwargs=True) for n, m in model.named_modules()]
     try:
-        with quiet(), torch.no_grad():
-            model.eval()(*example)
+        with quiet(), still(model):
+            model(*example)
     finally:
         for h in hooks:
             h.remove()
-        model.train(was)
     return found
+
+
+def _projected(module: nn.MultiheadAttention, given: Any, named: Mapping[str, Any]) -> float:
+    """Multiplications of an attention's four projections; those of activations by each other are not counted."""
+    names = ("query", "key", "value")
+    parts = [given[i] if i < len(given) else named[n] for i, n in enumerate(names)]
+    own = [part.numel() * module.embed_dim for part in parts]
+    return float(sum(own) + parts[0].numel() * module.embed_dim)
 
 
 def totals(model: nn.Module, example: Inputs) -> Amounts:

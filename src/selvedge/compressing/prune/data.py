@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from ...data import Dataset
-from ...errors import InvalidInput
+from ...errors import InvalidInput, one_line
 
 BATCH = 32
+IGNORED = -100  # the target that torch.nn.functional.cross_entropy leaves out
 Batch = tuple[Any, torch.Tensor]  # what the model takes, a tensor or a tuple of them, and the targets [n, ...]
 Loss = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]
 
@@ -44,7 +45,25 @@ def cross_entropy(model: nn.Module, x: Any, y: torch.Tensor) -> torch.Tensor:
     """Of logits [N, C, ...] and class numbers [N, ...]: the loss where none is given."""
     if y.dtype.is_floating_point:
         raise InvalidInput("loss", "not given", "targets are no class numbers: give loss(model, x, y) -> a scalar")
-    return nn.functional.cross_entropy(model(*x) if isinstance(x, tuple) else model(x), y.long())
+    parts = x if isinstance(x, tuple) else (x,)
+    try:
+        logits = model(*parts)
+    except Exception as error:
+        shapes = ", ".join(str(["N", *p.shape[1:]]).replace("'", "") for p in parts)
+        text = one_line((str(error).strip() or type(error).__name__).splitlines()[0])
+        raise InvalidInput("data", f"of shape {shapes}", f"the model fails on it: {text}") from error
+    if not isinstance(logits, torch.Tensor) or logits.dim() < 2:
+        said = list(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
+        raise InvalidInput(
+            "loss", "not given", f"the model gives {said}, no logits: give loss(model, x, y) -> a scalar"
+        )
+    wanted = [logits.shape[0], *logits.shape[2:]]
+    if list(y.shape) != wanted:
+        raise InvalidInput("data", f"with targets {list(y.shape)}", f"give class numbers {wanted}, or loss=")
+    outside = y[((y < 0) | (y >= logits.shape[1])) & (y != IGNORED)]
+    if len(outside):
+        raise InvalidInput("data", f"with target {int(outside[0])}", f"give classes of 0 to {logits.shape[1] - 1}")
+    return nn.functional.cross_entropy(logits, y.long())
 
 
 def _pair(piece: Any) -> Batch:
@@ -72,7 +91,7 @@ def _tensor(value: Any) -> torch.Tensor:
     if not _array(value) or not np.ndim(value):
         raise InvalidInput("data", f"with a batch of type {type(value).__name__}", "give tensors [n, ...]")
     made = torch.as_tensor(value)
-    return made.float() if made.dtype in (torch.float64, torch.float16) else made
+    return made.float() if made.dtype in (torch.float64, torch.float16, torch.uint8) else made
 
 
 def _array(value: object) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx import GraphModule
 
 from ...artifact.number import finite
 from ...errors import InvalidInput
@@ -14,6 +15,7 @@ from .. import given as shared
 from ..export import Inputs
 from .cost import RESOURCES
 from .criterion import CRITERIA
+from .kinds import MIXES, role
 
 RANKS = ("global", "layer")
 
@@ -21,6 +23,12 @@ RANKS = ("global", "layer")
 def model(value: object) -> None:
     shared.module(value)
     assert isinstance(value, nn.Module)
+    if isinstance(getattr(value, "_orig_mod", None), nn.Module):
+        raise InvalidInput("model", "compiled", "give the module that torch.compile was given: model._orig_mod")
+    graph = isinstance(value, GraphModule) or isinstance(getattr(value, "prepared", None), GraphModule)
+    if graph and not any(role(m) == MIXES for m in value.modules()):
+        fix = "give the nn.Module that it was made of, and prune before sv.QAT or an export"
+        raise InvalidInput("model", "a graph without layers", fix)
     for name, tensor in value.named_parameters():
         if tensor.device.type != "cpu":
             raise InvalidInput("model", f"on {tensor.device} ({name})", "give it on the CPU: model.cpu()")

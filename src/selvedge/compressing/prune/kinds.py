@@ -2,7 +2,8 @@
 
 A layer *mixes* where each output channel is made of all inputs of its group (convolution, linear): it ends one group of
 channels and begins the next. It *passes* where channel j stays channel j (batch norm, depthwise convolution, PReLU).
-Every other layer with tensors of its own (recurrent, embedding, layer norm) is *fixed*: its channels are not cut.
+Every other layer with tensors of its own (recurrent, embedding, layer norm) is *fixed*: its channels are not cut. One
+whose tensors are single numbers (a PReLU with one slope, a learnt scale) has no channels, and is as if it had none.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Axes:
 
 
 def role(module: nn.Module) -> str | None:
-    """``MIXES``, ``PASSES``, ``FIXED``, or None for a module without tensors of its own, or that is made of others."""
+    """``MIXES``, ``PASSES``, ``FIXED``, or None for a module without tensors of its own but single numbers, or that is
+    made of others."""
     if isinstance(module, CONVOLUTIONS) and _plain(module):
         return PASSES if depthwise(module) else MIXES
     if isinstance(module, TRANSPOSED) and _plain(module) and module.groups == 1:
@@ -40,7 +42,7 @@ def role(module: nn.Module) -> str | None:
     if isinstance(module, nn.PReLU) and module.num_parameters > 1:
         return PASSES
     leaf = not any(True for _ in module.children())
-    own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+    own = [t for t in (*module.parameters(recurse=False), *module.buffers(recurse=False)) if t.numel() > 1]
     return FIXED if own and (leaf or isinstance(module, nn.Linear | nn.modules.conv._ConvNd)) else None
 
 

@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten, tree_map
 
+from ...capture.source import of_error
+from ...errors import InvalidInput, NotSupported, one_line
 from ..export import Inputs, quiet
 from .kinds import FIXED, MIXES, PASSES, axes, groups, input_axis, role, sizes
 from .union import Union
 
 INPUT, OUTPUT = "the model's input", "the model's output"
 SAMPLES = 2
+ALONE = "prune the parts that it is made of one by one"
 Changed = Mapping[str, torch.Tensor]  # layer -> [channels] bool; of a fixed layer and of the output one flag
 Node = tuple[str, str, int]  # layer, side ("out", "in", "through"), channel
 
@@ -47,6 +51,9 @@ class Probe:
         self._record()
         self._replace()
         self.base = self._run({})
+        if any(bool(flags.any()) for flags in self.changed({}).values()):
+            fix = "mend what is random or keeps state in evaluation mode"
+            raise InvalidInput("model", "another at every call", f"{fix}: the same input has to give the same")
 
     @property
     def mixing(self) -> list[str]:
@@ -62,6 +69,8 @@ class Probe:
         now = self._run(turned)
         found: dict[str, torch.Tensor] = {}
         for (name, call), before in self.base.items():
+            if (name, call) not in now:
+                raise NotSupported("pruning this model", "", f"whether {name} is called depends on values: {ALONE}")
             flags = [_differ(a, b) for a, b in zip(before, now[name, call], strict=True)]
             if self.roles.get(name) in (MIXES, PASSES):
                 moved = flags[0].movedim(input_axis(self.layers[name]), 0)
@@ -73,8 +82,13 @@ class Probe:
 
     def _run(self, turned: Mapping[str, torch.Tensor | None]) -> dict[tuple[str, int], list[torch.Tensor]]:
         self.turned, self.calls, self.seen = dict(turned), {}, {}
-        with quiet(), torch.no_grad():
-            out = self.net(*(self.other_inputs if INPUT in turned else self.inputs))
+        try:
+            with quiet(), layer_by_layer(), torch.no_grad():
+                out = self.net(*(self.other_inputs if INPUT in turned else self.inputs))
+        except Exception as error:
+            text = one_line((str(error).strip() or type(error).__name__).splitlines()[0])
+            fix = f"shapes or branches depend on values between its layers ({text}): {ALONE}"
+            raise NotSupported("pruning this model", of_error(error), fix) from error
         self.seen[OUTPUT, 0] = [t for t in tree_flatten(out)[0] if isinstance(t, torch.Tensor)]
         return self.seen
 
@@ -136,14 +150,14 @@ class Probe:
         for name in self.order:
             module = self.layers[name]
             if self.roles[name] == PASSES:
-                module.register_forward_pre_hook(self._watched(name))
+                module.register_forward_pre_hook(self._watched(name), with_kwargs=True)
             else:
                 module.forward = self._prepared(name)
 
-    def _watched(self, name: str) -> Callable[[nn.Module, Any], None]:
-        def hook(module: nn.Module, given: Any) -> None:
+    def _watched(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, given: Any, named: Any) -> None:
             call = self.calls[name] = self.calls.get(name, -1) + 1
-            self.seen[name, call] = [given[0]]
+            self.seen[name, call] = [*given, *named.values()][:1]
 
         return hook
 
@@ -165,6 +179,17 @@ class Probe:
             return torch.where(chosen.reshape(shape), other, base)
 
         return forward
+
+
+@contextmanager
+def layer_by_layer() -> Iterator[None]:
+    """PyTorch's transformer layers call the layers that they are made of, which in eval mode they else do not."""
+    was = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was)
 
 
 def ties(probe: Probe) -> tuple[Union[Node], dict[Node, str]]:

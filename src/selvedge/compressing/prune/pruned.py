@@ -50,7 +50,8 @@ class Pruned:
                     and value.dim() == parameter.dim() > 0
                     and value.shape != parameter.shape
                 ):
-                    state[key] = sliced(value, index)
+                    # Adafactor's moments of rows and columns have one value along the other axis.
+                    state[key] = sliced(value, tuple((a, rows) for a, rows in index if value.shape[a] > 1))
         return optimizer
 
     def __str__(self) -> str:

@@ -127,6 +127,7 @@ class Pruner:
         if self.done == self.steps:
             raise InvalidInput("steps", self.steps, "all are done: make a new Pruner of the model to cut further")
         if self.done:
+            given.model(self.model)  # it was trained since: it may have diverged
             self._found = self._groups()
             self._costs = costs(self.model, self._example)
         left = SCHEDULES[self.schedule]((self.done + 1) / self.steps)
@@ -191,8 +192,10 @@ class Pruner:
         for name, wanted in self.target.items():
             if wanted < end[name]:
                 up = math.ceil(end[name] * 1000) / 1000
+                give = f"{up:g} or more, or a smaller multiple=" if up < 1 else "a smaller multiple= or least="
                 fix = f"the least is {end[name]:.1%} with widths of {self.least} or more in steps of {self.multiple}"
-                raise InvalidInput(f"target of {name}", wanted, f"{fix}: give {up:g} or more, or a smaller multiple=")
+                fix += f": give {give}"
+                raise InvalidInput(f"target of {name}", wanted, fix)
 
     def _chosen(self, wanted: Mapping[str, float]) -> list[list[int]]:
         """The atoms of each group that go: those that score least."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import nn
 
 from ...artifact import files
 from ...errors import InvalidInput, one_line
 from ..export import Inputs, quiet
+from ..still import still
 from .cut import Kept, cut, undo
 from .kinds import CONVOLUTIONS, MIXES, NORMS, PASSES, TRANSPOSED, groups, role, sizes
 
@@ -190,10 +190,9 @@ def _tried(model: nn.Module, example: Any) -> InvalidInput | None:
     hooks = [
         m.register_forward_pre_hook(lambda module, given, n=n: entered.append(n)) for n, m in _sized(model).items()
     ]
-    was = model.training
     try:
-        with quiet(), torch.no_grad():
-            model.eval()(*inputs)
+        with quiet(), still(model):
+            model(*inputs)
     except Exception as error:
         name = entered[-1] if entered else "the first layer"
         width = Widths.of(model).layers.get(name)
@@ -203,5 +202,4 @@ def _tried(model: nn.Module, example: Any) -> InvalidInput | None:
     finally:
         for hook in hooks:
             hook.remove()
-        model.train(was)
     return None
