@@ -26,7 +26,7 @@ def net(width: int) -> nn.Module:
 
 
 def space() -> sv.Space:
-    return sv.Space(net, width=(4, 8, 64), resolution=(1.0, 0.5))
+    return sv.Space(net, width=(4, 8, 12), resolution=(1.0, 0.5))
 
 
 @lru_cache(maxsize=1)

@@ -204,7 +204,8 @@ def test_data_that_cannot_be_used_is_one_line():
     x, y, _ = digits()
     for data, says in (
         (x, "data is of type ndarray"), ((x, y[:-1]), "data is of float32"), ((x[:10], y[:10]), "give at least 64"),
-        ((x * np.nan, y), "data is not finite"), ((x, y - 9), "give at least two, from 0"), ((x, y * 2), "without class 1"),
+        ((x * np.nan, y), "data is not finite"), ((x, y - 9), "give at least two, from 0"),
+        ((x, y * 2), "without class 1"),
     ):  # fmt: skip
         with pytest.raises(sv.InvalidInput, match=says):
             sv.compress(space(), data, device=DEVICE)
