@@ -1,0 +1,349 @@
+"""Ways to a small network, weighed against each other on one model, one data set and one device."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import nn
+
+from ... import __version__
+from ...artifact import files
+from ...artifact.name import checked_name
+from ...artifact.number import finite
+from ...compress.quantise import quantise
+from ...device import Budget, Device
+from ...device.profile import THIS_MACHINE
+from ...errors import InvalidInput, SelvedgeError
+from ...run.artifact import load
+from ..captured_network import network
+from ..compile import compile, emit
+from ..inference import plan_inference
+from ..interleaved import Timing, interleaved
+from ..measured_network import Training, measured_network, training_of, written
+from ..room import roomy
+from ..wish import within
+from .bodies import compact
+from .keep import Kept
+from .losses import loss_of
+from .native import native
+from .parts import Parts
+from .row import Outcome, Row
+from .stages import Factory, Stages, Terms
+from .ways import EFFICIENT, GIVEN, PTQ, QAT, WHOLE, Way, chosen
+from .weighed import Weighed
+
+Tell = Callable[[int, int, str], None]
+SECONDS, ROUNDS = 0.2, 300  # of timing, for each row; predictions of each at most
+
+
+def weigh(
+    model: nn.Module | Factory,
+    data: Any,
+    *,
+    device: Device | str | None = None,
+    budget: Budget | str | None = None,
+    loss: str = "cross_entropy",
+    ways: Sequence[str] | None = None,
+    epochs: int = 20,
+    seeds: int = 3,
+    seed: int = 0,
+    macs: float = 0.5,
+    trained: bool = False,
+    efficient: Factory | None = None,
+    batch: int = 64,
+    lr: float = 3e-3,
+    samples: int = 256,
+    multiple: int = 4,
+    work: str | Path | None = None,
+    out: str | Path | None = None,
+    name: str = "model",
+    zoo: str = "",
+    on_progress: Tell = lambda done, total, says: None,
+) -> Weighed:
+    """Make ``model`` small in every one of ``ways`` with equal effort, run each in native code, and say what it reaches
+    on the test data, what it costs on ``device``, and what it takes to make it.
+
+        found = sv.weigh(make, (train, validation, test), device="stm32f446", epochs=20, seeds=3)
+        print(found)
+
+    model: a function of a seed that gives a new ``nn.Module``, or a module, which is copied; of one input.
+    data: a :class:`selvedge.data.Dataset`, or (train, validation, test), each a pair (x, y): x [N, ...] in float32.
+    loss: "cross_entropy", "mse", "bce_with_logits" or "reconstruction"; only of the first a teacher can be had.
+    ways: names as "float", "ptq", "pruned+distilled+qat", "narrow", "efficient+ptq"; by default
+        all that are usual.
+    epochs: of each way. Those of the model as it is, pruned, and in QAT share their first half, in plain float; over
+        the second, at a third of the rate, each goes its own way. Networks trained from nothing have all epochs too. A
+        model that is ``trained`` already has no first half: each way that begins with it has all epochs in its
+        own way, the model as it is among them, which is shown as it came too.
+    seeds, seed: seeds ``seed``, ``seed + 1``, ...: of first weights and order. The data stay split as they are.
+    macs: the share of multiplications that the pruned network keeps, and the narrow one.
+    efficient: another architecture, as a function of a seed; by default a compact one of the zoo that takes the shape
+        (not ``zoo``, a zoo's name that the model has).
+    batch, lr: of Adam, whose rate falls along a cosine. samples: training samples that set int8 ranges and rank
+        channels. multiple: widths become multiples of it.
+    work: a folder that keeps each finished piece: killed at any moment, the same call goes on, and ends with the same
+        figures (times apart). out: a new or empty folder for the first seed's networks, as .tflite or .onnx.
+    on_progress: is told (rows of a seed done, of how many, what is done now).
+
+    Figures of costs and times are of the first seed's network. What cannot be done is a row with its reason. Raises
+    ``InvalidInput``, and whatever refuses to run the model as it is.
+    """
+    todo = chosen(ways, trained)
+    loss_of(loss)
+    terms = _terms(loss, epochs, macs, trained, batch, lr, samples, multiple)
+    count, first = _count("seeds", seeds), _count("seed", seed, 0)
+    target = device if isinstance(device, Device) else Device.load(THIS_MACHINE if device is None else device)
+    within(budget, Budget.of(target))  # a budget that nobody can keep is refused before anything is trained
+    checked_name(name)
+    parts = Parts.of(data, loss)
+    factories = {
+        WHOLE: _factory(model),
+        EFFICIENT: partial(_compact, parts, zoo) if efficient is None else _factory(efficient),
+    }
+    what = "" if efficient is not None else _compact_name(parts, zoo, first)
+    here = target if target.name == THIS_MACHINE else roomy(Device.load(THIS_MACHINE))
+    total = len(todo) * count
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()) if work is None else work)
+        kept = Kept(folder, _settings(factories, parts, terms, target, budget, first, name))
+        if out is not None:
+            _require_empty(Path(out))
+        done = 0
+        found: dict[Way, list[dict[str, Any]]] = {way: [] for way in todo}
+        for at in range(first, first + count):
+
+            def tell(says: str) -> None:
+                on_progress(done, total, says)
+
+            stages = Stages(factories, parts, terms, kept, at, tell)
+            bench = _Bench(stages, target, budget, here, name, at == first)
+            for way in todo:
+                tell(f"{way.name}, seed {at}")
+                found[way].append(bench.row(way))
+                done += 1
+        on_progress(total, total, "timing")
+        times = _timed(kept, {way: rows for way, rows in found.items() if not _refusal(rows)}, parts, first)
+        rows = tuple(_row(way, made, what, times.get(way)) for way, made in found.items())
+        if out is not None:
+            _write(kept, rows, Path(out), first)
+    return Weighed(name, target, loss, terms, count, first, parts.sizes, parts.guessing(loss), rows)
+
+
+class _Bench:
+    """Rows of one seed: what was made of each way, run natively, and of the first seed priced."""
+
+    def __init__(
+        self, stages: Stages, device: Device, budget: Budget | str | None, here: Device, name: str, priced: bool
+    ) -> None:
+        self.stages, self.device, self.budget, self.here = stages, device, budget, here
+        self.name, self.priced = name, priced
+        self._trainings: dict[str, Training] = {}
+
+    def row(self, way: Way) -> dict[str, Any]:
+        """The facts of ``way``, read back or made."""
+        stages = self.stages
+        piece = _piece(way, stages.seed)
+        facts = stages.kept.get(piece)
+        if facts is not None:
+            return facts
+        try:
+            facts = self._made(way, piece)
+        except SelvedgeError as error:
+            if way == Way(WHOLE):
+                raise
+            facts = {"refused": str(error)}
+        stages.kept.put(piece, facts)
+        return facts
+
+    def _made(self, way: Way, piece: str) -> dict[str, Any]:
+        stages, terms = self.stages, self.stages.terms
+        own = 0.0
+        best: nn.Module
+        last: nn.Module
+        if way.bits == QAT:
+            made = stages.quantised(way.body, way.taught)
+            best, last, epoch, floats, own = made.best, made.last, made.epoch, made.floats, made.seconds
+            after = made.after
+        else:
+            stage = stages.given() if way.body == GIVEN else stages.finished(way.body, way.taught)
+            best, last, epoch, floats = stage.best, stage.last, stage.epoch, stage.best
+            after = (stage.name,) if stage.name else ()
+            if way.bits == PTQ:
+                x, _ = stages.parts.some(terms.samples, stages.seed)
+                start = time.perf_counter()
+                best = quantise(best, x, allow_few=True, wanted_agreement=0.0)
+                own = time.perf_counter() - start
+                last = quantise(last, x, allow_few=True, wanted_agreement=0.0)
+        example = stages.example[:1]
+        read = network(best, example, name=self.name)
+        plan = plan_inference(read, device=self.here)
+        test = self._scored(way, plan)
+        final = self._scored(way, plan_inference(last, example, name=self.name, device=self.here))
+        known = self._training(floats)
+        cost = measured_network(
+            best, example, device=self.device, budget=self.budget, training=known, name=self.name
+        )  # fmt: skip
+        if self.priced:
+            emit(plan, "c", stages.kept.path(piece, ".native"))
+            ending, held = written(read)
+            if held is not None:
+                files.write(stages.kept.path(piece, ending), held)
+        return {
+            "refused": "", "seed": stages.seed, "test": asdict(test), "last": asdict(final), "epoch": epoch,
+            "seconds": own + stages.seconds(after), "costs": cost.to_dict(),
+        }  # fmt: skip
+
+    def _scored(self, way: Way, plan: Any) -> Any:
+        stages = self.stages
+        says = f"{way.name}, seed {stages.seed}, running"
+        return native(
+            compile(plan), stages.parts.test, stages.terms.loss, lambda done: stages.tell(f"{says}, {done} samples")
+        )
+
+    def _training(self, floats: nn.Module) -> Training:
+        """Of a float network, once for all of the same shapes."""
+        shapes = str({n: tuple(t.shape) for n, t in floats.state_dict().items()})
+        if not self.priced:
+            return Training(None, "", None, "of the first seed")
+        if shapes not in self._trainings:
+            self._trainings[shapes] = training_of(
+                floats, self.stages.example, device=self.device, budget=self.budget, loss=self.stages.terms.loss
+            )
+        return self._trainings[shapes]
+
+
+def _piece(way: Way, seed: int) -> str:
+    return f"way~{way.name}~{seed}"
+
+
+def _refusal(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Of the first seed that was refused."""
+    return next((r["refused"] for r in rows if r["refused"]), "")
+
+
+def _row(way: Way, made: Sequence[Mapping[str, Any]], compacts: str, here: Timing | None) -> Row:
+    what, refused = compacts if way.body == EFFICIENT else "", _refusal(made)
+    if refused:
+        return Row(way.name, way.needs, what, refused, (), None, None)
+    outcomes = tuple(
+        Outcome.of({
+            **{k: r[k] for k in ("seed", "test", "last", "epoch", "seconds")},
+            "macs": r["costs"]["macs"], "arena_bytes": r["costs"]["arena_bytes"],
+        })
+        for r in made
+    )  # fmt: skip
+    return Row(way.name, way.needs, what, "", outcomes, made[0]["costs"], here)
+
+
+def _timed(kept: Kept, done: Mapping[Way, Any], parts: Parts, seed: int) -> dict[Way, Timing]:
+    """Of a prediction by each way's network of the first seed, all in turn, the call from Python included."""
+    sessions = [load(kept.path(_piece(way, seed), ".native")) for way in done]
+    x = parts.test.x[:1]
+    calls = [partial(s.predict, x) for s in sessions]
+    return dict(zip(done, interleaved(calls, most=ROUNDS, seconds=SECONDS * len(calls)), strict=True))
+
+
+def _write(kept: Kept, rows: Sequence[Row], out: Path, seed: int) -> None:
+    for row in rows:
+        ending = row.costs["file"] if row.costs is not None else ""
+        if ending:
+            files.write(out / f"{row.way}{ending}", kept.path(f"way~{row.way}~{seed}", ending).read_bytes())
+
+
+def _require_empty(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InvalidInput("out", str(out), "it is a file or holds files: name a new or empty folder")
+
+
+def _factory(model: nn.Module | Factory) -> Factory:
+    if isinstance(model, nn.Module):
+        return lambda seed: copy.deepcopy(model)
+    if not callable(model):
+        fix = "give an nn.Module, or a function of a seed that makes one"
+        raise InvalidInput("model", f"of type {type(model).__name__}", fix)
+
+    def made(seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            found = model(seed)
+        if not isinstance(found, nn.Module):
+            raise InvalidInput("model", f"a {type(found).__name__}", "the function must return an nn.Module")
+        return found
+
+    return made
+
+
+def _compact(parts: Parts, zoo: str, seed: int) -> nn.Module:
+    return compact(parts.shape, _classes(parts), zoo, seed)[1]
+
+
+def _compact_name(parts: Parts, zoo: str, seed: int) -> str:
+    try:
+        return f"zoo:{compact(parts.shape, _classes(parts), zoo, seed)[0]}"
+    except SelvedgeError:
+        return ""
+
+
+def _classes(parts: Parts) -> int:
+    """0 where the targets are no classes."""
+    targets = [part.y for part in (parts.train, parts.validation, parts.test)]
+    if any(y is None or y.dtype.kind != "i" or y.ndim > 1 for y in targets):
+        return 0
+    return 1 + max(int(y.max()) for y in targets if y is not None)
+
+
+def _terms(
+    loss: str, epochs: int, macs: float, trained: bool, batch: int, lr: float, samples: int, multiple: int
+) -> Terms:
+    share, rate = finite(macs), finite(lr)
+    if share is None or not 0 < share < 1:
+        raise InvalidInput("macs", macs, "give the share of multiplications that stays, as 0.5")
+    if rate is None or rate <= 0:
+        raise InvalidInput("lr", lr, "give a number above 0, as 3e-3")
+    return Terms(
+        loss, _count("epochs", epochs), share, bool(trained), _count("batch", batch), rate, _count("samples", samples),
+        _count("multiple", multiple),
+    )  # fmt: skip
+
+
+def _count(field: str, value: int, least: int = 1) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidInput(field, value, f"give a whole number, {least} or more")
+    return value
+
+
+def _settings(
+    factories: Mapping[str, Factory], parts: Parts, terms: Terms, device: Device, budget: Budget | str | None,
+    seed: int, name: str,
+) -> dict[str, Any]:  # fmt: skip
+    """What the pieces of a comparison depend on, in words and digests. More seeds and other ways may be added."""
+    return {
+        "selvedge": __version__, "data": parts.digest(), "model": _digest(factories[WHOLE], seed),
+        "efficient": _digest(factories[EFFICIENT], seed), **asdict(terms), "device": device.name,
+        "budget": str(budget), "seed": seed, "name": name,
+    }  # fmt: skip
+
+
+def _digest(factory: Factory, seed: int) -> str:
+    """Of what a factory makes: its layers and first weights."""
+    try:
+        model = factory(seed)
+    except SelvedgeError as error:
+        return str(error)
+    found = hashlib.sha256(repr(model).encode())
+    for key, value in model.state_dict().items():
+        found.update(key.encode())
+        found.update(json.dumps([str(value.dtype), list(value.shape)]).encode())
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
