@@ -83,7 +83,7 @@ class MeasuredNetwork:
 
 
 def measured_network(
-    model: nn.Module | Quantised,
+    model: nn.Module | Quantised | Network,
     example: torch.Tensor,
     *,
     device: Device | str | None = None,
@@ -95,10 +95,11 @@ def measured_network(
 ) -> MeasuredNetwork:
     """What ``model`` costs on ``device`` within ``budget``, for predictions of one sample.
 
-    model: in float, or what :func:`selvedge.quantise` or ``QAT.convert`` made. It is not changed.
+    model: in float, or what :func:`selvedge.quantise` or ``QAT.convert`` made; it is not changed. Or what
+        :func:`selvedge.network` read of it: then ``name`` is that one's.
     example: an input [N, ...] in float32, of which the first sample is taken.
-    trained_as: the float network whose training is priced; by default ``model`` itself where it is float. training:
-        figures of it that are known already, from a candidate of the same shapes.
+    trained_as: the float network whose training is priced; by default ``model`` itself where it is a float module.
+    training: figures of it that are known already, from a candidate of the same shapes.
 
     Figures exist also where the device is too small: ``refused`` then says what is missing. Raises ``NotSupported`` for
     a network that native code cannot run, and ``InvalidInput``.
@@ -108,11 +109,11 @@ def measured_network(
     target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
     within(budget, Budget.of(target))  # a budget that nobody can keep is refused, before any figure
     one = example[:1]
-    read = network(model, one, name=name)
+    read = model if isinstance(model, Network) else network(model, one, name=name)
     file, held = written(read)
     made, refused = _predicting(read, target, budget)
     if training is None:
-        floats = model if trained_as is None and not isinstance(model, Quantised) else trained_as
+        floats = model if trained_as is None and not isinstance(model, Quantised | Network) else trained_as
         training = training_of(floats, one, device=target, budget=budget, loss=loss)
     memory, cost = made.arrangement.memory, made.cost
     return MeasuredNetwork(

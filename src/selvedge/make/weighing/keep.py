@@ -53,9 +53,7 @@ class Kept:
         try:
             found = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
         except Exception as error:  # whatever a damaged file makes torch raise
-            raise InvalidInput(
-                "work file", str(path), f"it cannot be read ({type(error).__name__}): remove the folder"
-            ) from None
+            raise _damaged(path, error) from None
         assert isinstance(found, dict)
         return found
 
@@ -72,12 +70,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidInput(
-            "work file", str(path), f"it cannot be read ({type(error).__name__}): remove the folder"
-        ) from None
+        raise _damaged(path, error) from None
     if not isinstance(found, dict):
         raise InvalidInput("work file", str(path), "it is not one of ours: name another folder")
     return found
+
+
+def _damaged(path: Path, error: Exception) -> InvalidInput:
+    fix = f"it cannot be read ({type(error).__name__}): remove it, or the folder"
+    return InvalidInput("work file", str(path), fix)
 
 
 def _short(value: Any) -> str:

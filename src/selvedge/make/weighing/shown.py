@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ HEAD = (
 )  # fmt: skip
 SHORT = ("way", "test", "±", "last", "file", "run", "train", "learns", "flash", "MACs", "here", "device", "energy",
          "made in", "needs")  # fmt: skip
-FORMS = ("<21", ">6", ">6", ">7", ">8", ">7", ">8", ">9", ">8", ">8", ">9", ">9", ">9", ">9", "")
+FORMS = ("<24", ">6", ">6", ">7", ">8", ">7", ">8", ">9", ">8", ">8", ">9", ">9", ">9", ">9", "")
 WIDTH = 128
 LETTERS = {"labels": "L", "a training run": "R", "the model as teacher": "T", "samples without labels": "S"}
 FLOAT, INTEGER = "float32", "int8"
@@ -35,15 +36,15 @@ def table(found: Weighed) -> str:
     lines.append(_line(SHORT))
     for row in found.rows:
         if row.refused:
-            lines += wrap(f"{row.way:<21} refused: {row.refused}", WIDTH, subsequent_indent=" " * 22)
+            lines += wrap(f"{row.way:<24}refused: {row.refused}", WIDTH, subsequent_indent=" " * 24)
             continue
         cells = [*_cells(row, lambda n: f"{n / 1024:,.1f}")]
         lines.append(_line([*cells[:-1], "".join(LETTERS[n] for n in row.needs) or "-"]))
     lines += [_line([GUESSING, _share(found.guessing.accuracy, found.guessing.loss)]), ""]
     lines += wrap(
         "file, run (RAM to predict), train (RAM of a whole training step, batch 1, SGD, float32) and flash in KiB; "
-        "learns: what of it fits the device; here: a prediction in compiled code on this machine, the call from Python "
-        "included; needs: " + ", ".join(f"{letter} {word}" for word, letter in LETTERS.items()),
+        "learns: what of it fits the device; here: a prediction in compiled code on this machine; needs: "
+        + ", ".join(f"{letter} {word}" for word, letter in LETTERS.items()),
         WIDTH,
     )
     return "\n".join(line.rstrip() for line in [*lines, *_below(found, WIDTH)])
@@ -88,7 +89,8 @@ def page(found: Weighed) -> str:
         parts.append(draw.section("Over the size of the file", _scatter(found, files, "file", None)))
     if trains:
         parts.append(draw.section("Over RAM to train all of it", _scatter(found, trains, "RAM to train", limit)))
-    return draw.page(title(found), [*parts, *(f"<p>{line}</p>" for line in [])], subtitle=" ".join(_sentences(found)))
+    below = "".join(f"<p>{escape(line)}</p>" for line in _below(found, 1 << 16))
+    return draw.page(title(found), [*parts, below], subtitle=" ".join(_sentences(found)))
 
 
 def _scatter(found: Weighed, points: Sequence[tuple[Row, int]], words: str, limit: int | None) -> str:
@@ -134,9 +136,8 @@ def _below(found: Weighed, width: int) -> Iterator[str]:
         yield "no file where the format has no operator for it"
 
 
-def _cells(row: Row, sized: object) -> list[str]:
+def _cells(row: Row, sized: Callable[[int], str]) -> list[str]:
     assert row.costs is not None
-    assert callable(sized)
     costs, training = row.costs, row.costs["training"]
     kept = costs["file_bytes"]
     spread = "-" if row.spread is None else f"{100 * row.spread:.1f}" if row.classes else f"{row.spread:.2g}"
@@ -148,7 +149,7 @@ def _cells(row: Row, sized: object) -> list[str]:
         _share(mean if row.classes else None, mean),
         spread,
         _share(last if row.classes else None, last),
-        "-" if kept is None else f"{sized(kept)}",
+        "-" if kept is None else sized(kept),
         sized(costs["arena_bytes"]),
         "-" if training["full_bytes"] is None else sized(training["full_bytes"]),
         training["update"] or "nothing",

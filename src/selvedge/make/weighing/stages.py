@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -224,13 +225,13 @@ class Stages:
             raise SelvedgeError(facts["refused"])
         state = self.kept.state(self._piece(name))
         widths = Widths({n: Width(**row) for n, row in facts["widths"].items()})
-        nets = []
-        for part in ("best", "last"):
+        nets: dict[str, nn.Module] = {}
+        for part in ("best", "last")[: 1 if facts["same"] else 2]:
             net = self.factories[EFFICIENT if body == EFFICIENT else WHOLE](self.seed)
             widths.apply(net)
             net.load_state_dict({n.removeprefix(f"{part}/"): t for n, t in state.items() if n.startswith(f"{part}/")})
-            nets.append(net.eval())
-        return Stage(name, nets[0], nets[1], facts["epoch"])
+            nets[part] = net.eval()
+        return Stage(name, nets["best"], nets.get("last", nets["best"]), facts["epoch"])
 
     def _made(
         self, name: str, sources: list[Stage],
@@ -245,12 +246,13 @@ class Stages:
             facts = {"refused": str(error), "seconds": time.perf_counter() - start, "after": after}
             self.kept.put(self._piece(name), facts)
             raise
-        pairs = (("best", found.best), ("last", found.last))
+        same = found.best is found.last
+        pairs = (("best", found.best), ("last", found.last))[: 1 if same else 2]
         state = {f"{part}/{n}": t for part, net in pairs for n, t in net.state_dict().items()}
         epoch = first + found.epoch if found.epoch else 0
         widths = {n: asdict(w) for n, w in Widths.of(found.best).layers.items()}
         facts = {"refused": "", "seconds": time.perf_counter() - start, "after": after, "epoch": epoch,
-                 "widths": widths}  # fmt: skip
+                 "same": same, "widths": widths}  # fmt: skip
         self.kept.put(self._piece(name), facts, state)
         return Stage(name, found.best, found.last, epoch)
 
@@ -271,4 +273,4 @@ def _teacher(sources: Sequence[Stage]) -> Stage | None:
 def _divided(epochs: int) -> list[int]:
     """Epochs behind each cut: the last has no fewer than those before it."""
     marks = [epochs * i // CUTS for i in range(CUTS + 1)]
-    return [b - a for a, b in zip(marks, marks[1:], strict=False)]
+    return [b - a for a, b in pairwise(marks)]

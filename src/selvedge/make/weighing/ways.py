@@ -15,10 +15,10 @@ WORDS = (*BODIES, GIVEN, DISTILLED, PTQ, QAT)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """``body``: "float" is the model as it is; "pruned" has had channels cut away; "narrow" is the same architecture with
-    fewer channels, trained from nothing; "efficient" another architecture; "given" the model as it came, trained by
-    nobody here. ``taught``: by the model as it is. ``bits``: "" for float32, "ptq" and "qat" for int8 after training
-    and in training."""
+    """``body``: "float" is the model as it is; "pruned" has had channels cut away; "narrow" is the same architecture
+    with fewer channels, trained from nothing; "efficient" another architecture; "given" the model as it came, trained
+    by nobody here. ``taught``: by the model as it is. ``bits``: "" for float32, "ptq" and "qat" for int8 after
+    training and in training."""
 
     body: str
     taught: bool = False

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -25,14 +25,15 @@ from ...compress.quantise import quantise
 from ...device import Budget, Device
 from ...device.profile import THIS_MACHINE
 from ...errors import InvalidInput, SelvedgeError
-from ...run.artifact import load
+from ...learn.metrics import Score
 from ..captured_network import network
 from ..compile import compile, emit
-from ..inference import plan_inference
+from ..inference import Inference, plan_inference
 from ..interleaved import Timing, interleaved
 from ..measured_network import Training, measured_network, training_of, written
 from ..room import roomy
 from ..wish import within
+from .alone import Alone
 from .bodies import compact
 from .keep import Kept
 from .losses import loss_of
@@ -107,10 +108,8 @@ def weigh(
     within(budget, Budget.of(target))  # a budget that nobody can keep is refused before anything is trained
     checked_name(name)
     parts = Parts.of(data, loss)
-    factories = {
-        WHOLE: _factory(model),
-        EFFICIENT: partial(_compact, parts, zoo) if efficient is None else _factory(efficient),
-    }
+    other = partial(_compact, parts, zoo) if efficient is None else _factory(efficient)
+    factories = {WHOLE: _factory(model), EFFICIENT: other}
     what = "" if efficient is not None else _compact_name(parts, zoo, first)
     here = target if target.name == THIS_MACHINE else roomy(Device.load(THIS_MACHINE))
     total = len(todo) * count
@@ -119,19 +118,17 @@ def weigh(
         kept = Kept(folder, _settings(factories, parts, terms, target, budget, first, name))
         if out is not None:
             _require_empty(Path(out))
-        done = 0
         found: dict[Way, list[dict[str, Any]]] = {way: [] for way in todo}
         for at in range(first, first + count):
 
             def tell(says: str) -> None:
-                on_progress(done, total, says)
+                on_progress(sum(map(len, found.values())), total, says)
 
             stages = Stages(factories, parts, terms, kept, at, tell)
             bench = _Bench(stages, target, budget, here, name, at == first)
             for way in todo:
                 tell(f"{way.name}, seed {at}")
                 found[way].append(bench.row(way))
-                done += 1
         on_progress(total, total, "timing")
         times = _timed(kept, {way: rows for way, rows in found.items() if not _refusal(rows)}, parts, first)
         rows = tuple(_row(way, made, what, times.get(way)) for way, made in found.items())
@@ -182,18 +179,18 @@ class _Bench:
             if way.bits == PTQ:
                 x, _ = stages.parts.some(terms.samples, stages.seed)
                 start = time.perf_counter()
-                best = quantise(best, x, allow_few=True, wanted_agreement=0.0)
+                best = quantise(stage.best, x, allow_few=True, wanted_agreement=0.0)
                 own = time.perf_counter() - start
-                last = quantise(last, x, allow_few=True, wanted_agreement=0.0)
+                alike = stage.last is stage.best
+                last = best if alike else quantise(stage.last, x, allow_few=True, wanted_agreement=0.0)
         example = stages.example[:1]
         read = network(best, example, name=self.name)
         plan = plan_inference(read, device=self.here)
-        test = self._scored(way, plan)
-        final = self._scored(way, plan_inference(last, example, name=self.name, device=self.here))
+        test = final = self._scored(way, plan)
+        if last is not best:
+            final = self._scored(way, plan_inference(last, example, name=self.name, device=self.here))
         known = self._training(floats)
-        cost = measured_network(
-            best, example, device=self.device, budget=self.budget, training=known, name=self.name
-        )  # fmt: skip
+        cost = measured_network(read, example, device=self.device, budget=self.budget, training=known)
         if self.priced:
             emit(plan, "c", stages.kept.path(piece, ".native"))
             ending, held = written(read)
@@ -204,7 +201,7 @@ class _Bench:
             "seconds": own + stages.seconds(after), "costs": cost.to_dict(),
         }  # fmt: skip
 
-    def _scored(self, way: Way, plan: Any) -> Any:
+    def _scored(self, way: Way, plan: Inference) -> Score:
         stages = self.stages
         says = f"{way.name}, seed {stages.seed}, running"
         return native(
@@ -247,10 +244,9 @@ def _row(way: Way, made: Sequence[Mapping[str, Any]], compacts: str, here: Timin
 
 
 def _timed(kept: Kept, done: Mapping[Way, Any], parts: Parts, seed: int) -> dict[Way, Timing]:
-    """Of a prediction by each way's network of the first seed, all in turn, the call from Python included."""
-    sessions = [load(kept.path(_piece(way, seed), ".native")) for way in done]
-    x = parts.test.x[:1]
-    calls = [partial(s.predict, x) for s in sessions]
+    """Of a prediction by each way's network of the first seed, all in turn."""
+    sessions = [Alone.read(kept.path(_piece(way, seed), ".native")) for way in done]
+    calls = [session.again(parts.test.x[:1]) for session in sessions]
     return dict(zip(done, interleaved(calls, most=ROUNDS, seconds=SECONDS * len(calls)), strict=True))
 
 
@@ -269,7 +265,7 @@ def _require_empty(out: Path) -> None:
 def _factory(model: nn.Module | Factory) -> Factory:
     if isinstance(model, nn.Module):
         return lambda seed: copy.deepcopy(model)
-    if not callable(model):
+    if not callable(cast(object, model)):
         fix = "give an nn.Module, or a function of a seed that makes one"
         raise InvalidInput("model", f"of type {type(model).__name__}", fix)
 
