@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
     from .make.sweep import Sweep, sweep
+    from .make.weighing import Weighed, weigh
     from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
@@ -136,6 +137,8 @@ _HOME = {
     "plan": "make.plan",
     "Sweep": "make.sweep",
     "sweep": "make.sweep",
+    "Weighed": "make.weighing",
+    "weigh": "make.weighing",
     "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
@@ -197,6 +200,7 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "Weighed",
     "Width",
     "Widths",
     "__version__",
@@ -221,6 +225,7 @@ __all__ = [
     "save_tflite",
     "steps_per_day",
     "sweep",
+    "weigh",
 ]
 
 

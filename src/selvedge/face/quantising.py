@@ -34,14 +34,13 @@ from ..make.interleaved import interleaved
 from ..make.network import save_tflite
 from ..make.onnx import save_onnx
 from ..make.room import roomy
+from ..make.weighing.losses import KINDS
 from .figures import score as said
 from .figures import seconds
 from .held import held
 from .job import Job, prepare
 from .progress import Work
 
-KINDS = {"cross_entropy": "CrossEntropy", "mse": "MSE", "bce_with_logits": "BCEWithLogits",
-         "reconstruction": "Reconstruction"}  # fmt: skip
 COMPARED = 256  # samples of the report
 # How the messages of the Python face name what has an option here.
 SPOKEN = (

@@ -34,21 +34,17 @@ def fresh(model: nn.Module, seed: int) -> nn.Module:
     return model
 
 
-def compact(shape: tuple[int, ...], classes: int, other_than: str, seed: int) -> tuple[str, nn.Module]:
-    """The spec and the module of a compact network of the zoo that takes samples of ``shape`` and tells ``classes``
-    apart; not the one named ``other_than``. Raises ``NotSupported`` where there is none."""
+def compact(shape: tuple[int, ...], classes: int, unlike: type[nn.Module]) -> str:
+    """The spec of a compact network of the zoo that takes samples of ``shape`` and tells ``classes`` apart, of another
+    class than ``unlike``. Raises ``NotSupported`` where there is none."""
     for spec in COMPACT:
-        if classes < 2 or spec.partition("?")[0] == other_than:
-            continue
         options = [f"classes={classes}"] + [f"channels={shape[0]}"] * spec.startswith("har_fcn")
         whole = f"{spec}{'&' if '?' in spec else '?'}{'&'.join(options)}"
-        module = make(whole, seed=seed)[0]
-        if _takes(module, shape, classes):
-            return whole, module
-    other = f"other than {other_than} " if other_than else ""
-    raise NotSupported(
-        f"a compact network of the zoo for {list(shape)}", "", f"none {other}takes it: name one with efficient"
-    )
+        module = make(whole)[0] if classes > 1 else None
+        if module is not None and type(module) is not unlike and _takes(module, shape, classes):
+            return whole
+    told = "none takes it" if classes > 1 else "they tell classes apart, and the data has none"
+    raise NotSupported(f"a compact network of the zoo for {list(shape)}", "", f"{told}: name one with efficient")
 
 
 def _takes(module: nn.Module, shape: tuple[int, ...], classes: int) -> bool:

@@ -18,6 +18,10 @@ SCHEMA = "selvedge.weighing/1"
 State = Mapping[str, Tensor]
 
 
+class Damaged(InvalidInput):
+    """A file of the folder cannot be read: no row can say so for the others."""
+
+
 class Kept:
     """A folder of finished pieces of one comparison, each under a name. ``settings``: what they depend on: a folder of
     other settings is refused."""
@@ -48,7 +52,7 @@ class Kept:
         return _read(path) if path.exists() else None
 
     def state(self, name: str) -> State:
-        """The tensors of a finished piece. Raises ``InvalidInput`` where the file is damaged."""
+        """The tensors of a finished piece. Raises :class:`Damaged`."""
         path = self.path(name, ".pt")
         try:
             found = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
@@ -76,9 +80,9 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _damaged(path: Path, error: Exception) -> InvalidInput:
+def _damaged(path: Path, error: Exception) -> Damaged:
     fix = f"it cannot be read ({type(error).__name__}): remove it, or the folder"
-    return InvalidInput("work file", str(path), fix)
+    return Damaged("work file", str(path), fix)
 
 
 def _short(value: Any) -> str:

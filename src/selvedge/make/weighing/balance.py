@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -24,8 +24,9 @@ from ...artifact.number import finite
 from ...compress.quantise import quantise
 from ...device import Budget, Device
 from ...device.profile import THIS_MACHINE
-from ...errors import InvalidInput, SelvedgeError
+from ...errors import InvalidInput, NotSupported, SelvedgeError
 from ...learn.metrics import Score
+from ...zoo import make as make_zoo
 from ..captured_network import network
 from ..compile import compile, emit
 from ..inference import Inference, plan_inference
@@ -35,7 +36,7 @@ from ..room import roomy
 from ..wish import within
 from .alone import Alone
 from .bodies import compact
-from .keep import Kept
+from .keep import Damaged, Kept
 from .losses import loss_of
 from .native import native
 from .parts import Parts
@@ -69,7 +70,6 @@ def weigh(
     work: str | Path | None = None,
     out: str | Path | None = None,
     name: str = "model",
-    zoo: str = "",
     on_progress: Tell = lambda done, total, says: None,
 ) -> Weighed:
     """Make ``model`` small in every one of ``ways`` with equal effort, run each in native code, and say what it reaches
@@ -89,8 +89,8 @@ def weigh(
         own way, the model as it is among them, which is shown as it came too.
     seeds, seed: seeds ``seed``, ``seed + 1``, ...: of first weights and order. The data stay split as they are.
     macs: the share of multiplications that the pruned network keeps, and the narrow one.
-    efficient: another architecture, as a function of a seed; by default a compact one of the zoo that takes the shape
-        (not ``zoo``, a zoo's name that the model has).
+    efficient: another architecture, as a function of a seed; by default a compact one of the zoo that takes the shape,
+        and is of another class than the model.
     batch, lr: of Adam, whose rate falls along a cosine. samples: training samples that set int8 ranges and rank
         channels. multiple: widths become multiples of it.
     work: a folder that keeps each finished piece: killed at any moment, the same call goes on, and ends with the same
@@ -108,9 +108,9 @@ def weigh(
     within(budget, Budget.of(target))  # a budget that nobody can keep is refused before anything is trained
     checked_name(name)
     parts = Parts.of(data, loss)
-    other = partial(_compact, parts, zoo) if efficient is None else _factory(efficient)
-    factories = {WHOLE: _factory(model), EFFICIENT: other}
-    what = "" if efficient is not None else _compact_name(parts, zoo, first)
+    whole = _factory(model)
+    other, what = _other(efficient, parts, whole, first)
+    factories = {WHOLE: whole, EFFICIENT: other}
     here = target if target.name == THIS_MACHINE else roomy(Device.load(THIS_MACHINE))
     total = len(todo) * count
     with ExitStack() as stack:
@@ -156,6 +156,8 @@ class _Bench:
             return facts
         try:
             facts = self._made(way, piece)
+        except Damaged:
+            raise
         except SelvedgeError as error:
             if way == Way(WHOLE):
                 raise
@@ -263,12 +265,15 @@ def _require_empty(out: Path) -> None:
 
 
 def _factory(model: nn.Module | Factory) -> Factory:
+    """``model`` as a function of a seed; the latest that it made is copied and not made again: it may have been trained
+    there."""
     if isinstance(model, nn.Module):
         return lambda seed: copy.deepcopy(model)
     if not callable(cast(object, model)):
         fix = "give an nn.Module, or a function of a seed that makes one"
         raise InvalidInput("model", f"of type {type(model).__name__}", fix)
 
+    @lru_cache(maxsize=1)
     def made(seed: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -277,18 +282,23 @@ def _factory(model: nn.Module | Factory) -> Factory:
             raise InvalidInput("model", f"a {type(found).__name__}", "the function must return an nn.Module")
         return found
 
-    return made
+    return lambda seed: copy.deepcopy(made(seed))
 
 
-def _compact(parts: Parts, zoo: str, seed: int) -> nn.Module:
-    return compact(parts.shape, _classes(parts), zoo, seed)[1]
-
-
-def _compact_name(parts: Parts, zoo: str, seed: int) -> str:
+def _other(efficient: Factory | None, parts: Parts, whole: Factory, seed: int) -> tuple[Factory, str]:
+    """The efficient architecture, and what it is."""
+    if efficient is not None:
+        return _factory(efficient), getattr(efficient, "__name__", "")
+    kind = type(whole(seed))
     try:
-        return f"zoo:{compact(parts.shape, _classes(parts), zoo, seed)[0]}"
-    except SelvedgeError:
-        return ""
+        spec = compact(parts.shape, _classes(parts), kind)
+    except NotSupported as error:
+        return partial(_raising, error), ""
+    return _factory(lambda at: make_zoo(spec, seed=at)[0]), f"zoo:{spec}"
+
+
+def _raising(error: NotSupported, seed: int) -> nn.Module:
+    raise error
 
 
 def _classes(parts: Parts) -> int:
