@@ -1,4 +1,4 @@
-"""A comparison as a table for a terminal, as Markdown, and as a page with pictures."""
+"""A comparison as a table for a terminal, and as a page with pictures."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def table(found: Weighed) -> str:
         if row.refused:
             lines += wrap(f"{row.way:<24}refused: {row.refused}", WIDTH, subsequent_indent=" " * 24)
             continue
-        cells = [*_cells(row, lambda n: f"{n / 1024:,.1f}")]
-        lines.append(_line([*cells[:-1], "".join(LETTERS[n] for n in row.needs) or "-"]))
+        figures = _cells(row, lambda n: f"{n / 1024:,.1f}")
+        lines.append(_line([*figures[:-1], "".join(LETTERS[n] for n in row.needs) or "-"]))
     lines += [_line([GUESSING, _share(found.guessing.accuracy, found.guessing.loss)]), ""]
     lines += wrap(
         "file, run (RAM to predict), train (RAM of a whole training step, batch 1, SGD, float32) and flash in KiB; "
@@ -50,24 +50,18 @@ def table(found: Weighed) -> str:
     return "\n".join(line.rstrip() for line in [*lines, *_below(found, WIDTH)])
 
 
-def markdown(found: Weighed) -> str:
-    """The rows as Markdown, without anything around them."""
-    head = "| " + " | ".join(HEAD) + " |"
-    lines = [head, "|---" + "|---:" * (len(HEAD) - 2) + "|---|"]
-    lines += [f"| {' | '.join(cells)} |" for cells in rows(found)]
-    return "\n".join(lines)
-
-
 def rows(found: Weighed) -> list[tuple[str, ...]]:
-    """Cells under :data:`HEAD`, a row for each way and one for guessing; what is refused has the reason last."""
-    made = []
-    for row in found.rows:
-        if row.refused:
-            made.append((row.way, *[""] * (len(HEAD) - 2), f"refused: {row.refused}"))
-        else:
-            made.append(tuple(_cells(row, format_bytes)))
+    """Cells under :data:`HEAD`, a row for each way and one for guessing."""
+    made = [cells(row) for row in found.rows]
     made.append((GUESSING, _share(found.guessing.accuracy, found.guessing.loss), *[""] * (len(HEAD) - 2)))
     return made
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Of one way under :data:`HEAD`; where it is refused the reason comes last."""
+    if row.refused:
+        return (row.way, *[""] * (len(HEAD) - 2), f"refused: {row.refused}")
+    return tuple(_cells(row, format_bytes))
 
 
 def title(found: Weighed) -> str:
@@ -175,7 +169,7 @@ def _took(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
-def _line(cells: Sequence[str]) -> str:
-    filled = [*cells, *[""] * (len(FORMS) - len(cells))]
+def _line(figures: Sequence[str]) -> str:
+    filled = [*figures, *[""] * (len(FORMS) - len(figures))]
     parts = [f"{cell:{form}}" for cell, form in zip(filled[:-1], FORMS, strict=False)]
     return "".join(parts) + f"  {filled[-1]}"
