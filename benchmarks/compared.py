@@ -1,4 +1,4 @@
-"""``selvedge compare`` on spoken digits: every way to a smaller DS-CNN, as the command measures it."""
+"""``selvedge compare`` on spoken digits: every way to make a user's CNN small, as the command measures it."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from .peers import Missing
 from .scratch import scratch
 
 ARCHIVE = FOLDER / "fsdd" / "fsdd_recordings.tar.xz"
-MODEL, DEVICE = "zoo:ds_cnn", "nrf52840"
-EFFICIENT = Path(__file__).parents[1] / "examples" / "nets" / "small_ds_cnn.py"
-PATTERN = "{label}_{}_{}.wav"  # recordings of one voice are in all parts
+NETS = Path("examples") / "nets"
+MODEL, EFFICIENT, DEVICE = NETS / "small_cnn.py", NETS / "small_ds_cnn.py", "nrf52840"
+ROOT = Path(__file__).parents[1]
+PATTERN = "{label}_{}_{}.wav,bands=20"  # recordings of one voice are in all parts
 EPOCHS, SEEDS = 20, 3
 QUICK = ("float", "ptq", "pruned+qat")
 
 
-def run(models: Sequence[str] = (MODEL,), quick: bool = False) -> Iterator[dict[str, Any]]:
+def run(models: Sequence[str] = (), quick: bool = False) -> Iterator[dict[str, Any]]:
     """A row of what was asked for and of guessing, then one for each way."""
     if not ARCHIVE.is_file():
         raise Missing(f"no {ARCHIVE}: set SELVEDGE_DATA")
-    made = compare(
-        Order(
-            MODEL, f"{_unpacked()}:pattern={PATTERN}", DEVICE, None, QUICK if quick else None, 2 if quick else EPOCHS,
-            1 if quick else SEEDS, 0.5, False, f"{EFFICIENT}:make", 64, 3e-3, 256, scratch() / f"compared{quick:d}",
-            None, None, None, 0, None,
-        ),
-        debug=True,
-    ).to_dict()  # fmt: skip
+    ways, epochs, seeds = (QUICK, 2, 1) if quick else (None, EPOCHS, SEEDS)
+    order = Order(
+        model=f"{ROOT / MODEL}:make", data=f"{_unpacked()}:pattern={PATTERN}", device=DEVICE, budget=None, ways=ways,
+        epochs=epochs, seeds=seeds, macs=0.5, trained=False, efficient=f"{ROOT / EFFICIENT}:make", batch=64, lr=3e-3,
+        samples=256, work=scratch() / f"compared{quick:d}", loss=None, shape=None, out=None, seed=0, plot=None,
+    )  # fmt: skip
+    made = compare(order, debug=True).to_dict()
     settings = {k: v for k, v in made.items() if k not in ("rows", "data", "notes", "out")}
     yield {"way": "guessing", **settings, "split": made["data"]["split"], "notes": made["notes"]}
     for row in made["rows"]:
-        yield row if row["what"] == "" else {**row, "what": "examples/nets/small_ds_cnn.py"}
+        yield row if row["what"] == "" else {**row, "what": str(EFFICIENT)}
 
 
 def _unpacked() -> Path:

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
-import torch
 from torch import nn
 
 from ... import __version__
 from ...artifact import files
 from ...artifact.name import checked_name
 from ...artifact.number import finite
-from ...compress.quantise import quantise
 from ...device import Budget, Device
 from ...device.profile import THIS_MACHINE
-from ...errors import InvalidInput, NotSupported, SelvedgeError
-from ...learn.metrics import Score
-from ...zoo import make as make_zoo
-from ..captured_network import network
-from ..compile import compile, emit
-from ..inference import Inference, plan_inference
+from ...errors import InvalidInput
 from ..interleaved import Timing, interleaved
-from ..measured_network import Training, measured_network, training_of, written
 from ..room import roomy
 from ..wish import within
 from .alone import Alone
-from .bodies import compact
-from .keep import Damaged, Kept
+from .bench import Bench, piece_of
+from .factories import another, digest, factory
+from .keep import Kept
 from .losses import loss_of
-from .native import native
 from .parts import Parts
 from .row import Outcome, Row
 from .stages import Factory, Stages, Terms
-from .ways import EFFICIENT, GIVEN, PTQ, QAT, WHOLE, Way, chosen
+from .ways import EFFICIENT, WHOLE, Way, chosen
 from .weighed import Weighed
 
 Tell = Callable[[int, int, str], None]
@@ -108,8 +96,8 @@ def weigh(
     within(budget, Budget.of(target))  # a budget that nobody can keep is refused before anything is trained
     checked_name(name)
     parts = Parts.of(data, loss)
-    whole = _factory(model)
-    other, what = _other(efficient, parts, whole, first)
+    whole = factory(model)
+    other, what = another(efficient, parts, whole, first)
     factories = {WHOLE: whole, EFFICIENT: other}
     here = target if target.name == THIS_MACHINE else roomy(Device.load(THIS_MACHINE))
     total = len(todo) * count
@@ -125,7 +113,7 @@ def weigh(
                 on_progress(sum(map(len, found.values())), total, says)
 
             stages = Stages(factories, parts, terms, kept, at, tell)
-            bench = _Bench(stages, target, budget, here, name, at == first)
+            bench = Bench(stages, target, budget, here, name, at == first)
             for way in todo:
                 tell(f"{way.name}, seed {at}")
                 found[way].append(bench.row(way))
@@ -135,95 +123,6 @@ def weigh(
         if out is not None:
             _write(kept, rows, Path(out), first)
     return Weighed(name, target, loss, terms, count, first, parts.sizes, parts.guessing(loss), rows)
-
-
-class _Bench:
-    """Rows of one seed: what was made of each way, run natively, and of the first seed priced."""
-
-    def __init__(
-        self, stages: Stages, device: Device, budget: Budget | str | None, here: Device, name: str, priced: bool
-    ) -> None:
-        self.stages, self.device, self.budget, self.here = stages, device, budget, here
-        self.name, self.priced = name, priced
-        self._trainings: dict[str, Training] = {}
-
-    def row(self, way: Way) -> dict[str, Any]:
-        """The facts of ``way``, read back or made."""
-        stages = self.stages
-        piece = _piece(way, stages.seed)
-        facts = stages.kept.get(piece)
-        if facts is not None:
-            return facts
-        try:
-            facts = self._made(way, piece)
-        except Damaged:
-            raise
-        except SelvedgeError as error:
-            if way == Way(WHOLE):
-                raise
-            facts = {"refused": str(error)}
-        stages.kept.put(piece, facts)
-        return facts
-
-    def _made(self, way: Way, piece: str) -> dict[str, Any]:
-        stages, terms = self.stages, self.stages.terms
-        own = 0.0
-        best: nn.Module
-        last: nn.Module
-        if way.bits == QAT:
-            made = stages.quantised(way.body, way.taught)
-            best, last, epoch, floats, own = made.best, made.last, made.epoch, made.floats, made.seconds
-            after = made.after
-        else:
-            stage = stages.given() if way.body == GIVEN else stages.finished(way.body, way.taught)
-            best, last, epoch, floats = stage.best, stage.last, stage.epoch, stage.best
-            after = (stage.name,) if stage.name else ()
-            if way.bits == PTQ:
-                x, _ = stages.parts.some(terms.samples, stages.seed)
-                start = time.perf_counter()
-                best = quantise(stage.best, x, allow_few=True, wanted_agreement=0.0)
-                own = time.perf_counter() - start
-                alike = stage.last is stage.best
-                last = best if alike else quantise(stage.last, x, allow_few=True, wanted_agreement=0.0)
-        example = stages.example[:1]
-        read = network(best, example, name=self.name)
-        plan = plan_inference(read, device=self.here)
-        test = final = self._scored(way, plan)
-        if last is not best:
-            final = self._scored(way, plan_inference(last, example, name=self.name, device=self.here))
-        known = self._training(floats)
-        cost = measured_network(read, example, device=self.device, budget=self.budget, training=known)
-        if self.priced:
-            emit(plan, "c", stages.kept.path(piece, ".native"))
-            ending, held = written(read)
-            if held is not None:
-                files.write(stages.kept.path(piece, ending), held)
-        return {
-            "refused": "", "seed": stages.seed, "test": asdict(test), "last": asdict(final), "epoch": epoch,
-            "seconds": own + stages.seconds(after), "costs": cost.to_dict(),
-        }  # fmt: skip
-
-    def _scored(self, way: Way, plan: Inference) -> Score:
-        stages = self.stages
-        says = f"{way.name}, seed {stages.seed}, running"
-        return native(
-            compile(plan), stages.parts.test, stages.terms.loss, lambda done: stages.tell(f"{says}, {done} samples")
-        )
-
-    def _training(self, floats: nn.Module) -> Training:
-        """Of a float network, once for all of the same shapes."""
-        shapes = str({n: tuple(t.shape) for n, t in floats.state_dict().items()})
-        if not self.priced:
-            return Training(None, "", None, "of the first seed")
-        if shapes not in self._trainings:
-            self._trainings[shapes] = training_of(
-                floats, self.stages.example, device=self.device, budget=self.budget, loss=self.stages.terms.loss
-            )
-        return self._trainings[shapes]
-
-
-def _piece(way: Way, seed: int) -> str:
-    return f"way~{way.name}~{seed}"
 
 
 def _refusal(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -247,7 +146,7 @@ def _row(way: Way, made: Sequence[Mapping[str, Any]], compacts: str, here: Timin
 
 def _timed(kept: Kept, done: Mapping[Way, Any], parts: Parts, seed: int) -> dict[Way, Timing]:
     """Of a prediction by each way's network of the first seed, all in turn."""
-    sessions = [Alone.read(kept.path(_piece(way, seed), ".native")) for way in done]
+    sessions = [Alone.read(kept.path(piece_of(way, seed), ".native")) for way in done]
     calls = [session.again(parts.test.x[:1]) for session in sessions]
     return dict(zip(done, interleaved(calls, most=ROUNDS, seconds=SECONDS * len(calls)), strict=True))
 
@@ -262,51 +161,6 @@ def _write(kept: Kept, rows: Sequence[Row], out: Path, seed: int) -> None:
 def _require_empty(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidInput("out", str(out), "it is a file or holds files: name a new or empty folder")
-
-
-def _factory(model: nn.Module | Factory) -> Factory:
-    """``model`` as a function of a seed; the latest that it made is copied and not made again: it may have been trained
-    there."""
-    if isinstance(model, nn.Module):
-        return lambda seed: copy.deepcopy(model)
-    if not callable(cast(object, model)):
-        fix = "give an nn.Module, or a function of a seed that makes one"
-        raise InvalidInput("model", f"of type {type(model).__name__}", fix)
-
-    @lru_cache(maxsize=1)
-    def made(seed: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            found = model(seed)
-        if not isinstance(found, nn.Module):
-            raise InvalidInput("model", f"a {type(found).__name__}", "the function must return an nn.Module")
-        return found
-
-    return lambda seed: copy.deepcopy(made(seed))
-
-
-def _other(efficient: Factory | None, parts: Parts, whole: Factory, seed: int) -> tuple[Factory, str]:
-    """The efficient architecture, and what it is."""
-    if efficient is not None:
-        return _factory(efficient), getattr(efficient, "__name__", "")
-    kind = type(whole(seed))
-    try:
-        spec = compact(parts.shape, _classes(parts), kind)
-    except NotSupported as error:
-        return partial(_raising, error), ""
-    return _factory(lambda at: make_zoo(spec, seed=at)[0]), f"zoo:{spec}"
-
-
-def _raising(error: NotSupported, seed: int) -> nn.Module:
-    raise error
-
-
-def _classes(parts: Parts) -> int:
-    """0 where the targets are no classes."""
-    targets = [part.y for part in (parts.train, parts.validation, parts.test)]
-    if any(y is None or y.dtype.kind != "i" or y.ndim > 1 for y in targets):
-        return 0
-    return 1 + max(int(y.max()) for y in targets if y is not None)
 
 
 def _terms(
@@ -335,21 +189,13 @@ def _settings(
 ) -> dict[str, Any]:  # fmt: skip
     """What the pieces of a comparison depend on, in words and digests. More seeds and other ways may be added."""
     return {
-        "selvedge": __version__, "data": parts.digest(), "model": _digest(factories[WHOLE], seed),
-        "efficient": _digest(factories[EFFICIENT], seed), **asdict(terms), "device": device.name,
+        "selvedge": __version__, "data": parts.digest(), "model": digest(factories[WHOLE], seed),
+        "efficient": digest(factories[EFFICIENT], seed), **asdict(terms),
+        "device": device.name, "figures": _figures(device),
         "budget": str(budget), "seed": seed, "name": name,
     }  # fmt: skip
 
 
-def _digest(factory: Factory, seed: int) -> str:
-    """Of what a factory makes: its layers and first weights."""
-    try:
-        model = factory(seed)
-    except SelvedgeError as error:
-        return str(error)
-    found = hashlib.sha256(repr(model).encode())
-    for key, value in model.state_dict().items():
-        found.update(key.encode())
-        found.update(json.dumps([str(value.dtype), list(value.shape)]).encode())
-        found.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
+def _figures(device: Device) -> str:
+    """Of a profile, which may have been edited; this machine's are measured anew each time."""
+    return "" if device.name == THIS_MACHINE else hashlib.sha256(repr(device).encode()).hexdigest()

@@ -14,8 +14,8 @@ from ..interleaved import Timing
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One seed. ``test``: of native code at the epoch that validation data chose; ``last``: at the last epoch.
-    ``epoch``: the chosen one, from 1 (0: there were none). ``seconds``: to produce it, everything that it was made of
-    included. ``macs``, ``arena_bytes``: of its prediction on the device."""
+    ``epoch``: the chosen one, from 1 (0: there were none). ``seconds``: of processor time, to produce it and everything
+    that it was made of. ``macs``, ``arena_bytes``: of its prediction on the device."""
 
     seed: int
     test: Score
@@ -72,7 +72,7 @@ class Row:
 
     @property
     def seconds(self) -> float | None:
-        """To produce it, over all seeds on average."""
+        """Of processor time, to produce it, over all seeds on average."""
         return statistics.fmean(o.seconds for o in self.outcomes) if self.outcomes else None
 
     def to_dict(self) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _height(row: Row, classes: bool) -> float:
 
 def _sentences(found: Weighed) -> list[str]:
     terms, sizes = found.terms, found.samples
-    begun = "it came trained" if terms.trained else "of which the first half is common to those that begin with it"
+    begun = "behind those it came with" if terms.trained else "those that begin with the model share the first half"
     seeds = f"{found.seeds} seed{'s' * (found.seeds > 1)}"
     return [
         f"{sizes['train']:,} samples train, {sizes['validation']:,} choose the epoch, {sizes['test']:,} test; {seeds}; "

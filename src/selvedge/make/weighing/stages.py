@@ -63,7 +63,7 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class Integers:
     """The same of a network that was trained with fake quantisation. ``after``: the stages it was made of. ``floats``:
-    its architecture in float32. ``seconds``: of its own training."""
+    its architecture in float32. ``seconds``: of processor time, its own training."""
 
     best: Quantised
     last: Quantised
@@ -100,7 +100,7 @@ class Stages:
         """A network that learns over its last epochs in the steps that it will have. It is not kept: what is measured
         of it is."""
         sources = self._sources(body, taught)
-        start = time.perf_counter()
+        start = time.process_time()
         net, teacher = copy.deepcopy(sources[0].last), _teacher(sources)
         name, (epochs, first) = f"{_named(body, taught)}+{IN_TRAINING}", self._second_half(body)
         if body == PRUNED:
@@ -111,11 +111,11 @@ class Stages:
         qat = QAT(net.eval(), x)
         # The integers and not a state of the simulation: its scales are behind the weights by a step.
         found = self._learn(name, qat, teacher, qat.convert, epochs, LATE, 9)
-        took = time.perf_counter() - start
+        took = time.process_time() - start
         return Integers(found.best, found.last, first + found.epoch, _names(sources), net, took)
 
     def seconds(self, names: Sequence[str]) -> float:
-        """That these kept stages and all that they were built on took, each once."""
+        """Of processor time, that these kept stages and all that they were built on took, each once."""
         todo, seen, total = list(names), set[str](), 0.0
         while todo:
             name = todo.pop()
@@ -238,12 +238,12 @@ class Stages:
         make: Callable[[str, str, list[Stage]], tuple[Learnt[nn.Module], int]], body: str,
     ) -> Stage:  # fmt: skip
         """Stage ``name``, made and kept; so is that it is refused."""
-        start = time.perf_counter()
+        start = time.process_time()
         after = list(_names(sources))
         try:
             found, first = make(name, body, sources)
         except SelvedgeError as error:
-            facts = {"refused": str(error), "seconds": time.perf_counter() - start, "after": after}
+            facts = {"refused": str(error), "seconds": time.process_time() - start, "after": after}
             self.kept.put(self._piece(name), facts)
             raise
         same = found.best is found.last
@@ -251,7 +251,7 @@ class Stages:
         state = {f"{part}/{n}": t for part, net in pairs for n, t in net.state_dict().items()}
         epoch = first + found.epoch if found.epoch else 0
         widths = {n: asdict(w) for n, w in Widths.of(found.best).layers.items()}
-        facts = {"refused": "", "seconds": time.perf_counter() - start, "after": after, "epoch": epoch,
+        facts = {"refused": "", "seconds": time.process_time() - start, "after": after, "epoch": epoch,
                  "same": same, "widths": widths}  # fmt: skip
         self.kept.put(self._piece(name), facts, state)
         return Stage(name, found.best, found.last, epoch)
