@@ -21,7 +21,8 @@ ARCHIVE = FOLDER / "fsdd" / "fsdd_recordings.tar.xz"
 NETS = Path("examples") / "nets"
 MODEL, EFFICIENT, DEVICE = NETS / "small_cnn.py", NETS / "small_ds_cnn.py", "nrf52840"
 ROOT = Path(__file__).parents[1]
-PATTERN = "{label}_{}_{}.wav,bands=20"  # recordings of one voice are in all parts
+PATTERN = "{label}_{}_{}.wav"  # recordings of one voice are in all parts
+SHAPE = "1x32x16"  # frames and bands: what the pool of the CNN divides evenly, so that ONNX can say it
 EPOCHS, SEEDS = 20, 3
 QUICK = ("float", "ptq", "pruned+qat")
 
@@ -34,7 +35,7 @@ def run(models: Sequence[str] = (), quick: bool = False) -> Iterator[dict[str, A
     order = Order(
         model=f"{ROOT / MODEL}:make", data=f"{_unpacked()}:pattern={PATTERN}", device=DEVICE, budget=None, ways=ways,
         epochs=epochs, seeds=seeds, macs=0.5, trained=False, efficient=f"{ROOT / EFFICIENT}:make", batch=64, lr=3e-3,
-        samples=256, work=scratch() / f"compared{quick:d}", loss=None, shape=None, out=None, seed=0, plot=None,
+        samples=256, work=scratch() / f"compared{quick:d}", loss=None, shape=SHAPE, out=None, seed=0, plot=None,
     )  # fmt: skip
     made = compare(order, debug=True).to_dict()
     settings = {k: v for k, v in made.items() if k not in ("rows", "data", "notes", "out")}
