@@ -22,7 +22,7 @@ NETS = Path("examples") / "nets"
 MODEL, EFFICIENT, DEVICE = NETS / "small_cnn.py", NETS / "small_ds_cnn.py", "nrf52840"
 ROOT = Path(__file__).parents[1]
 PATTERN = "{label}_{}_{}.wav"  # recordings of one voice are in all parts
-SHAPE = "1x32x16"  # frames and bands: what the pool of the CNN divides evenly, so that ONNX can say it
+SHAPE = "1x1x32x16"  # 32 frames of 16 bands: the pool of the CNN divides them evenly, as ONNX wants it
 EPOCHS, SEEDS = 20, 3
 QUICK = ("float", "ptq", "pruned+qat")
 

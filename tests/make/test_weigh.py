@@ -255,6 +255,12 @@ def test_a_way_is_its_words() -> None:
     [
         ({"model": 3}, "model is of type int: give an nn.Module, or a function of a seed that makes one"),
         ({"model": lambda seed: seed}, "model is a int: the function must return an nn.Module"),
+        ({"model": nn.Linear(3, 10)}, "samples for model is of shape [N, 1, 8, 8]: the model fails on it: mat1"),
+        (
+            {"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 9))},
+            "model is with an output [9]: the data has 10: make",
+        ),
+        ({"efficient": lambda seed: nn.Flatten(2)}, "efficient is with an output [1, 64]: the data has 10: make"),
         ({"epochs": 0}, "epochs is 0: give a whole number, 1 or more"),
         ({"macs": 1.0}, "macs is 1.0: give the share of multiplications that stays"),
         ({"lr": -1}, "lr is -1: give a number above 0"),

@@ -20,7 +20,13 @@ from .interrupt import Interrupted
 from .job import Job, prepare
 from .progress import Work
 
-SPOKEN = {"ways": "--ways", "work": "--work", "out": "--out", "lr": "--lr"}  # of the Python face, as the line has it
+SPOKEN = {
+    "ways": "--ways",
+    "work": "--work",
+    "out": "--out",
+    "lr": "--lr",
+    "efficient": "--efficient",
+}  # of the Python face, as the line has it
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from ..room import roomy
 from ..wish import within
 from .alone import Alone
 from .bench import Bench, piece_of
-from .factories import another, digest, factory
+from .factories import another, digest, factory, require_fit
 from .keep import Kept
 from .losses import loss_of
 from .parts import Parts
@@ -99,6 +99,9 @@ def weigh(
     whole = factory(model)
     other, what = another(efficient, parts, whole, first)
     factories = {WHOLE: whole, EFFICIENT: other}
+    require_fit(whole, parts, loss, first, "model")
+    if efficient is not None:
+        require_fit(other, parts, loss, first, "efficient")
     here = target if target.name == THIS_MACHINE else roomy(Device.load(THIS_MACHINE))
     total = len(todo) * count
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Where untrained networks come from: the user's own model and another architecture, each as a function of a seed."""
+"""Where networks come from: the user's own model and another architecture, each as a function of a seed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import nn
 
+from ...compress.given import tried
 from ...errors import InvalidInput, NotSupported, SelvedgeError
 from ...zoo import make as make_zoo
 from .bodies import compact
@@ -50,6 +51,19 @@ def another(efficient: Factory | None, parts: Parts, whole: Factory, seed: int) 
     except NotSupported as error:
         return partial(_raising, error), ""
     return factory(lambda at: make_zoo(spec, seed=at)[0]), f"zoo:{spec}"
+
+
+def require_fit(make: Factory, parts: Parts, loss: str, seed: int, field: str) -> None:
+    """Raise ``InvalidInput`` where what ``make`` gives does not take the samples, or tells too few classes apart."""
+    x = torch.from_numpy(parts.train.x[:2])
+    given = tried(make(seed), (x,), f"samples for {field}")
+    first = given[0] if isinstance(given, tuple | list) and given else given
+    if not isinstance(first, torch.Tensor) or first.shape[:1] != x.shape[:1]:
+        raise InvalidInput(field, f"with an output of type {type(first).__name__}", "its output is to be [N, ...]")
+    classes = _classes(parts) if loss == "cross_entropy" else 0
+    if classes and (first.dim() < 2 or first.shape[1] < classes):
+        fix = f"the data has {classes}: make the last layer {classes} wide"
+        raise InvalidInput(field, f"with an output {list(first.shape[1:])}", fix)
 
 
 def _raising(error: NotSupported, seed: int) -> nn.Module:
