@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import memory, peer_memory, planning, steps
+from . import compared, memory, peer_memory, planning, steps
 from .environment import caption
 from .int8 import table as int8
 
-TABLES = {"memory": memory, "peers": peer_memory, "planning": planning, "steps": steps, "int8": int8}
+TABLES = {"memory": memory, "peers": peer_memory, "planning": planning, "steps": steps, "int8": int8,
+          "compared": compared}  # fmt: skip
 SHOWN = {"int8": ("ai-edge-litert", "onnxruntime")}  # packages that a caption names, where they are not torch's
 
 

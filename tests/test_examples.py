@@ -153,6 +153,15 @@ def test_a_cnn_of_fewer_channels_still_tells_digits(tmp_path: Path) -> None:
     assert "the same again: True" in text
 
 
+def test_a_cnn_is_made_small_in_two_ways(tmp_path: Path) -> None:
+    text = printed("compare_ways", tmp_path)
+    found = {way: float(value) for way, value in re.findall(r"^(\S+) +([\d.]+) +-", text, re.MULTILINE)}
+    assert list(found) == ["float", "ptq", "narrow+ptq"]
+    assert min(found.values()) > 60
+    assert "in 10,000 B: narrow+ptq" in text
+    assert "<td>narrow+ptq</td>" in (tmp_path / "ways.html").read_text()
+
+
 def test_a_small_cnn_learns_alone_and_from_a_teacher(tmp_path: Path) -> None:
     text = printed("distil", tmp_path)
     found = dict(re.findall(r"^(\w+), [\d,]+ parameters: ([\d.]+)% right", text, re.MULTILINE))

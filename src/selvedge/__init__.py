@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .make.plan import Plan, plan
     from .make.searching import Candidate, Compressed, Limits, NothingFits, Space, compress
     from .make.sweep import Sweep, sweep
+    from .make.weighing import Weighed, weigh
     from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
@@ -143,6 +144,8 @@ _HOME = {
     "plan": "make.plan",
     "Sweep": "make.sweep",
     "sweep": "make.sweep",
+    "Weighed": "make.weighing",
+    "weigh": "make.weighing",
     "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
@@ -209,6 +212,7 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "Weighed",
     "Width",
     "Widths",
     "__version__",
@@ -234,6 +238,7 @@ __all__ = [
     "save_tflite",
     "steps_per_day",
     "sweep",
+    "weigh",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Points over bytes of RAM, each of which says what it is; those on the surface are joined."""
+"""Points over bytes, each of which says what it is; those on the surface are joined."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ def scatter(
     limit: int | None = None,
     percent: bool = False,
     svg: bool = False,
+    x_label: str = "RAM",
 ) -> str:
     """``groups``: (label, colour). ``limit``: bytes, a line where it is within the picture. percent: y is a fraction.
+    ``x_label``: what the bytes are of.
 
     As HTML for a page, or with ``svg`` as a standalone SVG document.
     """
@@ -66,7 +68,7 @@ def scatter(
     written = percentages if percent else numbers
     chart = Chart(
         title,
-        f"RAM, {unit}",
+        f"{x_label}, {unit}",
         y_label,
         [Tick(right(x), in_unit(x, unit)) for x in across],
         [Tick(above(y), text) for y, text in zip(up, written(up), strict=True)],

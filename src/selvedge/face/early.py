@@ -106,6 +106,53 @@ def searching(
         place.writable_folder("--work", work)
 
 
+def comparing(
+    *,
+    model: str,
+    shape: str | None,
+    data: str,
+    device: str,
+    budget: str | None,
+    loss: str | None,
+    epochs: int,
+    seeds: int,
+    macs: float,
+    batch: int,
+    lr: float,
+    samples: int,
+    efficient: str | None,
+    work: Path | None,
+    plot: Path | None,
+    out: Path | None,
+) -> None:
+    """Those of ``selvedge compare``."""
+    for field, spec in (("model", model), ("--efficient", efficient)):
+        if spec is not None and spec.endswith((".tflite", ".onnx", ".pt2")):
+            raise InvalidInput(field, spec, "a file is not trained: give zoo:NAME, or file.py:factory")
+    options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="frozen", loss=loss, batch=batch,
+        accumulate=1,
+    )  # fmt: skip
+    if efficient is not None:
+        named.read(efficient, None)
+    parse(data)
+    if loss is not None:
+        _one_of("--loss", loss, completion.TRAINED)
+    for field, number in (("--epochs", epochs), ("--seeds", seeds), ("--samples", samples)):
+        _positive(field, number)
+    if not 0 < macs < 1:
+        raise InvalidInput("--macs", macs, "give the share of multiplications that stays, as 0.5")
+    if not 0 < lr < float("inf"):
+        raise InvalidInput("--lr", lr, "give a number above 0, as 0.003")
+    if plot is not None:
+        place.page(plot)
+    for field, folder in (("--work", work), ("--out", out)):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise InvalidInput(field, folder, "it is a file: name a folder")
+    if out is not None:
+        place.writable_folder("--out", out)
+
+
 def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
     """Those of the commands that train, beside them."""
     parse(data)

@@ -19,13 +19,13 @@ from ..make.inference import Inference, plan_inference
 from ..make.network import Network
 from ..make.plan import Plan, attempt
 from ..make.plan import plan as make_plan
+from ..make.room import roomy
 from ..make.wish import wished
 from . import network_file
 from .cutting import before, layer_names, places
 from .model import NamedModel
 from .model import load as load_model
 from .optimizer import parse as parse_optimizer
-from .unlimited import roomy
 
 FILE = "the network of a file predicts and does not learn"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,18 @@ from ..make.compared import compare
 from ..make.compile import HostSession, emit
 from ..make.compile import compile as compile_plan
 from ..make.inference import Inference, plan_inference
+from ..make.interleaved import interleaved
 from ..make.network import save_tflite
 from ..make.onnx import save_onnx
+from ..make.room import roomy
+from ..make.weighing.losses import KINDS
 from .figures import score as said
 from .figures import seconds
 from .held import held
 from .job import Job, prepare
 from .progress import Work
-from .unlimited import roomy
 
-KINDS = {"cross_entropy": "CrossEntropy", "mse": "MSE", "bce_with_logits": "BCEWithLogits",
-         "reconstruction": "Reconstruction"}  # fmt: skip
 COMPARED = 256  # samples of the report
-WARM, TIMED, SECONDS = 20, 300, 1.0  # predictions before the first that counts; that count, at most; of them in all
 # How the messages of the Python face name what has an option here.
 SPOKEN = (
     (re.compile(r"""(?:in )?bits=\{['"](.+?)['"]: 32\}"""), r"--float \1"),
@@ -223,17 +222,7 @@ def _named(made: Quantised) -> str:
 
 def _timed(sessions: Sequence[HostSession], x: npt.NDArray[Any]) -> list[float]:
     """Seconds of a prediction, the median of calls in turn."""
-    for session in sessions:
-        for _ in range(WARM):
-            session.predict(x)
-    times: list[list[float]] = [[] for _ in sessions]
-    end = time.perf_counter() + SECONDS
-    while len(times[0]) < TIMED and time.perf_counter() < end:
-        for session, took in zip(sessions, times, strict=True):
-            start = time.perf_counter()
-            session.predict(x)
-            took.append(time.perf_counter() - start)
-    return [float(np.median(took)) for took in times]
+    return [t.median for t in interleaved([partial(session.predict, x) for session in sessions])]
 
 
 def _test(job: Job) -> Part:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from .. import draw
 from ..artifact import files
 from ..device import Device
-from ..device.sizes import parse_bytes
 from ..make.plan import Plan
 from ..make.plan import plan as make_plan
+from ..make.room import ROOM
 from .model import NamedModel
-
-ROOM = "1023GiB"
-
-
-def roomy(device: Device) -> Device:
-    """The same core with room for anything."""
-    return dataclasses.replace(device, ram=parse_bytes(ROOM), flash=parse_bytes(ROOM))
 
 
 def unlimited(named: NamedModel, loss: str | None = None, norms: str = "frozen") -> Plan:

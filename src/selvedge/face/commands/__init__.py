@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from . import advise, compile, compress, contribute, doctor, inspect, predict, quantise, train, trial, zoo
+from . import (
+    advise,
+    compare,
+    compile,
+    compress,
+    contribute,
+    doctor,
+    inspect,
+    predict,
+    quantise,
+    train,
+    trial,
+    zoo,
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("advise")(advise.command)
     app.command("quantise")(quantise.command)
     app.command("compress")(compress.command)
+    app.command("compare")(compare.command)
     app.command("inspect")(inspect.command)
     app.command("zoo")(zoo.command)
     app.command("doctor")(doctor.command)
