@@ -107,7 +107,13 @@ SV_INLINE void sv_sparse_tile(real *out, const real *windows, const real *values
 #undef SV_AT
 #undef SV_PUT
 
-/* As sv_sparse_plain. zeros: c reals of 0. scratch: (depth + SV_LANES) * SV_SPARSE_PIXELS reals. */
+/* Vectors of pixels in a tile, at most. */
+SV_INLINE int32_t sv_sparse_vectors(const sv_conv *d)
+{
+    return sv_min_int(SV_SPARSE_VECTORS, (d->n * d->oh * d->ow + SV_LANES - 1) / SV_LANES);
+}
+
+/* As sv_sparse_plain. zeros: c reals of 0. scratch: (depth + SV_LANES) * sv_sparse_vectors * SV_LANES reals. */
 SV_NOINLINE void sv_sparse_pixels(real *out, const real *x, const real *values, const uint8_t *gaps,
                                   const int32_t *counts, const sv_conv *d, const real *zeros, real *scratch,
                                   int32_t p0, int32_t p1)
@@ -116,7 +122,7 @@ SV_NOINLINE void sv_sparse_pixels(real *out, const real *x, const real *values, 
     case count: \
         sv_sparse_tile(out, windows, values, gaps, counts, d->k, scratch, pixels, count); \
         break;
-    real *const windows = scratch + SV_LANES * SV_SPARSE_PIXELS;
+    real *const windows = scratch + (ptrdiff_t)SV_LANES * sv_sparse_vectors(d) * SV_LANES;
     for (int32_t p = p0, pixels; p < p1; p += pixels, out += (ptrdiff_t)pixels * d->k) {
         pixels = sv_min_int(SV_SPARSE_PIXELS, p1 - p);
         const int32_t vectors = (pixels + SV_LANES - 1) / SV_LANES;

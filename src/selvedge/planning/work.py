@@ -12,6 +12,7 @@ from math import prod
 from ..device.cost import Work
 from ..ir.graph import ITEM_BYTES
 from .kernel import FLASH, Instance, Kernel
+from .sparse_sizes import SPARSE, SPARSE_ROWS, SPARSE_VECTORS, sparse_depth
 from .stream import traffic
 
 # What becomes a call of libm a number, and keeps the compiler from using vectors for the loop around it.
@@ -117,6 +118,8 @@ def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
     p, family = kernel.params, kernel.family
     if family.startswith("int8_"):
         return _integer(kernel, lanes)
+    if family in SPARSE:
+        return _sparse(kernel, lanes)
     if "groups" in p:
         return _convolution(kernel, lanes)
     if family == "matmul":
@@ -167,6 +170,20 @@ def _integer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
         seen = prod(p["shape"])
     pixels = p["n"] * p["oh"] * p["ow"] if "groups" in p else p.get("rows", 1)
     return -(-kernel.macs // (2 * lanes)), seen, pixels
+
+
+def _sparse(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
+    """Entries by vectors of pixels, beside the numbers turned on their way in and out and the walks over an output's
+    entries; or steps of a panel; or single entries, of which some pixels share the reading."""
+    p, family = kernel.params, kernel.family
+    pixels, k, entries = p["n"] * p["oh"] * p["ow"], p["k"], p["entries"]
+    if family == "sparse_pixels":
+        vectors = -(-pixels // lanes)
+        return entries * vectors, (sparse_depth(p) + k) * vectors, k * -(-vectors // SPARSE_VECTORS)
+    if family == "sparse_lanes":
+        return entries * pixels, 0, pixels * -(-k // 8)
+    walks = pixels // SPARSE_ROWS + pixels % SPARSE_ROWS
+    return entries * pixels, entries * walks, k * walks
 
 
 def _convolution(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
