@@ -19,13 +19,26 @@ SV_INLINE int sv_sparse_is_flat(const sv_conv *d)
            d->ow == d->w;
 }
 
-/* The c inputs of tap (i, j) of output pixel p; 0 where it lies outside. */
-SV_INLINE const real *sv_sparse_tap(const real *x, const sv_conv *d, int32_t p, int32_t i, int32_t j)
+/* The window of one output pixel: its image, and where its tap (0, 0) lies in that. */
+typedef struct {
+    const real *image;
+    int32_t y, x;
+} sv_sparse_window;
+
+SV_INLINE sv_sparse_window sv_sparse_window_at(const real *x, const sv_conv *d, int32_t p)
 {
-    const int32_t ox = p % d->ow, rest = p / d->ow, oy = rest % d->oh, n = rest / d->oh;
-    const int32_t y = oy * d->sh - d->ph + i * d->dh, z = ox * d->sw - d->pw + j * d->dw;
-    if (y < 0 || y >= d->h || z < 0 || z >= d->w) return 0;
-    return x + ((ptrdiff_t)(n * d->h + y) * d->w + z) * d->c;
+    const int32_t rest = p / d->ow, n = rest / d->oh;
+    const sv_sparse_window w = {x + (ptrdiff_t)n * d->h * d->w * d->c, rest % d->oh * d->sh - d->ph,
+                                p % d->ow * d->sw - d->pw};
+    return w;
+}
+
+/* The c inputs of tap (i, j); 0 where it lies outside. */
+SV_INLINE const real *sv_sparse_tap(const sv_sparse_window *w, const sv_conv *d, int32_t i, int32_t j)
+{
+    const int32_t y = w->y + i * d->dh, x = w->x + j * d->dw;
+    if (y < 0 || y >= d->h || x < 0 || x >= d->w) return 0;
+    return w->image + ((ptrdiff_t)y * d->w + x) * d->c;
 }
 
 /* out (p1 - p0, k): output pixels p = (n*oh + y)*ow + x in [p0, p1). */
@@ -35,13 +48,14 @@ SV_FN void sv_sparse_plain(real *out, const real *x, const real *values, const u
     for (int32_t p = p0; p < p1; p++) {
         const real *value = values;
         const uint8_t *gap = gaps;
+        const sv_sparse_window w = sv_sparse_window_at(x, d, p);
         for (int32_t k = 0; k < d->k; k++) {
             real sum = 0;
             int32_t at = 0;
             for (int32_t e = 0; e < counts[k]; e++) {
                 at += *gap++;
                 const int32_t tap = at / d->c;
-                const real *from = sv_sparse_tap(x, d, p, tap / d->kw, tap % d->kw);
+                const real *from = sv_sparse_tap(&w, d, tap / d->kw, tap % d->kw);
                 if (from) sum += *value * from[at % d->c];
                 value++;
             }
@@ -54,9 +68,10 @@ SV_FN void sv_sparse_plain(real *out, const real *x, const real *values, const u
 SV_FN void sv_sparse_patch(real *patch, const real *x, const sv_conv *d, int32_t p)
 {
     const size_t bytes = (size_t)d->c * sizeof(real);
+    const sv_sparse_window w = sv_sparse_window_at(x, d, p);
     for (int32_t i = 0; i < d->kh; i++) {
         for (int32_t j = 0; j < d->kw; j++, patch += d->c) {
-            const real *from = sv_sparse_tap(x, d, p, i, j);
+            const real *from = sv_sparse_tap(&w, d, i, j);
             if (from)
                 memcpy(patch, from, bytes);
             else

@@ -54,13 +54,16 @@ SV_FN void sv_sparse_windows(real *windows, const real *x, const sv_conv *d, con
     const ptrdiff_t line = (ptrdiff_t)vectors * SV_LANES;
     const int flat = sv_sparse_is_flat(d);
     for (int32_t v = 0; v < vectors; v++, windows += SV_LANES) {
+        sv_sparse_window window[SV_LANES];
         real *to = windows;
+        for (int32_t q = 0; q < SV_LANES && !flat; q++)
+            window[q] = sv_sparse_window_at(x, d, p + sv_min_int(v * SV_LANES + q, pixels - 1));
         for (int32_t i = 0; i < d->kh; i++) {
             for (int32_t j = 0; j < d->kw; j++, to += d->c * line) {
                 const real *from[SV_LANES];
                 for (int32_t q = 0; q < SV_LANES; q++) {
                     const int32_t at = p + sv_min_int(v * SV_LANES + q, pixels - 1);
-                    from[q] = flat ? x + (ptrdiff_t)at * d->c : sv_sparse_tap(x, d, at, i, j);
+                    from[q] = flat ? x + (ptrdiff_t)at * d->c : sv_sparse_tap(window + q, d, i, j);
                     if (!from[q]) from[q] = zeros;
                 }
                 sv_sparse_columns(to, line, from, d->c);

@@ -12,7 +12,7 @@ from math import prod
 from ..device.cost import Work
 from ..ir.graph import ITEM_BYTES
 from .kernel import FLASH, Instance, Kernel
-from .sparse_sizes import SPARSE, SPARSE_ROWS, SPARSE_VECTORS, sparse_depth
+from .sparse_sizes import SPARSE, SPARSE_LANES, SPARSE_ROWS, SPARSE_VECTORS, is_flat, sparse_depth
 from .stream import traffic
 
 # What becomes a call of libm a number, and keeps the compiler from using vectors for the loop around it.
@@ -22,6 +22,8 @@ LIBM = frozenset(
      "tanh")
 )  # fmt: skip
 
+# Dense products that one with its position takes as long as, where no table says better: see docs/sparse.md.
+ENTRY = 2
 PAGES = {"page_in": "storage", "page_out": "storage_write"}  # family -> the level beside the arena
 # Operations a number of what is more than one, counted in native/compact.h; every other step is one.
 STEPS = {"quantize": 25, "quantize_square": 26, "to_bfloat16": 16, "from_bfloat16": 2, "dequantize": 3,
@@ -79,7 +81,8 @@ def _work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: 
     levels = {arena: moved - frozen, "flash": frozen}
     if kernel.family in PAGES:
         levels[PAGES[kernel.family]] = moved
-    return Work(variant(kernel), dtype, kernel.macs, levels, {k: float(v) for k, v in counts.items() if v})
+    products = kernel.macs * (ENTRY if kernel.family in SPARSE else 1)
+    return Work(variant(kernel), dtype, products, levels, {k: float(v) for k, v in counts.items() if v})
 
 
 def variant(kernel: Kernel) -> str:
@@ -95,6 +98,8 @@ def variant(kernel: Kernel) -> str:
         )
     if kernel.reduction is not None:
         return f"{family}_columns" if kernel.reduction.split[2] else f"{family}_rows"
+    if family in SPARSE and not is_flat(kernel.params):
+        return f"{family}_windows"
     if family == "loop" and _calls_libm(kernel):
         return f"{family}_libm"
     return family
@@ -181,9 +186,10 @@ def _sparse(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
         vectors = -(-pixels // lanes)
         return entries * vectors, (sparse_depth(p) + k) * vectors, k * -(-vectors // SPARSE_VECTORS)
     if family == "sparse_lanes":
-        return entries * pixels, 0, pixels * -(-k // 8)
+        return entries * pixels, 0, pixels * -(-k // SPARSE_LANES)
     walks = pixels // SPARSE_ROWS + pixels % SPARSE_ROWS
-    return entries * pixels, entries * walks, k * walks
+    taps = 0 if is_flat(p) else pixels * p["kh"] * p["kw"]
+    return entries * pixels, entries * walks, k * walks + taps
 
 
 def _convolution(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
