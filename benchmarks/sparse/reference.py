@@ -65,7 +65,9 @@ def table(name: str) -> dict[str, Any]:
     made = fit([s for m in known for s in m.kernels.values()], 2e-8)
     off = list(errors(measured(checked, device, run), device, made))
     date = environment()["date"]
-    says = f"{where}, {date}: ratios of {len(off)} layers that were not fitted are off by {np.median(off):.0%}, nine in "
+    says = (
+        f"{where}, {date}: ratios of {len(off)} layers that were not fitted are off by {np.median(off):.0%}, nine in "
+    )
     return {
         "lanes": lanes,
         "source": f"{says}ten by at most {np.quantile(off, 0.9):.0%}",

@@ -117,6 +117,6 @@ def graph(shape: Shape, weights: np.ndarray, sparse: bool) -> ir.Graph:
 
 
 def graphs(shape: Shape) -> dict[str, ir.Graph]:
-    """"dense" and every pattern."""
+    """ "dense" and every pattern."""
     found = {"dense": graph(shape, unstructured(shape, 0), False)}
     return found | {name: graph(shape, make(shape), True) for name, make in PATTERNS.items()}

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .compress.quantise import quantise
     from .compress.quantised import QuantisationWarning, Quantised
     from .compress.report import Report
+    from .compress.sparse import Sparsified, Sparsifier, sparsify
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
@@ -105,6 +106,9 @@ _HOME = {
     "QuantisationWarning": "compress.quantised",
     "Quantised": "compress.quantised",
     "Report": "compress.report",
+    "Sparsified": "compress.sparse",
+    "Sparsifier": "compress.sparse",
+    "sparsify": "compress.sparse",
     "Width": "compress.prune",
     "Widths": "compress.prune",
     "compare": "make.compared",
@@ -192,6 +196,8 @@ __all__ = [
     "SelvedgeError",
     "Session",
     "Solar",
+    "Sparsified",
+    "Sparsifier",
     "Step",
     "Sweep",
     "TeacherCache",
@@ -219,6 +225,7 @@ __all__ = [
     "quantise",
     "save_onnx",
     "save_tflite",
+    "sparsify",
     "steps_per_day",
     "sweep",
 ]

@@ -149,16 +149,16 @@ def plan_inference(
     verify(graph)
     latency = inf if limits.latency_s is None else limits.latency_s
 
-    def arranged(bytes_too: bool) -> Inference:
-        rows, layers = made_sparse(graph, target, wanted, bytes_too)
+    def arranged(how: str, bytes_too: bool = False) -> Inference:
+        rows, layers = made_sparse(graph, target, how, network.weights, bytes_too)
         draft = Draft({"predict": rows}, target)
         found = draft.arranged(room=limits.ram, latency=latency, trade=trade or DEFAULT)
         return Inference(network, found, target, limits, sparse=layers)
 
-    made = arranged(False)
+    made = arranged(wanted)
     over = excess(made)
-    if over is not None and over[0] == "flash" and wanted == "auto" and any(s.smaller for s in made.sparse):
-        made = arranged(True)
+    if over is not None and wanted == "auto" and made.sparse:  # sparse kernels want less flash, and some more RAM
+        made = arranged("auto", True) if over[0] == "flash" else arranged("never")
         over = excess(made)
     if over is not None:
         raise DoesNotFit(*over)

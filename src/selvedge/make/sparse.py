@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -79,17 +79,19 @@ def wish(given: object) -> str:
     return given
 
 
-def made_sparse(graph: Graph, device: Device, how: str, bytes_too: bool = False) -> tuple[Graph, tuple[SparseLayer, ...]]:
+def made_sparse(
+    graph: Graph, device: Device, how: str, names: Mapping[str, np.ndarray], bytes_too: bool = False
+) -> tuple[Graph, tuple[SparseLayer, ...]]:
     """``graph`` with sparse rows where ``how`` wants them, and every layer that was looked at.
 
     how: "auto" and "for_speed" take what is expected to be faster, "for_bytes" what is stored in fewer bytes, "never"
-    nothing. bytes_too: both. Raises ``NotSupported``, with the layer that comes nearest, where "for_speed" or
+    nothing. names: weights under their names, which tell the layers. bytes_too: both. Raises ``NotSupported``, with the layer that comes nearest, where "for_speed" or
     "for_bytes" finds none.
     """
     if how == "never":
         return graph, ()
     table = reference(device)
-    found = list(_candidates(graph, device, table))
+    found = list(_candidates(graph, device, table, names))
 
     def takes(layer: SparseLayer) -> bool:
         return (how != "for_bytes" and layer.faster) or ((how == "for_bytes" or bytes_too) and layer.smaller)
@@ -101,7 +103,9 @@ def made_sparse(graph: Graph, device: Device, how: str, bytes_too: bool = False)
     return (_with_rows(graph, rows) if rows else graph), layers
 
 
-def _candidates(graph: Graph, device: Device, table: Reference) -> Iterator[_Candidate]:
+def _candidates(
+    graph: Graph, device: Device, table: Reference, names: Mapping[str, np.ndarray]
+) -> Iterator[_Candidate]:
     for node in graph.nodes():
         if not _may_be(node):
             continue
@@ -112,7 +116,7 @@ def _candidates(graph: Graph, device: Device, table: Reference) -> Iterator[_Can
             continue
         judged = _judged(node, weights, float(sparsity), device, table)
         if judged is not None:
-            yield _Candidate(node, weights, judged)
+            yield _Candidate(node, weights, replace(judged, layer=_name(node, weights, names)))
 
 
 def _may_be(node: Node) -> bool:
@@ -123,20 +127,21 @@ def _may_be(node: Node) -> bool:
     return len(node.specs[0].shape) == 2 and not node.attrs["trans_a"] and not node.attrs["trans_b"]
 
 
-def _judged(
-    node: Node, weights: np.ndarray, sparsity: float, device: Device, table: Reference
-) -> SparseLayer | None:
+def _judged(node: Node, weights: np.ndarray, sparsity: float, device: Device, table: Reference) -> SparseLayer | None:
     """None where the table says nothing of one of the kernels: then nobody knows which is faster."""
     dense = _cost(node, weights, device, table)
     sparse = _cost(_row(node, weights), weights, device, table)
     if dense is None or sparse is None:
         return None
-    return SparseLayer(_name(node), sparsity, sparse[0], dense[1], sparse[1], dense[2], sparse[2])
+    return SparseLayer("", sparsity, sparse[0], dense[1], sparse[1], dense[2], sparse[2])
 
 
-def _name(node: Node) -> str:
-    shape = "x".join(map(str, node.inputs[1].shape if node.op == "conv2d" else node.inputs[1].shape[-2:]))
-    return f"{node.where.removeprefix('module ') or node.op} {shape}"
+def _name(node: Node, weights: np.ndarray, names: Mapping[str, np.ndarray]) -> str:
+    """Of the module, else the user's line, and the shape: inputs x outputs, behind the kernel of a convolution."""
+    own = (n for n, w in names.items() if w.size == weights.size and np.array_equal(w.reshape(-1), weights.reshape(-1)))
+    name = next(own, node.where or node.op).removesuffix(".weight")
+    *kernel, c, k = node.inputs[1].shape
+    return f"{name} ({'x'.join(map(str, kernel)) + ', ' if kernel else ''}{c} to {k})"
 
 
 def _row(node: Node, weights: np.ndarray) -> Node:

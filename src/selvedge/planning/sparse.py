@@ -125,4 +125,7 @@ def _linear(node: Node) -> dict[str, int]:
     return linear_dims(rows, node.inputs[1].shape[0], outs)
 
 
-TABLE: dict[str, Callable[[Node, Machine], Native]] = {"sparse_conv2d": _sparse(_conv), "sparse_matmul": _sparse(_linear)}
+TABLE: dict[str, Callable[[Node, Machine], Native]] = {
+    "sparse_conv2d": _sparse(_conv),
+    "sparse_matmul": _sparse(_linear),
+}

@@ -201,9 +201,7 @@ FAMILIES: dict[str, Row] = {
         ],
     ),
     "sparse_rows": Row("sparse.h", _sparse("sparse_rows")),
-    "sparse_pixels": Row(
-        "sparse_pixels.h", _sparse("sparse_pixels"), lambda p: 0 if is_flat(p) else p["c"]
-    ),
+    "sparse_pixels": Row("sparse_pixels.h", _sparse("sparse_pixels"), lambda p: 0 if is_flat(p) else p["c"]),
     "sparse_lanes": Row("sparse_lanes.h", _sparse("sparse_lanes")),
     "max_pool": Row("pool.h", _pool(_max_pool)),
     "max_pool_grad": Row(
