@@ -55,8 +55,9 @@ FITTED = (
     Shape("", 1, 1, 512, 128), Shape("", 1, 1, 128, 96), Shape("", 1, 1, 96, 512), Shape("", 1, 1, 64, 32),
     Shape("", 1, 1, 32, 16), Shape("", 1, 1, 256, 64), Shape("", 20, 5, 64, 64), Shape("", 24, 24, 24, 32),
     Shape("", 12, 10, 64, 96), Shape("", 6, 6, 96, 128), Shape("", 3, 3, 192, 256), Shape("", 12, 12, 96, 128),
-    Shape("", 16, 16, 16, 24), Shape("", 24, 24, 16, 16, 3), Shape("", 8, 8, 48, 64, 3), Shape("", 16, 16, 16, 32, 3, 2),
-    Shape("", 40, 40, 8, 16), Shape("", 2, 2, 64, 64, 3), Shape("", 2, 2, 32, 48, 3), Shape("", 1, 1, 6, 64),
+    Shape("", 16, 16, 16, 24), Shape("", 24, 24, 16, 16, 3), Shape("", 8, 8, 48, 64, 3),
+    Shape("", 16, 16, 16, 32, 3, 2), Shape("", 40, 40, 8, 16), Shape("", 2, 2, 64, 64, 3), Shape("", 2, 2, 32, 48, 3),
+    Shape("", 1, 1, 6, 64),
     Shape("", 1, 1, 5, 128), Shape("", 1, 1, 7, 256),
 )  # fmt: skip
 CHECKED = SHAPES
@@ -67,8 +68,8 @@ SMALL_FITTED = (
     Shape("", 3, 3, 96, 64), Shape("", 8, 8, 16, 16, 3), Shape("", 6, 6, 16, 32, 3, 2), Shape("", 6, 6, 32, 16, 3),
 )  # fmt: skip
 SMALL = (
-    Shape("deep_autoencoder", 1, 1, 128, 128), Shape("ds_cnn", 25, 5, 64, 64), Shape("mobilenet_v1_025", 12, 12, 32, 64),
-    Shape("resnet8", 16, 16, 16, 16, 3),
+    Shape("deep_autoencoder", 1, 1, 128, 128), Shape("ds_cnn", 25, 5, 64, 64),
+    Shape("mobilenet_v1_025", 12, 12, 32, 64), Shape("resnet8", 16, 16, 16, 16, 3),
 )  # fmt: skip
 
 

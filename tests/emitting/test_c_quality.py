@@ -24,6 +24,7 @@ from selvedge.ir import TABLE
 from selvedge.make.compile import bundled
 from selvedge.make.measure import inputs
 from selvedge.planning.fuse import DEQUANTIZE, QUANTIZE
+from selvedge.planning.sparse_sizes import SPARSE
 from tests import oracle
 
 from .modules import CASES

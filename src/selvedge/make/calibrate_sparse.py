@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from .. import ir
 from ..ir import Value
 
-POINTS = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
+POINTS: Mapping[str, Any] = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 
 
 def weights(shape: tuple[int, ...], percent: int, seed: int = 0) -> np.ndarray:
@@ -32,5 +35,5 @@ def sparse_linear(rows: int, c: int, k: int, percent: int) -> ir.Graph:
 
 def sparse_conv(side: int, c: int, k: int, size: int, percent: int) -> ir.Graph:
     x, w = ir.input_leaf("x", ir.Spec((1, side, side, c))), weights((size, size, c, k), percent)
-    padded = {**POINTS, "padding": ((size // 2,) * 2,) * 2}
+    padded: dict[str, Any] = {**POINTS, "padding": ((size // 2,) * 2,) * 2}
     return graph(x, ir.apply("sparse_conv2d", x, ir.constant(w), entries=int(np.count_nonzero(w)), **padded))

@@ -85,8 +85,9 @@ def made_sparse(
     """``graph`` with sparse rows where ``how`` wants them, and every layer that was looked at.
 
     how: "auto" and "for_speed" take what is expected to be faster, "for_bytes" what is stored in fewer bytes, "never"
-    nothing. names: weights under their names, which tell the layers. bytes_too: both. Raises ``NotSupported``, with the layer that comes nearest, where "for_speed" or
-    "for_bytes" finds none.
+    nothing. names: weights under their names, which tell the layers. bytes_too: both.
+
+    Raises ``NotSupported``, with the layer that comes nearest, where "for_speed" or "for_bytes" finds none.
     """
     if how == "never":
         return graph, ()
@@ -192,9 +193,9 @@ def _refusal(found: Sequence[_Candidate], device: Device, table: Reference, how:
         fix = f"no float layer has {LEAST:.0%} of zeros: prune it first, as selvedge.sparsify does"
         return NotSupported(f"sparse={how!r}", "", fix)
     if how == "for_bytes":
-        best = min(found, key=lambda c: c.layer.sparse_bytes / c.layer.dense_bytes).layer
-        fix = f"at {best.sparsity:.1%} zeros it takes {best.sparse_bytes:,} B, dense {best.dense_bytes:,} B: prune more"
-        return NotSupported(f"sparse={how!r}", best.layer, fix)
+        layer = min(found, key=lambda c: c.layer.sparse_bytes / c.layer.dense_bytes).layer
+        fix = f"{layer.sparsity:.1%} zeros take {layer.sparse_bytes:,} B, dense {layer.dense_bytes:,} B: prune more"
+        return NotSupported(f"sparse={how!r}", layer.layer, fix)
     best = max(found, key=lambda c: c.layer.speedup)
     even, layer = break_even(best.node, best.weights, device, table), best.layer
     at = "more zeros will not help here" if even is None else f"it is worth it from {even:.0%} zeros on"
