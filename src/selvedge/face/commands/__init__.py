@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import advise, compile, contribute, doctor, inspect, predict, quantise, train, trial, zoo
+from . import advise, compile, contribute, doctor, inspect, predict, quantise, sparsify, train, trial, zoo
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("try")(trial.command)
     app.command("advise")(advise.command)
     app.command("quantise")(quantise.command)
+    app.command("sparsify")(sparsify.command)
     app.command("inspect")(inspect.command)
     app.command("zoo")(zoo.command)
     app.command("doctor")(doctor.command)
