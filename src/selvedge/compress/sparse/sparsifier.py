@@ -80,7 +80,7 @@ class Sparsifier:
         if self.pattern.m and self.rank == "global":
             raise InvalidInput("rank", rank, f"{self.pattern} takes the same share of every layer: leave it out")
         self.keep = given.names(model, keep, fnmatch.fnmatchcase)
-        only = None if layers is None else given.names(model, layers, fnmatch.fnmatchcase)
+        only = None if layers is None else _layers(model, layers)
         self.seed = given.count("seed", seed, 0)
         given.called("on_progress", on_progress)
         if loss is not None:
@@ -198,6 +198,13 @@ class Sparsifier:
                 most = math.floor((1 - 1 / size) * 1e4) / 1e4
                 fix = f"of {name} none of {size:,} weights stays: give {most:g} or less, or keep it"
                 raise InvalidInput("sparsity", self.sparsity, fix)
+
+
+def _layers(model: nn.Module, value: object) -> tuple[str, ...]:
+    try:
+        return given.names(model, value, fnmatch.fnmatchcase)
+    except InvalidInput as error:
+        raise InvalidInput("layers", error.value, error.fix) from error
 
 
 def _keep(own: nn.Parameter, mask: torch.Tensor) -> None:
