@@ -41,19 +41,8 @@ def user(tmp_path: Path) -> Path:
 
 
 def test_sparse_stands_beside_dense_and_its_state_is_written(user: Path) -> None:
-    given = (
-        "--sparsity",
-        "0.9",
-        "--steps",
-        "2",
-        "--finetune-epochs",
-        "8",
-        "--rate",
-        "0.003",
-        "--out",
-        "net.pt",
-        "--json",
-    )
+    trained = ("--steps", "3", "--finetune-epochs", "45", "--rate", "0.01")
+    given = ("--sparsity", "0.9", *trained, "--out", "net.pt", "--json")
     result = run(*ON, *given, cwd=user)
     assert (result.code, result.err) == (0, ""), result
     told = json.loads(result.out)

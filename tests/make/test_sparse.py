@@ -81,6 +81,16 @@ def test_no_layer_that_is_faster_is_refused_with_its_break_even_and_that_is_true
         sv.plan_inference(sv.sparsify(model, even - 0.02, layers=[found[1]]).model, X, device=AVX2, sparse="for_speed")
 
 
+def test_a_gain_that_nobody_would_see_is_refused() -> None:
+    made = sv.sparsify(net(), 0.3, keep=["0"]).model
+    with torch.no_grad():  # of a layer that does not count
+        made[11].weight.masked_fill_(torch.rand(made[11].weight.shape) < 0.95, 0.0)
+    plan = sv.plan_inference(made, X, device=AVX2)
+    assert [s.layer.split()[0] for s in plan.sparse if s.taken] == ["11"]
+    with pytest.raises(sv.NotSupported, match=r"1 of 4 layers with zeros are expected to be faster, by 0\.\d% of all"):
+        sv.plan_inference(made, X, device=AVX2, sparse="for_speed")
+
+
 @pytest.mark.parametrize(
     ("sparsity", "how", "said"),
     [

@@ -24,6 +24,7 @@ from .table import engineering
 WISHES = ("auto", "never", "for_speed", "for_bytes")
 LEAST = 0.1  # share of zeros below which a layer is not looked at
 FASTER = 0.9  # of the dense kernel's time that a sparse one may be expected to take: tables are off by that
+GAIN = 0.03  # of the time of all layers with zeros that "for_speed" asks for: less is not seen
 ROWS = {dense: sparse for sparse, dense in OF.items()}
 
 
@@ -87,7 +88,8 @@ def made_sparse(
     how: "auto" and "for_speed" take what is expected to be faster, "for_bytes" what is stored in fewer bytes, "never"
     nothing. names: weights under their names, which tell the layers. bytes_too: both.
 
-    Raises ``NotSupported``, with the layer that comes nearest, where "for_speed" or "for_bytes" finds none.
+    Raises ``NotSupported``, with the layer that comes nearest, where "for_speed" or "for_bytes" finds none, or the
+    faster ones save too little to be seen.
     """
     if how == "never":
         return graph, ()
@@ -100,8 +102,19 @@ def made_sparse(
     layers = tuple(replace(c.layer, taken=takes(c.layer)) for c in found)
     if how in ("for_speed", "for_bytes") and not any(layer.taken for layer in layers):
         raise _refusal(found, device, table, how)
+    if how == "for_speed" and _gain(layers) < GAIN:
+        few = sum(layer.taken for layer in layers)
+        seen = f"{few} of {len(layers)} layers with zeros are expected to be faster, by {_gain(layers):.1%} of all"
+        fix = f"{seen}: prune more"
+        raise NotSupported(f"sparse={how!r}", max(layers, key=lambda s: s.speedup).layer, fix)
     rows = {c.node: _row(c.node, c.weights) for c, layer in zip(found, layers, strict=True) if layer.taken}
     return (_with_rows(graph, rows) if rows else graph), layers
+
+
+def _gain(layers: Sequence[SparseLayer]) -> float:
+    """The share of the time of all of ``layers`` that those save which run sparse."""
+    saved = sum(layer.dense_seconds - layer.sparse_seconds for layer in layers if layer.taken)
+    return saved / sum(layer.dense_seconds for layer in layers)
 
 
 def _candidates(
