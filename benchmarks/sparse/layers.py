@@ -12,9 +12,14 @@ import numpy as np
 from benchmarks.peers.contestant import Missing, reason
 from benchmarks.timing import Timing, interleaved, ratios
 from selvedge import ir
+from selvedge.device import Device
+from selvedge.make.calibrate_fit import predicted
 from selvedge.make.repeated import Repeated
+from selvedge.make.sparse import FASTER
+from selvedge.make.sparse_times import reference
 from selvedge.planning.arrange import arrange
 from selvedge.planning.check import check
+from selvedge.planning.program import works
 from selvedge.planning.schedule import Arrangement
 
 from . import peers
@@ -39,7 +44,11 @@ def rows(width: int, rounds: int = ROUNDS, shapes: Sequence[Shape] = SHAPES) -> 
             agrees(code, graph)
             times = code.seconds(TURN)[0]
             ways[name] = turn(code, times)
-            row["ways"][name] = {"times": times, "bytes": stored(plan), "family": family(plan)}
+            row["ways"][name] = {
+                "times": times, "bytes": stored(plan), "family": family(plan), "expected": expected(plan, device),
+            }  # fmt: skip
+        for name, way in row["ways"].items():
+            way["chosen"] = name != "dense" and way["expected"] <= FASTER * row["ways"]["dense"]["expected"]
         if width == 32:
             for name, make in peers.LAYERS.items():
                 try:
@@ -85,5 +94,13 @@ def stored(plan: Arrangement) -> int:
 
 
 def family(plan: Arrangement) -> str:
-    """Of the heavy kernel."""
-    return next(k.family for k in plan.programs["predict"].kernels.values() if k.family != "loop")
+    """Of the layer's kernel."""
+    (kernel,) = plan.programs["predict"].kernels.values()
+    return kernel.family
+
+
+def expected(plan: Arrangement, device: Device) -> float:
+    """Seconds of the layer's kernel by the table that plans choose by."""
+    p, table = plan.programs["predict"], reference(device)
+    (work,) = works(p.kernels.values(), p.instances, device, 0)
+    return next(predicted(t.seconds, work) for t in table.times if t.family == work.family)

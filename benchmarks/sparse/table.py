@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from selvedge.make.sparse import FASTER
+
 from .shapes import PATTERNS
 
 PEERS = ("torch CSR, 90 %", "torch dense", "ONNX Runtime dense")
 
 
 def layers(rows: Sequence[dict[str, Any]]) -> str:
-    """Microseconds of the dense kernel, and how many times that each pattern is as fast."""
+    """Microseconds of the dense kernel, and how many times as fast each pattern is; a ring where a plan stays dense."""
     names = list(PATTERNS)
+    every = [row["ways"][name] for row in rows for name in names]
+    chosen = [way for way in every if way["chosen"]]
+    slower = sum(way["speedup"]["median"] < 1 for way in chosen)
+    missed = sum(way["speedup"]["median"] > 1 / FASTER for way in every if not way["chosen"])
     lines = [f"| network | layer | dense µs | {' | '.join(names)} |", f"|---|---|---:|{'---:|' * len(names)}"]
     for row in rows:
         ways = row["ways"]
-        cells = [_ratio(ways[name]) for name in names]
+        cells = [_ratio(ways[name]) + ("" if ways[name]["chosen"] else " °") for name in names]
         lines.append(f"| `{row['network']}` | {row['layer']} | {_micro(ways['dense'])} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    told = (
+        f"Chosen by a plan: {len(chosen)} of {len(every)}; {slower} of those were slower than dense. Of the others (°) "
+    )
+    return "\n".join([*lines, "", f"{told}{missed} would have been faster by more than a tenth."])
 
 
 def peers(rows: Sequence[dict[str, Any]]) -> str:
