@@ -200,3 +200,15 @@ def test_absent_data_is_one_line(example: str, tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert NEEDS[example] in done.stderr
     assert "SELVEDGE_DATA" in done.stderr or "give" in done.stderr
+
+
+def test_a_cnn_of_a_tenth_of_its_weights_still_tells_digits_and_too_few_zeros_are_refused(tmp_path: Path) -> None:
+    text = printed("sparse_digits", tmp_path)
+    rows = re.findall(r"^(\w+): ([\d.]+)% right, ([\d,]+) B of weights, ([\d,]+) mult", text, re.MULTILINE)
+    found = {name: (float(right), *(int(n.replace(",", "")) for n in rest)) for name, right, *rest in rows}
+    assert found["dense"][0] > 95
+    assert found["sparse"][0] > found["dense"][0] - 3
+    assert found["sparse"][1] < 0.2 * found["dense"][1]
+    assert found["sparse"][2] < 0.5 * found["dense"][2]
+    assert "sparse='for_speed' is not supported at" in text
+    assert "at 20.0% zeros" in text

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .compressing.quantise import quantise
     from .compressing.quantised import QuantisationWarning, Quantised
     from .compressing.report import Report
+    from .compressing.sparse import Sparsified, Sparsifier, sparsify
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
@@ -107,6 +108,9 @@ _HOME = {
     "QuantisationWarning": "compressing.quantised",
     "Quantised": "compressing.quantised",
     "Report": "compressing.report",
+    "Sparsified": "compressing.sparse",
+    "Sparsifier": "compressing.sparse",
+    "sparsify": "compressing.sparse",
     "Width": "compressing.prune",
     "Widths": "compressing.prune",
     "compare": "make.compared",
@@ -207,6 +211,8 @@ __all__ = [
     "Session",
     "Solar",
     "Space",
+    "Sparsified",
+    "Sparsifier",
     "Step",
     "Sweep",
     "TeacherCache",
@@ -236,6 +242,7 @@ __all__ = [
     "quantise",
     "save_onnx",
     "save_tflite",
+    "sparsify",
     "steps_per_day",
     "sweep",
     "weigh",

@@ -24,6 +24,7 @@ from selvedge.ir import TABLE
 from selvedge.make.compile import bundled
 from selvedge.make.measure import inputs
 from selvedge.planning.fuse import DEQUANTIZE, QUANTIZE
+from selvedge.planning.sparse_sizes import SPARSE
 from tests import oracle
 
 from .modules import CASES
@@ -73,8 +74,8 @@ def test_the_cases_emit_every_family_and_every_expression() -> None:
     kernels = [
         k for name in CASES for p in plan(name, "float32", 64).arrangement.programs.values() for k in p.kernels.values()
     ]
-    # Those of int8 by tests/emitting/test_int8.py.
-    assert {k.family for k in kernels} == {*FAMILIES, "loop", "reduce"} - set(INTEGER)
+    # Those of int8 by tests/emitting/test_int8.py, those of sparse weights by test_sparse.py.
+    assert {k.family for k in kernels} == {*FAMILIES, "loop", "reduce"} - set(INTEGER) - set(SPARSE)
     emitted = {s.op for k in kernels if k.expression for s in k.expression.steps}
     blocks = {"identity", "masked_grad", *QUANTIZE, *DEQUANTIZE}
     assert emitted == {name for name, row in TABLE.items() if row.elementwise} | blocks

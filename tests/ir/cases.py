@@ -361,6 +361,24 @@ def conv2d(rng: Rng) -> Case:
 
 
 @MAKERS.append
+def sparse_conv2d(rng: Rng) -> Case:
+    attrs, x, w = _geometry(rng)
+    attrs["groups"] = 1
+    w = (*w[:2], x[3], w[3])
+    weights = rng.normal(size=w) * (rng.random(w) < 0.5)
+    given = {**attrs, "entries": int(np.count_nonzero(weights))}
+    return Case("sparse_conv2d", (rng.normal(size=x), weights), _torch_conv(attrs), given)
+
+
+@MAKERS.append
+def sparse_matmul(rng: Rng) -> Case:
+    m, k, n = _shape(rng, 3)
+    weights = rng.normal(size=(k, n)) * (rng.random((k, n)) < 0.5)
+    given = {"entries": int(np.count_nonzero(weights))}
+    return Case("sparse_matmul", (rng.normal(size=(m, k)), weights), torch.matmul, given)
+
+
+@MAKERS.append
 def depthwise(rng: Rng) -> Case:
     attrs, x, w = _geometry(rng)
     attrs["groups"] = x[3]

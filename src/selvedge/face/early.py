@@ -153,6 +153,46 @@ def comparing(
         place.writable_folder("--out", out)
 
 
+def sparsifying(
+    *,
+    model: str,
+    shape: str | None,
+    data: str,
+    device: str,
+    budget: str | None,
+    loss: str | None,
+    steps: int,
+    epochs: int,
+    rate: float,
+    for_speed: bool,
+    for_bytes: bool,
+    out: Path | None,
+) -> None:
+    """Those of ``selvedge sparsify``; what is said of the zeros themselves, :class:`selvedge.Sparsifier` reads."""
+    if model.endswith((".tflite", ".onnx", ".pt2")):
+        raise InvalidInput("model", model, "a file is not pruned: give file.py:factory, which gives the trained module")
+    options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="folded", loss=loss, batch=None,
+        accumulate=1,
+    )  # fmt: skip
+    parse(data)
+    if loss is not None:
+        _one_of("--loss", loss, completion.TRAINED)
+    _positive("--steps", steps)
+    if epochs < 0:
+        raise InvalidInput("--finetune-epochs", epochs, "give a whole number >= 0")
+    if 0 < epochs < steps:
+        raise InvalidInput("--steps", steps, f"there are {epochs} epochs to train in: give at most as many steps")
+    if not 0 < rate < 1:
+        raise InvalidInput("--rate", rate, "give a learning rate above 0 and below 1, as 0.001")
+    if for_speed and for_bytes:
+        raise InvalidInput("--for-bytes", "given beside --for-speed", "leave one of them out")
+    if out is not None:
+        if out.suffix.lower() not in ("", ".pt"):
+            raise InvalidInput("--out", out, "end it in .pt, or name a folder")
+        (place.writable if out.suffix else place.writable_folder)("--out", out)
+
+
 def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
     """Those of the commands that train, beside them."""
     parse(data)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from ..artifact import files
-from ..artifact.preprocess import Preprocess
 from ..compressing import MixedBits, Quantised, Report
 from ..compressing import quantise as make_int8
 from ..compressing.litert import FLOAT
-from ..data import Part
 from ..device import Device
 from ..device.profile import THIS_MACHINE
 from ..device.sizes import format_bytes
@@ -27,14 +23,14 @@ from ..errors import InvalidInput, NotSupported
 from ..learn.metrics import Score, scored
 from ..make.captured_network import network
 from ..make.compared import compare
-from ..make.compile import HostSession, emit
 from ..make.compile import compile as compile_plan
+from ..make.compile import emit
 from ..make.inference import Inference, plan_inference
-from ..make.interleaved import interleaved
 from ..make.network import save_tflite
 from ..make.onnx import save_onnx
 from ..make.room import roomy
 from ..make.weighing.losses import KINDS
+from .beside import Native, numbers, timed, unseen
 from .figures import score as said
 from .figures import seconds
 from .held import held
@@ -156,8 +152,8 @@ def _quantised(order: Order, debug: bool) -> Quantising:
         job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
         if not isinstance(job.model, nn.Module):
             raise InvalidInput("model", order.model, "an exported program is not quantised: give file.py:factory")
-        model, test = job.model.eval(), _test(job)
-        given = _numbers(job, job.data.part("train"), order.samples, order.seed)
+        model, test = job.model.eval(), unseen(job)
+        given = numbers(job, job.data.part("train"), order.samples, order.seed)
         work.part("quantising")
         bits = {} if order.bits is None else dict(MixedBits.load(order.bits).bits)
         classes = job.loss == "cross_entropy"
@@ -168,18 +164,18 @@ def _quantised(order: Order, debug: bool) -> Quantising:
         example, here = job.example[:1], order.device == THIS_MACHINE
         device = Device.load(order.device)
         rooms = {"float": roomy(device), "int8": device}  # the float network need not fit
-        natives: dict[str, _Native] = {}
+        natives: dict[str, Native] = {}
         for name, net in (("float", model), ("int8", made)):
             work.part(f"planning {name}")
             plan = plan_inference(
                 net, example, name=job.name, device=rooms[name], budget=order.budget if name == "int8" else None
             )
-            natives[name] = _Native(plan, compile_plan(plan), job.data.preprocess, work)
+            natives[name] = Native(plan, compile_plan(plan), job.data.preprocess, work)
         results = []
         for name, native in natives.items():
             work.part(f"running {name}", len(test))
             results.append(scored(KINDS[job.loss], native.predicted, test, job.data.preprocess))
-        times = _timed([n.session for n in natives.values()], _numbers(job, test, 1, 0)) if here else [
+        times = timed([n.session for n in natives.values()], numbers(job, test, 1, 0)) if here else [
             n.plan.cost.seconds for n in natives.values()
         ]  # fmt: skip
         names = ("float", _named(made))
@@ -188,7 +184,7 @@ def _quantised(order: Order, debug: bool) -> Quantising:
             for name, result, native, took in zip(names, results, natives.values(), times, strict=True)
         )
         work.part("comparing layer by layer")
-        report = compare(model, made, _numbers(job, test, COMPARED, order.seed))
+        report = compare(model, made, numbers(job, test, COMPARED, order.seed))
         work.part("writing")
         if order.out is not None:
             _write(order.out, plan, made, example)
@@ -218,39 +214,6 @@ def _named(made: Quantised) -> str:
     """By the bits of its weights."""
     widths = sorted({b for b in made.facts.bits.values() if b != FLOAT})
     return f"int{widths[0]}" if len(widths) == 1 else "mixed"
-
-
-def _timed(sessions: Sequence[HostSession], x: npt.NDArray[Any]) -> list[float]:
-    """Seconds of a prediction, the median of calls in turn."""
-    return [t.median for t in interleaved([partial(session.predict, x) for session in sessions])]
-
-
-def _test(job: Job) -> Part:
-    """Held-out samples; the training ones where there are no others."""
-    return job.data.part(next(name for name in ("test", "validation", "train") if len(job.data.split[name])))
-
-
-def _numbers(job: Job, part: Part, most: int, seed: int) -> npt.NDArray[Any]:
-    """Samples of ``part`` as the model takes them, drawn by ``seed``."""
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(part))[:most])
-    x = part.take(chosen)[0]
-    return x if job.data.preprocess is None else job.data.preprocess(x)
-
-
-class _Native:
-    """Compiled code, a sample at a time. ``told``: its outputs."""
-
-    def __init__(self, plan: Inference, session: HostSession, preprocess: Preprocess | None, work: Work) -> None:
-        self.plan, self.session, self.preprocess, self.work = plan, session, preprocess, work
-        self.told: list[npt.NDArray[Any]] = []
-
-    def predicted(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        given = x if self.preprocess is None or x.dtype != np.uint8 else self.preprocess(x)
-        for i in range(len(given)):
-            found = self.session.predict(given[i : i + 1])
-            self.told.append(found[0] if isinstance(found, tuple) else found)
-            self.work.at(len(self.told))
-        return np.concatenate(self.told[-len(given) :])
 
 
 def _write(out: Path, plan: Inference, made: Quantised, example: torch.Tensor) -> None:

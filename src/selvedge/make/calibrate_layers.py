@@ -1,6 +1,6 @@
 """Small training graphs, a layer each, whose kernels are timed: convolution, depthwise, linear, pooling, norms,
 elementwise chains, losses, data movement, and the updates of four optimisers; forward and backward. And int8 layers,
-forward (``calibrate_int8``).
+forward (``calibrate_int8``), and layers with sparse weights (``calibrate_sparse``).
 
 Every float graph is a training step as capture makes it: the layer, a frozen norm and an activation where models have
 them, a loss, the gradient of the input as well as of the weight, and the update. Layers of equal weights share them, so
@@ -17,6 +17,7 @@ from .. import ir
 from ..capture.autodiff import gradients
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
 from .calibrate_int8 import int8_conv, int8_depthwise, int8_elements, int8_grouped, int8_linear, int8_pools
+from .calibrate_sparse import sparse_conv, sparse_linear
 
 OPTIMIZERS: tuple[Optimizer, ...] = (SGD(0.01), SGD(0.01, momentum=0.9), Adam(0.01), SGD(0.01), RMSProp(0.01))
 
@@ -267,6 +268,12 @@ ROWS: tuple[Row, ...] = (
     (int8_linear, (3, 32, 10, 1)),
     (int8_elements, (6, 8)), (int8_elements, (4, 24)), (int8_elements, (8, 4)), (int8_elements, (5, 16)),
     (int8_pools, (8, 8, 2)), (int8_pools, (6, 12, 3)), (int8_pools, (4, 32, 2)), (int8_pools, (8, 10, 4)),
+    (sparse_linear, (1, 32, 16, 75)), (sparse_linear, (1, 6, 24, 50)), (sparse_conv, (6, 16, 16, 1, 75)),
+    (sparse_linear, (1, 48, 24, 90)),
+    (sparse_conv, (5, 8, 16, 3, 75)), (sparse_linear, (1, 64, 10, 80)), (sparse_linear, (1, 7, 32, 75)),
+    (sparse_linear, (1, 5, 40, 60)),
+    (sparse_linear, (1, 4, 48, 50)), (sparse_conv, (8, 12, 20, 1, 90)), (sparse_linear, (1, 96, 12, 75)),
+    (sparse_conv, (6, 24, 12, 1, 50)),
     (conv, (16, 16, 16, 3)), (conv, (16, 3, 16, 3, 2)), (conv, (12, 24, 40, 1)), (conv, (10, 32, 24, 3)),
     (conv, (16, 32, 64, 1)), (conv, (8, 64, 64, 3)), (conv, (32, 16, 16, 3)), (conv, (16, 32, 48, 3, 2)),
     (conv, (32, 3, 16, 3)), (conv, (8, 64, 128, 1)), (conv, (4, 128, 128, 1)), (conv, (24, 16, 32, 3)),
@@ -309,10 +316,16 @@ ROWS: tuple[Row, ...] = (
     (int8_linear, (8, 128, 128)),
     (int8_elements, (16, 32)), (int8_elements, (24, 16)), (int8_elements, (32, 16)), (int8_elements, (12, 64)),
     (int8_pools, (16, 32, 2)), (int8_pools, (24, 16, 3)), (int8_pools, (8, 96, 4)), (int8_pools, (12, 48, 2)),
+    (sparse_linear, (1, 256, 128, 75)), (sparse_linear, (1, 640, 128, 90)), (sparse_linear, (1, 128, 128, 50)),
+    (sparse_linear, (1, 128, 640, 90)),
+    (sparse_conv, (10, 64, 64, 1, 75)), (sparse_conv, (12, 128, 128, 1, 90)), (sparse_conv, (16, 32, 48, 1, 50)),
+    (sparse_conv, (24, 32, 64, 1, 90)),
+    (sparse_conv, (16, 16, 16, 3, 75)), (sparse_linear, (1, 7, 512, 75)), (sparse_conv, (3, 256, 256, 1, 95)),
+    (sparse_linear, (1, 6, 384, 50)),
 )  # fmt: skip
 SMALL = next(i for i, (make, sizes) in enumerate(ROWS) if (make, sizes) == (conv, (16, 16, 16, 3)))
 HELD_OUT = 4  # every fourth
-INT8 = (int8_conv, int8_depthwise, int8_elements, int8_grouped, int8_linear, int8_pools)
+PREDICT = (int8_conv, int8_depthwise, int8_elements, int8_grouped, int8_linear, int8_pools, sparse_conv, sparse_linear)
 # Of the small rows, one of each kind first, then the held-out ones: a device with little RAM still has every family.
 ORDER = (*sorted(range(SMALL), key=lambda i: ((0, 2, 3, 1)[i % HELD_OUT], i)), *range(SMALL, len(ROWS)))
 
@@ -344,7 +357,7 @@ def layers(ram: int, most: int = len(ROWS)) -> tuple[Layer, ...]:
 def _graph(
     make: Callable[..., Made] | Callable[..., ir.Graph], sizes: tuple[int | str, ...], by: Optimizer
 ) -> ir.Graph:
-    if make in INT8:
+    if make in PREDICT:
         graph = make(*sizes)
         assert isinstance(graph, ir.Graph)
         return graph

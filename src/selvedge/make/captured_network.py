@@ -38,6 +38,7 @@ def network(
         raise InvalidInput("example", "missing", "a module is read for one shape: give an example of its input")
     checked_name(name)
     captured = capture(model, checked(example), norms="folded")
-    graph = ir.frozen(captured.graph, captured.stored())
+    stored = captured.stored()
+    graph = ir.frozen(captured.graph, stored)
     layouts = {n: captured.layouts[n] for n in (*graph.inputs, *graph.outputs)}
-    return Network(graph if floats else with_integers(graph), name, layouts)
+    return Network(graph if floats else with_integers(graph), name, layouts, stored)

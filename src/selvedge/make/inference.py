@@ -21,6 +21,8 @@ from ..planning.schedule import Arrangement, Program
 from ..planning.trade import DEFAULT, Trade
 from .limits import excess, overdrawn
 from .network import Network
+from .sparse import SparseLayer, made_sparse
+from .sparse import wish as sparse_wish
 from .table import engineering
 from .update_cost import UpdateCost
 from .wish import within
@@ -41,6 +43,7 @@ class Inference:
     device: Device
     budget: Budget
     seconds_to_plan: float = 0.0
+    sparse: tuple[SparseLayer, ...] = ()  # layers with zeros among their weights, and which kernel each runs by
 
     @property
     def name(self) -> str:
@@ -85,6 +88,7 @@ class Inference:
             "joules": cost.joules,
             "kernels": cost.kernels,
             "seconds_to_plan": self.seconds_to_plan,
+            "sparse": [layer.to_dict() for layer in self.sparse],
             "digest": self.arrangement.digest(),
         }
 
@@ -99,6 +103,7 @@ class Inference:
                 f"bound   {format_bytes(memory.bound)} of this order; {format_bytes(memory.any_order)} of any order",
                 f"flash   {format_bytes(memory.flash)}: {memory.weights:,} B of weights, the rest code",
                 f"predict {cost.macs:,} MACs in {cost.kernels} kernels, {time}, {energy}",
+                *(f"zeros   {layer}" for layer in self.sparse),
             ]
         )
 
@@ -115,12 +120,16 @@ def plan_inference(
     device: Device | str | None = None,
     budget: Budget | str | None = None,
     trade: Trade | None = None,
+    sparse: str = "auto",
 ) -> Inference:
     """Plan the prediction of ``network`` on ``device`` within ``budget``; these are those of :func:`selvedge.plan`.
 
     network: what :func:`selvedge.load_tflite` or :func:`selvedge.network` read; or what :func:`selvedge.quantise` or
         ``QAT.convert`` made, an ``nn.Module`` or an exported program, which is read for the shapes of ``example``.
     floats, name: as :func:`selvedge.network` takes them, of a module.
+    sparse: which float layers with zeros among their weights run by sparse kernels: "auto", those that are expected to
+        be faster, and where the flash would not do otherwise those that take fewer bytes; "never"; "for_speed" and
+        "for_bytes", the faster or the smaller ones, and ``NotSupported`` where there are none.
 
     Raises ``DoesNotFit`` and ``InvalidInput``: also where an int32 accumulator of an int8 layer could overflow.
     """
@@ -131,16 +140,26 @@ def plan_inference(
     ):
         if not isinstance(value, kinds):
             raise InvalidInput(field, f"of type {type(value).__name__}", fix)
+    wanted = sparse_wish(sparse)
     start = time.perf_counter()
     network = _network(network, example, floats, name)
     target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
     limits = within(budget, Budget.of(target))
     graph = ir.simplified(network.graph)
     verify(graph)
-    draft = Draft({"predict": graph}, target)
     latency = inf if limits.latency_s is None else limits.latency_s
-    made = Inference(network, draft.arranged(room=limits.ram, latency=latency, trade=trade or DEFAULT), target, limits)
+
+    def arranged(how: str, bytes_too: bool = False) -> Inference:
+        rows, layers = made_sparse(graph, target, how, network.weights, bytes_too)
+        draft = Draft({"predict": rows}, target)
+        found = draft.arranged(room=limits.ram, latency=latency, trade=trade or DEFAULT)
+        return Inference(network, found, target, limits, sparse=layers)
+
+    made = arranged(wanted)
     over = excess(made)
+    if over is not None and wanted == "auto" and made.sparse:  # sparse kernels want less flash, and some more RAM
+        made = arranged("auto", True) if over[0] == "flash" else arranged("never")
+        over = excess(made)
     if over is not None:
         raise DoesNotFit(*over)
     late = overdrawn(made)

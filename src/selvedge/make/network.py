@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+
 from .. import ir
 from ..artifact import files
 from ..artifact.layout import Layout
@@ -22,12 +24,14 @@ class Network:
 
     graph: inputs "x", "x1", ..., outputs "output", "output1", ...; every weight a constant. ``inputs`` and ``outputs``
     say of each its shape, its dtype, and in ``quant`` what its integers stand for: scale * (integer - zero_point).
+    weights: of a module, its constants under their PyTorch names, as they are stored.
     layouts: how those that are given or returned in another order of axes are stored, as PyTorch's images are.
     """
 
     graph: Graph
     name: str
     layouts: Mapping[str, Layout] = field(default_factory=dict)
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def inputs(self) -> dict[str, ir.Spec]:

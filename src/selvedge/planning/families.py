@@ -14,6 +14,7 @@ from .integer import TABLE as INTEGER
 from .integer import pool_params
 from .native import Machine, Native, conv_dims, is_depthwise, linear_dims
 from .scratch import native_scratch
+from .sparse import TABLE as SPARSE
 
 
 def lower_node(node: Node, machine: Machine) -> Native:
@@ -270,6 +271,7 @@ def _recurrent(family: str, reads: int, weight: int, optional: tuple[int, ...] =
 
 TABLE: dict[str, Callable[[Node, Machine], Native]] = {
     **INTEGER,
+    **SPARSE,
     "conv2d": _conv,
     "conv2d_input_grad": _conv_input_grad,
     "conv2d_weight_grad": _conv_weight_grad,

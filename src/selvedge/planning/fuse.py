@@ -17,7 +17,7 @@ REDUCTIONS = ("reduce_sum", "reduce_max")
 QUANTIZE = ("quantize", "quantize_square")
 DEQUANTIZE = ("dequantize", "dequantize_square")
 MASKED = "masked_grad"  # its second operand is bits, eight to a byte
-TILED = ("conv2d", "conv2d_weight_grad", "matmul")
+TILED = ("conv2d", "conv2d_weight_grad", "matmul", "sparse_conv2d", "sparse_matmul")
 
 
 def root(value: Value) -> Value:

@@ -310,6 +310,8 @@ class _Lowering:
         # In place in the output, the tile only has to stay in the first-level cache.
         limit, multiple = (self.machine.tile_bytes, 8) if staged else (16 * 1024, 24)
         fit = _fit(native.units, unit_bytes, limit, multiple)
+        if not staged:
+            fit = max(fit, min(native.least_units, native.units))
         if block and fit < native.units:
             whole = block // gcd(block, native.unit)
             fit = min(native.units, max(fit // whole, 1) * whole)

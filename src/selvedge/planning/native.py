@@ -23,6 +23,7 @@ class Native:
     inplace: tuple[tuple[int, int], ...] = ()
     optional: tuple[int, ...] = ()  # results that the C kernel leaves out when nothing reads them
     constants: tuple[np.ndarray, ...] = ()  # read behind ``reads``, from flash
+    least_units: int = 0  # in a tile that is made in place, where there are as many
 
 
 @dataclass(frozen=True, slots=True)

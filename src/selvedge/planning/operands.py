@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from .int8_scratch import INT8_PANEL, int8_pairs
+from .sparse_sizes import SPARSE_LANES
 
 REAL, LABEL, INDEX, CODE, ANY = "real", "int32", "uint8", "int8", "any"
 
@@ -47,6 +48,17 @@ def _reals(reads: Sequence[int], writes: Sequence[int]) -> Extents:
 def _conv(p: Params) -> Extents:
     x, y, w = _images(p)
     return _reals((x, w), (y,))
+
+
+def _sparse(p: Params) -> Extents:
+    (x, y, _), e = _images(p), p["entries"]
+    return (Extent(x), Extent(e), Extent(e, INDEX), Extent(p["k"], LABEL)), (Extent(y),)
+
+
+def _sparse_lanes(p: Params) -> Extents:
+    (x, y, _), e, panels = _images(p), p["entries"], -(-p["k"] // SPARSE_LANES)
+    read = (Extent(x), Extent(SPARSE_LANES * e), Extent(e, LABEL), Extent(e, INDEX), Extent(panels, LABEL))
+    return read, (Extent(y),)
 
 
 def _input_grad(p: Params) -> Extents:
@@ -244,6 +256,9 @@ TABLE: dict[str, Callable[[Params], Extents]] = {
     "depthwise_input_grad": _input_grad,
     "depthwise_weight_grad": _weight_grad,
     "matmul": _matmul,
+    "sparse_rows": _sparse,
+    "sparse_pixels": _sparse,
+    "sparse_lanes": _sparse_lanes,
     "max_pool": _max_pool,
     "max_pool_grad": _max_pool_grad,
     "avg_pool": lambda p: _reals(_pool(p)[:1], _pool(p)[1:]),

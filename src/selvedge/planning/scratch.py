@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .int8_scratch import INT8_IN_SCRATCH, int8_scratch
+from .sparse_sizes import SPARSE, sparse_scratch
 
 TRANSPOSED = 16  # SV_TRANSPOSED in native/conv.h
 TRANSPOSED_REALS = 4096  # SV_TRANSPOSED_REALS
@@ -22,6 +23,8 @@ def native_scratch(family: str, params: Mapping[str, int], lanes: int) -> int:
     gradient the twin of ``sv_conv2d_input_grad_scratch``."""
     if family in INT8_IN_SCRATCH:
         return int8_scratch(family, params, lanes)
+    if family in SPARSE:
+        return sparse_scratch(family, params, lanes)
     if family in STATES:
         return STATES[family] * params["hidden"]
     if family == "ctc":

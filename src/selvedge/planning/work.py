@@ -12,6 +12,7 @@ from math import prod
 from ..device.cost import Work
 from ..ir.graph import ITEM_BYTES
 from .kernel import FLASH, Instance, Kernel
+from .sparse_sizes import SPARSE, SPARSE_LANES, SPARSE_ROWS, SPARSE_VECTORS, is_flat, sparse_depth
 from .stream import traffic
 
 # What becomes a call of libm a number, and keeps the compiler from using vectors for the loop around it.
@@ -21,6 +22,8 @@ LIBM = frozenset(
      "tanh")
 )  # fmt: skip
 
+# Dense products that one with its position takes as long as, where no table says better: see docs/sparse.md.
+ENTRY = 2
 PAGES = {"page_in": "storage", "page_out": "storage_write"}  # family -> the level beside the arena
 # Operations a number of what is more than one, counted in native/compact.h; every other step is one.
 STEPS = {"quantize": 25, "quantize_square": 26, "to_bfloat16": 16, "from_bfloat16": 2, "dequantize": 3,
@@ -78,7 +81,8 @@ def _work(kernel: Kernel, instances: Mapping[int, Instance], lanes: int, arena: 
     levels = {arena: moved - frozen, "flash": frozen}
     if kernel.family in PAGES:
         levels[PAGES[kernel.family]] = moved
-    return Work(variant(kernel), dtype, kernel.macs, levels, {k: float(v) for k, v in counts.items() if v})
+    products = kernel.macs * (ENTRY if kernel.family in SPARSE else 1)
+    return Work(variant(kernel), dtype, products, levels, {k: float(v) for k, v in counts.items() if v})
 
 
 def variant(kernel: Kernel) -> str:
@@ -94,6 +98,8 @@ def variant(kernel: Kernel) -> str:
         )
     if kernel.reduction is not None:
         return f"{family}_columns" if kernel.reduction.split[2] else f"{family}_rows"
+    if family in SPARSE and not is_flat(kernel.params):
+        return f"{family}_windows"
     if family == "loop" and _calls_libm(kernel):
         return f"{family}_libm"
     return family
@@ -117,6 +123,8 @@ def _producer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
     p, family = kernel.params, kernel.family
     if family.startswith("int8_"):
         return _integer(kernel, lanes)
+    if family in SPARSE:
+        return _sparse(kernel, lanes)
     if "groups" in p:
         return _convolution(kernel, lanes)
     if family == "matmul":
@@ -167,6 +175,21 @@ def _integer(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
         seen = prod(p["shape"])
     pixels = p["n"] * p["oh"] * p["ow"] if "groups" in p else p.get("rows", 1)
     return -(-kernel.macs // (2 * lanes)), seen, pixels
+
+
+def _sparse(kernel: Kernel, lanes: int) -> tuple[int, int, int]:
+    """Entries by vectors of pixels, beside the numbers turned on their way in and out and the walks over an output's
+    entries; or steps of a panel; or single entries, of which some pixels share the reading."""
+    p, family = kernel.params, kernel.family
+    pixels, k, entries = p["n"] * p["oh"] * p["ow"], p["k"], p["entries"]
+    if family == "sparse_pixels":
+        vectors = -(-pixels // lanes)
+        return entries * vectors, (sparse_depth(p) + k) * vectors, k * -(-vectors // SPARSE_VECTORS)
+    if family == "sparse_lanes":
+        return entries * pixels, 0, pixels * -(-k // SPARSE_LANES)
+    walks = pixels // SPARSE_ROWS + pixels % SPARSE_ROWS
+    taps = 0 if is_flat(p) else pixels * p["kh"] * p["kw"]
+    return entries * pixels, entries * walks, k * walks + taps
 
 
 def _convolution(kernel: Kernel, lanes: int) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...ir.op import TABLE
 from ...ir.ops.chance import threshold
+from ...planning.sparse_sizes import is_flat
 from .arguments import CONV_FIELDS, Arguments, Row, table, windows
 from .integer_calls import INTEGER
 from .loops import C_TYPES, constant, number
@@ -155,6 +156,14 @@ def _saved(a: Arguments, at: int) -> str:
     return a.writes[at] if len(a.writes) > at else "0"
 
 
+def _sparse(family: str) -> Callable[[Arguments], list[str]]:
+    def call(a: Arguments) -> str:
+        zeros = "" if family != "sparse_pixels" else "0, " if is_flat(a.params) else f"{a.zeros}, "
+        return f"sv_{family}({a.out}, {', '.join(a.reads)}, &d, {zeros}{a.scratch}, {a.first}, {a.last});"
+
+    return _conv(call)
+
+
 FAMILIES: dict[str, Row] = {
     **INTEGER,
     "conv2d": Row(
@@ -191,6 +200,9 @@ FAMILIES: dict[str, Row] = {
             + ");"
         ],
     ),
+    "sparse_rows": Row("sparse.h", _sparse("sparse_rows")),
+    "sparse_pixels": Row("sparse_pixels.h", _sparse("sparse_pixels"), lambda p: 0 if is_flat(p) else p["c"]),
+    "sparse_lanes": Row("sparse_lanes.h", _sparse("sparse_lanes")),
     "max_pool": Row("pool.h", _pool(_max_pool)),
     "max_pool_grad": Row(
         "pool.h", _pool(lambda a, n: f"sv_max_pool_grad({a.out}, {a.reads[0]}, {a.reads[1]}, {n}, wh, ww);")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...planning.kernel import Kernel
+from ...planning.sparse_sizes import SPARSE
 from .arguments import Arguments
 from .calls import FAMILIES
 from .loops import Pointers, block_loop, tile_loop
@@ -64,7 +65,7 @@ def whole_units(kernel: Kernel) -> int:
     p = kernel.params
     if kernel.tile is not None:
         return kernel.tile.units
-    if kernel.family == "conv2d":
+    if kernel.family == "conv2d" or kernel.family in SPARSE:
         return int(p["n"] * p["oh"] * p["ow"])
     if kernel.family == "depthwise":
         return int(p["n"] * p["oh"])

@@ -14,6 +14,7 @@ from . import (
     inspect,
     predict,
     quantise,
+    sparsify,
     train,
     trial,
     zoo,
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("try")(trial.command)
     app.command("advise")(advise.command)
     app.command("quantise")(quantise.command)
+    app.command("sparsify")(sparsify.command)
     app.command("compress")(compress.command)
     app.command("compare")(compare.command)
     app.command("inspect")(inspect.command)
