@@ -41,7 +41,7 @@ class Proof:
     """``run`` raises if the claim fails, and returns the figures to quote; or names under ``missed`` what of the claim
     fails where the rest is worth showing: it counts as failed, and is shown with what it missed.
 
-    ``sources``: files and folders; ``without``: those within that it does not run, besides :data:`INT8`.
+    ``sources``: files and folders; ``without``: those within that it does not run, besides :data:`APART`.
     ``programs``: all that it runs of what the planner and the emitter make; then these count by their text, and not by
     the sources that made it. ``again``: makes a tenth of the rows again, of the committed figures and the digest that
     draws them.
@@ -61,7 +61,7 @@ class Proof:
             found += sorted(path.rglob("*")) if path.is_dir() else [path]
         digest = hashlib.sha256()
         for path in found:
-            without = self.without if self.int8 else (*self.without, *INT8)
+            without = self.without if self.int8 else (*self.without, *APART)
             left_out = any(path.is_relative_to(ROOT / one) for one in without)
             if path.suffix in (".py", ".c", ".h", ".toml") and not left_out:
                 digest.update(f"{path.relative_to(ROOT)}\n{code(path)}\n".encode())
@@ -235,8 +235,9 @@ _ELSEWHERE = tuple(
         "make/rule", "make/show", "make/surface", "make/sweep", "make/table", "make/walk", "make/why",
     )
 )  # fmt: skip
-# Int8 networks: no proof below has one. A test sees that a step of floats calls none of their functions.
-INT8 = (
+# Networks that only predict - int8 ones, sparse ones - and what weighs whole networks: no proof below has one. A test
+# sees that a step of floats calls none of their functions.
+APART = (
     *(
         f"src/selvedge/{name}"
         for name in (
@@ -245,8 +246,12 @@ INT8 = (
             "ir/ops/integer_elementwise.py", "ir/ops/integer_pooling.py", "ir/ops/integer_softmax.py",
             "make/calibrate_int8.py", "make/captured_network.py", "make/compared.py", "make/inference.py",
             "make/network.py", "make/onnx.py", "planning/int8_scratch.py", "planning/integer.py",
+            "ir/ops/sparse.py", "make/calibrate_sparse.py", "make/interleaved.py", "make/measured_network.py",
+            "make/repeated.py", "make/room.py", "make/searching", "make/sparse.py", "make/sparse_times.py",
+            "make/weighing", "planning/sparse.py", "planning/sparse_sizes.py",
         )
     ),
+    *(f"native/sparse{name}.h" for name in ("", "_lanes", "_pixels")),
     *(f"native/int8{name}.h" for name in (
         "", "_avx2", "_bytes", "_conv", "_depthwise", "_elementwise", "_neon", "_pool", "_softmax", "_source", "_taps",
         "_tile",
@@ -396,7 +401,7 @@ PROOFS: Mapping[str, Proof] = {
             "benchmarks/quantise/runtimes.py",
             "benchmarks/quantise/tasks.py",
             "benchmarks/quantise/ways.py",
-            *INT8,
+            *APART,
             "native",
             "src/selvedge/emitting",
             "src/selvedge/formats/onnx",

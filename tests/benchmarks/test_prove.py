@@ -206,11 +206,12 @@ def test_what_a_proof_leaves_out_is_there_and_no_longer_counts() -> None:
         assert not proof.without or proof.digest() != replace(proof, without=()).digest(), name
 
 
-def test_a_step_of_floats_runs_nothing_of_int8() -> None:
+def test_a_step_of_floats_runs_nothing_that_is_left_out() -> None:
     """And one that quantises does: what is left out of every digest is left out of what every proof runs."""
-    assert all((prove.ROOT / one).exists() for one in prove.INT8)
-    assert {path.name for path in (prove.ROOT / "native").glob("int8*")} == {
-        Path(one).name for one in prove.INT8 if one.startswith("native")
+    assert all((prove.ROOT / one).exists() for one in prove.APART)
+    native = prove.ROOT / "native"
+    assert {path.name for kind in ("int8*", "sparse*") for path in native.glob(kind)} == {
+        Path(one).name for one in prove.APART if one.startswith("native")
     }
     model = torch.nn.Sequential(
         torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU6(), torch.nn.MaxPool2d(2),
@@ -228,7 +229,7 @@ def test_a_step_of_floats_runs_nothing_of_int8() -> None:
 
 
 def _called(function: Callable[[], object]) -> set[str]:
-    """What of :data:`benchmarks.prove.INT8` has functions that ``function`` calls."""
+    """What of :data:`benchmarks.prove.APART` has functions that ``function`` calls."""
     found: set[str] = set()
 
     def saw(frame: FrameType, event: str, argument: object) -> None:
@@ -240,4 +241,4 @@ def _called(function: Callable[[], object]) -> set[str]:
         function()
     finally:
         sys.setprofile(None)
-    return {one for one in prove.INT8 for file in found if Path(file).is_relative_to(prove.ROOT / one)}
+    return {one for one in prove.APART for file in found if Path(file).is_relative_to(prove.ROOT / one)}
