@@ -212,3 +212,10 @@ def test_a_cnn_of_a_tenth_of_its_weights_still_tells_digits_and_too_few_zeros_ar
     assert found["sparse"][2] < 0.5 * found["dense"][2]
     assert "sparse='for_speed' is not supported at" in text
     assert "at 20.0% zeros" in text
+
+
+def test_what_learns_best_of_a_seventh_person_is_found(tmp_path: Path) -> None:
+    text = printed("compress_digits", tmp_path)
+    before, after, arena = re.search(r"([\d.]+)% as shipped, ([\d.]+)% after 120 digits, in ([\d,]+) B", text).groups()
+    assert float(after) > float(before)
+    assert int(arena.replace(",", "")) <= 24 << 10

@@ -136,7 +136,7 @@ def test_a_folder_of_another_search_is_refused_by_what_differs(found, tmp_path):
 
 def test_a_budget_that_nothing_keeps_names_the_closest_and_what_binds():
     x, y, who = digits()
-    given = {**SETTINGS, "budget": "run=512B,train=600B"}
+    given = {**SETTINGS, "budget": "run=200B,train=300B"}
     with pytest.raises(sv.NothingFits) as told:
         sv.compress(space(), (x, y), who=who, **given)
     error = told.value

@@ -1,0 +1,88 @@
+"""``selvedge compress`` as a user runs it, on digits that six people write each in their own way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import selvedge as sv
+from tests.make.searching.people import digits
+
+from .command import run
+
+USER = """
+import torch
+from torch import nn
+
+def net(classes=4):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, 1, 1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, classes),
+    )
+"""
+ON = ("compress", "own.py:net", "--data", "people.npz", "--device", "board.toml")
+BRIEFLY = ("--epochs", "3", "--learn", "30", "--keep", "2", "--finalists", "1", "--no-distil", "--bits", "float")
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Path:
+    x, y, who = digits()
+    np.savez(tmp_path / "people.npz", x=x, y=y, group=who)
+    (tmp_path / "own.py").write_text(USER)
+    (tmp_path / "board.toml").write_text('name = "board"\nram = "48KiB"\nflash = "256KiB"\n')
+    return tmp_path
+
+
+def test_a_users_model_becomes_an_artifact_that_learns(user):
+    told = run(*ON, *BRIEFLY, "--budget", "run=12KiB,train=32KiB", "--work", "w", "--plot", "p.html", "--out", "fw",
+               "--json", cwd=user)  # fmt: skip
+    assert (told.code, told.err) == (0, ""), told
+    found = json.loads(told.out, parse_constant=pytest.fail)
+    best = next(c for c in found["candidates"] if c["name"] == found["best"])
+    assert best["run_bytes"] <= 12 << 10
+    assert found["test"]["people"] >= 1
+    assert 0 <= found["test"]["shipped"] <= 1
+    assert found["test"]["learnt"] is not None
+    session = sv.load(user / "fw")
+    assert session.arena_bytes == best["train_bytes"] <= 32 << 10
+    x, y, _ = digits()
+    assert np.isfinite(session.step(x[:1], y[:1]))
+    assert best["architecture"] in (user / "p.html").read_text()
+    again = run(*ON, *BRIEFLY, "--budget", "run=12KiB,train=32KiB", "--work", "w", cwd=user)
+    assert again.code == 0, again
+    assert f"{best['learnt']:.1%}" in again.out
+    assert "people whom the search has not seen" in again.out
+    other = run(*ON, *BRIEFLY, "--budget", "run=13KiB,train=32KiB", "--work", "w", cwd=user)
+    assert other.code == 2
+    assert "it is of a search with another budget" in other.err
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--budget", "ram=4KiB"), "budget is ram=4KiB: write run, train"),
+        (("--budget", "run=1MiB"), "board leaves 48 KiB"),
+        (("--bits", "int4"), "--bits is int4: give one of float, int8"),
+        (("--epochs", "0"), "--epochs is 0"),
+        (("--plot", "p.svg"), "--plot is p.svg"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(user, given, says):
+    told = run(*ON, *given, cwd=user)
+    assert told.code == 2
+    assert says in told.err
+    assert told.out == ""
+
+
+def test_a_budget_that_nothing_keeps_exits_2_and_says_what_binds(user):
+    told = run(*ON, *BRIEFLY, "--budget", "run=64B", "--json", cwd=user)
+    assert told.code == 2
+    error = json.loads(told.out)["error"]
+    assert error["kind"] == "NothingFits"
+    assert error["binding"] == "run"
+    assert error["closest"][0][1][0][0] == "run"
+    assert "RAM to run binds" in told.err
