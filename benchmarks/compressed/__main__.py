@@ -19,6 +19,9 @@ NAMES = {name + ("" if part == "cut" else f"-{part}"): (name, part) for part in 
 
 def main(arguments: list[str] | None = None) -> int:
     def made(name: str, seed: int, fold: int, given: argparse.Namespace) -> dict[str, Any]:
+        if given.epochs and given.out == KEPT:
+            print("benchmarks.compressed: --epochs makes other cases than those kept: give --out", file=sys.stderr)
+            raise SystemExit(2)
         task, part = NAMES[name]
         return case(task, part, seed, fold, given.epochs)
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.answers import difference, kept, right
+from benchmarks.answers import kept, right
 
+from .paired import difference
 from .tasks import TASKS
 from .ways import PARTS, TOGETHER, settings, ways
 
