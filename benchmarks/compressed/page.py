@@ -75,7 +75,11 @@ def taught(cases: Cases) -> str:
             f"{judged(best)}{_few(found)} | {' | '.join(ends)} | {_points(last)} | {_bound(last)} | "
             f"{judged(last)}{_few(found)} |"
         )
-    return "\n".join(lines)
+    several = [f for f in summary(cases, "student").values() if f["seeds"] > 1]
+    helped = [f for f in several if judged(f["taught"]["best"]) == "better"]
+    return "\n".join(
+        [*lines, "", f"Better at the chosen epoch: {len(helped)} of {len(several)} tasks with several seeds."]
+    )
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -62,6 +62,8 @@ def test_a_taught_student_is_judged(alone: float, taught: float, said: str) -> N
     cases = [made_up(seed, {ALONE: alone, TAUGHT: taught}, "student") for seed in range(4)]
     assert f"| {said} |" in line(page.taught(cases), "har, 1-D CNN")
     assert f"| {said} (one seed) |" in line(page.taught(cases[:1]), "har, 1-D CNN")
+    assert page.taught(cases).endswith(f"{int(said == 'better')} of 1 tasks with several seeds.")
+    assert page.taught(cases[:1]).endswith("0 of 0 tasks with several seeds.")
 
 
 def test_all_three_are_set_beside_the_best_pair_and_the_best_of_as_many_multiplications() -> None:
