@@ -26,11 +26,12 @@ def run(
     shown: Callable[[Sequence[Case]], str],
     arguments: Sequence[str] | None = None,
     more: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+    kept: Path | None = None,
 ) -> int:
     """``python -m benchmarks.NAME``: makes what is missing and prints ``shown`` of all. Returns the exit code.
 
     tells: what the table says. folds_of: task -> its folds. absent: the folder of data that a task lacks. case: of a
-    task, a seed and a fold, with "seconds". more: adds options.
+    task, a seed and a fold, with "seconds". more: adds options. kept: the folder of cases, else a temporary one.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=tells, epilog=EPILOG)
@@ -38,7 +39,7 @@ def run(
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, default=0, help="of a task with folds, at most; 0: all")
     parser.add_argument("--epochs", type=int, help="instead of the task's own")
-    folder = Path(tempfile.gettempdir()) / f"selvedge-{name}"
+    folder = kept or Path(tempfile.gettempdir()) / f"selvedge-{name}"
     parser.add_argument("--out", type=Path, default=folder, help="a folder")
     parser.add_argument("--show", action="store_true", help="only the table of what is there")
     more(parser)

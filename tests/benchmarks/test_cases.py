@@ -36,6 +36,15 @@ def test_a_run_goes_on_behind_the_last_case(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.split() == ["a00", "b00"]
 
 
+def test_a_benchmark_may_keep_its_cases_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    def case(task: str, seed: int, fold: int, given: argparse.Namespace) -> Case:
+        return {"seconds": 1.0}
+
+    kept = tmp_path / "kept"
+    assert run("x", "x.", {"a": 1}, lambda _: None, case, lambda _: "", ["--seeds", "1"], kept=kept) == 0
+    assert [path.name for path in kept.iterdir()] == ["a-0-0.json"]
+
+
 def test_unknown_tasks_and_absent_data_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def go(task: str) -> int:
         arguments = ["--tasks", task, "--out", str(tmp_path)]

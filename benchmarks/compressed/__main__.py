@@ -1,0 +1,49 @@
+"""``python -m benchmarks.compressed [--tasks a,b] [--seeds N] [--folds N] [--write]``: what each way costs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..cases import run
+from .experiment import case
+from .page import DOCS, table, write
+from .tasks import TASKS, absent
+from .ways import PARTS
+
+KEPT = Path(__file__).parents[1] / "results" / "compressed"
+NAMES = {name + ("" if part == "cut" else f"-{part}"): (name, part) for part in PARTS for name in TASKS}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    def made(name: str, seed: int, fold: int, given: argparse.Namespace) -> dict[str, Any]:
+        if given.epochs and given.out == KEPT:
+            print("benchmarks.compressed: --epochs makes other cases than those kept: give --out", file=sys.stderr)
+            raise SystemExit(2)
+        task, part = NAMES[name]
+        return case(task, part, seed, fold, given.epochs)
+
+    code = run(
+        "compressed",
+        "What pruning, a teacher, int8 and all together cost or bring, as tables.",
+        {name: TASKS[task].folds for name, (task, _) in NAMES.items()},
+        lambda name: absent(NAMES[name][0]),
+        made,
+        table,
+        arguments,
+        _more,
+        KEPT,
+    )
+    if code == 0 and "--write" in (sys.argv[1:] if arguments is None else arguments):
+        write(KEPT)
+    return code
+
+
+def _more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {' and '.join(DOCS)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""What a small network gains from a teacher, on four real data sets, with the same epochs for all."""
