@@ -37,9 +37,6 @@ def train(
     """Train ``net`` and leave it, in evaluation mode, at the epoch that is best on held-out samples; what those say of
     that epoch and of the last one. Raises ``InvalidInput`` where the loss is no longer finite."""
     x, y = data.train
-    # Depthwise convolutions are half as long in that layout; what is kept is as it was given.
-    layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
-    net.to(memory_format=layout)  # type: ignore[call-overload]
     with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         loss = _loss(net, teacher, x, course, Path(folder), seed)
@@ -55,7 +52,6 @@ def train(
             order = np.random.default_rng([seed, epoch]).permutation(len(y))[: len(y) // size * size]
             for rows in order.reshape(-1, size):
                 given = x[rows] if course.augment is None else course.augment(x[rows], changed)
-                given = given.contiguous(memory_format=layout)
                 optimizer.zero_grad()
                 value = loss(given, y[rows], rows)
                 if not math.isfinite(float(value.detach())):
@@ -68,7 +64,7 @@ def train(
             if last > best:
                 best, top, at = last, copy.deepcopy(net.state_dict()), epoch + 1
     net.load_state_dict(top)
-    net.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    net.eval()
     return {"accuracy": best[0], "epoch": at, "last": last[0]}
 
 
