@@ -51,7 +51,8 @@ HOST = {
     "AttentionTransfer", "DKD", "Distil", "Distilled", "Hint", "Logits", "Relational", "SelfTeacher", "TeacherCache",
     "distil",
     "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
-    "Pruned", "Pruner", "Width", "Widths", "prune",
+    "Pruned", "Pruner", "Width", "Widths", "prune", "Sparsified", "Sparsifier", "sparsify", "Weighed", "weigh",
+    "Candidate", "Compressed", "Limits", "NothingFits", "Space", "compress",
 }  # fmt: skip
 # Networks out of files are planned without torch, and read with what reads the file.
 OTHERS = {
