@@ -86,8 +86,23 @@ class Replay:
         """Samples held of each class, [classes]."""
         return np.bincount(self._state["labels"][: len(self)], minlength=self.classes)
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample, without the batch."""
+        return self._state["samples"].shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of one sample as it is given and taken."""
+        return self._state["samples"].dtype
+
     def __len__(self) -> int:
         return int(self._state["count"][0])
+
+    def all(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+        """Every sample held, and its label: x [len(self), *sample_shape], y int32 [len(self)]; copies."""
+        count = len(self)
+        return self._state["samples"][:count].copy(), self._state["labels"][:count].astype(np.int32)
 
     def add(self, x: npt.ArrayLike, label: int) -> None:
         """Offer one sample (``sample_shape``, ``dtype``) with its label; the reservoir may let it pass.
