@@ -166,6 +166,7 @@ def sparsifying(
     rate: float,
     for_speed: bool,
     for_bytes: bool,
+    work: Path | None,
     out: Path | None,
 ) -> None:
     """Those of ``selvedge sparsify``; what is said of the zeros themselves, :class:`selvedge.Sparsifier` reads."""
@@ -185,6 +186,10 @@ def sparsifying(
         raise InvalidInput("--steps", steps, f"there are {epochs} epochs to train in: give at most as many steps")
     if not 0 < rate < 1:
         raise InvalidInput("--rate", rate, "give a learning rate above 0 and below 1, as 0.001")
+    if work is not None and not epochs:
+        raise InvalidInput("--work", work, "it keeps training: give --finetune-epochs, or leave it out")
+    if work is not None and not (work / "sparsifying.json").exists():  # else the training goes on there
+        place.writable_folder("--work", work)
     if for_speed and for_bytes:
         raise InvalidInput("--for-bytes", "given beside --for-speed", "leave one of them out")
     if out is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..artifact import files
-from ..compressing.sparse import Sparsified, Sparsifier
+from ..compressing.sparse import Sparsified
 from ..compressing.sparse import sparsify as once
 from ..device import Device
 from ..device.profile import THIS_MACHINE
@@ -34,23 +34,19 @@ from .beside import Native, numbers, unseen
 from .figures import score as said
 from .figures import seconds
 from .held import held
+from .interrupt import Interrupted
 from .job import Job, prepare
 from .progress import Work
+from .sparse_training import Course, trained
 
-BATCH = 64
 ROUNDS, TURN = 41, 0.003  # turns of each while they are timed; seconds of one
-LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": lambda z, y: nn.functional.cross_entropy(z, y.long()),
-    "mse": nn.functional.mse_loss,
-    "reconstruction": nn.functional.mse_loss,
-    "bce_with_logits": nn.functional.binary_cross_entropy_with_logits,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What was asked for. ``settings``: of :class:`selvedge.Sparsifier`. ``epochs``: of training, over all steps.
-    ``how``: the plan's choice of kernels. ``out``: a .pt file of the state dict, or a folder for the device's C."""
+    ``how``: the plan's choice of kernels. ``work``: a folder that keeps the training. ``out``: a .pt file of the
+    state dict, or a folder for the device's C."""
 
     model: str
     data: str
@@ -62,6 +58,7 @@ class Order:
     epochs: int
     rate: float
     how: str
+    work: Path | None
     out: Path | None
     seed: int
 
@@ -137,7 +134,25 @@ class Sparsifying:
 
 
 def sparsify(order: Order, debug: bool) -> Sparsifying:
-    """Raises ``SelvedgeError`` before anything is written; with "for_speed" also where it turns out no faster."""
+    """Raises ``SelvedgeError`` before anything but ``order.work`` is written, with "for_speed" also where it turns out
+    no faster; and :class:`Interrupted` with how to go on."""
+    try:
+        return _sparsified(order, debug)
+    except KeyboardInterrupt:
+        raise Interrupted(_how_to_go_on(order)) from None
+    except InvalidInput as error:
+        if error.field != "folder":
+            raise
+        raise InvalidInput("--work", error.value, error.fix) from error
+
+
+def _how_to_go_on(order: Order) -> str:
+    if order.work is None:
+        return "interrupted: nothing was kept; with --work FOLDER the same line goes on where it stopped"
+    return f"interrupted: each finished epoch is in {order.work}; the same line goes on from there"
+
+
+def _sparsified(order: Order, debug: bool) -> Sparsifying:
     with Work() as work, held(debug):
         job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
         if not isinstance(job.model, nn.Module):
@@ -146,7 +161,8 @@ def sparsify(order: Order, debug: bool) -> Sparsifying:
         device = Device.load(order.device)
         work.part("judging the pattern")
         _worthwhile(order, job, model, device)  # refused before it is trained for long
-        made = _trained(order, job, model, work)
+        course = Course(order.settings, order.epochs, order.rate, order.seed, order.work)
+        made = trained(model, job, course, work)
         work.part("planning")
         plans = {
             "dense": plan_inference(model, example, name=job.name, device=roomy(device), sparse="never"),
@@ -179,53 +195,8 @@ def _worthwhile(order: Order, job: Job, model: nn.Module, device: Device) -> Non
     """Raise where the zeros, wherever training moves them, are not expected to be worth it."""
     if order.how == "auto":
         return
-    settings = {k: v for k, v in order.settings.items() if k in ("sparsity", "pattern", "keep")}
+    settings = {k: v for k, v in order.settings.items() if k in ("sparsity", "pattern", "rank", "keep")}
     plan_inference(once(model, **settings).model, job.example[:1], device=roomy(device), sparse=order.how)
-
-
-def _trained(order: Order, job: Job, model: nn.Module, work: Work) -> Sparsified:
-    rng = np.random.default_rng([47, order.seed])
-    data, loss = job.data.part("train"), LOSSES[job.loss]
-    gradients = order.settings["criterion"] in ("taylor", "hessian")
-    given = _samples(job, np.sort(rng.permutation(len(data))[:512])) if gradients else None
-    sparsifier = Sparsifier(
-        model, **order.settings, data=given, loss=lambda net, x, y: loss(_first(net(x)), y), seed=order.seed
-    )
-    if not order.epochs:
-        for _ in sparsifier:
-            pass
-        return sparsifier.finish()
-    adam = torch.optim.Adam(sparsifier.model.parameters(), order.rate)
-    batches = -(-len(data) // BATCH)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, order.epochs * batches)
-    work.part("training", order.epochs)
-    counts = np.diff(np.linspace(0, order.epochs, sparsifier.steps + 1).astype(int))
-    done = 0
-    for _, count in zip(sparsifier, counts, strict=True):
-        for _ in range(count):
-            sparsifier.model.train()
-            for which in np.array_split(rng.permutation(len(data)), batches):
-                x, y = _samples(job, which)
-                adam.zero_grad()
-                loss(_first(sparsifier.model(x)), y).backward()
-                adam.step()
-                cosine.step()
-            done += 1
-            work.at(done)
-    sparsifier.model.eval()
-    return sparsifier.finish()
-
-
-def _samples(job: Job, which: npt.NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-    x, y = job.data.part("train").take(which)
-    given = x if job.data.preprocess is None else job.data.preprocess(x)
-    tensor = torch.from_numpy(np.ascontiguousarray(given, np.float32))
-    return tensor, tensor if y is None else torch.from_numpy(np.ascontiguousarray(y))
-
-
-def _first(given: Any) -> Tensor:
-    found: Tensor = given[0] if isinstance(given, tuple | list) else given
-    return found
 
 
 def _timed(plans: Mapping[str, Inference], x: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import fnmatch
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -152,6 +152,33 @@ class Sparsifier:
         self._hooks.clear()
         return self._made()
 
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """All that another Sparsifier of the same settings needs to go on here: the model, what is held, how far.
+        Tensors are copies."""
+        self._hold()
+        made = {f"model/{n}": t for n, t in self.model.state_dict().items()}
+        made |= {f"mask/{n}": mask for n, mask in self.masks.items()}
+        made |= {"done": torch.tensor(self.done), "random": self._random.get_state()}
+        return {n: t.detach().clone() for n, t in made.items()}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on where the one was that ``state`` is of. Raises ``InvalidInput`` where that had other layers."""
+        model, masks = (
+            {n.removeprefix(p): t for n, t in state.items() if n.startswith(p)} for p in ("model/", "mask/")
+        )
+        shapes = {n: t.shape for n, t in self.model.state_dict().items()}
+        done = int(state.get("done", -1))
+        held = {n: weight(self.model, n).shape for n in self._found.names} if done > 0 else {}
+        same = shapes == {n: t.shape for n, t in model.items()} and held == {n: m.shape for n, m in masks.items()}
+        if not same or not 0 <= done <= self.steps or "random" not in state:
+            raise InvalidInput("state", "of another model or other settings", "give what state_dict() of the same gave")
+        self.model.load_state_dict(model)
+        self.masks = {n: m.clone() for n, m in masks.items()}
+        self.done = done
+        self._random.set_state(state["random"])
+        if done and not self._hooks:
+            self._hook()
+
     def _made(self) -> Sparsified:
         self._hold()
         counted = zeros(self.model, self._found.names)
@@ -163,13 +190,14 @@ class Sparsifier:
 
     def _hook(self) -> None:
         for name in self._found.names:
-            layer = self.model.get_submodule(name)
             own = weight(self.model, name)
 
             def before(module: nn.Module, args: Any, name: str = name, own: nn.Parameter = own) -> None:
                 _keep(own, self.masks[name])
 
-            self._hooks.append(layer.register_forward_pre_hook(before))
+            for layer in self.model.modules():  # of all that share the weight any may compute first
+                if getattr(layer, "weight", None) is own:
+                    self._hooks.append(layer.register_forward_pre_hook(before))
             if own.requires_grad:
                 self._hooks.append(own.register_hook(lambda g, name=name: g * self.masks[name]))
 

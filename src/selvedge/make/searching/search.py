@@ -16,6 +16,7 @@ from ...artifact.number import finite
 from ...device import Device
 from ...errors import InvalidInput, NotSupported
 from ..plan import Plan
+from ..store import Piece, State, Store
 from .candidate import FLOAT, INT8, Candidate
 from .compressed import Compressed, Step, beats, marked
 from .figures import Figures
@@ -25,7 +26,6 @@ from .material import Material, material
 from .nothing_fits import Point, nothing_fits
 from .score import naswot, ranked, synflow
 from .space import Architecture, Space, architectures
-from .store import Piece, State, Store
 from .training import Augment, Course, score, train
 from .variants import CALIBRATION, Planner, Variant
 
@@ -137,7 +137,7 @@ def _search(
     course = Course(float(lr), batch, augment)
     return _Search(
         space, given, planner, limits, teacher, distil, tuple(bits), learn, epochs, course, keep, finalists,
-        Store(folder, settings), seed, on_progress, target.name,
+        Store(folder, settings, "search"), seed, on_progress, target.name,
     )  # fmt: skip
 
 

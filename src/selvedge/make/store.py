@@ -1,4 +1,4 @@
-"""What a search has found so far, in a folder: killed at any moment, the same call goes on behind the last piece."""
+"""What long work has found so far, in a folder: killed at any moment, the same call goes on behind the last piece."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...artifact import files
-from ...errors import InvalidInput
+from ..artifact import files
+from ..errors import InvalidInput
 
 Piece = dict[str, Any]
 State = dict[str, torch.Tensor]
-ABOUT = "search.json"
 
 
 class Store:
-    """Pieces by key, each with a state dict where it has one; in memory where there is no folder."""
+    """Pieces by key, each with a state dict where it has one; in memory where there is no folder. ``kind``: of the
+    work, as "search": its settings lie in search.json."""
 
-    def __init__(self, folder: str | Path | None, settings: Mapping[str, Any]) -> None:
-        """Raises ``InvalidInput`` where the folder is of another search, naming the first setting that differs."""
+    def __init__(self, folder: str | Path | None, settings: Mapping[str, Any], kind: str) -> None:
+        """Raises ``InvalidInput`` where the folder is of other work, naming the first setting that differs."""
         self._pieces: dict[str, Piece] = {}
         self._states: dict[str, State] = {}
         self.folder = None if folder is None else Path(folder)
@@ -33,7 +33,7 @@ class Store:
             return
         if self.folder.exists() and not self.folder.is_dir():
             raise InvalidInput("folder", str(self.folder), "it is a file: name a folder")
-        about, wanted = self.folder / ABOUT, json.loads(json.dumps(settings))
+        about, wanted = self.folder / f"{kind}.json", json.loads(json.dumps(settings))
         if not about.exists():
             if self.folder.exists() and any(self.folder.iterdir()):
                 raise InvalidInput("folder", str(self.folder), "it holds other things: name an empty or a new one")
@@ -44,10 +44,10 @@ class Store:
         except (OSError, ValueError):
             was = None
         if not isinstance(was, dict):
-            raise InvalidInput("folder", str(self.folder), f"{ABOUT} in it is damaged: name another folder")
+            raise InvalidInput("folder", str(self.folder), f"{about.name} in it is damaged: name another folder")
         for key in wanted.keys() | was.keys():
             if wanted.get(key) != was.get(key):
-                fix = f"it is of a search with another {key}: name another folder, or call as then"
+                fix = f"it is of a {kind} with another {key}: name another folder, or call as then"
                 raise InvalidInput("folder", str(self.folder), fix)
 
     def piece(self, key: str, make: Callable[[], Piece]) -> Piece:
@@ -60,11 +60,11 @@ class Store:
 
     def trained(self, key: str, make: Callable[[], tuple[Piece, State]]) -> tuple[Piece, State]:
         """As :meth:`piece`, with a state dict."""
-        found, state = self._read(key), self._state(key)
+        found, state = self._read(key), self.state(key)
         if found is None or state is None:
             made, state = make()
             found = json.loads(json.dumps(made))
-            self._keep_state(key, state)  # first: a piece says that its state is whole
+            self.keep_state(key, state)  # first: a piece says that its state is whole
             self._keep(key, found)
         return found, state
 
@@ -86,7 +86,8 @@ class Store:
         else:
             files.write(self._path(key, ".json"), json.dumps({"key": key, "found": piece}, indent=1).encode())
 
-    def _state(self, key: str) -> State | None:
+    def state(self, key: str) -> State | None:
+        """The tensors that are kept as ``key``; None where there are none, or they are damaged."""
         if self.folder is None:
             return self._states.get(key)
         try:
@@ -95,7 +96,8 @@ class Store:
         except (OSError, ValueError, zipfile.BadZipFile):
             return None
 
-    def _keep_state(self, key: str, state: State) -> None:
+    def keep_state(self, key: str, state: State) -> None:
+        """Keep ``state`` as ``key``, in the place of what was kept so: the one or the other is there whole."""
         if self.folder is None:
             self._states[key] = {n: t.detach().clone() for n, t in state.items()}
             return
