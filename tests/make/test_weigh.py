@@ -159,6 +159,60 @@ def test_the_same_call_goes_on_and_more_seeds_and_ways_are_added(found: Weighed,
         run(folder, told, ("distilled",))
 
 
+def test_a_piece_that_is_damaged_is_named(tmp_path: Path) -> None:
+    def go(**more: Any) -> Weighed:
+        return sv.weigh(
+            other, digits(), device="nrf52832", ways=["ptq"], epochs=1, seeds=1, work=tmp_path / "w", **more
+        )
+
+    go()
+    (tmp_path / "w" / "way~ptq~0.tflite").unlink()
+    with pytest.raises(sv.InvalidInput, match=r"way~ptq~0\.tflite: it cannot be read \(FileNotFoundError\)"):
+        go(out=tmp_path / "nets")
+    (tmp_path / "w" / "way~ptq~0.native" / "manifest.json").unlink()
+    with pytest.raises(sv.InvalidInput, match=r"way~ptq~0\.native: it cannot be read"):
+        go()
+    (tmp_path / "w" / "way~ptq~0.json").write_text("{}")
+    with pytest.raises(sv.InvalidInput, match=r"way~ptq~0\.json: it cannot be read"):
+        go()
+
+
+def test_a_row_is_found_by_its_words_in_any_order(found: Weighed) -> None:
+    assert found["qat+distilled+pruned"] is found["pruned+distilled+qat"]
+    with pytest.raises(sv.InvalidInput, match="way is narrow: give one of float, ptq, qat"):
+        found["narrow"]
+    with pytest.raises(sv.InvalidInput):
+        list(found)  # type: ignore[call-overload]
+
+
+def _failing(seed: int) -> nn.Module:
+    raise ValueError("no such\nfile")
+
+
+X = np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("y", "given", "said"),
+    [
+        (X[:, 0], {"loss": "mse"}, r"model is with an output \[10\]: targets are \[\] a sample: make .* 1 wide"),
+        (X[:, :3] > 0, {"loss": "bce_with_logits"}, r"output \[10\]: targets are \[3\] a sample: make .* 3 wide"),
+        (None, {"loss": "reconstruction"}, r"output \[10\]: targets are \[64\] a sample: make .* 64 wide"),
+        (np.zeros((12, 1), int), {}, r"output \[10\]: targets are \[1\] a sample: give class numbers \[\]"),
+        (X[:, :10] * np.nan, {"loss": "mse"}, "targets of train is not finite: give numbers"),
+        (np.zeros(12, int), {"model": _failing}, "model is failing on seed 0: the function says: no such"),
+        (np.zeros(12, int), {"batch": 1}, "batch is 1: the model cannot be trained on it: Expected more than 1 value"),
+    ],
+)
+def test_targets_and_models_that_do_not_go_together_are_one_line(y: Any, given: dict[str, Any], said: str) -> None:
+    def normed(seed: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
+
+    model = given.pop("model", normed)
+    with pytest.raises(sv.InvalidInput, match=said):
+        sv.weigh(model, [(X, y)] * 3, device="nrf52832", ways=["float"], epochs=1, seeds=1, **given)
+
+
 def test_figures_for_machines_and_people(found: Weighed) -> None:
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert told["epochs"] == EPOCHS

@@ -25,7 +25,7 @@ from ..wish import within
 from .alone import Alone
 from .bench import Bench, piece_of
 from .factories import another, digest, factory, require_fit
-from .keep import Kept
+from .keep import Kept, damaged
 from .losses import loss_of
 from .parts import Parts
 from .row import Outcome, Row
@@ -149,16 +149,23 @@ def _row(way: Way, made: Sequence[Mapping[str, Any]], compacts: str, here: Timin
 
 def _timed(kept: Kept, done: Mapping[Way, Any], parts: Parts, seed: int) -> dict[Way, Timing]:
     """Of a prediction by each way's network of the first seed, all in turn."""
-    sessions = [Alone.read(kept.path(piece_of(way, seed), ".native")) for way in done]
+    sessions = [_session(kept.path(piece_of(way, seed), ".native")) for way in done]
     calls = [session.again(parts.test.x[:1]) for session in sessions]
     return dict(zip(done, interleaved(calls, most=ROUNDS, seconds=SECONDS * len(calls)), strict=True))
+
+
+def _session(folder: Path) -> Alone:
+    try:
+        return Alone.read(folder)
+    except (OSError, InvalidInput) as error:
+        raise damaged(folder, error) from None
 
 
 def _write(kept: Kept, rows: Sequence[Row], out: Path, seed: int) -> None:
     for row in rows:
         ending = row.costs["file"] if row.costs is not None else ""
         if ending:
-            files.write(out / f"{row.way}{ending}", kept.path(f"way~{row.way}~{seed}", ending).read_bytes())
+            files.write(out / f"{row.way}{ending}", kept.held(f"way~{row.way}~{seed}", ending))
 
 
 def _require_empty(out: Path) -> None:

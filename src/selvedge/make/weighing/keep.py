@@ -49,7 +49,20 @@ class Kept:
     def get(self, name: str) -> dict[str, Any] | None:
         """The facts of a finished piece; None where it is not finished."""
         path = self.path(name, ".json")
-        return _read(path) if path.exists() else None
+        if not path.exists():
+            return None
+        found = _read(path)
+        if "refused" not in found:
+            raise damaged(path, ValueError())
+        return found
+
+    def held(self, name: str, ending: str) -> bytes:
+        """A file of a finished piece. Raises :class:`Damaged`."""
+        path = self.path(name, ending)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise damaged(path, error) from None
 
     def state(self, name: str) -> State:
         """The tensors of a finished piece. Raises :class:`Damaged`."""
@@ -57,7 +70,7 @@ class Kept:
         try:
             found = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
         except Exception as error:  # whatever a damaged file makes torch raise
-            raise _damaged(path, error) from None
+            raise damaged(path, error) from None
         assert isinstance(found, dict)
         return found
 
@@ -74,14 +87,14 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
     if not isinstance(found, dict):
         raise InvalidInput("work file", str(path), "it is not one of ours: name another folder")
     return found
 
 
-def _damaged(path: Path, error: Exception) -> Damaged:
-    fix = f"it cannot be read ({type(error).__name__}): remove it, or the folder"
+def damaged(path: Path, error: Exception) -> Damaged:
+    fix = f"it cannot be read ({type(error).__name__}): remove the folder, or name another one"
     return Damaged("work file", str(path), fix)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...compressing.qat import QAT
-from ...errors import InvalidInput
+from ...errors import InvalidInput, SelvedgeError, one_line
 from ...learn.metrics import Score, scored
 from .losses import KINDS, output
 from .parts import Array, Parts
@@ -60,7 +60,13 @@ def learn(
             net.train()
             for rows in rng.permutation(len(y))[: steps * size].reshape(-1, size):
                 optimizer.zero_grad()
-                value = step(x[rows], y[rows], rows)
+                try:
+                    value = step(x[rows], y[rows], rows)
+                except SelvedgeError:
+                    raise
+                except ValueError as error:  # as of a norm that sees one sample
+                    text = one_line(str(error).splitlines()[0])
+                    raise InvalidInput("batch", size, f"the model cannot be trained on it: {text}") from error
                 if not math.isfinite(float(value.detach())):
                     fix = f"the loss became {float(value.detach())} in epoch {epoch + 1}: lower it, as {rate / 10:.2g}"
                     raise InvalidInput("lr", rate, fix)
