@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,11 +15,24 @@ import numpy as np
 import torch
 
 from ...artifact import files
+from ...device import Device
 from ...errors import InvalidInput
 
 Piece = dict[str, Any]
 State = dict[str, torch.Tensor]
 ABOUT = "search.json"
+UNFINISHED = ".selvedge-"  # files that were being written when something killed it
+
+
+def machine(folder: str | Path | None, now: Device) -> Device:
+    """This machine as it was measured when ``folder`` was begun, else as it is ``now``: free memory and speed are
+    others each time, and a search has one budget."""
+    try:
+        table = tomllib.loads(json.loads((Path(folder or "") / ABOUT).read_text())["device"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return now
+    same = (table.get("name"), table.get("summary")) == (now.name, now.summary)
+    return Device(**table) if same and folder is not None else now
 
 
 class Store:
@@ -35,7 +49,7 @@ class Store:
             raise InvalidInput("folder", str(self.folder), "it is a file: name a folder")
         about, wanted = self.folder / ABOUT, json.loads(json.dumps(settings))
         if not about.exists():
-            if self.folder.exists() and any(self.folder.iterdir()):
+            if self.folder.exists() and any(not f.name.startswith(UNFINISHED) for f in self.folder.iterdir()):
                 raise InvalidInput("folder", str(self.folder), "it holds other things: name an empty or a new one")
             files.write(about, json.dumps(wanted, indent=1).encode())
             return
@@ -45,7 +59,7 @@ class Store:
             was = None
         if not isinstance(was, dict):
             raise InvalidInput("folder", str(self.folder), f"{ABOUT} in it is damaged: name another folder")
-        for key in wanted.keys() | was.keys():
+        for key in dict.fromkeys([*wanted, *was]):
             if wanted.get(key) != was.get(key):
                 fix = f"it is of a search with another {key}: name another folder, or call as then"
                 raise InvalidInput("folder", str(self.folder), fix)
@@ -92,7 +106,7 @@ class Store:
         try:
             with np.load(self._path(key, ".npz"), allow_pickle=False) as held:
                 return {n: torch.from_numpy(np.array(held[n])) for n in held.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
 
     def _keep_state(self, key: str, state: State) -> None:
