@@ -21,6 +21,7 @@ from ..make.searching import Compressed, Limits, compress
 from ..make.searching.learning import accuracy, learn
 from ..make.searching.material import Person, parts, person
 from .held import held
+from .interrupt import Interrupted, stopping
 from .job import Job, prepare
 from .progress import Work
 
@@ -75,7 +76,8 @@ class Searched:
             lines.append(f"the best on {self.tests:,} samples that the search has not seen: {self.shipped:.1%}")
         else:
             lines.append(
-                f"the best on {self.people} people whom the search has not seen: {self.shipped:.1%} as shipped, "
+                f"the best on {self.people} {'person' if self.people == 1 else 'people'} whom the search has not seen: "
+                f"{self.shipped:.1%} as shipped, "
                 f"{self.learnt:.1%} after {self.found.samples} samples ({self.tests:,} tests)"
             )
         lines += [f"note: {note}" for note in self.notes]
@@ -85,29 +87,33 @@ class Searched:
 
 
 def search(order: Order, debug: bool) -> Searched:
-    """Raises ``SelvedgeError`` before anything but the folder of pieces is written."""
+    """Raises ``SelvedgeError`` before anything but the folder of pieces is written, and :class:`Interrupted` with how
+    to go on: a Ctrl-C that meets torch's own callbacks would be lost there."""
     device = Device.load(order.device)
     limits = Limits() if order.budget is None else Limits.parse(order.budget)
     limits.on(device)  # refuses before the data is read
     with Work() as work, held(debug):
         job = prepare(order.model, order.data, order.shape, "cross_entropy", order.seed, work)
-        rows = np.concatenate([job.data.split[p] for p in SEARCHED])
+        rows = np.sort(np.concatenate([job.data.split[p] for p in SEARCHED]))  # a person's own order
         x, y = _numbers(job, rows)
         groups = None if job.data.groups is None else job.data.groups[rows]
         last = ""
 
         def tell(part: str, done: int, total: int) -> None:
             nonlocal last
+            if stop():
+                raise Interrupted(_how_to_go_on(order))
             if part != last:
                 work.part(part, total)
                 last = part
             work.at(done)
 
-        found = compress(
-            _model(order, job), (x, y), who=groups, judges=order.judges, device=device, budget=limits,
-            bits=order.bits, distil=order.distil, learn=order.learn, epochs=order.epochs, lr=order.lr,
-            keep=order.keep, finalists=order.finalists, folder=order.work, seed=order.seed, on_progress=tell,
-        )  # fmt: skip
+        with stopping() as stop:
+            found = compress(
+                _model(order, job), (x, y), who=groups, judges=order.judges, device=device, budget=limits,
+                bits=order.bits, distil=order.distil, learn=order.learn, epochs=order.epochs, lr=order.lr,
+                keep=order.keep, finalists=order.finalists, folder=order.work, seed=order.seed, on_progress=tell,
+            )  # fmt: skip
         work.part("on the test part")
         shipped, learnt, tests, people = _tested(found, job, order)
         work.part("writing")
@@ -116,6 +122,12 @@ def search(order: Order, debug: bool) -> Searched:
         if order.plot is not None:
             files.write(order.plot, found.page().encode())
     return Searched(found, shipped, learnt, tests, people, job.data.notes, order.out)
+
+
+def _how_to_go_on(order: Order) -> str:
+    if order.work is None:
+        return "interrupted: nothing was kept; with --work FOLDER the same line goes on where it stopped"
+    return f"interrupted: what is finished is in {order.work}; the same line goes on from there"
 
 
 def _model(order: Order, job: Job) -> nn.Module | str:

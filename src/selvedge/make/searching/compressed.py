@@ -87,13 +87,16 @@ class Compressed:
     def __str__(self) -> str:
         behind = f"after {self.samples} samples" if self.people else f"after {self.samples} more samples"
         lines = [f"{self.device}: {self.limits}; guessing {self.dummy:.1%}", ""]
-        lines.append(f"{'':2}{'shipped':>8}{behind:>20}{'run':>11}{'train':>11}{'flash':>11}{'predict':>10}  candidate")
+        wide = max(18, len(behind)) + 2
+        lines.append(
+            f"{'':2}{'shipped':>8}{behind:>{wide}}{'run':>11}{'train':>11}{'flash':>11}{'predict':>10}  candidate"
+        )
         for c in self.pareto:
             mark = "*" if c is self.best else ""
             f = c.figures
             sizes = "".join(f"{format_bytes(b):>11}" for b in (f.run_bytes, f.train_bytes, f.flash_bytes))
             took = "-" if f.seconds is None else engineering(f.seconds, "s")
-            lines.append(f"{mark:2}{c.shipped:>8.1%}{c.learnt:>20.1%}{sizes}{took:>10}  {c.name}")
+            lines.append(f"{mark:2}{c.shipped:>8.1%}{c.learnt:>{wide}.1%}{sizes}{took:>10}  {c.name}")
         lines += ["", *(f"{s.name:<12}{s.seconds:>7.0f} s  {s.gave}" for s in self.steps)]
         return "\n".join(lines)
 

@@ -87,7 +87,8 @@ def compress(
     keep: architectures that are trained at all; finalists: that are trained to the end. multiple: of widths when a
         module is pruned.
     folder: keeps every piece; the same call goes on behind the last one, whatever ended it, and comes to the same
-        result. seed: of everything that is drawn. on_progress: is told (part, done, total).
+        result. seed: of everything that is drawn. on_progress: is told (part, done, total), the same again
+        at every epoch and person; what it raises ends the search.
 
     Four steps: every architecture is planned, exactly, and those that cannot keep the budget with even their last layer
     learning are dropped; scores that need no training (NASWOT, SynFlow) drop those that another one beats at no more
@@ -183,6 +184,7 @@ class _Search:
     device: str
     steps: list[Step] = field(default_factory=list)
     _plans: dict[str, Piece] = field(default_factory=dict)
+    _told_last: tuple[str, int, int] | None = None
 
     def run(self) -> Compressed:
         fitting = self._planned()
@@ -204,7 +206,7 @@ class _Search:
         """What keeps the budget where the last layer alone learns, with its costs."""
         fitting, broken, seconds, refused = [], list[Point](), 0.0, []
         for i, one in enumerate(self.space):
-            self.tell("planning", i, len(self.space))
+            self._at("planning", i, len(self.space))
             piece = self.store.piece(f"plan {one.name}", lambda one=one: self._plan(one))  # type: ignore[misc]
             seconds += piece["seconds"]
             if "refused" in piece:
@@ -275,7 +277,7 @@ class _Search:
         """The finalists, by what they have learned, and the one that ships best."""
         rows, seconds, diverged = [], 0.0, []
         for i, (one, plans) in enumerate(kept):
-            self.tell("training", i, len(kept))
+            self._at("training", i, len(kept))
             piece, state = self._trained(one, None, self.epochs // FIRST, None)
             if not piece["epoch"]:
                 diverged.append(one.name)
@@ -303,7 +305,7 @@ class _Search:
         alone: dict[str, float] = {}
         states: dict[tuple[str, bool], State] = {}
         for i, one in enumerate(chosen):
-            self.tell("finalists", i, len(chosen))
+            self._at("finalists", i, len(chosen))
             piece, state = self._finished(one, None, rest)
             found, took = self._judged(one, self._plans[one.name], state, False, "alone")
             candidates += found
@@ -315,7 +317,7 @@ class _Search:
             teacher, cost, accuracy = self._teacher()
             gains, seconds = [], cost
             for i, one in enumerate(chosen):
-                self.tell("taught", i, len(chosen))
+                self._at("taught", i, len(chosen))
                 piece, state = self._finished(one, teacher, rest)
                 found, took = self._judged(one, self._plans[one.name], state, True, "taught")
                 candidates += found
@@ -340,6 +342,15 @@ class _Search:
                     Step(bits, f"best {top.learnt:.1%} after learning, {top.shipped:.1%} as shipped: {top.name}", 0.0)
                 )
 
+    def _at(self, part: str, done: int, total: int) -> None:
+        self._told_last = (part, done, total)
+        self.tell(part, done, total)
+
+    def _still(self) -> None:
+        """Tells the same again while one piece is made: who listens may want to end it."""
+        if self._told_last is not None:
+            self.tell(*self._told_last)
+
     # -- pieces -----------------------------------------------------------------------------------------------------
 
     def _trained(
@@ -350,7 +361,7 @@ class _Search:
             net = one.built(self.seed)
             if begin is not None:
                 net.load_state_dict(begin)
-            piece: Piece = dict(train(net, self.data, teacher, epochs, self.course, self.seed))
+            piece: Piece = dict(train(net, self.data, teacher, epochs, self.course, self.seed, self._still))
             piece["seconds"] = time.perf_counter() - start
             return piece, {n: t.detach().clone() for n, t in net.state_dict().items()}
 
@@ -409,7 +420,7 @@ class _Search:
         return [Candidate.from_dict(c) for c in piece["candidates"]]
 
     def _candidate(self, one: Architecture, variant: Variant, taught: bool) -> Candidate:
-        found = learnt(variant.plan, self.data, self.learn, self.seed)
+        found = learnt(variant.plan, self.data, self.learn, self.seed, self._still)
         made = Candidate(
             one.name, one.options, variant.bits, variant.tail, variant.update, taught, variant.figures, found.shipped,
             found.learnt, found.each, found.rate, False,

@@ -31,11 +31,17 @@ class Course:
 
 
 def train(
-    net: nn.Module, data: Material, teacher: nn.Module | None, epochs: int, course: Course, seed: int
+    net: nn.Module,
+    data: Material,
+    teacher: nn.Module | None,
+    epochs: int,
+    course: Course,
+    seed: int,
+    still: Callable[[], None],
 ) -> dict[str, float]:
     """Train ``net`` and leave it, in evaluation mode, at the epoch that is best on held-out samples; what those say of
     that epoch and of the last one. A loss that is no longer finite ends it, in the epoch "diverged" (0: in none);
-    "epoch" is 0 where that was the first, and ``net`` as it was."""
+    "epoch" is 0 where that was the first, and ``net`` as it was. ``still`` is called in every epoch."""
     x, y = data.train
     with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -48,6 +54,7 @@ def train(
         best, top, last = (-1.0, -math.inf), copy.deepcopy(net.state_dict()), (-1.0, -math.inf)
         at = diverged = 0
         for epoch in range(epochs):
+            still()
             net.train()
             order = np.random.default_rng([seed, epoch]).permutation(len(y))[: len(y) // size * size]
             for rows in order.reshape(-1, size):
