@@ -14,10 +14,16 @@ from .shapes import Shape
 Make = Callable[[Shape, np.ndarray], Callable[[], object]]
 
 
+def _image(shape: Shape, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(x [1, inputs, h, w], weights [outputs, inputs, size, size]) of a convolution of several taps."""
+    x = np.random.default_rng(7).random((1, shape.c, shape.h, shape.w), np.float32)
+    return x, np.ascontiguousarray(weights.transpose(3, 2, 0, 1))
+
+
 def _matrix(shape: Shape, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(pixels [rows, inputs], weights [outputs, inputs]) of a linear or pointwise layer."""
     if shape.size > 1:
-        raise NotImplementedError("a product of matrices is no convolution of several taps")
+        raise ValueError("a product of matrices is no convolution of several taps")
     x = np.random.default_rng(7).random((shape.h * shape.w, shape.c), np.float32)
     return x, np.ascontiguousarray(weights.reshape(shape.c, shape.k).T)
 
@@ -38,6 +44,9 @@ def torch_dense(shape: Shape, weights: np.ndarray) -> Callable[[], object]:
     import torch
 
     torch.set_num_threads(1)
+    if shape.size > 1:
+        image, taps = map(torch.from_numpy, _image(shape, weights))
+        return lambda: torch.nn.functional.conv2d(image, taps, stride=shape.stride, padding=shape.size // 2)
     x, w = map(torch.from_numpy, _matrix(shape, weights))
     return lambda: torch.nn.functional.linear(x, w)
 
@@ -49,14 +58,19 @@ def onnxruntime_dense(shape: Shape, weights: np.ndarray) -> Callable[[], object]
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
         raise Missing(f"no package {error.name}") from None
-    x, w = _matrix(shape, weights)
-    ports = [
-        helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", x.shape), ("y", (len(x), shape.k)))
-    ]
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])], "layer", ports[:1], ports[1:],
-        [numpy_helper.from_array(np.ascontiguousarray(w.T), "w")],
-    )  # fmt: skip
+    want: Any = torch_dense(shape, weights)()  # the shape of the result, and what it has to be
+    if shape.size > 1:
+        x, held = _image(shape, weights)
+        node = helper.make_node(
+            "Conv", ["x", "w"], ["y"], strides=[shape.stride] * 2, pads=[shape.size // 2] * 4,
+            kernel_shape=[shape.size] * 2,
+        )  # fmt: skip
+    else:
+        x, w = _matrix(shape, weights)
+        node, held = helper.make_node("MatMul", ["x", "w"], ["y"]), np.ascontiguousarray(w.T)
+    shapes = {"x": x.shape, "y": tuple(want.shape)}
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
+    graph = helper.make_graph([node], "layer", ports[:1], ports[1:], [numpy_helper.from_array(held, "w")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -64,6 +78,8 @@ def onnxruntime_dense(shape: Shape, weights: np.ndarray) -> Callable[[], object]
     binding: Any = session.io_binding()
     binding.bind_cpu_input("x", x)
     binding.bind_output("y")
+    session.run_with_iobinding(binding)
+    np.testing.assert_allclose(binding.copy_outputs_to_cpu()[0], want.numpy(), rtol=1e-3, atol=1e-3)
     return lambda: session.run_with_iobinding(binding)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def table(name: str) -> dict[str, Any]:
         where = environment()["cpu"] + ("" if name == "avx2" else ", SSE2 in the place of any core of 128 bits")
     else:
         device = Device.load("stm32f446")
-        run = lambda program: report(program, device)  # noqa: E731
+        run = partial(report, device=device)
         fitted, checked, lanes = SMALL_FITTED, SMALL, 1
         where = "instructions of an emulated Cortex-M4, a nanosecond each"
     known = list(measured(fitted, device, run))

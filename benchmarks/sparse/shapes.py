@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def _normal(shape: Shape, seed: int) -> np.ndarray:
 
 
 PATTERNS: Mapping[str, Callable[[Shape], np.ndarray]] = {
-    **{f"{p} %": (lambda shape, p=p: unstructured(shape, p)) for p in SPARSITIES},  # type: ignore[misc]
+    **{f"{p} %": partial(unstructured, percent=p) for p in SPARSITIES},
     "2:4": lambda shape: n_of_m(shape, 2, 4),
     "1:4": lambda shape: n_of_m(shape, 1, 4),
 }

@@ -11,23 +11,8 @@
 #include "pool.h"
 #include "softmax.h"
 
-static real *numbers(int32_t count)
-{
-    real *x = malloc((size_t)count * sizeof(real) + (count == 0));
-    for (int32_t i = 0; i < count; i++) x[i] = (real)(rand() % 2001 - 1000) / (real)1000;
-    return x;
-}
-
-static int differ(const char *name, const real *a, const real *b, int32_t count)
-{
-    for (int32_t i = 0; i < count; i++) {
-        if (!(sv_fabs(a[i] - b[i]) < (real)2e-3)) {
-            printf("%s: %g is not %g at %d\n", name, (double)a[i], (double)b[i], i);
-            return 1;
-        }
-    }
-    return 0;
-}
+#define WITHIN (real)2e-3
+#include "agree.h"
 
 static int convolution(const sv_conv *d)
 {
