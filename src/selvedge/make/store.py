@@ -18,6 +18,7 @@ from ..errors import InvalidInput
 
 Piece = dict[str, Any]
 State = dict[str, torch.Tensor]
+UNFINISHED = ".selvedge-"  # files that were being written when something killed it
 
 
 class Store:
@@ -35,7 +36,7 @@ class Store:
             raise InvalidInput("folder", str(self.folder), "it is a file: name a folder")
         about, wanted = self.folder / f"{kind}.json", json.loads(json.dumps(settings))
         if not about.exists():
-            if self.folder.exists() and any(self.folder.iterdir()):
+            if self.folder.exists() and any(not f.name.startswith(UNFINISHED) for f in self.folder.iterdir()):
                 raise InvalidInput("folder", str(self.folder), "it holds other things: name an empty or a new one")
             files.write(about, json.dumps(wanted, indent=1).encode())
             return
@@ -45,7 +46,7 @@ class Store:
             was = None
         if not isinstance(was, dict):
             raise InvalidInput("folder", str(self.folder), f"{about.name} in it is damaged: name another folder")
-        for key in wanted.keys() | was.keys():
+        for key in dict.fromkeys([*wanted, *was]):
             if wanted.get(key) != was.get(key):
                 fix = f"it is of a {kind} with another {key}: name another folder, or call as then"
                 raise InvalidInput("folder", str(self.folder), fix)
@@ -93,7 +94,7 @@ class Store:
         try:
             with np.load(self._path(key, ".npz"), allow_pickle=False) as held:
                 return {n: torch.from_numpy(np.array(held[n])) for n in held.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
 
     def keep_state(self, key: str, state: State) -> None:

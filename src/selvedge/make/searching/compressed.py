@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -56,11 +57,10 @@ class Compressed:
 
     @property
     def for_inference_alone(self) -> Candidate:
-        """What one would take who only asks for predictions - the architecture and bits that are most accurate as
-        shipped and run within the budget - in its own best adaptation within the RAM to train,
-        be that too much to run."""
-        running = [c for c in self.candidates if c.fits]
-        top = max(running, key=lambda c: (c.shipped, -c.figures.run_bytes))
+        """What one would take who only asks for predictions - the network that is most accurate as shipped of those
+        that keep the budget but for its accuracy behind learning - in its own best adaptation within the RAM to train,
+        at any bits, be that too much to run."""
+        top = ships_best(self.candidates, self.limits)
         same = [c for c in self.candidates if (c.architecture, c.taught) == (top.architecture, top.taught)]
         return max(same, key=lambda c: (c.learnt, -c.figures.train_bytes))
 
@@ -87,13 +87,16 @@ class Compressed:
     def __str__(self) -> str:
         behind = f"after {self.samples} samples" if self.people else f"after {self.samples} more samples"
         lines = [f"{self.device}: {self.limits}; guessing {self.dummy:.1%}", ""]
-        lines.append(f"{'':2}{'shipped':>8}{behind:>20}{'run':>11}{'train':>11}{'flash':>11}{'predict':>10}  candidate")
+        wide = max(18, len(behind)) + 2
+        lines.append(
+            f"{'':2}{'shipped':>8}{behind:>{wide}}{'run':>11}{'train':>11}{'flash':>11}{'predict':>10}  candidate"
+        )
         for c in self.pareto:
             mark = "*" if c is self.best else ""
             f = c.figures
             sizes = "".join(f"{format_bytes(b):>11}" for b in (f.run_bytes, f.train_bytes, f.flash_bytes))
             took = "-" if f.seconds is None else engineering(f.seconds, "s")
-            lines.append(f"{mark:2}{c.shipped:>8.1%}{c.learnt:>20.1%}{sizes}{took:>10}  {c.name}")
+            lines.append(f"{mark:2}{c.shipped:>8.1%}{c.learnt:>{wide}.1%}{sizes}{took:>10}  {c.name}")
         lines += ["", *(f"{s.name:<12}{s.seconds:>7.0f} s  {s.gave}" for s in self.steps)]
         return "\n".join(lines)
 
@@ -144,10 +147,16 @@ def marked(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(made, key=lambda c: (-c.learnt, c.figures.train_bytes, c.name))
 
 
+def ships_best(candidates: Sequence[Candidate], limits: Limits) -> Candidate:
+    """The most accurate before any learning of those whose costs keep ``limits``; of equals the one that runs in
+    least."""
+    running = [c for c in candidates if not any(limits.broken(c.figures))]
+    return max(running, key=lambda c: (c.shipped, -c.figures.run_bytes))
+
+
 def _worth(c: Candidate) -> tuple[float, ...]:
-    """More is better in each."""
-    f = c.figures
-    return (c.learnt, c.shipped, -f.run_bytes, -f.train_bytes, -f.flash_bytes, -(f.seconds or 0.0), -(f.joules or 0.0))
+    """More is better in each; what nobody knows is not better than what is known."""
+    return (c.learnt, c.shipped, *(-math.inf if v is None else -v for v in c.figures.costs().values()))
 
 
 def beats(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

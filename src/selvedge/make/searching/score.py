@@ -53,13 +53,17 @@ def naswot(net: nn.Module, x: Tensor) -> float:
 
 
 def synflow(net: nn.Module, x: Tensor) -> float:
-    """Of ``net`` in float64, norms with the statistics that they were made with."""
+    """Of ``net`` in float64, norms with the statistics that they were made with; -inf where it does not run in that, as
+    one that makes a float32 state of its own."""
     linear = copy.deepcopy(net).eval().double()
     with torch.no_grad():
         for p in linear.parameters():
             p.abs_()
     with torch.enable_grad():
-        out = linear(torch.ones_like(x[:1], dtype=torch.float64)).sum()
+        try:
+            out = linear(torch.ones_like(x[:1], dtype=torch.float64)).sum()
+        except RuntimeError:
+            return -math.inf
         own = [p for p in linear.parameters() if p.requires_grad]
         found = torch.autograd.grad(out, own, allow_unused=True)
     total = sum(float((p.detach() * g).sum()) for p, g in zip(own, found, strict=True) if g is not None)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...compressing.distil import Distil, Logits
-from ...errors import InvalidInput
 from .material import Material, Pair
 
 AT_ONCE = 256  # samples
@@ -32,10 +31,17 @@ class Course:
 
 
 def train(
-    net: nn.Module, data: Material, teacher: nn.Module | None, epochs: int, course: Course, seed: int
+    net: nn.Module,
+    data: Material,
+    teacher: nn.Module | None,
+    epochs: int,
+    course: Course,
+    seed: int,
+    still: Callable[[], None],
 ) -> dict[str, float]:
     """Train ``net`` and leave it, in evaluation mode, at the epoch that is best on held-out samples; what those say of
-    that epoch and of the last one. Raises ``InvalidInput`` where the loss is no longer finite."""
+    that epoch and of the last one. A loss that is no longer finite ends it, in the epoch "diverged" (0: in none);
+    "epoch" is 0 where that was the first, and ``net`` as it was. ``still`` is called in every epoch."""
     x, y = data.train
     with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -46,8 +52,9 @@ def train(
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         changed = torch.Generator().manual_seed(seed)
         best, top, last = (-1.0, -math.inf), copy.deepcopy(net.state_dict()), (-1.0, -math.inf)
-        at = 0
+        at = diverged = 0
         for epoch in range(epochs):
+            still()
             net.train()
             order = np.random.default_rng([seed, epoch]).permutation(len(y))[: len(y) // size * size]
             for rows in order.reshape(-1, size):
@@ -55,17 +62,21 @@ def train(
                 optimizer.zero_grad()
                 value = loss(given, y[rows], rows)
                 if not math.isfinite(float(value.detach())):
-                    fix = f"the loss became {float(value.detach())} in epoch {epoch + 1}: lower it"
-                    raise InvalidInput("lr", course.rate, fix)
+                    diverged = epoch + 1
+                    break
                 value.backward()
                 optimizer.step()
                 schedule.step()
+            if diverged:
+                break
             last = score(net, data.test)
             if last > best:
                 best, top, at = last, copy.deepcopy(net.state_dict()), epoch + 1
     net.load_state_dict(top)
     net.eval()
-    return {"accuracy": best[0], "epoch": at, "last": last[0]}
+    if not at:
+        best = last = score(net, data.test)
+    return {"accuracy": best[0], "epoch": at, "last": last[0], "diverged": diverged}
 
 
 def score(net: nn.Module, pair: Pair) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from .figures import Figures
 from .limits import Limits
 
 CALIBRATION = 256  # samples that set ranges
+LR = 0.01  # of plans that are only measured: what learns is told its rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Planner:
         layers = layer_names(net, self.example)
         found: dict[tuple[int, str], Variant] = {}
         if bits == FLOAT:
-            wish = wished(net, self.example, device=self.device, budget=self._budget(), optimizer=SGD(lr=0.01),
+            wish = wished(net, self.example, device=self.device, budget=self._budget(), optimizer=SGD(lr=LR),
                           update="full", norms="folded")  # fmt: skip
             captured = wish.captured()
             most = trained_layers(captured)
@@ -100,15 +101,25 @@ class Planner:
 
     def made(self, net: nn.Module, bits: str, tail: int, update: str) -> Variant:
         """One variant, whether it keeps the budget or not."""
-        wish = wished(
-            self.module(net, tail) if bits == INT8 else net, self.example, device=self.device, budget=self._budget(),
-            optimizer=SGD(lr=0.01), update="full" if bits == INT8 else update, norms="folded",
-        )  # fmt: skip
-        return Variant(bits, tail, update, attempt(wish, wish.captured()))
+        return Variant(bits, tail, update, self.plan(self.module(net, bits, tail), bits, update, LR))
 
-    def module(self, net: nn.Module, tail: int) -> nn.Module:
-        """``net`` in int8 but for its last ``tail`` layers."""
+    def plan(self, module: nn.Module, bits: str, update: str, rate: float) -> Plan:
+        """Of what :meth:`module` gives, learning at ``rate``."""
+        wish = wished(
+            module, self.example, device=self.device, budget=self._budget(), optimizer=SGD(lr=rate),
+            update="full" if bits == INT8 else update, norms="folded",
+        )  # fmt: skip
+        return attempt(wish, wish.captured())
+
+    def module(self, net: nn.Module, bits: str, tail: int) -> nn.Module:
+        """``net``, or that in int8 but for its last ``tail`` layers. Raises ``InvalidInput`` where those are all."""
+        if bits == FLOAT:
+            return net
         layers = layer_names(net, self.example)
+        if len(layers) <= tail:
+            raise InvalidInput(
+                "bits", INT8, f"{len(layers)} layers can be it, and the last {tail} stay float: ask for float"
+            )
         left = dict.fromkeys(layers[len(layers) - tail :], LEFT)
         return quantise(net, self.calibration, bits=left, wanted_agreement=0.0, allow_few=True)
 
