@@ -61,7 +61,7 @@ def test_a_users_model_becomes_an_artifact_that_learns(user):
     assert "people whom the search has not seen" in again.out
     other = run(*ON, *BRIEFLY, "--budget", "run=13KiB,train=32KiB", "--work", "w", cwd=user)
     assert other.code == 2
-    assert "it is of a search with another budget" in other.err
+    assert "selvedge: --work is w: it is of a search with another budget: name another" in other.err
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(user: P
     assert all(torch.equal(want[n], got[n]) for n in want)
     other = run(*kept, "--rate", "0.002", cwd=user)
     assert other.code == 2
-    assert other.err.startswith("selvedge: --work is kept: it is of a sparsifying with another rate"), other.err
+    assert other.err.startswith("selvedge: --work is kept: it is of a sparsifying with rate 0.001, not 0.002"), (
+        other.err
+    )
 
 
 def test_a_rate_that_diverges_is_one_line(user: Path) -> None:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from .. import __version__
 from ..compressing.sparse import Sparsified, Sparsifier
 from ..errors import InvalidInput
 from ..make.store import State, Store
@@ -54,7 +53,7 @@ def trained(model: nn.Module, job: Job, course: Course, work: Work) -> Sparsifie
             pass
         return sparsifier.finish()
     adam = torch.optim.Adam(sparsifier.model.parameters(), course.rate)
-    store = Store(course.folder, _settings(model, job, course), "sparsifying")
+    store = Store(course.folder, _settings(model, job, course), "sparsifying", "--work")
     done = _resumed(store.state(CURRENT), sparsifier, adam)
     ends = np.linspace(0, course.epochs, sparsifier.steps + 1).astype(int)[1:]
     work.part("training", course.epochs)
@@ -123,7 +122,7 @@ def _settings(model: nn.Module, job: Job, course: Course) -> dict[str, Any]:
     data = hashlib.sha256(x.numpy().tobytes())
     data.update(y.numpy().tobytes())
     return {
-        "selvedge": __version__, "model": weights.hexdigest(), "data": data.hexdigest(), "loss": job.loss,
+        "model": weights.hexdigest(), "data": data.hexdigest(), "loss": job.loss,
         **course.settings, "finetune-epochs": course.epochs, "rate": course.rate, "seed": course.seed,
     }  # fmt: skip
 

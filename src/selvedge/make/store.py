@@ -5,27 +5,36 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from .. import __version__
 from ..artifact import files
 from ..errors import InvalidInput
 
 Piece = dict[str, Any]
 State = dict[str, torch.Tensor]
 UNFINISHED = ".selvedge-"  # files that were being written when something killed it
+STATE = ".npz"
+SHORT = 24  # characters of a setting that is told
 
 
 class Store:
-    """Pieces by key, each with a state dict where it has one; in memory where there is no folder. ``kind``: of the
-    work, as "search": its settings lie in search.json."""
+    """Pieces by key: facts in JSON, with a state dict and other files beside them where a piece has such; in memory
+    where there is no folder. A piece that is not whole any more is as one that was never there.
 
-    def __init__(self, folder: str | Path | None, settings: Mapping[str, Any], kind: str) -> None:
+    ``kind``: of the work, as "search": its settings lie in search.json. ``field``: what the caller calls the folder.
+    """
+
+    def __init__(
+        self, folder: str | Path | None, settings: Mapping[str, Any], kind: str, field: str = "folder"
+    ) -> None:
         """Raises ``InvalidInput`` where the folder is of other work, naming the first setting that differs."""
         self._pieces: dict[str, Piece] = {}
         self._states: dict[str, State] = {}
@@ -33,66 +42,68 @@ class Store:
         if self.folder is None:
             return
         if self.folder.exists() and not self.folder.is_dir():
-            raise InvalidInput("folder", str(self.folder), "it is a file: name a folder")
-        about, wanted = self.folder / f"{kind}.json", json.loads(json.dumps(settings))
+            raise InvalidInput(field, str(self.folder), "it is a file: name a folder")
+        about, wanted = self.folder / f"{kind}.json", json.loads(json.dumps({"selvedge": __version__, **settings}))
         if not about.exists():
             if self.folder.exists() and any(not f.name.startswith(UNFINISHED) for f in self.folder.iterdir()):
-                raise InvalidInput("folder", str(self.folder), "it holds other things: name an empty or a new one")
-            files.write(about, json.dumps(wanted, indent=1).encode())
+                raise InvalidInput(field, str(self.folder), "it holds other things: name an empty or a new one")
+            files.write(about, _text(wanted))
             return
-        try:
-            was = json.loads(about.read_text())
-        except (OSError, ValueError):
-            was = None
-        if not isinstance(was, dict):
-            raise InvalidInput("folder", str(self.folder), f"{about.name} in it is damaged: name another folder")
+        was = _read(about)
+        if was is None:
+            raise InvalidInput(field, str(self.folder), f"{about.name} in it is damaged: name another folder")
         for key in dict.fromkeys([*wanted, *was]):
             if wanted.get(key) != was.get(key):
-                fix = f"it is of a {kind} with another {key}: name another folder, or call as then"
-                raise InvalidInput("folder", str(self.folder), fix)
+                differs = _differing(key, was.get(key), wanted.get(key))
+                raise InvalidInput(
+                    field, str(self.folder), f"it is of a {kind} with {differs}: name another folder, or call as then"
+                )
 
     def piece(self, key: str, make: Callable[[], Piece]) -> Piece:
         """What is kept as ``key``, else what ``make`` gives, kept from now on."""
-        found = self._read(key)
-        if found is None:
-            found = json.loads(json.dumps(make()))
-            self._keep(key, found)
-        return found
+        found = self.get(key)
+        return self.put(key, make()) if found is None else found
 
     def trained(self, key: str, make: Callable[[], tuple[Piece, State]]) -> tuple[Piece, State]:
         """As :meth:`piece`, with a state dict."""
-        found, state = self._read(key), self.state(key)
+        found, state = self.get(key), self.state(key)
         if found is None or state is None:
             made, state = make()
-            found = json.loads(json.dumps(made))
-            self.keep_state(key, state)  # first: a piece says that its state is whole
-            self._keep(key, found)
+            found = self.put(key, made, state)
         return found, state
 
-    def _read(self, key: str) -> Piece | None:
+    def get(self, key: str) -> Piece | None:
+        """The facts of a finished piece; None where it is not finished, or it or a file of it is damaged."""
         if self.folder is None:
             return self._pieces.get(key)
-        try:
-            found = json.loads(self._path(key, ".json").read_text())
-        except (OSError, ValueError):
+        held = _read(self.path(key, ".json"))
+        if held is None or held.get("key") != key or not isinstance(held.get("beside"), dict):
             return None
-        if not isinstance(found, dict) or found.get("key") != key or not isinstance(found.get("found"), dict):
+        if any(self._digest(key, ending) != digest for ending, digest in held["beside"].items()):
             return None
-        made: Piece = found["found"]
-        return made
+        found = held.get("found")
+        return found if isinstance(found, dict) else None
 
-    def _keep(self, key: str, piece: Piece) -> None:
+    def put(self, key: str, facts: Mapping[str, Any], state: State | None = None, beside: Sequence[str] = ()) -> Piece:
+        """Keep a piece, and give its facts as they will be read. ``beside``: endings of the files and folders that
+        were written under :meth:`path`: with the tensors they are there before the facts, which say what they are."""
+        made: Piece = json.loads(json.dumps(facts))
+        if state is not None:
+            self.keep_state(key, state)
         if self.folder is None:
-            self._pieces[key] = piece
-        else:
-            files.write(self._path(key, ".json"), json.dumps({"key": key, "found": piece}, indent=1).encode())
+            self._pieces[key] = made
+            return made
+        endings = [*beside, *([] if state is None else [STATE])]
+        digests = {ending: self._digest(key, ending) for ending in endings}
+        files.write(self.path(key, ".json"), _text({"key": key, "found": made, "beside": digests}))
+        return made
 
     def state(self, key: str) -> State | None:
         """The tensors that are kept as ``key``; None where there are none, or they are damaged."""
         if self.folder is None:
             return self._states.get(key)
         try:
-            with np.load(self._path(key, ".npz"), allow_pickle=False) as held:
+            with np.load(self.path(key, STATE), allow_pickle=False) as held:
                 return {n: torch.from_numpy(np.array(held[n])) for n in held.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
@@ -102,10 +113,45 @@ class Store:
         if self.folder is None:
             self._states[key] = {n: t.detach().clone() for n, t in state.items()}
             return
-        held = io.BytesIO()
-        np.savez(held, **{n: t.detach().numpy() for n, t in state.items()})  # type: ignore[arg-type]
-        files.write(self._path(key, ".npz"), held.getvalue())
+        with io.BytesIO() as held:
+            with zipfile.ZipFile(held, "w") as packed:  # as np.savez does it, for any names
+                for name, tensor in state.items():
+                    with packed.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                        np.lib.format.write_array(entry, tensor.detach().numpy(), allow_pickle=False)
+            files.write(self.path(key, STATE), held.getvalue())
 
-    def _path(self, key: str, ending: str) -> Path:
+    def path(self, key: str, ending: str) -> Path:
+        """Of a file of piece ``key``: its name begins as the key does."""
         assert self.folder is not None
-        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}{ending}"
+        words = re.sub(r"[^\w.+-]+", "-", key, flags=re.ASCII).strip("-.")[:40]
+        return self.folder / f"{words}-{hashlib.sha256(key.encode()).hexdigest()[:12]}{ending}"
+
+    def _digest(self, key: str, ending: str) -> str | None:
+        """Of a file, or of all in a folder; None where it cannot be read."""
+        at = self.path(key, ending)
+        made = hashlib.sha256()
+        try:
+            for part in sorted(p for p in at.rglob("*") if p.is_file()) if at.is_dir() else [at]:
+                made.update(f"{part.relative_to(at)}\0".encode())
+                made.update(hashlib.sha256(part.read_bytes()).digest())
+        except OSError:
+            return None
+        return made.hexdigest()
+
+
+def _text(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _differing(key: str, was: Any, now: Any) -> str:
+    """In words; what is long, as a digest, is not told."""
+    texts = [str(v) for v in (was, now)]
+    return f"{key} {texts[0]}, not {texts[1]}" if all(len(t) <= SHORT for t in texts) else f"another {key}"
