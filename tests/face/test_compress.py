@@ -58,7 +58,7 @@ def test_a_users_model_becomes_an_artifact_that_learns(user):
     again = run(*ON, *BRIEFLY, "--budget", "run=12KiB,train=32KiB", "--work", "w", cwd=user)
     assert again.code == 0, again
     assert f"{best['learnt']:.1%}" in again.out
-    assert "people whom the search has not seen" in again.out
+    assert "whom the search has not seen" in again.out
     other = run(*ON, *BRIEFLY, "--budget", "run=13KiB,train=32KiB", "--work", "w", cwd=user)
     assert other.code == 2
     assert "selvedge: --work is w: it is of a search with another budget: name another" in other.err

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ..compressing.course import Rows, passed
 from ..compressing.sparse import Sparsified, Sparsifier
-from ..errors import InvalidInput
 from ..make.store import State, Store
 from ..make.weighing.losses import loss_of, output
 from .job import Job
@@ -71,24 +71,25 @@ def trained(model: nn.Module, job: Job, course: Course, work: Work) -> Sparsifie
 
 
 def _epoch(net: nn.Module, adam: torch.optim.Adam, job: Job, course: Course, epoch: int) -> None:
-    """Order and dropout are drawn anew in each epoch, by its number: what was before need not be known."""
+    """Order and dropout are drawn anew in each epoch, by its number, and the rate falls by the number of the step: what
+    was before need not be known. So this is no :func:`learn`, which draws on through all epochs and keeps the best."""
     loss, size = loss_of(job.loss), len(job.data.part("train"))
     batches = -(-size // BATCH)
     order = np.random.default_rng([53, course.seed, epoch]).permutation(size)
+
+    def of(rows: Rows) -> Tensor:
+        x, y = _samples(job, rows)
+        return loss(output(net, x), y)
+
+    def fall(step: int) -> None:
+        share = (epoch * batches + step + 1) / (course.epochs * batches)
+        adam.param_groups[0]["lr"] = course.rate * (1 + math.cos(math.pi * share)) / 2
+
     net.train()
+    fall(-1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1_000_003 * epoch + course.seed)
-        for i, which in enumerate(np.array_split(order, batches)):
-            x, y = _samples(job, which)
-            share = (epoch * batches + i) / (course.epochs * batches)
-            adam.param_groups[0]["lr"] = course.rate * (1 + math.cos(math.pi * share)) / 2
-            adam.zero_grad()
-            value = loss(output(net, x), y)
-            if not math.isfinite(float(value.detach())):
-                fix = f"the loss became {float(value.detach())} in epoch {epoch + 1}: lower it, as {course.rate / 10:g}"
-                raise InvalidInput("--rate", course.rate, fix)
-            value.backward()
-            adam.step()
+        passed(np.array_split(order, batches), of, adam, fall, epoch, course.rate, "--rate")
 
 
 def _state(sparsifier: Sparsifier, adam: torch.optim.Adam, done: int) -> State:
