@@ -138,7 +138,7 @@ def test_what_cannot_be_done_is_a_row_with_its_reason(user: Path) -> None:
         (("--ways", "float,magic"), "--ways is magic: join words of float, pruned, narrow, efficient, given, "),
         (("--ways", "given"), "--ways is given: the model is not said to be trained: say so, or leave it out"),
         (("--work", "own.py"), "--work is own.py: it is a file: name a folder"),
-        (("--work", "."), "--work is .: it holds other files: name a new or empty folder"),
+        (("--work", "."), "--work is .: it holds other things: name an empty or a new one"),
         (("--efficient", "net.onnx"), "--efficient is net.onnx: a file is not trained: give zoo:NAME, or file.py:"),
         (("--loss", "mse", "--plot", "page.svg"), "--plot is page.svg: it is a page with pictures: end it in .html"),
     ],

@@ -21,11 +21,16 @@ from ..make.searching import Compressed, Limits, compress
 from ..make.searching.learning import accuracy, learn
 from ..make.searching.material import Person, parts, person
 from .held import held
-from .interrupt import Interrupted, stopping
+from .interrupt import heard, resumable
 from .job import Job, prepare
 from .progress import Work
+from .spoken import spoken
 
 SEARCHED = ("train", "validation")  # parts of the data; the rest is looked at once, by what was chosen
+SPOKEN = {
+    "budget": "--budget", "epochs": "--epochs", "finalists": "--finalists", "folder": "--work", "judges": "--judges",
+    "keep": "--keep", "learn": "--learn", "lr": "--lr", "who": "the groups of --data",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,12 @@ class Searched:
 
 
 def search(order: Order, debug: bool) -> Searched:
-    """Raises ``SelvedgeError`` before anything but the folder of pieces is written, and :class:`Interrupted` with how
-    to go on: a Ctrl-C that meets torch's own callbacks would be lost there."""
+    """Raises ``SelvedgeError`` before anything but the folder of pieces is written, and
+    :class:`.interrupt.Interrupted` with how to go on."""
     device = Device.load(order.device)
     limits = Limits() if order.budget is None else Limits.parse(order.budget)
     limits.on(device)  # refuses before the data is read
-    with Work() as work, held(debug):
+    with resumable(order.work), spoken(SPOKEN), Work() as work, held(debug):
         job = prepare(order.model, order.data, order.shape, "cross_entropy", order.seed, work)
         rows = np.sort(np.concatenate([job.data.split[p] for p in SEARCHED]))  # a person's own order
         x, y = _numbers(job, rows)
@@ -101,14 +106,13 @@ def search(order: Order, debug: bool) -> Searched:
 
         def tell(part: str, done: int, total: int) -> None:
             nonlocal last
-            if stop():
-                raise Interrupted(_how_to_go_on(order))
+            here()
             if part != last:
                 work.part(part, total)
                 last = part
             work.at(done)
 
-        with stopping() as stop:
+        with heard() as here:
             found = compress(
                 _model(order, job), (x, y), who=groups, judges=order.judges, device=device, budget=limits,
                 bits=order.bits, distil=order.distil, learn=order.learn, epochs=order.epochs, lr=order.lr,
@@ -122,12 +126,6 @@ def search(order: Order, debug: bool) -> Searched:
         if order.plot is not None:
             files.write(order.plot, found.page().encode())
     return Searched(found, shipped, learnt, tests, people, job.data.notes, order.out)
-
-
-def _how_to_go_on(order: Order) -> str:
-    if order.work is None:
-        return "interrupted: nothing was kept; with --work FOLDER the same line goes on where it stopped"
-    return f"interrupted: what is finished is in {order.work}; the same line goes on from there"
 
 
 def _model(order: Order, job: Job) -> nn.Module | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..compressing.course import Rows, passed
 from ..compressing.sparse import Sparsified, Sparsifier
 from ..make.store import State, Store
 from ..make.weighing.losses import loss_of, output
+from .interrupt import heard
 from .job import Job
 from .progress import Work
 
@@ -58,19 +59,22 @@ def trained(model: nn.Module, job: Job, course: Course, work: Work) -> Sparsifie
     ends = np.linspace(0, course.epochs, sparsifier.steps + 1).astype(int)[1:]
     work.part("training", course.epochs)
     work.at(done)
-    while done < course.epochs:
-        if sparsifier.done == 0 or done == ends[sparsifier.done - 1]:
-            sparsifier.step()
-        _epoch(sparsifier.model, adam, job, course, done)
-        done += 1
-        if course.folder is not None:
-            store.keep_state(CURRENT, _state(sparsifier, adam, done))
-        work.at(done)
+    with heard() as here:
+        while done < course.epochs:
+            if sparsifier.done == 0 or done == ends[sparsifier.done - 1]:
+                sparsifier.step()
+            _epoch(sparsifier.model, adam, job, course, done, here)
+            done += 1
+            if course.folder is not None:
+                store.keep_state(CURRENT, _state(sparsifier, adam, done))
+            work.at(done)
     sparsifier.model.eval()
     return sparsifier.finish()
 
 
-def _epoch(net: nn.Module, adam: torch.optim.Adam, job: Job, course: Course, epoch: int) -> None:
+def _epoch(
+    net: nn.Module, adam: torch.optim.Adam, job: Job, course: Course, epoch: int, here: Callable[[], None]
+) -> None:
     """Order and dropout are drawn anew in each epoch, by its number, and the rate falls by the number of the step: what
     was before need not be known. So this is no :func:`learn`, which draws on through all epochs and keeps the best."""
     loss, size = loss_of(job.loss), len(job.data.part("train"))
@@ -82,6 +86,7 @@ def _epoch(net: nn.Module, adam: torch.optim.Adam, job: Job, course: Course, epo
         return loss(output(net, x), y)
 
     def fall(step: int) -> None:
+        here()
         share = (epoch * batches + step + 1) / (course.epochs * batches)
         adam.param_groups[0]["lr"] = course.rate * (1 + math.cos(math.pi * share)) / 2
 

@@ -20,7 +20,6 @@ from ..compressing.sparse import Sparsified
 from ..compressing.sparse import sparsify as once
 from ..device import Device
 from ..device.profile import THIS_MACHINE
-from ..device.sizes import format_bytes
 from ..errors import InvalidInput, NotSupported
 from ..learn.metrics import Score, scored
 from ..make.compile import compile as compile_plan
@@ -30,11 +29,10 @@ from ..make.repeated import Repeated
 from ..make.room import roomy
 from ..make.sparse import SparseLayer
 from ..make.weighing.losses import KINDS
-from .beside import Native, numbers, unseen
-from .figures import score as said
+from .beside import Native, Row, numbers, table, unseen
 from .figures import seconds
 from .held import held
-from .interrupt import Interrupted
+from .interrupt import resumable
 from .job import Job, prepare
 from .progress import Work
 from .sparse_training import Course, trained
@@ -64,15 +62,9 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """``test``: on held-out samples, of the native code. Bytes of weights in flash and of RAM. ``seconds``: of one
-    prediction: the median, with its quartiles where it was measured; None where nobody knows."""
+class Timed(Row):
+    """With the quartiles of its ``seconds`` where they were measured."""
 
-    name: str
-    test: Score
-    weights_bytes: int
-    arena_bytes: int
-    seconds: float | None
     quartiles: tuple[float, float] | None = None
 
 
@@ -82,7 +74,7 @@ class Sparsifying:
 
     name: str
     device: str
-    rows: tuple[Row, Row]
+    rows: tuple[Timed, Timed]
     made: Sparsified
     layers: tuple[SparseLayer, ...]
     tested: int
@@ -118,11 +110,7 @@ class Sparsifying:
     def __str__(self) -> str:
         trained = f", {self.epochs} epochs of training" if self.epochs else ""
         lines = [f"{self.name} on {self.device}: {self.made.pattern}, {self.made.sparsity:.1%} zeros{trained}", ""]
-        lines.append(f"{'':<8}{'test':>12}{'weights':>12}{'RAM':>12}{'prediction':>14}")
-        for row in self.rows:
-            weights, ram = format_bytes(row.weights_bytes), format_bytes(row.arena_bytes)
-            test = said(row.test.accuracy, row.test.loss)
-            lines.append(f"{row.name:<8}{test:>12}{weights:>12}{ram:>12}{seconds(row.seconds):>14}")
+        lines += table(self.rows)
         lines.append("times are " + ("measured on this machine" if self.here else "planned for the device"))
         if self.speedup is not None:
             lines.append(f"sparse is {'faster' if self.speedup > 1 else 'SLOWER'}: x {self.speedup:.2f}")
@@ -135,21 +123,9 @@ class Sparsifying:
 
 def sparsify(order: Order, debug: bool) -> Sparsifying:
     """Raises ``SelvedgeError`` before anything but ``order.work`` is written, with "for_speed" also where it turns out
-    no faster; and :class:`Interrupted` with how to go on."""
-    try:
+    no faster; and :class:`.interrupt.Interrupted` with how to go on."""
+    with resumable(order.work, "each finished epoch is"):
         return _sparsified(order, debug)
-    except KeyboardInterrupt:
-        raise Interrupted(_how_to_go_on(order)) from None
-    except InvalidInput as error:
-        if error.field != "folder":
-            raise
-        raise InvalidInput("--work", error.value, error.fix) from error
-
-
-def _how_to_go_on(order: Order) -> str:
-    if order.work is None:
-        return "interrupted: nothing was kept; with --work FOLDER the same line goes on where it stopped"
-    return f"interrupted: each finished epoch is in {order.work}; the same line goes on from there"
 
 
 def _sparsified(order: Order, debug: bool) -> Sparsifying:
@@ -215,11 +191,11 @@ def _timed(plans: Mapping[str, Inference], x: npt.NDArray[Any]) -> dict[str, npt
     return {name: np.array(took) for name, took in found.items()}
 
 
-def _row(name: str, plan: Inference, score: Score, took: npt.NDArray[np.float64] | None) -> Row:
+def _row(name: str, plan: Inference, score: Score, took: npt.NDArray[np.float64] | None) -> Timed:
     if took is None:
-        return Row(name, score, plan.weights_bytes, plan.arena_bytes, plan.cost.seconds)
+        return Timed(name, score, plan.weights_bytes, plan.arena_bytes, plan.cost.seconds)
     low, median, high = map(float, np.quantile(took, [0.25, 0.5, 0.75]))
-    return Row(name, score, plan.weights_bytes, plan.arena_bytes, median, (low, high))
+    return Timed(name, score, plan.weights_bytes, plan.arena_bytes, median, (low, high))
 
 
 def _slower(found: Sparsifying) -> NotSupported:

@@ -17,10 +17,10 @@ import torch
 from .. import __version__
 from ..artifact import files
 from ..errors import InvalidInput
+from .begun import about, begun
 
 Piece = dict[str, Any]
 State = dict[str, torch.Tensor]
-UNFINISHED = ".selvedge-"  # files that were being written when something killed it
 STATE = ".npz"
 SHORT = 24  # characters of a setting that is told
 
@@ -41,17 +41,13 @@ class Store:
         self.folder = None if folder is None else Path(folder)
         if self.folder is None:
             return
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InvalidInput(field, str(self.folder), "it is a file: name a folder")
-        about, wanted = self.folder / f"{kind}.json", json.loads(json.dumps({"selvedge": __version__, **settings}))
-        if not about.exists():
-            if self.folder.exists() and any(not f.name.startswith(UNFINISHED) for f in self.folder.iterdir()):
-                raise InvalidInput(field, str(self.folder), "it holds other things: name an empty or a new one")
-            files.write(about, _text(wanted))
+        wanted = json.loads(json.dumps({"selvedge": __version__, **settings}))
+        if not begun(field, self.folder, kind):
+            files.write(about(self.folder, kind), _text(wanted))
             return
-        was = _read(about)
+        was = _read(about(self.folder, kind))
         if was is None:
-            raise InvalidInput(field, str(self.folder), f"{about.name} in it is damaged: name another folder")
+            raise InvalidInput(field, str(self.folder), f"{kind}.json in it is damaged: name another folder")
         for key in dict.fromkeys([*wanted, *was]):
             if wanted.get(key) != was.get(key):
                 differs = _differing(key, was.get(key), wanted.get(key))

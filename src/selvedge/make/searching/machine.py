@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from ...device import Device
+from ..begun import about
 
 KIND = "search"  # of the folder's work
 
@@ -17,7 +18,7 @@ def machine(folder: str | Path | None, now: Device) -> Device:
     if folder is None:
         return now
     try:
-        table = tomllib.loads(json.loads((Path(folder) / f"{KIND}.json").read_text())["device"])
+        table = tomllib.loads(json.loads(about(Path(folder), KIND).read_text())["device"])
     except (OSError, ValueError, KeyError, TypeError):
         return now
     same = (table.get("name"), table.get("summary")) == (now.name, now.summary)
