@@ -208,7 +208,7 @@ def test_another_sparsifier_goes_on_from_a_state(criterion: str) -> None:
         ({"sparsity": 0.99999}, "sparsity is 0.99999: of 0 none of 576 weights stays: give 0.9982 or less, or keep it"),
         ({"sparsity": 0.5, "keep": ["*"]}, "making this model sparse is not supported: 0 is kept"),
         ({"sparsity": 0.5, "layers": ["head"]}, "layers is head: the model has no layer of that name"),
-        ({"sparsity": 0.5, "criterion": "taylor"}, "data is not given: taylor looks at gradients"),
+        ({"sparsity": 0.5, "criterion": "taylor"}, "data is not given: criterion taylor looks at gradients"),
         ({"sparsity": 0.5, "criterion": "size"}, "criterion is size: give one of magnitude, taylor, hessian, random"),
         ({"pattern": "2:7"}, "making this model sparse is not supported: 0 has 4 inputs, which do not part into runs"),
     ],

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ...errors import NotSupported
-from .criterion import weight
+from ..gradients import weight
 from .pattern import Pattern
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
@@ -73,4 +73,4 @@ def _any(name: str, globs: Sequence[str]) -> bool:
 
 def zeros(model: nn.Module, names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Layer -> (weights that are zero, weights)."""
-    return {n: (int((w := weight(model, n)).detach().eq(0).sum()), w.numel()) for n in names}
+    return {n: (int((w := weight(model.get_submodule(n))).detach().eq(0).sum()), w.numel()) for n in names}
