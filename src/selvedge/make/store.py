@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -121,6 +122,15 @@ class Store:
         assert self.folder is not None
         words = re.sub(r"[^\w.+-]+", "-", key, flags=re.ASCII).strip("-.")[:40]
         return self.folder / f"{words}-{hashlib.sha256(key.encode()).hexdigest()[:12]}{ending}"
+
+    def fresh(self, key: str, ending: str) -> Path:
+        """:meth:`path`, where nothing lies any more: what did is damaged, or was not finished."""
+        found = self.path(key, ending)
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink(missing_ok=True)
+        return found
 
     def _digest(self, key: str, ending: str) -> str | None:
         """Of a file, or of all in a folder; None where it cannot be read."""

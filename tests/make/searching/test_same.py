@@ -111,6 +111,9 @@ def test_any_piece_that_is_gone_or_empty_is_made_again(tmp_path):
     found = sv.compress(sv.Space(mlp, width=(4, 8)), (x, y), **call)
     alone = sv.compress(sv.Space(mlp, width=(4, 8)), (x, y), **{**call, "folder": None})
     assert [c.to_dict() for c in alone.candidates] == [c.to_dict() for c in found.candidates]
+    resumed = sv.compress(sv.Space(mlp, width=(4, 8)), (x, y), **call)
+    assert resumed.here == found.here
+    assert alone.here.keys() == found.here.keys()  # the times are others, and no part of what is the same
     pieces = sorted(f for f in tmp_path.iterdir() if f.name != "search.json")
     for i, piece in enumerate(np.random.default_rng(0).permutation(np.array(pieces, object))):
         if i % 3 == 0:

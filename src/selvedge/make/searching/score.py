@@ -31,7 +31,7 @@ class _Patterns(TorchDispatchMode):
     """[N, N]: in how many activations two samples lie on the same side of 0."""
 
     def __init__(self, samples: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        TorchDispatchMode.__init__(self)
         self.agree = torch.zeros(samples, samples, dtype=torch.float64)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

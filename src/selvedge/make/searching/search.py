@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ...artifact.number import finite
 from ...device import Device
-from ...device.profile import THIS_MACHINE
 from ...device.writing import to_toml
 from ...errors import InvalidInput, NotSupported
+from ..alone import Alone
+from ..interleaved import Timing, interleaved
 from ..plan import Plan
 from ..store import Piece, State, Store
 from . import digest
-from .candidate import FLOAT, INT8, Candidate
+from .candidate import FLOAT, Candidate
 from .compressed import Compressed, Step, beats, marked, ships_best
 from .figures import Figures
 from .learning import RATES, learnt
 from .limits import Limits
-from .machine import KIND, machine
+from .machine import KIND
 from .material import Material, material
 from .nothing_fits import Point, excess, nothing_fits
+from .request import BITS, Progress, Request
 from .score import naswot, ranked, synflow
 from .space import Architecture, Space, architectures
-from .training import Augment, Course, score, train
+from .training import Augment, score, train
 from .variants import CALIBRATION, Planner, Variant
 
-BITS = (FLOAT, INT8)
-FIRST = 3  # a third of the epochs judges all that are left; the finalists have the rest
-Progress = Callable[[str, int, int], None]
+SECONDS, ROUNDS = 0.2, 300  # of timing, for each of the Pareto set; predictions of each at most
 
 
 def _silent(part: str, done: int, total: int) -> None:
@@ -98,60 +98,35 @@ def compress(
     Raises :class:`NothingFits` with the closest points and the limit that binds, and :class:`InvalidInput`.
     """
     with _one_thread():
-        search = _search(
-            model, data, who, judges, device, budget, teacher, distil, bits, learn, epochs, lr, batch, augment, keep,
-            finalists, multiple, folder, seed, on_progress,
-        )  # fmt: skip
-        return search.run()
+        return _begun(
+            Request(
+                model, data, who, judges, device, budget, teacher, distil, bits, learn, epochs, lr, batch, augment,
+                keep, finalists, multiple, folder, seed, on_progress,
+            )
+        ).run()  # fmt: skip
 
 
-def _search(
-    model: Any, data: Any, who: Any, judges: int | None, device: Device | str | None, budget: Limits | str | None,
-    teacher: nn.Module | None, distil: bool, bits: Sequence[str], learn: int, epochs: int, lr: float, batch: int,
-    augment: Augment | None, keep: int, finalists: int, multiple: int, folder: str | Path | None, seed: int,
-    on_progress: Progress,
-) -> _Search:  # fmt: skip
-    for name, value, least in (
-        ("learn", learn, 0), ("epochs", epochs, FIRST), ("batch", batch, 2), ("keep", keep, 1),
-        ("finalists", finalists, 1), ("multiple", multiple, 1), ("seed", seed, 0),
-    ):  # fmt: skip
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InvalidInput(name, value, f"give a whole number, {least} or more")
-    if not isinstance(lr, float | int) or finite(lr) is None or lr <= 0:
-        raise InvalidInput("lr", lr, "give a number above 0, as 3e-3")
-    if isinstance(bits, str) or not bits or not set(bits) <= set(BITS):
-        raise InvalidInput("bits", bits, 'give ("float", "int8"), or one of them in a tuple')
-    if teacher is not None and not isinstance(teacher, nn.Module):
-        raise InvalidInput("teacher", f"of type {type(teacher).__name__}", "give an nn.Module")
-    target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
-    if target.name == THIS_MACHINE:
-        target = machine(folder, target)
-    asked = budget if isinstance(budget, Limits) else Limits() if budget is None else Limits.parse(budget)
-    limits = asked.on(target)
-    given = material(data, who, judges, seed)
-    rows = torch.randperm(len(given.train[1]), generator=torch.Generator().manual_seed(seed))[:CALIBRATION]
-    space = architectures(model, (given.train[0][rows], given.train[1][rows]), multiple)
-    if teacher is None:
-        teacher = next(
-            (m for m in (model if isinstance(model, list | tuple) else [model]) if isinstance(m, nn.Module)), None
-        )
+def _begun(asked: Request) -> _Search:
+    target, wanted = asked.target(), asked.limits()
+    limits, seed = wanted.on(target), asked.seed
+    given = material(asked.data, asked.who, asked.judges, seed)
+    x, y = given.train
+    rows = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))[:CALIBRATION]
+    space = architectures(asked.model, (x[rows], y[rows]), asked.multiple)
+    teacher = asked.module()
     if teacher is not None:
         teacher = copy.deepcopy(teacher).eval()  # the user's own stays in its mode
-    x = given.train[0]
-    changes = None if augment is None else digest.of_augment(augment, x)
-    settings = {} if folder is None else {  # the first that differs is told: others follow from it
-        "seed": seed, "multiple": multiple, "data": given.digest, "judges": [p.name for p in given.people],
-        "device": to_toml(target), "budget": asdict(asked), "bits": list(bits), "learn": learn, "epochs": epochs,
-        "lr": lr, "batch": batch, "keep": keep, "finalists": finalists, "distil": distil, "augment": changes,
+    changes = None if asked.augment is None else digest.of_augment(asked.augment, x)
+    settings = {} if asked.folder is None else {  # the first that differs is told: others follow from it
+        "seed": seed, "multiple": asked.multiple, "data": given.digest, "judges": [p.name for p in given.people],
+        "device": to_toml(target), "budget": asdict(wanted), "bits": list(asked.bits), "learn": asked.learn,
+        "epochs": asked.epochs, "lr": asked.lr, "batch": asked.batch, "keep": asked.keep,
+        "finalists": asked.finalists, "distil": asked.distil, "augment": changes,
         "space": {a.name: digest.of_architecture(a, x, seed) for a in space},
         "teacher": None if teacher is None else digest.of_module(teacher, x),
     }  # fmt: skip
-    planner = Planner(target, limits, given.train[0][:1], given.train[0][rows])
-    course = Course(float(lr), batch, augment)
-    return _Search(
-        space, given, planner, limits, teacher, distil, tuple(bits), learn, epochs, course, keep, finalists,
-        Store(folder, settings, KIND), seed, on_progress, target.name,
-    )  # fmt: skip
+    planner = Planner(target, limits, x[:1], x[rows])
+    return _Search(asked, space, given, planner, teacher, Store(asked.folder, settings, KIND))
 
 
 @contextmanager
@@ -167,25 +142,21 @@ def _one_thread() -> Iterator[None]:
 
 @dataclass
 class _Search:
+    """``teacher``: the module that was given for it, if there is one."""
+
+    asked: Request
     space: list[Architecture]
     data: Material
     planner: Planner
-    limits: Limits
     teacher: nn.Module | None
-    distil: bool
-    bits: tuple[str, ...]
-    learn: int
-    epochs: int
-    course: Course
-    keep: int
-    finalists: int
     store: Store
-    seed: int
-    tell: Progress
-    device: str
     steps: list[Step] = field(default_factory=list)
     _plans: dict[str, Piece] = field(default_factory=dict)
     _told_last: tuple[str, int, int] | None = None
+
+    @property
+    def limits(self) -> Limits:
+        return self.planner.limits
 
     def run(self) -> Compressed:
         fitting = self._planned()
@@ -195,10 +166,11 @@ class _Search:
         if not any(c.fits for c in candidates):
             broken = [(c.name, [*self.limits.broken(c.figures), *self._inaccurate(c)]) for c in candidates]
             raise nothing_fits(broken)
+        found = tuple(marked(candidates))
         return Compressed(
-            self.device, self.limits, tuple(marked(candidates)),
-            tuple(p.name for p in self.data.people) if self.data.personal else (), self.learn, self.data.dummy,
-            tuple(self.steps), self.seed, self._made,
+            self.planner.device.name, self.limits, found,
+            tuple(p.name for p in self.data.people) if self.data.personal else (), self.asked.learn, self.data.dummy,
+            self._timed([c for c in found if c.best]), tuple(self.steps), self.asked.seed, self._made,
         )  # fmt: skip
 
     # -- the steps ------------------------------------------------------------------------------------------------
@@ -208,7 +180,7 @@ class _Search:
         fitting, broken, seconds, refused = [], list[Point](), 0.0, []
         for i, one in enumerate(self.space):
             self._at("planning", i, len(self.space))
-            piece = self.store.piece(f"plan {one.name}", lambda one=one: self._plan(one))  # type: ignore[misc]
+            piece = self.store.piece(f"plan {one.name}", partial(self._plan, one))
             seconds += piece["seconds"]
             if "refused" in piece:
                 refused.append(f"{one.name}: {piece['refused']}")
@@ -228,14 +200,14 @@ class _Search:
     def _plan(self, one: Architecture) -> Piece:
         start = time.perf_counter()
         try:
-            net = one.built(self.seed).eval()
+            net = one.built(self.asked.seed).eval()
             self._require(net)
             found, closest = {}, None
-            for bits in self.bits:
+            for bits in self.asked.bits:
                 try:
                     variant = self.planner.least(net, bits)
                 except (NotSupported, InvalidInput):
-                    if bits == FLOAT or len(self.bits) == 1:
+                    if bits == FLOAT or len(self.asked.bits) == 1:
                         raise
                     continue
                 broken = list(self.limits.broken(variant.figures))
@@ -257,19 +229,19 @@ class _Search:
         if shape is not None and shape[1] < self.data.classes:
             fix = f"the data has {self.data.classes}: make its last layer as wide"
             raise InvalidInput("network", f"of {shape[1]} class{'es' * (shape[1] != 1)}", fix)
-        theirs = None if self.teacher is None or not self.distil else _answers(self.teacher, self.planner.example)
+        theirs = None if self.teacher is None or not self.asked.distil else _answers(self.teacher, self.planner.example)
         if shape is not None and theirs is not None and theirs != shape:
             fix = f"the network to be taught has {shape[1]}: give one of as many, or distil=False"
             raise InvalidInput("teacher", f"of {theirs[1]} classes", fix)
 
     def _scored(self, fitting: list[tuple[Architecture, Piece]]) -> list[tuple[Architecture, Piece]]:
         """Those that no other beats in score at no more cost, and of these the ones that rank best."""
-        if len(fitting) <= self.keep:
+        if len(fitting) <= self.asked.keep:
             return fitting
         ranks = ranked([[p["scores"][k] for _, p in fitting] for k in range(2)])
         costs = [_least(p) for _, p in fitting]
         levels = _levels([(r, *(-c for c in cost)) for r, cost in zip(ranks, costs, strict=True)])
-        order = sorted(range(len(fitting)), key=lambda i: (levels[i], -ranks[i], fitting[i][0].name))[: self.keep]
+        order = sorted(range(len(fitting)), key=lambda i: (levels[i], -ranks[i], fitting[i][0].name))[: self.asked.keep]
         names = ", ".join(fitting[i][0].name for i in sorted(order))
         self.steps.append(Step("score", f"NASWOT and SynFlow keep {len(order)} of {len(fitting)}: {names}", 0.0))
         return [fitting[i] for i in sorted(order)]
@@ -279,7 +251,7 @@ class _Search:
         rows, seconds, diverged = [], 0.0, []
         for i, (one, plans) in enumerate(kept):
             self._at("training", i, len(kept))
-            piece, state = self._trained(one, None, self.epochs // FIRST, None)
+            piece, state = self._trained(one, None, self.asked.begin, None)
             if not piece["epoch"]:
                 diverged.append(one.name)
                 continue
@@ -287,22 +259,24 @@ class _Search:
             rows.append((one, plans, found))
             seconds += piece["seconds"] + took
         if not rows:
-            raise InvalidInput("lr", self.course.rate, f"the loss of {diverged[0]} was not finite in epoch 1: lower it")
+            raise InvalidInput(
+                "lr", self.asked.course.rate, f"the loss of {diverged[0]} was not finite in epoch 1: lower it"
+            )
         usable = [r for r in rows if any(c.fits for c in r[2])] or [r for r in rows if r[2]]
         ranked_ = sorted(usable, key=lambda r: (-max(c.learnt for c in r[2] if c.fits or not _any(r[2])), r[0].name))
-        chosen = ranked_[: self.finalists]
+        chosen = ranked_[: self.asked.finalists]
         ships = max(usable, key=lambda r: (max(c.shipped for c in r[2]), r[0].name))
         if ships not in chosen:
-            chosen = [*chosen[: max(1, self.finalists - 1)], ships]
+            chosen = [*chosen[: max(1, self.asked.finalists - 1)], ships]
         said = ", ".join(f"{one.name} {max(c.learnt for c in found):.1%}" for one, _, found in chosen)
         said += f"; diverged at this lr: {', '.join(diverged)}" if diverged else ""
-        self.steps.append(Step("first", f"{self.epochs // FIRST} epochs each; go on: {said}", seconds))
+        self.steps.append(Step("first", f"{self.asked.begin} epochs each; go on: {said}", seconds))
         self._plans = {one.name: plans for one, plans, _ in chosen}
         return [one for one, _, _ in chosen]
 
     def _final(self, chosen: list[Architecture]) -> list[Candidate]:
         candidates: list[Candidate] = []
-        seconds, rest = 0.0, self.epochs - self.epochs // FIRST
+        seconds, rest = 0.0, self.asked.rest
         alone: dict[str, float] = {}
         states: dict[tuple[str, bool], State] = {}
         for i, one in enumerate(chosen):
@@ -314,7 +288,7 @@ class _Search:
             alone[one.name] = piece["accuracy"]
             seconds += piece["seconds"] + took
         self.steps.append(Step("finalists", f"{rest} epochs more each, alone", seconds))
-        if self.distil:
+        if self.asked.distil:
             teacher, cost, accuracy = self._teacher()
             gains, seconds = [], cost
             for i, one in enumerate(chosen):
@@ -335,7 +309,7 @@ class _Search:
     def _told(self, candidates: list[Candidate]) -> None:
         """What bits and learning gave, of the finalists."""
         fit = [c for c in candidates if c.fits]
-        for bits in self.bits:
+        for bits in self.asked.bits:
             own = [c for c in fit if c.bits == bits]
             if own:
                 top = max(own, key=lambda c: c.learnt)
@@ -345,12 +319,12 @@ class _Search:
 
     def _at(self, part: str, done: int, total: int) -> None:
         self._told_last = (part, done, total)
-        self.tell(part, done, total)
+        self.asked.on_progress(part, done, total)
 
     def _still(self) -> None:
         """Tells the same again while one piece is made: who listens may want to end it."""
         if self._told_last is not None:
-            self.tell(*self._told_last)
+            self.asked.on_progress(*self._told_last)
 
     # -- pieces -----------------------------------------------------------------------------------------------------
 
@@ -359,30 +333,30 @@ class _Search:
     ) -> tuple[Piece, State]:
         def make() -> tuple[Piece, State]:
             start = time.perf_counter()
-            net = one.built(self.seed)
+            net = one.built(self.asked.seed)
             if begin is not None:
                 net.load_state_dict(begin)
-            piece: Piece = dict(train(net, self.data, teacher, epochs, self.course, self.seed, self._still))
+            piece: Piece = dict(train(net, self.data, teacher, epochs, self.asked.course, self.asked.seed, self._still))
             piece["seconds"] = time.perf_counter() - start
             return piece, {n: t.detach().clone() for n, t in net.state_dict().items()}
 
         return self.store.trained(f"{key} {one.name}", make)
 
     def _finished(self, one: Architecture, teacher: nn.Module | None, rest: int) -> tuple[Piece, State]:
-        _, begin = self._trained(one, None, self.epochs // FIRST, None)
+        _, begin = self._trained(one, None, self.asked.begin, None)
         return self._trained(one, teacher, rest, begin, "alone" if teacher is None else "taught")
 
     def _teacher(self) -> tuple[nn.Module, float, float]:
         """The module, seconds that it took, and its accuracy on the people's tests."""
         if self.teacher is not None:
             return self.teacher, 0.0, score(self.teacher, self.data.test)[0]
-        largest = max(self.space, key=lambda a: (_parameters(a.built(self.seed)), a.name))
-        piece, state = self._trained(largest, None, self.epochs, None, "teacher")
-        module = largest.built(self.seed)
+        largest = max(self.space, key=lambda a: (_parameters(a.built(self.asked.seed)), a.name))
+        piece, state = self._trained(largest, None, self.asked.epochs, None, "teacher")
+        module = largest.built(self.asked.seed)
         module.load_state_dict(state)
         if not piece["epoch"]:
             fix = f"the loss of the teacher, {largest.name}, was not finite in epoch 1: lower it, or distil=False"
-            raise InvalidInput("lr", self.course.rate, fix)
+            raise InvalidInput("lr", self.asked.course.rate, fix)
         return module.eval(), piece["seconds"], piece["accuracy"]
 
     def _judged(
@@ -421,7 +395,7 @@ class _Search:
         return [Candidate.from_dict(c) for c in piece["candidates"]]
 
     def _candidate(self, one: Architecture, variant: Variant, taught: bool) -> Candidate:
-        found = learnt(variant.plan, self.data, self.learn, self.seed, self._still)
+        found = learnt(variant.plan, self.data, self.asked.learn, self.asked.seed, self._still)
         made = Candidate(
             one.name, one.options, variant.bits, variant.tail, variant.update, taught, variant.figures, found.shipped,
             found.learnt, found.each, found.rate, False,
@@ -432,8 +406,21 @@ class _Search:
         least = self.limits.accuracy
         return [] if least is None or c.learnt >= least else [("accuracy", c.learnt, least)]
 
+    def _timed(self, pareto: list[Candidate]) -> dict[str, Timing]:
+        """Of a prediction on this machine, all in turn, by the name of the candidate. It decides nothing."""
+
+        def make() -> Piece:
+            calls = []
+            for i, candidate in enumerate(pareto):
+                self._at("timing", i, len(pareto))
+                calls.append(Alone.of(self._made(candidate)[1]).again(self.planner.example.numpy()))
+            found = interleaved(calls, most=ROUNDS, seconds=SECONDS * len(calls))
+            return {c.name: asdict(t) for c, t in zip(pareto, found, strict=True)}
+
+        return {name: Timing(**t) for name, t in self.store.piece("timed", make).items()}
+
     def _loaded(self, one: Architecture, state: State) -> nn.Module:
-        net = one.built(self.seed)
+        net = one.built(self.asked.seed)
         net.load_state_dict(state)
         return net.eval()
 
@@ -443,7 +430,7 @@ class _Search:
             raise InvalidInput("candidate", candidate.name, "it is of another search: give one of .candidates")
         with _one_thread():
             teacher = self._teacher()[0] if candidate.taught else None
-            _, state = self._finished(one, teacher, self.epochs - self.epochs // FIRST)
+            _, state = self._finished(one, teacher, self.asked.rest)
             net = self._loaded(one, state)
             module = self.planner.module(net, candidate.bits, candidate.tail)
             return module, self.planner.plan(module, candidate.bits, candidate.update, candidate.rate or RATES[0])

@@ -18,11 +18,11 @@ from ...artifact.number import finite
 from ...device import Budget, Device
 from ...device.profile import THIS_MACHINE
 from ...errors import InvalidInput
+from ..alone import Alone
 from ..interleaved import Timing, interleaved
 from ..room import roomy
 from ..store import Store
 from ..wish import within
-from .alone import Alone
 from .bench import NATIVE, Bench, piece_of
 from .factories import another, digest, factory, require_fit
 from .losses import loss_of

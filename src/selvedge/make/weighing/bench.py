@@ -83,7 +83,7 @@ class Bench:
         cost = measured_network(read, example, device=self.device, budget=self.budget, training=known)
         beside = []
         if self.priced:
-            emit(plan, "c", stages.store.path(piece, NATIVE))
+            emit(plan, "c", stages.store.fresh(piece, NATIVE))
             beside.append(NATIVE)
             ending, held = written(read)
             if held is not None:
