@@ -158,6 +158,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _differing(key: str, was: Any, now: Any) -> str:
-    """In words; what is long, as a digest, is not told."""
-    texts = [str(v) for v in (was, now)]
-    return f"{key} {texts[0]}, not {texts[1]}" if all(len(t) <= SHORT for t in texts) else f"another {key}"
+    """In words; what is long, as a digest, is not told, nor what is not there."""
+    told = None not in (was, now) and all(len(str(v)) <= SHORT for v in (was, now))
+    return f"{key} {was}, not {now}" if told else f"another {key}"
