@@ -71,6 +71,11 @@ def test_a_users_model_becomes_an_artifact_that_learns(user):
         (("--budget", "run=1MiB"), "board leaves 48 KiB"),
         (("--bits", "int4"), "--bits is int4: give one of float, int8"),
         (("--epochs", "0"), "--epochs is 0"),
+        (("--epochs", "2"), "--epochs is 2: give a whole number, 3 or more"),
+        (("--learn", "-1"), "--learn is -1: give a whole number, 0 or more"),
+        (("--keep", "0"), "--keep is 0"),
+        (("--lr", "0"), "--lr is 0.0: give a number above 0"),
+        (("--judges", "9"), "--judges is 9: give a whole number from 1 to"),
         (("--plot", "p.svg"), "--plot is p.svg"),
     ],
 )

@@ -201,6 +201,11 @@ X = np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32)
         (None, {"loss": "reconstruction"}, r"output \[10\]: targets are \[64\] a sample: make .* 64 wide"),
         (np.zeros((12, 1), int), {}, r"output \[10\]: targets are \[1\] a sample: give class numbers \[\]"),
         (X[:, :10] * np.nan, {"loss": "mse"}, "targets of train is not finite: give numbers"),
+        (
+            np.zeros(12, int),
+            {"model": lambda seed: nn.Linear(64, 10).requires_grad_(False)},
+            "without parameters that le",
+        ),
         (np.zeros(12, int), {"model": _failing}, "model is failing on seed 0: the function of a seed says: no such"),
         (np.zeros(12, int), {"batch": 1}, "batch is 1: the model cannot be trained on it: Expected more than 1 value"),
     ],

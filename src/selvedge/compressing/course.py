@@ -75,7 +75,7 @@ def learn(
     trained = net if whole is None else whole
     size = min(course.batch, samples)
     steps = samples // size
-    optimizer = torch.optim.Adam([p for p in trained.parameters() if p.requires_grad], course.rate)
+    optimizer = adam(trained, course.rate)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, course.epochs * steps)
     judged: list[Judged] = []
     found: Learnt[Kept, Judged] | None = None
@@ -98,6 +98,14 @@ def learn(
             after(epoch, mean, judged[-1])
     assert found is not None
     return found
+
+
+def adam(net: nn.Module, rate: float) -> torch.optim.Adam:
+    """Of what learns of ``net``. Raises ``InvalidInput`` where nothing does."""
+    own = [p for p in net.parameters() if p.requires_grad]
+    if not own:
+        raise InvalidInput("model", "without parameters that learn", "give one with some that require gradients")
+    return torch.optim.Adam(own, rate)
 
 
 def passed(

@@ -78,8 +78,8 @@ def quantising(
 
 
 def searching(
-    *, model: str, shape: str | None, data: str, device: str, epochs: int, bits: str, work: Path | None,
-    out: Path | None, plot: Path | None,
+    *, model: str, shape: str | None, data: str, device: str, epochs: int, lr: float, learn: int, judges: int | None,
+    keep: int, finalists: int, bits: str, work: Path | None, out: Path | None, plot: Path | None,
 ) -> None:  # fmt: skip
     """Those of ``selvedge compress``."""
     _no_file("model", model, "searched: give zoo:NAME, or file.py:factory, which gives the trained module")
@@ -88,6 +88,11 @@ def searching(
         Device.load(device)
     for part in bits.split(","):
         _one_of("--bits", part, ("float", "int8"))
+    for field, number in (("--keep", keep), ("--finalists", finalists), ("--judges", 1 if judges is None else judges)):
+        _positive(field, number)
+    if learn < 0:
+        raise InvalidInput("--learn", learn, "give a whole number, 0 or more")
+    _rate("--lr", lr)
     training(data=data, loss=None, epochs=epochs, schedule="cosine", plot=plot, out=out)
     if work is not None:
         place.working_folder("--work", work, "search")
@@ -123,8 +128,7 @@ def comparing(
         _positive(field, number)
     if not 0 < macs < 1:
         raise InvalidInput("--macs", macs, "give the share of multiplications that stays, as 0.5")
-    if not 0 < lr < float("inf"):
-        raise InvalidInput("--lr", lr, "give a number above 0, as 0.003")
+    _rate("--lr", lr)
     if plot is not None:
         place.page(plot)
     if work is not None:
@@ -222,6 +226,11 @@ def _layers(update: str) -> None:
 def _one_of(field: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise InvalidInput(field, value or "empty", f"give one of {', '.join(known)}")
+
+
+def _rate(field: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise InvalidInput(field, value, "give a number above 0, as 0.003")
 
 
 def _positive(field: str, number: int) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..compressing.course import Rows, passed
+from ..compressing.course import Rows, adam, passed
 from ..compressing.sparse import Sparsified, Sparsifier
 from ..make.store import State, Store
 from ..make.weighing.losses import loss_of, output
@@ -53,9 +53,9 @@ def trained(model: nn.Module, job: Job, course: Course, work: Work) -> Sparsifie
         for _ in sparsifier:
             pass
         return sparsifier.finish()
-    adam = torch.optim.Adam(sparsifier.model.parameters(), course.rate)
+    optimizer = adam(sparsifier.model, course.rate)
     store = Store(course.folder, _settings(model, job, course), "sparsifying", "--work")
-    done = _resumed(store.state(CURRENT), sparsifier, adam)
+    done = _resumed(store.state(CURRENT), sparsifier, optimizer)
     ends = np.linspace(0, course.epochs, sparsifier.steps + 1).astype(int)[1:]
     work.part("training", course.epochs)
     work.at(done)
@@ -63,17 +63,17 @@ def trained(model: nn.Module, job: Job, course: Course, work: Work) -> Sparsifie
         while done < course.epochs:
             if sparsifier.done == 0 or done == ends[sparsifier.done - 1]:
                 sparsifier.step()
-            _epoch(sparsifier.model, adam, job, course, done, here)
+            _epoch(sparsifier.model, optimizer, job, course, done, here)
             done += 1
             if course.folder is not None:
-                store.keep_state(CURRENT, _state(sparsifier, adam, done))
+                store.keep_state(CURRENT, _state(sparsifier, optimizer, done))
             work.at(done)
     sparsifier.model.eval()
     return sparsifier.finish()
 
 
 def _epoch(
-    net: nn.Module, adam: torch.optim.Adam, job: Job, course: Course, epoch: int, here: Callable[[], None]
+    net: nn.Module, optimizer: torch.optim.Adam, job: Job, course: Course, epoch: int, here: Callable[[], None]
 ) -> None:
     """Order and dropout are drawn anew in each epoch, by its number, and the rate falls by the number of the step: what
     was before need not be known. So this is no :func:`learn`, which draws on through all epochs and keeps the best."""
@@ -88,23 +88,23 @@ def _epoch(
     def fall(step: int) -> None:
         here()
         share = (epoch * batches + step + 1) / (course.epochs * batches)
-        adam.param_groups[0]["lr"] = course.rate * (1 + math.cos(math.pi * share)) / 2
+        optimizer.param_groups[0]["lr"] = course.rate * (1 + math.cos(math.pi * share)) / 2
 
     net.train()
     fall(-1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1_000_003 * epoch + course.seed)
-        passed(np.array_split(order, batches), of, adam, fall, epoch, course.rate, "--rate")
+        passed(np.array_split(order, batches), of, optimizer, fall, epoch, course.rate, "--rate")
 
 
-def _state(sparsifier: Sparsifier, adam: torch.optim.Adam, done: int) -> State:
+def _state(sparsifier: Sparsifier, optimizer: torch.optim.Adam, done: int) -> State:
     made = {f"sparsifier/{n}": t for n, t in sparsifier.state_dict().items()}
-    for i, slots in adam.state_dict()["state"].items():
+    for i, slots in optimizer.state_dict()["state"].items():
         made |= {f"adam/{i}/{n}": torch.as_tensor(t) for n, t in slots.items()}
     return {**made, "epochs": torch.tensor(done)}
 
 
-def _resumed(state: State | None, sparsifier: Sparsifier, adam: torch.optim.Adam) -> int:
+def _resumed(state: State | None, sparsifier: Sparsifier, optimizer: torch.optim.Adam) -> int:
     """How many epochs are done: what ``state`` has, or none."""
     if state is None:
         return 0
@@ -114,7 +114,7 @@ def _resumed(state: State | None, sparsifier: Sparsifier, adam: torch.optim.Adam
         if name.startswith("adam/"):
             _, i, slot = name.split("/")
             slots.setdefault(int(i), {})[slot] = tensor
-    adam.load_state_dict({"state": slots, "param_groups": adam.state_dict()["param_groups"]})
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     return int(state["epochs"])
 
 

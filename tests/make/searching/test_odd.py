@@ -166,3 +166,10 @@ def test_the_heads_of_the_table_stand_apart_without_people():
     x, y, _ = flat()
     text = str(sv.compress(space(mlp), (x, y), device=DEVICE, **BRIEFLY))
     assert "  shipped  after 5 more samples  " in text
+
+
+def test_what_bits_gave_is_told_of_a_candidate_of_the_table():
+    """Of equals the one that trains in least, as the best of all is."""
+    made = searched(sv.Space(mlp, width=(8,)), learn=0)
+    (said,) = (s.gave for s in made.steps if s.name == "float")
+    assert said.endswith(f": {made.best.name}")

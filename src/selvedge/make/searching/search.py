@@ -312,7 +312,7 @@ class _Search:
         for bits in self.asked.bits:
             own = [c for c in fit if c.bits == bits]
             if own:
-                top = max(own, key=lambda c: c.learnt)
+                top = marked(own)[0]  # of equals as the whole search takes it
                 self.steps.append(
                     Step(bits, f"best {top.learnt:.1%} after learning, {top.shipped:.1%} as shipped: {top.name}", 0.0)
                 )
