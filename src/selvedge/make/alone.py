@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from ...artifact.manifest import Manifest
-from ...run.build import build
-from ...run.session import Session
-from .parts import Array
+import numpy.typing as npt
+
+from ..artifact.manifest import Manifest
+from ..run.build import build
+from ..run.session import Session
+from .compile import bundled
+from .inference import Inference
+from .plan import Plan
 
 PREDICT = "predict"
 
@@ -25,7 +30,14 @@ class Alone(Session):
         library = build(sources, manifest.lanes, manifest.dtype)
         return cls(manifest, library, (folder / "weights.bin").read_bytes())
 
-    def again(self, x: Array) -> Callable[[], int]:
+    @classmethod
+    def of(cls, plan: Plan | Inference) -> Alone:
+        """That of ``plan``, as :func:`selvedge.compile` builds it."""
+        made = bundled(plan)
+        library = build(made.sources, plan.arrangement.lanes, plan.arrangement.dtype)
+        return cls(made.manifest, library, made.weights, made.extra)
+
+    def again(self, x: npt.NDArray[Any]) -> Callable[[], int]:
         """A call that puts ``x`` into the arena, as it is stored, and runs the native code: nothing is looked at."""
         self._lay(PREDICT, self._inputs(PREDICT, x))
         views = [self._view(port.offset, port) for port in self.manifest.programs[PREDICT].inputs.values()]

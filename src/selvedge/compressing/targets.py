@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...data import Dataset
-from ...errors import InvalidInput, one_line
+from ..data import Dataset
+from ..errors import InvalidInput, one_line
 
 BATCH = 32
 IGNORED = -100  # the target that torch.nn.functional.cross_entropy leaves out
