@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from selvedge.errors import DoesNotFit
 from selvedge.learn.journal.journal import Journal
 from selvedge.learn.journal.record import Record
 
@@ -57,7 +58,11 @@ def child(folder: str, sync: Any) -> None:
     print("ready", flush=True)
     rng = random.Random()
     while True:
-        number = journal.append({"call": journal.number}, made(journal.number))
+        try:
+            number = journal.append({"call": journal.number}, made(journal.number))
+        except DoesNotFit:  # it is larger than any before
+            journal.snapshot({}, {"state": state})
+            number = journal.append({"call": journal.number}, made(journal.number))
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
         state = learnt(state, number)
@@ -83,6 +88,7 @@ def _run(kills: int, rng: random.Random, folder: Path) -> dict[str, Any]:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
             time.sleep(rng.random() * 0.1)
+            assert process.poll() is None, f"kill {i}: it ended by itself"
             process.send_signal(signal.SIGKILL)
             said = process.stdout.read().split(b"\n")[:-1]  # behind the last line end: what it had no time to say
         last = int(said[-1]) + 1 if said else number

@@ -127,17 +127,32 @@ def test_any_order_of_calls_within_the_limit(tmp_path_factory: pytest.TempPathFa
 def test_who_takes_a_snapshot_when_it_is_due_never_has_to_stop(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], state: int
 ) -> None:
-    """Due is said early enough for a record as large as any before; for a larger one the refusal says it."""
-    with Journal(tmp_path_factory.mktemp("journal"), LIMIT, "snapshot") as journal:
+    """Due is said early enough for a record as large as any before, in this process or an earlier one."""
+    folder, snapshots = tmp_path_factory.mktemp("journal"), 0
+    with Journal(folder, LIMIT, "snapshot") as journal:
         journal.append({}, {"x": np.zeros(max(sizes), np.uint8)})
-        snapshots = 0
-        for length in sizes:
-            if journal.due:
-                journal.snapshot({}, {"x": np.zeros(state, np.uint8)})
-                snapshots += 1
-            journal.append({}, {"x": np.zeros(length, np.uint8)})
-        assert journal.number == len(sizes) + 1
-        assert snapshots <= 2 + len(sizes) // 2
+    for i in range(0, len(sizes), 3):
+        with Journal(folder, LIMIT, "snapshot") as journal:
+            for length in sizes[i : i + 3]:
+                if journal.due:
+                    journal.snapshot({}, {"x": np.zeros(state, np.uint8)})
+                    snapshots += 1
+                journal.append({}, {"x": np.zeros(length, np.uint8)})
+    assert journal.number == len(sizes) + 1
+    assert snapshots <= 2 + len(sizes) // 2
+
+
+def test_a_record_larger_than_any_before_asks_for_a_snapshot_itself(tmp_path: Path) -> None:
+    with Journal(tmp_path, LIMIT) as journal:
+        while not journal.due:
+            journal.append({}, {"x": np.zeros(300, np.uint8)})
+        journal.snapshot({}, {})
+        while journal.bytes < 0.95 * LIMIT and not journal.due:
+            journal.append({}, {"x": np.zeros(300, np.uint8)})
+        with pytest.raises(DoesNotFit, match="cheapest change: take a snapshot"):
+            journal.append({}, {"x": np.zeros(1000, np.uint8)})
+        journal.snapshot({}, {})
+        journal.append({}, {"x": np.zeros(1000, np.uint8)})
 
 
 def test_what_can_never_fit_says_so(tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ class Detector(Protocol):
 
 
 def number(value: float) -> float:
-    """``value`` as a float that can be squared and summed. Raises ``InvalidInput``."""
+    """``value`` as a float that can be squared and summed; True is 1. Raises ``InvalidInput``."""
+    if isinstance(value, bool | np.bool_):
+        return float(value)
     found = value if type(value) is float else finite(value)
     if found is None or not -LARGEST <= found <= LARGEST:
         raise InvalidInput("detector value", value, f"give a finite number, at most {LARGEST:g} either way")

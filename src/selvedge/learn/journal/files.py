@@ -1,7 +1,8 @@
 """The files of a journal: their names, their first bytes, and what of them is whole.
 
-A file begins with "SVJL" (records) or "SVJS" (one snapshot), the version u32, its generation u64, and the CRC-32 u32
-of these; frames follow. Log g holds the records behind snapshot g; log 0 those from the beginning on.
+A file begins with "SVJL" (records) or "SVJS" (one snapshot), the version u32, its generation u64, the bytes of the
+largest frame of a record until then u64, and the CRC-32 u32 of these; frames follow. Log g holds the records behind
+snapshot g; log 0 those from the beginning on.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from .record import FRAME, is_whole
 
 VERSION = 1
 LOCK = "lock"
-HEADER = struct.Struct("<4sIQI")
-_PLAIN = struct.Struct("<4sIQ")
+HEADER = struct.Struct("<4sIQQI")
+_PLAIN = struct.Struct("<4sIQQ")
 _NAME = re.compile(r"(log|snapshot)-(\d{8})(\.new)?")
 _MAGIC = {"log": b"SVJL", "snapshot": b"SVJS"}
 
@@ -29,7 +30,7 @@ _MAGIC = {"log": b"SVJL", "snapshot": b"SVJS"}
 @dataclass(frozen=True, slots=True)
 class Scan:
     """``count`` whole frames, which end at byte ``end`` of ``size``. ``fault``: what ends them, "" where the file does;
-    then ``end`` is 0 where there was none. ``largest``: bytes of the largest frame."""
+    then ``end`` is 0 where there was none. ``largest``: bytes of the largest frame, of those before it too."""
 
     count: int
     end: int
@@ -62,9 +63,28 @@ def listed(folder: Path) -> tuple[dict[str, list[int]], list[Path]]:
     return found, left
 
 
-def header(kind: str, generation: int) -> bytes:
-    plain = _PLAIN.pack(_MAGIC[kind], VERSION, generation)
+def header(kind: str, generation: int, largest: int) -> bytes:
+    plain = _PLAIN.pack(_MAGIC[kind], VERSION, generation, largest)
     return plain + struct.pack("<I", crc32(plain))
+
+
+def largest(file: Path, kind: str, generation: int) -> int | str:
+    """What the first bytes say of the records before; or what is wrong with them.
+
+    Raises ``InvalidInput`` for a file of another version.
+    """
+    with file.open("rb") as opened:
+        first = opened.read(HEADER.size)
+    if len(first) < HEADER.size:
+        return "torn"
+    magic, version, number, before, check = HEADER.unpack(first)
+    if check != crc32(first[: _PLAIN.size]) or magic != _MAGIC[kind] or number != generation:
+        return "damaged"
+    if version != VERSION:
+        raise InvalidInput(
+            "journal", str(file), f"it is of format {version}, this version reads {VERSION}: name another folder"
+        )
+    return int(before)
 
 
 def frames(file: Path, kind: str, generation: int) -> Iterator[tuple[int, bytes] | str]:
@@ -72,19 +92,13 @@ def frames(file: Path, kind: str, generation: int) -> Iterator[tuple[int, bytes]
 
     Raises ``InvalidInput`` for a file of another version.
     """
+    before = largest(file, kind, generation)
+    if isinstance(before, str):
+        yield before
+        return
     left = file.stat().st_size - HEADER.size
     with file.open("rb") as opened:
-        first = opened.read(HEADER.size)
-        if len(first) < HEADER.size:
-            yield "torn"
-            return
-        magic, version, number, check = HEADER.unpack(first)
-        if check != crc32(first[: _PLAIN.size]) or magic != _MAGIC[kind] or number != generation:
-            yield "damaged"
-            return
-        if version != VERSION:
-            fix = f"it is of format {version}, this version reads {VERSION}: name another folder"
-            raise InvalidInput("journal", str(file), fix)
+        opened.seek(HEADER.size)
         while left:
             about = opened.read(FRAME.size)
             if len(about) < FRAME.size:
@@ -106,7 +120,8 @@ def frames(file: Path, kind: str, generation: int) -> Iterator[tuple[int, bytes]
 def scan(file: Path, generation: int, number: int) -> Scan:
     """How much of a log is whole. ``number``: of its first frame; they go up by one."""
     size = file.stat().st_size
-    count, end, largest, fault = 0, HEADER.size, 0, ""
+    before = largest(file, "log", generation)
+    count, end, most, fault = 0, HEADER.size, before if isinstance(before, int) else 0, ""
     for found in frames(file, "log", generation):
         if isinstance(found, str):
             fault = found
@@ -116,9 +131,9 @@ def scan(file: Path, generation: int, number: int) -> Scan:
             break
         count += 1
         end += FRAME.size + len(found[1])
-        largest = max(largest, FRAME.size + len(found[1]))
+        most = max(most, FRAME.size + len(found[1]))
     # Where nothing is whole the header may be what is not: it is written again.
-    return Scan(count, 0 if fault and not count else end, size, largest, fault)
+    return Scan(count, 0 if fault and not count else end, size, most, fault)
 
 
 def write(file: Path, parts: Sequence[bytes | memoryview]) -> Path:

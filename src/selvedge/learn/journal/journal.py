@@ -127,7 +127,7 @@ class Journal:
         """
         self._usable()
         new = self._generation + 1
-        parts = [files.header("snapshot", new), *framed(self._number, head, arrays or {})]
+        parts = [files.header("snapshot", new, self._largest), *framed(self._number, head, arrays or {})]
         length = size(parts)
         need = 3 * length + 2 * (files.HEADER.size + self._largest) + 2 * files.HEADER.size
         if need > self.limit:
@@ -137,7 +137,7 @@ class Journal:
             file, log = (files.path(self.folder, kind, new) for kind in ("snapshot", "log"))
             written = files.write(file, parts)
             try:
-                empty = files.write(log, [files.header("log", new)])
+                empty = files.write(log, [files.header("log", new, self._largest)])
             except BaseException:
                 written.unlink()
                 raise
@@ -219,7 +219,7 @@ class Journal:
                 file.unlink()
         log = files.path(self.folder, "log", self._generation)
         if not log.exists() or log.stat().st_size == 0:  # there was none yet, or its first bytes were damaged
-            files.place(files.write(log, [files.header("log", self._generation)]), log)
+            files.place(files.write(log, [files.header("log", self._generation, self._largest)]), log)
         earlier = [g for g in snapshots if g < (self._base or 0)]
         self._drop_before(max(earlier, default=0))
         self._use_log()
