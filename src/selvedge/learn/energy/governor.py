@@ -67,9 +67,10 @@ class Governor:
     variants: what may learn, any order. The one whose step costs most is taken first; a cheaper one where that cannot
     do as many steps as asked for, and the cheapest alone when less than ``low`` of learning's day is left.
     only_charging: learn only while the battery charges. least_charge: of the battery, below which nothing learns, and
-    which no grant goes below. hours: of the day, as (1.0, 5.0), in which it may learn, by the wall clock and
-    ``utc_offset`` hours; (22, 4) goes over midnight; () is any. celsius: below and above which nothing learns; above,
-    it waits until it is ``cool_by`` cooler. duty: the share of any time, and 15 minutes, that learning may take.
+    which, where its joules are known, no grant goes below. hours: of the day, as (1.0, 5.0), in which it may learn, by
+    the wall clock and ``utc_offset`` hours; (22, 4) goes over midnight; () is any. celsius: below and above which
+    nothing learns; above, it waits until it is ``cool_by`` cooler. duty: the share of any time, and 15 minutes, that
+    learning may take.
     """
 
     def __init__(
