@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import selvedge as sv
+
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 DATA = Path(os.environ.get("SELVEDGE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 # What an example needs of the data folder, where it needs any.
@@ -109,6 +111,18 @@ def test_an_autoencoder_finds_more_windows_when_it_learns(tmp_path: Path) -> Non
     labelled, online, frozen, value = (sum(row) for row in zip(*counts, strict=True))
     assert labelled == 19
     assert online > max(frozen, value)
+
+
+def test_a_model_on_a_solar_cell_notices_that_its_world_has_turned(tmp_path: Path) -> None:
+    *days, last = printed("solar_digits", tmp_path).splitlines()
+    found = dict(re.findall(r"day (\d+): (\d+)% right", "\n".join((*days, last))))
+    assert "day 30: what it sees has changed" in days
+    assert sum("has changed" in line for line in days) <= 2
+    assert int(found["30"]) + 30 < min(int(found["29"]), int(found["59"]))
+    with sv.Journal(tmp_path / "journal", 100_000) as journal:
+        snapshot, records = journal.recover()
+    assert (snapshot.head, records) == ({"hour": 60 * 24 - 1}, [])
+    assert snapshot.arrays["0.weight"].shape == (32, 64)
 
 
 def test_one_step_in_ever_fewer_bytes_keeps_its_bits(tmp_path: Path) -> None:

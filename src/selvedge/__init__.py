@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .learn.drift.adwin import ADWIN
+    from .learn.drift.ddm import DDM
+    from .learn.drift.kswin import KSWIN
+    from .learn.drift.page_hinkley import PageHinkley
+    from .learn.energy.governor import Governor
+    from .learn.journal.journal import Journal
     from .learn.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
@@ -123,6 +129,12 @@ _HOME = {
     "InvalidInput": "errors",
     "NotSupported": "errors",
     "SelvedgeError": "errors",
+    "ADWIN": "learn.drift.adwin",
+    "DDM": "learn.drift.ddm",
+    "KSWIN": "learn.drift.kswin",
+    "PageHinkley": "learn.drift.page_hinkley",
+    "Governor": "learn.energy.governor",
+    "Journal": "learn.journal.journal",
     "Replay": "learn.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
@@ -158,8 +170,11 @@ _HOME = {
 }
 
 __all__ = [
+    "ADWIN",
     "CTC",
+    "DDM",
     "DKD",
+    "KSWIN",
     "MSE",
     "QAT",
     "SGD",
@@ -182,10 +197,12 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "Governor",
     "Hint",
     "Inference",
     "InvalidInput",
     "InverseSqrt",
+    "Journal",
     "Limits",
     "Logits",
     "MixedBits",
@@ -194,6 +211,7 @@ __all__ = [
     "NotFinite",
     "NotSupported",
     "NothingFits",
+    "PageHinkley",
     "Plan",
     "Preprocess",
     "Pruned",
