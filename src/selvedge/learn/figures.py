@@ -38,11 +38,12 @@ class Prediction:
 @dataclass(slots=True)
 class Tally:
     """``seen``: samples learnt from. ``merit``: the sum of what the predicting weights were worth on them before: how
-    many were right, or minus the losses. ``refused``: samples that are not finite. ``late``: labels that came after
-    their sample was gone."""
+    many were right, or minus the losses; ``loss``: the sum of their losses. ``refused``: samples that are not finite.
+    ``late``: labels that came after their sample was gone."""
 
     seen: int = 0
     merit: float = 0.0
+    loss: float = 0.0
     steps: int = 0
     rounds: int = 0
     commits: int = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from ..run.session import Session
 from .copies import Copies, Copy
 from .diary import Diary
 from .draws import Draws
+from .enrolment import Enrolment
 from .figures import Bytes, Prediction, Tally
 from .guard.anchor import Anchor
 from .guard.flips import p_value
@@ -27,9 +28,11 @@ from .habits import Habits
 from .lesson import Augment, Lessons, Memory
 from .metrics import each_loss, predictions
 from .pending import Pending
+from .spare import Labels, Masked
 
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
+ENROLLING = 4  # looks at what a class that is being enrolled has become
 REFUSALS = 5  # in turn, before a candidate is given up
 WATCHED = ("error", "loss", "confidence", "input")
 
@@ -51,7 +54,8 @@ class Detector(Protocol):
 
 
 class Governor(Protocol):
-    """Of energy: how many steps may be made now, and what was done."""
+    """Of energy: how many steps may be made now, and what was done. ``energy.meter.Meter`` is one, of a governor and
+    the time that it is told."""
 
     def grant(self, steps: int, /) -> int: ...
 
@@ -88,6 +92,7 @@ class Learner:
         detectors: Mapping[str, Detector] | None = None,
         governor: Governor | None = None,
         augment: Augment | None = None,
+        labels: Sequence[str] | None = None,
         pending_bytes: int = 0,
         diary_bytes: int = 4096,
         budget: int | None = None,
@@ -95,13 +100,17 @@ class Learner:
     ) -> None:
         """memory: of samples to learn from again, of the dtype in which samples come. held_out: of samples that only
         judge. detectors: by what they watch - "error" (0 or 1; or the loss), "loss", "confidence", "input" (its mean).
-        budget: bytes of RAM for all of it.
+        labels: the classes of the first outputs, where others are spare, for :meth:`enrol`. budget: bytes of RAM for
+        all of it.
 
         Raises ``InvalidInput`` for a plan that cannot serve it and for other settings that cannot be, and
         ``DoesNotFit`` above the budget.
         """
         manifest = session.manifest
         self.session, self.memory, self.held_out, self.anchor = session, memory, held_out, anchor
+        self.labels = None if labels is None else Labels(labels, manifest.classes)
+        if self.labels is not None:
+            self.session = cast(Session, Masked(session, self.labels))
         self.habits = habits or Habits()
         self.detectors, self.governor = dict(detectors or {}), governor
         for name in self.detectors:
@@ -120,6 +129,7 @@ class Learner:
         self.diary, self.tally, self._now = Diary(diary_bytes), Tally(), _Now()
         self._lessons = Lessons(self.habits.shares, memory, anchor, augment, Draws(seed))
         self._copies, self._spike = Copies(session), Spike()
+        self._enrolment = None if self.labels is None else Enrolment(self.labels, self._copies.began, memory)
         start = np.zeros(0) if anchor is None else self._merit(*anchor.judges)
         self.judge = Judge(self.kind, anchor, start, self.habits.alpha, self.habits.error, self.habits.most)
         self._judges = len(start)
@@ -232,6 +242,86 @@ class Learner:
         finally:
             self._copies.deployed.into(self.session)
 
+    def enrol(self, label: str, examples: npt.ArrayLike, *, steps: int = 200) -> bool:
+        """Learn a class that it did not know from a few ``examples`` [n, ...]; whether it now knows it.
+
+        It gets a spare output. What predicts learns the examples mixed with the memory and the anchor, in ``steps``
+        updates at most: four times on the way it is looked whether more than half of the examples are known and the
+        anchor is kept; then it predicts, else all is as it was. What a round had not yet learnt is learnt before.
+
+        Raises ``InvalidInput`` for a learner without ``labels``, a name that is there, and samples that it does not
+        take, ``DoesNotFit`` where no output is spare; then nothing has changed.
+        """
+        kept, x = self.enrollable(label, examples, steps)
+        self.finish()
+        kept.keep(self._copies.deployed, self.memory)
+        number = kept.labels.enter(label)
+        y = np.full(len(x), number, np.int32)
+        for sample in x:
+            self.memory.add(sample, number)
+        self._copies.deployed.into(self.session)
+        why = self._unknown(x, y, steps)
+        if why:
+            self._put(kept.taken_back(self.memory))
+            self.diary.write(self.tally.seen, "refused", f"{label}, of {len(x)} examples: {why}")
+            return False
+        self.diary.write(self.tally.seen, "enrolled", f"{label}, of {len(x)} examples, as class {number}")
+        return True
+
+    def undo(self) -> None:
+        """Take the last enrolment back: weights, memory and classes are bit for bit what they were before it; what was
+        learnt since is gone too. Raises ``InvalidInput`` where there is none, or it was taken back."""
+        kept = self.undoable()
+        self._now.fresh = 0
+        self._put(kept.taken_back(self.memory))
+        self.diary.write(self.tally.seen, "undone", "the last enrolment")
+
+    def _unknown(self, x: Array, y: Array, steps: int) -> str:
+        """Learn a new class, and let it predict; or why not."""
+        usual, why = self._usual(predictions(self.session, x), y), ""
+        for look in range(ENROLLING):
+            if not self._updated(steps * (look + 1) // ENROLLING - steps * look // ENROLLING, x, y, usual):
+                return "it fell apart: lower the rate"
+            try:
+                known = int((predictions(self.session, x).argmax(1) == y).sum())
+                why = f"{known} of them are known" if 2 * known <= len(x) else self._lost_at_the_start()
+            except NotFinite:
+                return "its output is not finite"
+            if not why:
+                self._put(Copy.of(self.session))
+                self.tally.commits += 1
+                return ""
+        return why
+
+    def _put(self, copy: Copy) -> None:
+        """``copy`` predicts, and another candidate begins from it."""
+        copies = self._copies
+        copies.deployed = copies.candidate = copies.reference = copy
+        self.judge.next()
+        self._spike.restart()
+        self._now.trained, self._now.since = 0, self.tally.seen
+        copy.into(self.session)
+
+    def enrollable(self, label: str, examples: npt.ArrayLike, steps: int) -> tuple[Enrolment, Array]:
+        """What :meth:`enrol` works with. Raises as it does."""
+        if self._enrolment is None:
+            fix = "give the learner labels= of its classes, of a plan with more outputs than that"
+            raise InvalidInput("labels", None, fix)
+        if steps < 1:
+            raise InvalidInput("steps", steps, "give a whole number >= 1")
+        given = np.asarray(examples)
+        x = np.stack([self._sample(sample) for sample in given]) if given.ndim and len(given) else given
+        if not x.ndim or not len(x) or not _finite(x):
+            raise InvalidInput("examples", f"{x.dtype}{list(x.shape)}", "give one or more samples, all finite")
+        self._enrolment.labels.spare(label)
+        return self._enrolment, x
+
+    def undoable(self) -> Enrolment:
+        """What :meth:`undo` takes back. Raises as it does."""
+        if self._enrolment is None or not self._enrolment.held:
+            raise InvalidInput("undo", "without an enrolment", "enrol a class first; only the last one can be undone")
+        return self._enrolment
+
     def reset(self) -> None:
         """Back to the weights that it began with, bit for bit; what is remembered stays."""
         self._copies.deployed = self._copies.began
@@ -248,6 +338,7 @@ class Learner:
         target = y if self.labelled else self._as_seen(x)
         served = merit(self.kind, outputs, target)
         self.tally.merit += float(served.sum())
+        self.tally.loss += float(each_loss(self.kind, outputs, target).sum())
         self._watch(x, outputs, target, served)
         if now.trained and self.tally.seen - now.since >= habits.warm:
             self._settle(x, target, knowledge(self.kind, outputs, target))
@@ -414,6 +505,8 @@ class Learner:
             ram["held out"] = self.held_out.bytes
         if self.pending is not None:
             ram["pending"] = self.pending.bytes
+        if self._enrolment is not None:
+            ram["undo"] = self._enrolment.bytes
         if self.detectors:
             ram["detectors"] = sum(d.bytes for d in self.detectors.values())
         flash = {"weights": self.session.manifest.weights_bytes}
@@ -456,7 +549,14 @@ class Learner:
         classes = self.session.manifest.classes
         if y is None or not isinstance(y, int | np.integer) or not 0 <= y < classes:
             raise InvalidInput("y", y, f"give a class, 0..{classes - 1}")
+        if self.labels is not None and self.labels.names[int(y)] is None:
+            raise InvalidInput("y", y, "this output is spare: enrol a class first")
         return int(y)
+
+    def checked(self, x: npt.ArrayLike, y: int | None = None) -> tuple[Array, int | None]:
+        """Both as :meth:`learn_one` would take them; without y, as :meth:`predict_one` would. Raises as they do, and
+        nothing changes."""
+        return self._sample(x), None if y is None else self._label(y)
 
     def _waiting(self) -> Pending:
         if self.pending is None:
@@ -508,7 +608,7 @@ class Learner:
 
     def _parts(self) -> dict[str, Any]:
         parts = {"memory": self.memory, "judge": self.judge, "spike": self._spike, "diary": self.diary}
-        optional = {"held": self.held_out, "pending": self.pending}
+        optional = {"held": self.held_out, "pending": self.pending, "enrolment": self._enrolment}
         detectors = {f"detector {name}": d for name, d in self.detectors.items()}
         return {**parts, **{n: p for n, p in optional.items() if p is not None}, **detectors}
 

@@ -42,13 +42,17 @@ class Pending:
         self._next += 1
         return ticket
 
+    def check(self, ticket: int) -> None:
+        """Raises ``InvalidInput`` for a number that was never given."""
+        if not isinstance(ticket, int) or not 1 <= ticket < self._next:
+            raise InvalidInput("ticket", ticket, "give one that predict_one(x, later=True) gave")
+
     def take(self, ticket: int) -> npt.NDArray[Any] | None:
         """The sample, which is then no longer held; None where it had to make room or was taken before.
 
         Raises ``InvalidInput`` for a number that was never given.
         """
-        if not isinstance(ticket, int) or not 1 <= ticket < self._next:
-            raise InvalidInput("ticket", ticket, "give one that predict_one(x, later=True) gave")
+        self.check(ticket)
         slot = ticket % self.capacity
         if int(self._tickets[slot]) != ticket:
             return None

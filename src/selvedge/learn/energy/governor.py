@@ -130,6 +130,11 @@ class Governor:
         return max(0, self._left()) / NANO
 
     @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What may learn, the dearest first."""
+        return self._variants
+
+    @property
     def bytes(self) -> int:
         """Of its state."""
         return sum(array.nbytes for array in self.state_dict().values())
@@ -139,6 +144,15 @@ class Governor:
         made = _count("count", count, 0)
         self._pass(moment)
         self._predicted.enter(made * self._predict)
+
+    def redone(self, moment: Moment, variant: str, steps: int) -> None:
+        """``steps`` that had been settled were done once more, as after a kill: they are charged, and never refused.
+        Learning gives way to them. Raises ``InvalidInput`` for a variant that it does not have."""
+        made = _count("steps", steps, 0)
+        if variant not in self._cost:
+            raise InvalidInput("variant", variant, f"give one of {', '.join(self._cost)}")
+        self._pass(moment)
+        self._learned.enter(made * self._cost[variant])
 
     def grant(self, moment: Moment, steps: int) -> Grant:
         """Up to ``steps`` steps now, which are charged; the grant before is settled as done."""

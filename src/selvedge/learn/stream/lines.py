@@ -1,0 +1,121 @@
+"""JSON lines, out of a file, a pipe or stdin: {"x": [...], "y": "cat", "time": 1700000000.5}."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ...artifact.features import Columns, Features
+from ...data.table import samples
+from ...errors import InvalidInput
+from .faults import Faults
+from .sample import Face, Sample
+
+LONGEST = 1 << 26  # bytes of a line
+
+
+def sample(
+    line: bytes | str, number: int, face: Face, features: Features | None, arrived: float | None = None
+) -> Sample:
+    """``x``: numbers, nested or flat; or, of a model of columns, the columns by name, which are scaled as its data was.
+    ``y``, ``time`` and ``number`` may be left out: where one who sends numbers its lines, repeats are known.
+
+    arrived: the time of one without its own; None: its number. Raises ``ValueError``, which says what is wrong.
+    """
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is no JSON ({error}): give a line as {{'x': [1, 2], 'y': 0}}") from None
+    if not isinstance(given, dict) or "x" not in given:
+        raise ValueError('it has no x: give {"x": [...]}')
+    own = given.get("number", number)
+    if not isinstance(own, int) or isinstance(own, bool) or not 0 <= own < 1 << 62:
+        raise ValueError(f"number {own!r}: give a whole number >= 0")
+    at = given.get("time", own if arrived is None else arrived)
+    if not isinstance(at, int | float) or not abs(at) < 1e15:
+        raise ValueError(f"time {at!r}: give Unix seconds")
+    y = given.get("y")
+    return Sample(own, float(at), _x(given["x"], face, features), None if y is None else face.label(str(y)))
+
+
+def _x(given: Any, face: Face, features: Features | None) -> np.ndarray:
+    if isinstance(given, Mapping):
+        if not isinstance(features, Columns) or features.window:
+            raise ValueError("x by names is of a model that learnt rows of a table: give a list")
+        absent = next((name for name in features.names if name not in given), None)
+        if absent is not None:
+            raise ValueError(f"x has no {absent}")
+        row = np.array([[float(given[name]) for name in features.names]], np.float32)
+        return np.asarray(samples(row, features)[0].astype(face.dtype))
+    try:
+        x = np.array(given, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("x is no array of numbers") from None
+    if x.shape != face.shape and not (x.ndim == 1 and x.size == np.prod(face.shape)):
+        raise ValueError(f"x is {list(x.shape)}: the model takes {list(face.shape)}")
+    if face.dtype == np.uint8 and not ((x >= 0) & (x <= 255) & (x == np.round(x))).all():
+        raise ValueError("the model takes bytes: give x in 0..255")
+    with np.errstate(over="ignore"):
+        return np.asarray(x.reshape(face.shape).astype(face.dtype))
+
+
+class Lines:
+    """Of a path, or "-" for stdin. A regular file is read to its end, a pipe until nobody writes to it any more."""
+
+    def __init__(
+        self, path: str, face: Face, features: Features | None = None, *, faults: Faults | None = None
+    ) -> None:
+        """Raises ``InvalidInput`` for a file that is not there."""
+        self.name = "stdin" if path == "-" else path
+        self._path, self._face, self._features = path, face, features
+        self._faults, self._from = faults or Faults(), 0
+        try:
+            self.seekable = path != "-" and stat.S_ISREG(Path(path).stat().st_mode)
+        except OSError as error:
+            raise InvalidInput("stream", path, f"it cannot be read ({error.strerror})") from None
+
+    def seek(self, position: int) -> None:
+        self._from = position
+
+    def done(self, number: int) -> None:
+        """What came by a pipe does not come again."""
+
+    def close(self) -> None:
+        """A pipe that nobody writes to is left to the thread that waits for it."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        if self._path == "-":
+            yield from self._read(sys.stdin.buffer)
+            return
+        try:
+            with open(self._path, "rb") as file:
+                yield from self._read(file)
+        except OSError as error:
+            raise InvalidInput("stream", self.name, f"it cannot be read ({error.strerror})") from None
+
+    def _read(self, file: BinaryIO | io.BufferedIOBase) -> Iterator[Sample]:
+        number = 0 if self.seekable else self._from
+        row = 0
+        while line := file.readline(LONGEST):
+            row += 1
+            if not line.strip():
+                continue
+            at, number = number, number + 1
+            if self.seekable and at < self._from:
+                continue
+            try:
+                made = sample(line, at, self._face, self._features, None if self.seekable else time.time())
+            except (ValueError, TypeError) as error:
+                self._faults.note(f"{self.name} row {row}", line[:40].decode(errors="replace").strip(), str(error))
+                continue
+            if made.number != at:  # the sender's own numbers: what was seen is left out by whoever asked for it
+                number = max(number, made.number + 1) if not self.seekable else number
+            yield made
