@@ -52,7 +52,12 @@ if TYPE_CHECKING:
     from .learn.drift.kswin import KSWIN
     from .learn.drift.page_hinkley import PageHinkley
     from .learn.energy.governor import Governor
+    from .learn.guard.anchor import Anchor
+    from .learn.habits import Habits
     from .learn.journal.journal import Journal
+    from .learn.learner import Learner
+    from .learn.live import Live
+    from .learn.personal import personalise
     from .learn.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
@@ -134,7 +139,12 @@ _HOME = {
     "KSWIN": "learn.drift.kswin",
     "PageHinkley": "learn.drift.page_hinkley",
     "Governor": "learn.energy.governor",
+    "Anchor": "learn.guard.anchor",
+    "Habits": "learn.habits",
     "Journal": "learn.journal.journal",
+    "Learner": "learn.learner",
+    "Live": "learn.live",
+    "personalise": "learn.personal",
     "Replay": "learn.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
@@ -180,6 +190,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Advice",
+    "Anchor",
     "AttentionTransfer",
     "BCEWithLogits",
     "Battery",
@@ -198,12 +209,15 @@ __all__ = [
     "Distilled",
     "DoesNotFit",
     "Governor",
+    "Habits",
     "Hint",
     "Inference",
     "InvalidInput",
     "InverseSqrt",
     "Journal",
+    "Learner",
     "Limits",
+    "Live",
     "Logits",
     "MixedBits",
     "Network",
@@ -254,6 +268,7 @@ __all__ = [
     "measured",
     "mixed_bits",
     "network",
+    "personalise",
     "plan",
     "plan_inference",
     "prune",

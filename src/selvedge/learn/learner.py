@@ -19,7 +19,7 @@ from .diary import Diary
 from .draws import Draws
 from .enrolment import Enrolment
 from .figures import Bytes, Prediction, Tally
-from .guard.anchor import Anchor
+from .guard.anchor import Anchor, lost
 from .guard.flips import p_value
 from .guard.judge import Judge
 from .guard.spike import Spike
@@ -27,12 +27,12 @@ from .guard.verdict import gains, knowledge, merit
 from .habits import Habits
 from .lesson import Augment, Lessons, Memory
 from .metrics import each_loss, predictions
+from .one_output import OneOutput
 from .pending import Pending
 from .spare import Labels, Masked
 
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
-ENROLLING = 4  # looks at what a class that is being enrolled has become
 REFUSALS = 5  # in turn, before a candidate is given up
 WATCHED = ("error", "loss", "confidence", "input")
 
@@ -242,12 +242,13 @@ class Learner:
         finally:
             self._copies.deployed.into(self.session)
 
-    def enrol(self, label: str, examples: npt.ArrayLike, *, steps: int = 200) -> bool:
+    def enrol(self, label: str, examples: npt.ArrayLike, *, steps: int = 400) -> bool:
         """Learn a class that it did not know from a few ``examples`` [n, ...]; whether it now knows it.
 
-        It gets a spare output. What predicts learns the examples mixed with the memory and the anchor, in ``steps``
-        updates at most: four times on the way it is looked whether more than half of the examples are known and the
-        anchor is kept; then it predicts, else all is as it was. What a round had not yet learnt is learnt before.
+        It gets a spare output, and this alone learns, in ``steps`` updates of the examples mixed with the memory and
+        the anchor: what is said of the others stays as it was, unless the new one is said instead. Its bias is lowered
+        until that befalls no more of the anchor than may be lost. Where more than half of the examples are then known
+        and the anchor is kept, it predicts; else all is as it was. What a round had not yet learnt is learnt before.
 
         Raises ``InvalidInput`` for a learner without ``labels``, a name that is there, and samples that it does not
         take, ``DoesNotFit`` where no output is spare; then nothing has changed.
@@ -278,20 +279,37 @@ class Learner:
 
     def _unknown(self, x: Array, y: Array, steps: int) -> str:
         """Learn a new class, and let it predict; or why not."""
-        usual, why = self._usual(predictions(self.session, x), y), ""
-        for look in range(ENROLLING):
-            if not self._updated(steps * (look + 1) // ENROLLING - steps * look // ENROLLING, x, y, usual):
-                return "it fell apart: lower the rate"
-            try:
-                known = int((predictions(self.session, x).argmax(1) == y).sum())
-                why = f"{known} of them are known" if 2 * known <= len(x) else self._lost_at_the_start()
-            except NotFinite:
-                return "its output is not finite"
-            if not why:
-                self._put(Copy.of(self.session))
-                self.tally.commits += 1
-                return ""
+        usual, number = self._usual(predictions(self.session, x), y), int(y[0])
+        own = OneOutput(self.session, number, self._copies.deployed)
+        try:
+            for _ in range(steps):
+                if not self._updated(1, x, y, usual):
+                    return "it fell apart: lower the rate"
+                own.hold()
+            if self.anchor is not None:
+                own.lower(self._taken(number))
+            known = int((predictions(self.session, x).argmax(1) == number).sum())
+            why = f"{known} of them are known" if 2 * known <= len(x) else self._lost_at_the_start()
+        except NotFinite:
+            return "its output is not finite"
+        if not why:
+            own.finish()
+            self._put(Copy.of(self.session))
+            self.tally.commits += 1
         return why
+
+    def _taken(self, number: int) -> float:
+        """By how much the logit of a new class must be lower to take no more of the anchor's judges than it may."""
+        assert self.anchor is not None
+        x, y = self.anchor.judges
+        logits = predictions(self.session, x)
+        own = logits[:, number].copy()
+        logits[:, number] = -np.inf
+        leads = np.sort((own - logits.max(1))[logits.argmax(1) == y])[::-1]
+        most, error, margin = 0, self.habits.error / 10, self.anchor.margin
+        while most < len(leads) and lost(np.where(np.arange(len(x)) <= most, -1.0, 0.0), error).upper <= margin:
+            most += 1
+        return max(0.0, float(np.nextafter(leads[most], np.inf, dtype=leads.dtype))) if most < len(leads) else 0.0
 
     def _put(self, copy: Copy) -> None:
         """``copy`` predicts, and another candidate begins from it."""

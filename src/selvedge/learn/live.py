@@ -129,7 +129,7 @@ class Live:
         """The class of a sample that was predicted with ``later=True``."""
         return self._call({"do": "label", "ticket": int(ticket), "y": int(y), "next": self.position})
 
-    def enrol(self, label: str, examples: npt.ArrayLike, *, steps: int = 200) -> bool:
+    def enrol(self, label: str, examples: npt.ArrayLike, *, steps: int = 400) -> bool:
         """As :meth:`Learner.enrol`, and it outlives a kill."""
         x = np.stack([self.learner.checked(sample)[0] for sample in np.asarray(examples)])
         before = self.learner.diary.counts.get("enrolled", 0)
