@@ -19,7 +19,7 @@ import typer
 
 from .. import __version__
 from ..errors import InvalidInput, SelvedgeError, one_line
-from . import commands, devices_commands, refusal
+from . import commands, devices_commands, live_commands, refusal
 from .commands import options
 from .held import held
 
@@ -38,6 +38,7 @@ app = typer.Typer(
 
 
 app.add_typer(devices_commands.app, name="devices")
+app.add_typer(live_commands.app, name="live")
 
 
 def _version(asked: bool) -> None:

@@ -10,6 +10,9 @@ from ..data.spec import parse
 from ..device import Budget, Device
 from ..device.profile import THIS_MACHINE
 from ..errors import InvalidInput
+from ..learn.stream.feed import FULL
+from ..learn.stream.spec import Stream
+from ..learn.stream.spec import parse as parse_stream
 from . import completion, named, optimizer_name, place
 from .dynamic import parse as parse_sizes
 
@@ -182,6 +185,24 @@ def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: P
         place.page(plot)
     if out is not None:
         place.writable_folder("--out", out)
+
+
+def living(
+    *, stream: str, full: str, queue: int, stalled: float, anchor: Path | None, page: Path | None
+) -> Stream:  # fmt: skip
+    """Those of ``selvedge live``, and the stream that is named; what is learnt by, ``Settings`` read."""
+    found = parse_stream(stream)
+    _one_of("--full", full, FULL)
+    _positive("--queue", queue)
+    if not 0 < stalled < float("inf"):
+        raise InvalidInput("--stalled", stalled, "give seconds above 0")
+    if anchor is not None and not anchor.is_file():
+        raise InvalidInput("--anchor", anchor, "there is no such file: give an .npz of x and y")
+    if page is not None:
+        if page.suffix not in (".html", ".htm", ".svg"):
+            raise InvalidInput("--page", page, "end it in .html, or in .svg for the first picture alone")
+        place.writable("--page", page)
+    return found
 
 
 def _no_file(field: str, spec: str, what: str) -> None:

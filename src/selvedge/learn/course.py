@@ -13,7 +13,7 @@ from ..errors import InvalidInput
 
 Array = npt.NDArray[Any]
 LATEST = 200  # samples that "lately" is
-POINTS = 256  # of a life
+POINTS = 128  # of a life
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Course:
     so many rounds, twice as many when they no longer fit."""
 
     def __init__(self) -> None:
-        self._rounds = np.zeros((LATEST, 3))
+        self._rounds = np.zeros((LATEST, 3), np.float32)
         self._life = np.zeros((POINTS, 4))
         self._counts = np.zeros(4, np.int64)  # rounds; points; rounds a point; the place in the ring
 
@@ -58,6 +58,7 @@ class Course:
 
     def _point(self, seen: int, total: float) -> Point:
         rows = np.roll(self._rounds, -int(self._counts[3]), 0)[::-1]  # the newest first
+        rows = rows.astype(np.float64)
         before = np.cumsum(rows[:, 0]) - rows[:, 0]
         rows = rows[(before < LATEST) & (rows[:, 0] > 0)]
         many = rows[:, 0].sum()
@@ -65,7 +66,7 @@ class Course:
 
     @property
     def life(self) -> tuple[Point, ...]:
-        """At most 256 of them."""
+        """At most 128 of them."""
         return tuple(Point(int(row[0]), *map(float, row[1:])) for row in self._life[: self._counts[1]])
 
     def state_dict(self) -> dict[str, Array]:

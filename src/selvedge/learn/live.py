@@ -141,9 +141,9 @@ class Live:
         self._call({"do": "undo", "next": self.position})
 
     def finish(self) -> Round | None:
-        """End the round with the samples that are there, and take a snapshot: before a pause."""
+        """End the round with the samples that are there, and take a snapshot: at the end of a stream."""
         found = self._call({"do": "finish", "next": self.position})
-        self._snapshot()
+        self.snapshot()
         return found
 
     def tell(self, kind: str, why: str) -> None:
@@ -188,7 +188,7 @@ class Live:
                 try:
                     self.journal.append(head, arrays)
                 except DoesNotFit:  # it is larger than any before: a snapshot makes room
-                    self._snapshot()
+                    self.snapshot()
                     self.journal.append(head, arrays)
             except (InvalidInput, DoesNotFit) as error:
                 with self._telling:
@@ -198,7 +198,7 @@ class Live:
         made = self._do(head, arrays or {})
         if self.journal is not None and self.journal.due:
             try:
-                self._snapshot()
+                self.snapshot()
             except InvalidInput as error:  # a full disk: what the log still takes is taken
                 self.tell("journal", str(error))
         return made
@@ -303,7 +303,8 @@ class Live:
         self._last = None if ticks < 0 else (float(wall), float(ticks), boot)
         self.position, self._resting = int(state["numbers"][0]), bool(state["numbers"][1])
 
-    def _snapshot(self) -> None:
+    def snapshot(self) -> None:
+        """All of it, in place of the calls until now: before a pause, after which less has to be done again."""
         if self.journal is not None:
             self.journal.snapshot(self._about(), self.state_dict())
 

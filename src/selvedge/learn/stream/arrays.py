@@ -64,7 +64,7 @@ class Arrays:
                 try:
                     label = self._face.label(str(self._y[number]))
                 except ValueError as error:
-                    self._faults.note(f"{self.name} y {number}", self._y[number], str(error))
+                    self._faults.note(f"{self.name} y {number}", str(self._y[number]), str(error))
                     continue
             yield Sample(number, float(number if self._time is None else self._time[number]), x, label)
 
