@@ -13,6 +13,7 @@ from ..errors import InvalidInput
 
 Array = npt.NDArray[Any]
 LATEST = 200  # samples that "lately" is
+LARGEST = 1e36  # that is drawn
 POINTS = 128  # of a life
 
 
@@ -42,7 +43,7 @@ class Course:
     def enter(self, samples: int, merit: float, loss: float, seen: int, total: float) -> Point:
         """A round of ``samples``, with the sums of their ``merit`` and ``loss``; until now ``seen`` and ``total``."""
         counts = self._counts
-        self._rounds[counts[3]] = samples, merit, loss
+        self._rounds[counts[3]] = np.clip((samples, merit, loss), -LARGEST, LARGEST)
         counts[3] = (counts[3] + 1) % LATEST
         counts[0] += 1
         point = self._point(seen, total)

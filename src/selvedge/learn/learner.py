@@ -33,6 +33,7 @@ from .spare import Labels, Masked
 
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
+LARGEST = 1e30  # loss of a sample that is counted
 REFUSALS = 5  # in turn, before a candidate is given up
 WATCHED = ("error", "loss", "confidence", "input")
 
@@ -356,7 +357,8 @@ class Learner:
         target = y if self.labelled else self._as_seen(x)
         served = merit(self.kind, outputs, target)
         self.tally.merit += float(served.sum())
-        self.tally.loss += float(each_loss(self.kind, outputs, target).sum())
+        losses = each_loss(self.kind, outputs, target)
+        self.tally.loss += float(np.nan_to_num(losses, nan=LARGEST, posinf=LARGEST).clip(max=LARGEST).sum())
         self._watch(x, outputs, target, served)
         if now.trained and self.tally.seen - now.since >= habits.warm:
             self._settle(x, target, knowledge(self.kind, outputs, target))

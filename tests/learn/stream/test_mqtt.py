@@ -69,8 +69,8 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     made.stop()
 
 
-def line(number: int, **more: object) -> str:
-    return json.dumps({"x": [number, 1], "y": "b", **more})
+def line(value: int, **more: object) -> str:
+    return json.dumps({"x": [value, 1], "y": "b", **more})
 
 
 def taken(source: Mqtt, count: int, safe: bool = True) -> list[Sample]:
