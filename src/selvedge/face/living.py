@@ -163,12 +163,8 @@ def live(
 
         if life.recovered:
             note(f"went on from {work}: {life.recovered:,} calls behind the last snapshot were done again")
-
-        def fault(line: str) -> None:  # in the thread that reads
-            note(line)
-            life.tell("stream", line)
-
-        faults = Faults(fault, flow.strict)
+        # Of what cannot be used the diary says nothing: it is read ahead, and again after a kill.
+        faults = Faults(note, flow.strict)
         given = source(stream, facing(session, settings), session.manifest.features, faults)
         given.seek(life.position)
 
