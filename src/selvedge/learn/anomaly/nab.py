@@ -107,7 +107,7 @@ def curve(judged: Sequence[Judged], scores: Sequence[npt.ArrayLike]) -> Curve:
     score, gain, within = np.concatenate(given), np.concatenate(worth), np.concatenate(window)
     order = np.argsort(-score, kind="stable")
     score, gain, within = score[order], gain[order], within[order]
-    # Of a window only the best alarm so far counts: what a row adds is what it is better by; the first takes off the -1.
+    # Of a window only the best alarm counts: what a row adds is what it is better by; the first takes off the -1.
     inside = np.flatnonzero(within >= 0)
     inside = inside[np.argsort(within[inside], kind="stable")]
     lift = 10.0 * within[inside]  # a window's worths, within -1..1, above all of the windows before it

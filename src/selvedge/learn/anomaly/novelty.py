@@ -81,7 +81,7 @@ class NoveltyDetector:
         )
         self._is = self._memory.part
         # A number out of a memoryview is Python's: far cheaper to reckon with than numpy's.
-        view: dict[str, Any] = {name: memoryview(part) for name, part in self._is.items()}
+        view: dict[str, Any] = {name: memoryview(part.data) for name, part in self._is.items()}
         self._last, self._step, self._peak, self._age = (view[k] for k in ("last", "step", "peak", "age"))
         self._rows, self._next, self._held = (view[k] for k in ("rows", "next", "held"))
         self._centre, self._scale, self._mean, self._variance = (
