@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from selvedge.errors import InvalidInput
 from selvedge.learn.anomaly.gaussian import GaussianDetector
 from selvedge.learn.anomaly.recordings import Recording
 from selvedge.learn.anomaly.vibration import FEATURES, features
@@ -59,6 +60,10 @@ def recordings(found: Sequence[Recording], window: int = WINDOW) -> list[dict[st
     """Recordings of one's own: the first half of the healthy ones is learnt, the second judged beside the faulty."""
     halves = [(r.samples[: r.samples.size // 2], r.samples[r.samples.size // 2 :]) for r in found if r.healthy]
     learnt, healthy = ([w for h in halves for w in windows(h[part], window)] for part in (0, 1))
+    least = 2 * FEATURES + 20
+    if len(learnt) < least or not healthy:
+        have = f"of {len(learnt) + len(healthy)} windows of {window} samples"
+        raise InvalidInput("healthy recordings", have, f"give {2 * least} or more, or a smaller window")
     rows = []
     for name, (size, describe) in DETECTORS.items():
         detector = _Learnt(size, describe, learnt)

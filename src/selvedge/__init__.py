@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .learn.anomaly.detector import AnomalyDetector
+    from .learn.anomaly.gaussian import GaussianDetector
+    from .learn.anomaly.novelty import NoveltyDetector
+    from .learn.anomaly.vibration import VibrationDetector
     from .learn.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
@@ -123,6 +127,10 @@ _HOME = {
     "InvalidInput": "errors",
     "NotSupported": "errors",
     "SelvedgeError": "errors",
+    "AnomalyDetector": "learn.anomaly.detector",
+    "GaussianDetector": "learn.anomaly.gaussian",
+    "NoveltyDetector": "learn.anomaly.novelty",
+    "VibrationDetector": "learn.anomaly.vibration",
     "Replay": "learn.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
@@ -165,6 +173,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Advice",
+    "AnomalyDetector",
     "AttentionTransfer",
     "BCEWithLogits",
     "Battery",
@@ -182,6 +191,7 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "GaussianDetector",
     "Hint",
     "Inference",
     "InvalidInput",
@@ -194,6 +204,7 @@ __all__ = [
     "NotFinite",
     "NotSupported",
     "NothingFits",
+    "NoveltyDetector",
     "Plan",
     "Preprocess",
     "Pruned",
@@ -218,6 +229,7 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "VibrationDetector",
     "Weighed",
     "Width",
     "Widths",

@@ -26,10 +26,10 @@ class GaussianDetector:
     towards its diagonal by size / (size + vectors). The distance of a vector, taken before it is learnt from, is
     compared with the distances so far: z standard deviations above their mean, the score is z / (1 + z).
 
-    size: of a vector, 1..30. warm: vectors that are learnt from whatever they score; nothing scores before the first
-    2 * size + 10 of them. Then it stands still, so that no fault becomes normal by lasting; with ``follow`` it goes on
-    learning from what scores less than ``threshold``: where normal moves, and at the price that a faint fault is
-    followed too. Bytes: 16 + 4 * size * (size + 1).
+    size: of a vector, 1..30. warm: vectors that are learnt from whatever they score; nothing scores before half of
+    them, and 2 * size + 10, are. Then it stands still, so that no fault becomes normal by lasting; with ``follow`` it
+    goes on learning from what scores less than ``threshold``: where normal moves, and at the price that a faint fault
+    is followed too. Bytes: 16 + 4 * size * (size + 1).
     Raises ``InvalidInput`` for a size or number that cannot be used.
     """
 
@@ -81,7 +81,8 @@ class GaussianDetector:
             return 0.0
         x = np.clip(x, -LARGEST, LARGEST)
         score = 0.0
-        if (rows := int(self._is["rows"][0])) >= 2 * self.size + 10:
+        # From too few vectors the distances are too long: they would hide what comes later.
+        if (rows := int(self._is["rows"][0])) >= max(2 * self.size + 10, self.warm // 2):
             distance = self._distance(x, rows)
             score = self._score(distance)
             if self._learns(score):
