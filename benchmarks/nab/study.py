@@ -110,7 +110,8 @@ def _chosen_elsewhere(
         points += gained
         windows = judge.windows
         score = 100 * (gained + windows) / (2 * windows) if windows else None
-        parts.append({"score": score, "points": gained, "windows": windows, "threshold": found[at][1], **settings[at]})
+        bar = found[at][1] if np.isfinite(found[at][1]) else None  # None: no alarm was best
+        parts.append({"score": score, "points": gained, "windows": windows, "threshold": bar, **settings[at]})
     windows = sum(s.judged.windows for s in series)
     return 100 * (points + windows) / (2 * windows), parts
 
