@@ -21,7 +21,7 @@ FOLDS, PARTITIONS = 5, 5
 WARM, HOLD = (2, 10, 50, 200), (25, 50, 100, 200, 400)
 GRID = [{"warm": warm, "hold": hold} for warm, hold in product(WARM, HOLD)]
 DEFAULT = {"warm": 10, "hold": 100}
-CLOCK = 600  # rows between two alarms of a detector that looks at no value
+CLOCK = 600  # rows between two alarms of a detector that looks at no value: the best of 150 to 600 on the corpus
 
 
 def study(say: Callable[[str], None]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from pathlib import Path
 
@@ -88,6 +89,22 @@ def test_the_struct_is_the_buffer_of_the_class() -> None:
         detector = NoveltyDetector(56 + 6 * capacity)
         assert native.library(capacity).state_bytes() == detector.bytes == 56 + 6 * capacity
     assert NoveltyDetector().capacity == 672
+
+
+def test_c_goes_on_where_python_stopped() -> None:
+    values = np.random.default_rng(0).lognormal(0, 2, 1500).astype(np.float32)
+    whole, half = NoveltyDetector(), NoveltyDetector()
+    expected = [whole.update(v, i * 60.0) for i, v in enumerate(values.tolist())]
+    for i, v in enumerate(values[:800].tolist()):
+        half.update(v, i * 60.0)
+    state = ctypes.create_string_buffer(b"".join(part.tobytes() for part in half.state_dict().values()), half.bytes)
+    update = native.library(672).selvedge_novelty_update
+    update.restype = ctypes.c_float
+    update.argtypes = [ctypes.c_void_p, ctypes.c_float, ctypes.c_double, ctypes.c_uint32, ctypes.c_uint32]
+    got = [update(state, float(v), i * 60.0, 10, 100) for i, v in enumerate(values[800:], 800)]
+    assert got == expected[800:]
+    assert max(got) > 0
+    assert state.raw == b"".join(part.tobytes() for part in whole.state_dict().values())
 
 
 def small() -> list[Series]:
