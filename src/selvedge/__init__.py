@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .learn.anomaly.detector import AnomalyDetector
+    from .learn.anomaly.gaussian import GaussianDetector
+    from .learn.anomaly.novelty import NoveltyDetector
+    from .learn.anomaly.vibration import VibrationDetector
     from .learn.drift.adwin import ADWIN
     from .learn.drift.ddm import DDM
     from .learn.drift.kswin import KSWIN
@@ -135,6 +139,10 @@ _HOME = {
     "PageHinkley": "learn.drift.page_hinkley",
     "Governor": "learn.energy.governor",
     "Journal": "learn.journal.journal",
+    "AnomalyDetector": "learn.anomaly.detector",
+    "GaussianDetector": "learn.anomaly.gaussian",
+    "NoveltyDetector": "learn.anomaly.novelty",
+    "VibrationDetector": "learn.anomaly.vibration",
     "Replay": "learn.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
@@ -180,6 +188,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Advice",
+    "AnomalyDetector",
     "AttentionTransfer",
     "BCEWithLogits",
     "Battery",
@@ -197,6 +206,7 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "GaussianDetector",
     "Governor",
     "Hint",
     "Inference",
@@ -211,6 +221,7 @@ __all__ = [
     "NotFinite",
     "NotSupported",
     "NothingFits",
+    "NoveltyDetector",
     "PageHinkley",
     "Plan",
     "Preprocess",
@@ -236,6 +247,7 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "VibrationDetector",
     "Weighed",
     "Width",
     "Widths",
