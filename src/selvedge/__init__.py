@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
-    from .learn.replay import Replay
+    from .learn.memory.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
     from .make.compared import compare
@@ -123,7 +123,7 @@ _HOME = {
     "InvalidInput": "errors",
     "NotSupported": "errors",
     "SelvedgeError": "errors",
-    "Replay": "learn.replay",
+    "Replay": "learn.memory.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
     "Compressed": "make.searching",
