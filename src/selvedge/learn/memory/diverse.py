@@ -18,8 +18,9 @@ _LARGEST = float(np.finfo(np.float16).max)
 class Diverse:
     """When it is full, the new sample and those held are one too many: of the two that are nearest to each other, one
     goes. Either by lot, if both are held; if the new sample is one of them, the other, unless the new one is near to a
-    third as well: then it passes. So the least distance between two that are held never falls: greedy k-centre (Gonzalez, *Clustering to minimize the maximum intercluster distance*, 1985)
-    over a stream, one look at each. Labels are not looked at, and what is odd is kept: not for noisy streams.
+    third as well: then it passes. So the least distance between two that are held never falls: greedy k-centre
+    (Gonzalez, *Clustering to minimize the maximum intercluster distance*, 1985) over a stream, one look at each. Labels
+    are not looked at, and what is odd is kept: not for noisy streams.
 
     Distances are of sketches: each element is added, with its sign, to one of 8 sums by hashes of its place (Weinberger
     et al., *Feature hashing for large scale multitask learning*, ICML 2009), which are made anew and not kept. A
