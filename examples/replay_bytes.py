@@ -1,4 +1,4 @@
-"""Digits come class by class in one pass; half a kibibyte of memory: no replay, whole samples, or as the trade chooses."""
+"""Digits come class by class in one pass; no replay, or 512 B of whole samples, or of what the trade chooses."""
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ best = trade(512, x[first], y[first], nearest, classes=10, candidates=codecs, as
 for codec in (None, "raw", best.named):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(576, 10))
-    plan = sv.plan(net, torch.zeros(8, 1, 8, 8), device="nrf52840", preprocess=sv.Preprocess(), optimizer=sv.SGD(lr=0.1))
+    rate = sv.SGD(lr=0.1)
+    plan = sv.plan(net, torch.zeros(8, 1, 8, 8), device="nrf52840", preprocess=sv.Preprocess(), optimizer=rate)
     session, memory = sv.compile(plan), sv.Replay(512, (1, 8, 8), classes=10, codec=codec or "raw")
     seen = memory.codec.decode(memory.codec.encode(x), (1, 8, 8), x.dtype)  # one kind of picture, new or earlier
     for rows in stream.reshape(-1, 2):

@@ -1,4 +1,4 @@
-"""The benchmark of forgetting: a small stream of real digits, what its table says, and that the page shows what is kept."""
+"""The benchmark of forgetting: a small stream of real digits, what its table says, and that the page shows it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 
 from benchmarks.forgetting import digits, latents, learning, page
 from benchmarks.forgetting.__main__ import KEPT, main
-from benchmarks.forgetting.experiment import CANDIDATES, LATENTS, TRADED, WAYS, case, summary
+from benchmarks.forgetting.experiment import FIRST_TASK, LATENTS, TRADED, WAYS, case, summary
+from benchmarks.forgetting.judging import held_out, trained
 from benchmarks.readme import between
+from selvedge.learn.memory.trade import CODECS, trade
 from tests.data.folders import shared
 
 ROOT = Path(__file__).parents[2]
@@ -74,16 +76,28 @@ def test_every_digit_comes_once_in_five_tasks_of_two() -> None:
 
 def test_less_is_forgotten_with_a_replay_than_without_and_the_same_case_comes_again() -> None:
     shared(digits.NEEDS)
-    naive, kept = case("naive", 0, ROWS), case(TRADED, 0, ROWS)
+    naive, kept = case("naive", 0, ROWS), case(FIRST_TASK, 0, ROWS)
     assert naive["after"][-1] < 0.3
     assert kept["after"][-1] > naive["after"][-1] + 0.2
     assert kept["codec"] == kept["ranking"][0]["codec"]
-    assert {r["codec"] for r in kept["ranking"]} == set(CANDIDATES)
+    assert {r["codec"] for r in kept["ranking"]} == set(CODECS)
     assert kept["replay_bytes"] <= learning.REPLAY
     assert sum(kept["held"]) == kept["capacity"]
     learning.learnt.cache_clear()
-    again = case(TRADED, 0, ROWS)
+    again = case(FIRST_TASK, 0, ROWS)
     assert {**again, "seconds": 0} == {**kept, "seconds": 0}
+
+
+def test_the_network_judges_a_trade_and_begins_anew_each_time() -> None:
+    """Of eight digits a class it learns more than of one; asked again, it tells the same."""
+    shared(digits.NEEDS)
+    x, y = held_out()
+    judge = trained(learning.Settings(), steps=400)
+    ask = dict(classes=10, candidates=("1bit", "raw"), as_kept=True, rounds=1)
+    one, again = (trade(8192, x[:1200], y[:1200], judge, **ask) for _ in range(2))
+    assert one == again
+    assert [t.named for t in one] == ["1bit", "raw"]
+    assert one[0].score > one[1].score + 0.1
 
 
 def test_latents_in_int8_are_held_as_many_as_in_float32() -> None:

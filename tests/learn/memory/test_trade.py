@@ -1,4 +1,4 @@
-"""The trade: it ranks by what is measured, is pure, and chooses many where details do not matter and fine ones where they do."""
+"""The trade ranks by what is measured: many samples where details do not matter, fine ones where they do."""
 
 from __future__ import annotations
 

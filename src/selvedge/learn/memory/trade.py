@@ -16,7 +16,7 @@ from .replay import Replay
 
 CODECS = (
     "raw", "int4", "2bit", "1bit", "half+int8", "half+int4", "half+2bit", "half+1bit", "third+int4", "third+2bit",
-    "quarter+int8", "quarter+int4",
+    "quarter+int4",
 )  # fmt: skip
 ROUNDS = 16
 
