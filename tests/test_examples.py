@@ -244,3 +244,10 @@ def test_what_learns_best_of_a_seventh_person_is_found(tmp_path: Path) -> None:
     before, after, arena = re.search(r"([\d.]+)% as shipped, ([\d.]+)% after 120 digits, in ([\d,]+) B", text).groups()
     assert float(after) > float(before)
     assert int(arena.replace(",", "")) <= 24 << 10
+
+
+def test_what_the_trade_chooses_forgets_less_than_whole_samples_in_as_many_bytes(tmp_path: Path) -> None:
+    lines = printed("replay_bytes", tmp_path).splitlines()
+    none, whole, chosen = (float(re.findall(r": ([\d.]+)% right", line)[0]) for line in lines)
+    assert lines[1].startswith("6 samples, raw: ")
+    assert none < 30 < whole - 5 < chosen - 20

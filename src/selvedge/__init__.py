@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from .learn.drift.page_hinkley import PageHinkley
     from .learn.energy.governor import Governor
     from .learn.journal.journal import Journal
-    from .learn.replay import Replay
+    from .learn.memory.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
     from .make.compared import compare
@@ -143,7 +143,7 @@ _HOME = {
     "GaussianDetector": "learn.anomaly.gaussian",
     "NoveltyDetector": "learn.anomaly.novelty",
     "VibrationDetector": "learn.anomaly.vibration",
-    "Replay": "learn.replay",
+    "Replay": "learn.memory.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
     "Compressed": "make.searching",
