@@ -17,7 +17,7 @@ from .draws import Draws
 from .guard.anchor import Anchor, Loss, lost
 from .guard.flips import p_value
 from .guard.spike import Spike
-from .guard.verdict import gains, knowledge, merit
+from .guard.verdict import fairly, gains, merit
 from .lesson import Augment, Lessons, Memory
 from .metrics import each_loss, predictions
 
@@ -83,7 +83,7 @@ def personalise(
     lessons = Lessons((1 - share, 0.0, share), memory, anchor, augment, draws)
     target = y if labelled else _numbers(session, x)
     outputs = predictions(session, x)
-    known = knowledge(kind, outputs, target)
+    known = fairly(kind, outputs, target)
     usual = max(math.log(manifest.classes) if labelled else 0.0, float(each_loss(kind, outputs, target).mean()))
     base = manifest.schedule.lr(session.steps) if rate is None else rate
     total = steps + sum(_share(steps, len(x), folds, fold) for fold in range(folds))
@@ -109,15 +109,15 @@ def personalise(
         return Personalised(False, why, gain, p, loss, done)
 
     part = lessons.order(len(x)) % folds
-    ours = np.array(known)
+    said = np.array(outputs)
     try:
         for fold in range(folds):
             own = part == fold
             if not learn(_share(steps, len(x), folds, fold), np.flatnonzero(~own)):
                 return back("the loss leapt: lower the rate")
-            ours[own] = knowledge(kind, predictions(session, x[own]), target[own])
+            said[own] = predictions(session, x[own])
             session.restore(*start)
-        found = gains(kind, ours, known)
+        found = gains(kind, fairly(kind, said, target), known)
         gain, p = float(found.mean()), p_value(found, error, draws)
         told = f"{gain:+.3f} on samples that were left out (p = {p:.2g})"
         if p > error and (ask == "better" or gain <= 0):
