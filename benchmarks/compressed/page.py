@@ -62,18 +62,19 @@ def compressed(cases: Cases) -> str:
 def taught(cases: Cases) -> str:
     """What a teacher brings the student."""
     lines = [
-        "| task | MACs | unpruned | teacher | alone | taught | gained | 95 % | 2 s.e. | | last epoch: alone | taught | "
-        "gained | 2 s.e. | |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---|",
+        "| task | MACs | unpruned | teacher | alone | taught | gained | 95 % | 2 s.e. | | by itself | taught has more "
+        "| 2 s.e. | | last epoch: alone | taught | gained | 2 s.e. | |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---|---:|---:|---:|---:|---|",
     ]
     for task, found in summary(cases, "student").items():
         ways, (best, last) = found["ways"], (found["taught"][kind] for kind in KINDS)
-        shown = [f"{100 * row['best']:.2f}" for row in ways.values()]
+        *shown, itself = (f"{100 * row['best']:.2f}" for row in ways.values())
+        more = found["of the teacher"]["best"]
         ends = [f"{100 * ways[way]['last']:.2f}" for way in (ALONE, TAUGHT)]
         lines.append(
             f"| {_told(task, found)} | {ways[ALONE]['macs']:.2f} | {' | '.join(shown)} | {_told_of(best)} | "
-            f"{judged(best)}{_few(found)} | {' | '.join(ends)} | {_points(last)} | {_bound(last)} | "
-            f"{judged(last)}{_few(found)} |"
+            f"{judged(best)}{_few(found)} | {itself} | {_points(more)} | {_bound(more)} | {judged(more)}{_few(found)} "
+            f"| {' | '.join(ends)} | {_points(last)} | {_bound(last)} | {judged(last)}{_few(found)} |"
         )
     several = [f for f in summary(cases, "student").values() if f["seeds"] > 1]
     helped = [f for f in several if judged(f["taught"]["best"]) == "better"]

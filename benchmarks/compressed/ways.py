@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 import selvedge as sv
 
-from .tasks import Row, Task
+from .tasks import Row, Task, few
 from .training import Best, Loss, Seen, epochs, labels, right, score
 
 RATE, LATE, END = 3e-3, 2e-3, 5e-4  # of the three stages
@@ -43,7 +43,7 @@ PARTS = {
         "teacher", "unpruned", "unpruned, int8", *(f"{cut}{more}" for cut in LEFT for more in ("", ", int8")),
         "QAT + teacher", "-50 %, QAT, no teacher", "-50 %, QAT + teacher",
     ),
-    "student": ("unpruned", "teacher", "student alone", "student taught"),
+    "student": ("unpruned", "teacher", "student alone", "student taught", "taught by itself"),
 }  # fmt: skip
 
 
@@ -77,10 +77,11 @@ def settings(task: Task | Row, part: str) -> dict[str, Any]:
     if part == "student":
         return {
             **both,
-            "epochs": [task.epochs[0], task.student],
+            "epochs": list(task.student),
             "rate": RATE,
             "width": task.width,
             "teachers": TEACHERS,
+            "labelled": task.labelled,
         }
     return {
         **both, "epochs": list(task.epochs), "rates": [RATE, LATE, END], "criterion": CRITERION, "rank": RANK,
@@ -124,19 +125,25 @@ class _Study:
         student, several = task.make(task.width), [self.teacher]
         own = {"macs": _macs(student, self.sample) / _macs(self.teacher, self.sample)}
         own["bytes"] = _bytes(student) / self.bytes
-        yield self._whole("unpruned", self.teacher, labels(self.teacher), task.epochs[0], 0, RATE, whole)
+        every, labelled = self.seen, Seen.of(few(task, self.seed), self.seed)
+        epochs_of_teachers, epochs_of_students = task.student
+        self.seen = labelled
+        yield self._whole("unpruned", self.teacher, labels(self.teacher), epochs_of_teachers, 0, RATE, whole)
         for i in range(1, TEACHERS):
             torch.manual_seed(1000 * i + self.seed)
             net = task.make(1.0)
-            self._whole("", net, labels(net), task.epochs[0], 0, RATE, whole, i)
+            self._whole("", net, labels(net), epochs_of_teachers, 0, RATE, whole, i)
             several.append(net)
         self.teacher = Several(several).eval()
         told, share = right(self.teacher, task.test), {k: float(TEACHERS) for k in whole}
         yield Outcome("teacher", told, told, self.epoch, share, score(self.teacher, task.validation)[0])
-        for way in ("student alone", "student taught"):
+        alone = copy.deepcopy(student)
+        yield self._whole("student alone", alone, labels(alone), epochs_of_students, 0, RATE, own)
+        self.seen = every
+        for way, teacher in (("student taught", self.teacher), ("taught by itself", alone)):
+            self.teacher, self.folder = teacher, self.folder.with_name(way)
             net = copy.deepcopy(student)
-            loss = labels(net) if way == "student alone" else self._taught(net)
-            yield self._whole(way, net, loss, self.task.student, 0, RATE, own)
+            yield self._whole(way, net, self._taught(net), epochs_of_students, 0, RATE, own)
 
     def _taught(self, net: nn.Module) -> Loss:
         made = sv.Distil(net, self.teacher, TERM, example=self.sample, alpha=ALPHA)

@@ -14,8 +14,8 @@ from torch import nn
 from benchmarks import answers
 from benchmarks.compressed import nets, page, paired, views
 from benchmarks.compressed.__main__ import KEPT, main
-from benchmarks.compressed.experiment import ALL, ALONE, KINDS, PAIRS, TAUGHT, case, packed, summary, unpacked
-from benchmarks.compressed.tasks import TASKS
+from benchmarks.compressed.experiment import ALL, ALONE, ITSELF, KINDS, PAIRS, TAUGHT, case, packed, summary, unpacked
+from benchmarks.compressed.tasks import TASKS, few
 from benchmarks.compressed.ways import PARTS, TEACHERS, Several, settings
 from benchmarks.readme import between
 from tests.data.folders import shared
@@ -66,6 +66,18 @@ def test_a_taught_student_is_judged(alone: float, taught: float, said: str) -> N
     assert page.taught(cases[:1]).endswith("0 of 0 tasks with several seeds.")
 
 
+def test_what_samples_without_labels_bring_is_not_counted_as_the_teachers() -> None:
+    cases = [made_up(seed, {ALONE: 0.1, ITSELF: 0.1, TAUGHT: 0.05}, "student") for seed in range(4)]
+    found = summary(cases, "student")["har"]
+    assert found["of the teacher"]["best"]["mean"] == pytest.approx(0.045, abs=0.015)
+    said = line(page.taught(cases), "har, 1-D CNN").split(" | ")
+    assert said[10] == f"{100 * found['ways'][ITSELF]['best']:.2f}"
+    assert said[13] == "better"
+    less = [made_up(seed, {ALONE: 0.1, TAUGHT: 0.05}, "student") for seed in range(4)]
+    said = line(page.taught(less), "har, 1-D CNN").split(" | ")
+    assert (said[9], said[13]) == ("better", "worse")
+
+
 def test_all_three_are_set_beside_the_best_pair_and_the_best_of_as_many_multiplications() -> None:
     first, second, third = PAIRS
     text = page.compressed([made_up(s, {second: 0.1, third: 0.04, ALL: 0.04}) for s in range(4)])
@@ -111,11 +123,29 @@ def test_one_student_is_taught_by_several_and_is_the_same_alone() -> None:
     shared("har_sp_sw_23subjects")
     found = case("har", "student", 0, 0, epochs=1)
     assert [r["way"] for r in found["rows"]] == list(PARTS["student"])
-    _, several, alone, taught = found["rows"]
-    assert alone["share"] == taught["share"]
+    _, several, alone, taught, itself = found["rows"]
+    assert alone["share"] == taught["share"] == itself["share"]
     assert alone["share"]["bytes"] < 0.5
     assert several["share"]["macs"] == TEACHERS
     assert summary([found], "student")["har"]["epochs"] == [1, 1]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_few_samples_are_labelled_and_seen_as_often_as_all_others_together(name: str) -> None:
+    shared(TASKS[name].needs)
+    task = TASKS[name].task(name, 0, 0)
+    less, again, other = few(task, 0), few(task, 0), few(task, 1)
+    assert less.train[0].shape == task.train[0].shape
+    rows = {x.numpy().tobytes(): int(y) for x, y in zip(*task.train, strict=True)}
+    seen = [(x.numpy().tobytes(), int(y)) for x, y in zip(*less.train, strict=True)]
+    assert all(rows[x] == y for x, y in seen)
+    assert len({x for x, _ in seen}) == task.labelled
+    counts = np.unique([x for x, _ in seen], return_counts=True)[1]
+    assert counts.max() - counts.min() <= 1
+    assert torch.equal(less.train[0], again.train[0])
+    assert not torch.equal(less.train[0], other.train[0])
+    assert less.validation is task.validation
+    assert less.test is task.test
 
 
 def test_several_say_the_mean_of_what_each_says() -> None:
