@@ -79,6 +79,6 @@ def _agree(codes: dict[str, Repeated], model: torch.nn.Module, plan: sv.Inferenc
         (x,), (y,) = code.inputs.values(), code.outputs.values()
         x[...] = plan.network.layout("x").store(given.numpy()).reshape(x.shape)
         code()
-        off = float(np.abs(y.reshape(-1) - want.reshape(-1)).max() / np.abs(want).max())
+        off = float(np.abs(y.reshape(-1) - want.reshape(-1)).max() / max(np.abs(want).max(), 1e-6))
         if off > NEAR:
             raise AssertionError(f"{way}: off by {off:.1e} of the largest output")

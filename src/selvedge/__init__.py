@@ -47,7 +47,17 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
-    from .learn.replay import Replay
+    from .learn.anomaly.detector import AnomalyDetector
+    from .learn.anomaly.gaussian import GaussianDetector
+    from .learn.anomaly.novelty import NoveltyDetector
+    from .learn.anomaly.vibration import VibrationDetector
+    from .learn.drift.adwin import ADWIN
+    from .learn.drift.ddm import DDM
+    from .learn.drift.kswin import KSWIN
+    from .learn.drift.page_hinkley import PageHinkley
+    from .learn.energy.governor import Governor
+    from .learn.journal.journal import Journal
+    from .learn.memory.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
     from .make.compared import compare
@@ -123,7 +133,17 @@ _HOME = {
     "InvalidInput": "errors",
     "NotSupported": "errors",
     "SelvedgeError": "errors",
-    "Replay": "learn.replay",
+    "ADWIN": "learn.drift.adwin",
+    "DDM": "learn.drift.ddm",
+    "KSWIN": "learn.drift.kswin",
+    "PageHinkley": "learn.drift.page_hinkley",
+    "Governor": "learn.energy.governor",
+    "Journal": "learn.journal.journal",
+    "AnomalyDetector": "learn.anomaly.detector",
+    "GaussianDetector": "learn.anomaly.gaussian",
+    "NoveltyDetector": "learn.anomaly.novelty",
+    "VibrationDetector": "learn.anomaly.vibration",
+    "Replay": "learn.memory.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
     "Compressed": "make.searching",
@@ -158,13 +178,17 @@ _HOME = {
 }
 
 __all__ = [
+    "ADWIN",
     "CTC",
+    "DDM",
     "DKD",
+    "KSWIN",
     "MSE",
     "QAT",
     "SGD",
     "Adam",
     "Advice",
+    "AnomalyDetector",
     "AttentionTransfer",
     "BCEWithLogits",
     "Battery",
@@ -182,10 +206,13 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "GaussianDetector",
+    "Governor",
     "Hint",
     "Inference",
     "InvalidInput",
     "InverseSqrt",
+    "Journal",
     "Limits",
     "Logits",
     "MixedBits",
@@ -194,6 +221,8 @@ __all__ = [
     "NotFinite",
     "NotSupported",
     "NothingFits",
+    "NoveltyDetector",
+    "PageHinkley",
     "Plan",
     "Preprocess",
     "Pruned",
@@ -218,6 +247,7 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "VibrationDetector",
     "Weighed",
     "Width",
     "Widths",

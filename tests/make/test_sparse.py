@@ -11,9 +11,12 @@ import torch
 from torch import nn
 
 import selvedge as sv
+from benchmarks.sparse.layers import expected
+from benchmarks.sparse.shapes import Shape, graph
 from selvedge.device.figures import KernelTime, Rates
 from selvedge.make.sparse import FASTER
 from selvedge.make.sparse_times import FILE, reference, references
+from selvedge.planning.arrange import arrange
 
 AVX2 = sv.Device(name="avx2", ram="16MiB", flash="16MiB", vector_bytes=32)
 SCALAR = sv.Device(name="scalar", ram="16MiB", flash="16MiB", vector_bytes=0)
@@ -147,3 +150,30 @@ def test_int8_layers_stay_dense() -> None:
     made = sv.sparsify(net(), 0.9).model
     int8 = sv.quantise(made, torch.randn(64, 3, 12, 12), wanted_agreement=0.0)
     assert sv.plan_inference(int8, X, device=AVX2).sparse == ()
+
+
+LAYERS = [
+    (Shape("", 1, 1, 8, 64), 0.9, False),  # a panel of outputs has its own cost: measured at 0.4 of dense's speed
+    (Shape("", 1, 1, 64, 64), 0.75, False),
+    (Shape("", 1, 1, 128, 16), 0.75, True),
+    (Shape("", 25, 5, 64, 64), 0.5, True),
+]
+
+
+@pytest.mark.parametrize(("shape", "sparsity", "faster"), LAYERS, ids=lambda v: str(v))
+def test_a_layer_is_priced_as_those_that_the_table_was_measured_on(shape: Shape, sparsity: float, faster: bool) -> None:
+    """The times of the whole kernel, bias and activation in it: what ``python -m benchmarks.sparse`` judges by."""
+    torch.manual_seed(0)
+    linear = shape.h == 1
+    layer = nn.Linear(shape.c, shape.k) if linear else nn.Conv2d(shape.c, shape.k, 1)
+    x = torch.zeros(1, shape.c) if linear else torch.zeros(1, shape.c, shape.h, shape.w)
+    model = sv.sparsify(nn.Sequential(layer, nn.ReLU()).eval(), sparsity).model
+    (found,) = sv.plan_inference(model, x, device=AVX2).sparse
+    made = layer_weights(model[0].weight.detach().numpy(), linear)
+    want = [expected(arrange({"predict": graph(shape, made, sparse)}, AVX2), AVX2) for sparse in (False, True)]
+    assert [found.dense_seconds, found.sparse_seconds] == pytest.approx(want)
+    assert (found.taken, found.dense_bytes) == (faster, 4 * shape.c * shape.k)
+
+
+def layer_weights(given: np.ndarray, linear: bool) -> np.ndarray:
+    return np.ascontiguousarray(given.T if linear else given.transpose(2, 3, 1, 0))

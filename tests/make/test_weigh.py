@@ -152,11 +152,71 @@ def test_the_same_call_goes_on_and_more_seeds_and_ways_are_added(found: Weighed,
     a, b = (o.test.accuracy or 0 for o in more["float"].outcomes)
     assert more["float"].mean == pytest.approx((a + b) / 2)
     assert more["float"].spread == pytest.approx(abs(a - b) / 2**0.5)
-    with pytest.raises(sv.InvalidInput, match=r"work is .*: it was begun with macs 0\.5, not 0\.4: name another"):
+    with pytest.raises(
+        sv.InvalidInput, match=r"work is .*: it is of a comparison with macs 0\.5, not 0\.4: name another"
+    ):
         run(folder, told, macs=0.4)
-    (folder / "work" / "stage~float~0.pt").write_bytes(b"PK")
-    with pytest.raises(sv.InvalidInput, match=r"stage~float~0\.pt: it cannot be read"):
-        run(folder, told, ("distilled",))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["way-ptq-0-*.tflite", "way-ptq-0-*.native/manifest.json", "way-ptq-0-*.json", "stage-float-0-*.npz"]
+)
+def test_a_piece_that_is_damaged_is_made_again(tmp_path: Path, pattern: str) -> None:
+    def go(out: str) -> tuple[Weighed, bytes]:
+        made = sv.weigh(
+            other, digits(), device="nrf52832", ways=["ptq"], epochs=1, seeds=1, work=tmp_path / "w",
+            out=tmp_path / out,
+        )  # fmt: skip
+        return made, (tmp_path / out / "ptq.tflite").read_bytes()
+
+    (first, held), (damaged,) = go("a"), (tmp_path / "w").glob(pattern)
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    if pattern.startswith("stage"):
+        next((tmp_path / "w").glob("way-ptq-0-*.json")).unlink()  # it is read by what is made of it
+    again, same = go("b")
+    assert again["ptq"].outcomes[0].test == first["ptq"].outcomes[0].test
+    assert same == held
+
+
+def test_a_row_is_found_by_its_words_in_any_order(found: Weighed) -> None:
+    assert found["qat+distilled+pruned"] is found["pruned+distilled+qat"]
+    with pytest.raises(sv.InvalidInput, match="way is narrow: give one of float, ptq, qat"):
+        found["narrow"]
+    with pytest.raises(sv.InvalidInput):
+        list(found)  # type: ignore[call-overload]
+
+
+def _failing(seed: int) -> nn.Module:
+    raise ValueError("no such\nfile")
+
+
+X = np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("y", "given", "said"),
+    [
+        (X[:, 0], {"loss": "mse"}, r"model is with an output \[10\]: targets are \[\] a sample: make .* 1 wide"),
+        (X[:, :3] > 0, {"loss": "bce_with_logits"}, r"output \[10\]: targets are \[3\] a sample: make .* 3 wide"),
+        (None, {"loss": "reconstruction"}, r"output \[10\]: targets are \[64\] a sample: make .* 64 wide"),
+        (np.zeros((12, 1), int), {}, r"output \[10\]: targets are \[1\] a sample: give class numbers \[\]"),
+        (X[:, :10] * np.nan, {"loss": "mse"}, "targets of train is not finite: give numbers"),
+        (
+            np.zeros(12, int),
+            {"model": lambda seed: nn.Linear(64, 10).requires_grad_(False)},
+            "without parameters that le",
+        ),
+        (np.zeros(12, int), {"model": _failing}, "model is failing on seed 0: the function of a seed says: no such"),
+        (np.zeros(12, int), {"batch": 1}, "batch is 1: the model cannot be trained on it: Expected more than 1 value"),
+    ],
+)
+def test_targets_and_models_that_do_not_go_together_are_one_line(y: Any, given: dict[str, Any], said: str) -> None:
+    def normed(seed: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
+
+    model = given.pop("model", normed)
+    with pytest.raises(sv.InvalidInput, match=said):
+        sv.weigh(model, [(X, y)] * 3, device="nrf52832", ways=["float"], epochs=1, seeds=1, **given)
 
 
 def test_figures_for_machines_and_people(found: Weighed) -> None:

@@ -4,7 +4,7 @@ used."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -67,10 +67,38 @@ def share(name: str, value: object) -> None:
         raise InvalidInput(name, value, "give a share, as 0.95")
 
 
-def epochs(count: object) -> int:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise InvalidInput("epochs", count, "give a whole number of epochs, 1 or more")
-    return count
+def epochs(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidInput("epochs", value, "give a whole number of epochs, 1 or more")
+    return value
+
+
+def choice(field: str, value: object, options: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in options:
+        raise InvalidInput(field, value, f"give one of {', '.join(options)}")
+    return value
+
+
+def count(field: str, value: object, least: int = 1) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidInput(field, value, f"give a whole number, {least} or more")
+    return value
+
+
+def called(field: str, value: object) -> None:
+    if not callable(value):
+        raise InvalidInput(field, "no function", "give one, or leave it out")
+
+
+def names(field: str, net: nn.Module, value: object, matches: Callable[[str, str], bool]) -> tuple[str, ...]:
+    """Names and globs of layers, each of which ``net`` has."""
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(k, str) for k in value):
+        raise InvalidInput(field, value, 'give names of layers, or globs of them, as ["blocks.0.*"]')
+    layers = [n for n, _ in net.named_modules()]
+    for name in value:
+        if not any(matches(layer, name) for layer in layers):
+            raise InvalidInput(field, name, "the model has no layer of that name: see model.named_modules()")
+    return tuple(value)
 
 
 def tried(model: nn.Module, example: Inputs, field: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,37 @@ import numpy.typing as npt
 
 from ..artifact.preprocess import Preprocess
 from ..data import Part
+from ..device.sizes import format_bytes
+from ..learn.metrics import Score
 from ..make.compile import HostSession
 from ..make.inference import Inference
 from ..make.interleaved import interleaved
+from .figures import score as said
+from .figures import seconds
 from .job import Job
 from .progress import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``test``: on held-out samples, of the native code. Bytes of weights in flash and of RAM; ``seconds``: of one
+    prediction, measured on this machine, else planned; None where nobody knows."""
+
+    name: str
+    test: Score
+    weights_bytes: int
+    arena_bytes: int
+    seconds: float | None
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Lines, with a head."""
+    lines = [f"{'':<8}{'test':>12}{'weights':>12}{'RAM':>12}{'prediction':>14}"]
+    for row in rows:
+        weights, ram = format_bytes(row.weights_bytes), format_bytes(row.arena_bytes)
+        test = said(row.test.accuracy, row.test.loss)
+        lines.append(f"{row.name:<8}{test:>12}{weights:>12}{ram:>12}{seconds(row.seconds):>14}")
+    return lines
 
 
 def timed(sessions: Sequence[HostSession], x: npt.NDArray[Any]) -> list[float]:

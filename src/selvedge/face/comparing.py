@@ -16,17 +16,12 @@ from ..errors import InvalidInput
 from ..make.weighing import Weighed, weigh
 from . import model as models
 from .held import held
-from .interrupt import Interrupted
+from .interrupt import heard, resumable
 from .job import Job, prepare
 from .progress import Work
+from .spoken import spoken
 
-SPOKEN = {
-    "ways": "--ways",
-    "work": "--work",
-    "out": "--out",
-    "lr": "--lr",
-    "efficient": "--efficient",
-}  # of the Python face, as the line has it
+SPOKEN = {"efficient": "--efficient", "lr": "--lr", "out": "--out", "ways": "--ways", "work": "--work"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +75,24 @@ class Compared:
 
 
 def compare(order: Order, debug: bool) -> Compared:
-    """Raises ``SelvedgeError``, and :class:`Interrupted` with how to go on."""
+    """Raises ``SelvedgeError``, and :class:`.interrupt.Interrupted` with how to go on."""
     device = Device.load(order.device)
-    try:
-        with Work() as work, held(debug):
-            job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
-            work.part("comparing")
-            weighed = _weighed(order, job, device, work)
-    except KeyboardInterrupt:
-        raise Interrupted(_how_to_go_on(order)) from None
-    except InvalidInput as error:
-        if error.field not in SPOKEN:
-            raise
-        raise InvalidInput(SPOKEN[error.field], error.value, error.fix) from error
+    with resumable(order.work), spoken(SPOKEN), Work() as work, held(debug):
+        job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
+        work.part("comparing")
+        with heard() as here:
+            weighed = _weighed(order, job, device, work, here)
     if order.plot is not None:
         files.write(order.plot, weighed.page().encode())
     return Compared(weighed, job.data, tuple(_notes(job, order)), order.out)
 
 
-def _weighed(order: Order, job: Job, device: Device, work: Work) -> Weighed:
+def _weighed(order: Order, job: Job, device: Device, work: Work, here: Callable[[], None]) -> Weighed:
     started = False
 
     def tell(done: int, total: int, says: str) -> None:
         nonlocal started
+        here()
         if not started:
             work.part("comparing", total)
             started = True
@@ -130,12 +120,6 @@ def _maker(spec: str, shape: str | None, job: Job) -> Callable[[int], nn.Module]
 
     make.__name__ = spec
     return make
-
-
-def _how_to_go_on(order: Order) -> str:
-    if order.work is None:
-        return "interrupted: nothing was kept; with --work FOLDER the same line goes on where it stopped"
-    return f"interrupted: what is finished is in {order.work}; the same line goes on from there"
 
 
 def _notes(job: Job, order: Order) -> Iterator[str]:

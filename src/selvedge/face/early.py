@@ -64,46 +64,38 @@ def quantising(
     out: Path | None,
 ) -> None:
     """Those of ``selvedge quantise``."""
-    if model.endswith((".tflite", ".onnx", ".pt2")):
-        raise InvalidInput(
-            "model", model, "a file is not quantised: give file.py:factory, which gives the trained module"
-        )
-    options(
-        model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="folded", loss=loss, batch=None,
-        accumulate=1,
-    )  # fmt: skip
-    parse(data)
-    if loss is not None:
-        _one_of("--loss", loss, completion.TRAINED)
+    _no_file("model", model, "quantised: give file.py:factory, which gives the trained module")
+    _on_data(model=model, shape=shape, data=data, device=device, budget=budget, loss=loss)
     _positive("--samples", samples)
     _one_of("--weights", weights, ("int8", "int4"))
     _one_of("--observer", observer, ("minmax", "percentile", "mse"))
     if plot is not None:
         place.page(plot)
     if out is not None:
-        if out.suffix.lower() not in ("", ".tflite", ".onnx"):
-            raise InvalidInput("--out", out, "end it in .tflite or .onnx, or name a folder")
-        (place.writable if out.suffix else place.writable_folder)("--out", out)
+        _out(out, ".tflite", ".onnx")
         if plot is not None and plot.absolute().is_relative_to(out.absolute()):
             raise InvalidInput("--plot", plot, "it lies in --out: name another place")
 
 
 def searching(
-    *, model: str, shape: str | None, data: str, device: str, epochs: int, bits: str, work: Path | None,
-    out: Path | None, plot: Path | None,
+    *, model: str, shape: str | None, data: str, device: str, epochs: int, lr: float, learn: int, judges: int | None,
+    keep: int, finalists: int, bits: str, work: Path | None, out: Path | None, plot: Path | None,
 ) -> None:  # fmt: skip
     """Those of ``selvedge compress``."""
-    if model.endswith((".tflite", ".onnx", ".pt2")):
-        fix = "a file is not searched: give zoo:NAME, or file.py:factory, which gives the trained module"
-        raise InvalidInput("model", model, fix)
+    _no_file("model", model, "searched: give zoo:NAME, or file.py:factory, which gives the trained module")
     named.read(model, shape)
     if device != THIS_MACHINE:
         Device.load(device)
     for part in bits.split(","):
         _one_of("--bits", part, ("float", "int8"))
+    for field, number in (("--keep", keep), ("--finalists", finalists), ("--judges", 1 if judges is None else judges)):
+        _positive(field, number)
+    if learn < 0:
+        raise InvalidInput("--learn", learn, "give a whole number, 0 or more")
+    _rate("--lr", lr)
     training(data=data, loss=None, epochs=epochs, schedule="cosine", plot=plot, out=out)
-    if work is not None and not (work / "search.json").exists():  # else the call goes on there
-        place.writable_folder("--work", work)
+    if work is not None:
+        place.working_folder("--work", work, "search")
 
 
 def comparing(
@@ -127,28 +119,20 @@ def comparing(
 ) -> None:
     """Those of ``selvedge compare``."""
     for field, spec in (("model", model), ("--efficient", efficient)):
-        if spec is not None and spec.endswith((".tflite", ".onnx", ".pt2")):
-            raise InvalidInput(field, spec, "a file is not trained: give zoo:NAME, or file.py:factory")
-    options(
-        model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="frozen", loss=loss, batch=batch,
-        accumulate=1,
-    )  # fmt: skip
+        if spec is not None:
+            _no_file(field, spec, "trained: give zoo:NAME, or file.py:factory")
+    _on_data(model=model, shape=shape, data=data, device=device, budget=budget, loss=loss)
     if efficient is not None:
         named.read(efficient, None)
-    parse(data)
-    if loss is not None:
-        _one_of("--loss", loss, completion.TRAINED)
-    for field, number in (("--epochs", epochs), ("--seeds", seeds), ("--samples", samples)):
+    for field, number in (("--epochs", epochs), ("--seeds", seeds), ("--batch", batch), ("--samples", samples)):
         _positive(field, number)
     if not 0 < macs < 1:
         raise InvalidInput("--macs", macs, "give the share of multiplications that stays, as 0.5")
-    if not 0 < lr < float("inf"):
-        raise InvalidInput("--lr", lr, "give a number above 0, as 0.003")
+    _rate("--lr", lr)
     if plot is not None:
         place.page(plot)
-    for field, folder in (("--work", work), ("--out", out)):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise InvalidInput(field, folder, "it is a file: name a folder")
+    if work is not None:
+        place.working_folder("--work", work, "comparison")
     if out is not None:
         place.writable_folder("--out", out)
 
@@ -166,18 +150,12 @@ def sparsifying(
     rate: float,
     for_speed: bool,
     for_bytes: bool,
+    work: Path | None,
     out: Path | None,
 ) -> None:
     """Those of ``selvedge sparsify``; what is said of the zeros themselves, :class:`selvedge.Sparsifier` reads."""
-    if model.endswith((".tflite", ".onnx", ".pt2")):
-        raise InvalidInput("model", model, "a file is not pruned: give file.py:factory, which gives the trained module")
-    options(
-        model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="folded", loss=loss, batch=None,
-        accumulate=1,
-    )  # fmt: skip
-    parse(data)
-    if loss is not None:
-        _one_of("--loss", loss, completion.TRAINED)
+    _no_file("model", model, "pruned: give file.py:factory, which gives the trained module")
+    _on_data(model=model, shape=shape, data=data, device=device, budget=budget, loss=loss)
     _positive("--steps", steps)
     if epochs < 0:
         raise InvalidInput("--finetune-epochs", epochs, "give a whole number >= 0")
@@ -185,25 +163,56 @@ def sparsifying(
         raise InvalidInput("--steps", steps, f"there are {epochs} epochs to train in: give at most as many steps")
     if not 0 < rate < 1:
         raise InvalidInput("--rate", rate, "give a learning rate above 0 and below 1, as 0.001")
+    if work is not None and not epochs:
+        raise InvalidInput("--work", work, "it keeps training: give --finetune-epochs, or leave it out")
+    if work is not None:
+        place.working_folder("--work", work, "sparsifying")
     if for_speed and for_bytes:
         raise InvalidInput("--for-bytes", "given beside --for-speed", "leave one of them out")
     if out is not None:
-        if out.suffix.lower() not in ("", ".pt"):
-            raise InvalidInput("--out", out, "end it in .pt, or name a folder")
-        (place.writable if out.suffix else place.writable_folder)("--out", out)
+        _out(out, ".pt")
 
 
 def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: Path | None, out: Path | None) -> None:
     """Those of the commands that train, beside them."""
-    parse(data)
-    if loss is not None:
-        _one_of("--loss", loss, completion.TRAINED)
+    _targets(data, loss)
     _positive("--epochs", epochs)
     _one_of("--schedule", schedule, completion.SCHEDULES)
     if plot is not None:
         place.page(plot)
     if out is not None:
         place.writable_folder("--out", out)
+
+
+def _no_file(field: str, spec: str, what: str) -> None:
+    """A network in a file cannot be trained on, nor changed."""
+    if spec.endswith((".tflite", ".onnx", ".pt2")):
+        raise InvalidInput(field, spec, f"a file is not {what}")
+
+
+def _on_data(
+    *, model: str, shape: str | None, data: str, device: str, budget: str | None, loss: str | None
+) -> None:  # fmt: skip
+    """Those of every command that makes a smaller network on data."""
+    options(
+        model=model, shape=shape, device=device, budget=budget, optimizer=None, norms="folded", loss=loss, batch=None,
+        accumulate=1,
+    )  # fmt: skip
+    _targets(data, loss)
+
+
+def _targets(data: str, loss: str | None) -> None:
+    """Data, and a loss that files have targets for."""
+    parse(data)
+    if loss is not None:
+        _one_of("--loss", loss, completion.TRAINED)
+
+
+def _out(out: Path, *endings: str) -> None:
+    """A file that ends in one of ``endings``, or a folder for the device's C."""
+    if out.suffix.lower() not in ("", *endings):
+        raise InvalidInput("--out", out, f"end it in {' or '.join(endings)}, or name a folder")
+    (place.writable if out.suffix else place.writable_folder)("--out", out)
 
 
 def _layers(update: str) -> None:
@@ -217,6 +226,11 @@ def _layers(update: str) -> None:
 def _one_of(field: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise InvalidInput(field, value or "empty", f"give one of {', '.join(known)}")
+
+
+def _rate(field: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise InvalidInput(field, value, "give a number above 0, as 0.003")
 
 
 def _positive(field: str, number: int) -> None:

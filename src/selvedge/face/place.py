@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import InvalidInput
+from ..make.begun import begun
 
 
 def writable(field: str, path: Path) -> None:
@@ -46,6 +47,12 @@ def writable_folder(field: str, path: Path) -> None:
     except OSError as error:
         raise InvalidInput(field, path, f"it cannot be read ({error.strerror}): name another place") from None
     _beside(field, path)
+
+
+def working_folder(field: str, path: Path, kind: str) -> None:
+    """The same for a folder that keeps long work of ``kind``, which may have been begun there."""
+    if not begun(field, path, kind):
+        _beside(field, path)
 
 
 def _beside(field: str, path: Path) -> None:

@@ -18,9 +18,8 @@ from ..compressing import quantise as make_int8
 from ..compressing.litert import FLOAT
 from ..device import Device
 from ..device.profile import THIS_MACHINE
-from ..device.sizes import format_bytes
 from ..errors import InvalidInput, NotSupported
-from ..learn.metrics import Score, scored
+from ..learn.metrics import scored
 from ..make.captured_network import network
 from ..make.compared import compare
 from ..make.compile import compile as compile_plan
@@ -30,9 +29,7 @@ from ..make.network import save_tflite
 from ..make.onnx import save_onnx
 from ..make.room import roomy
 from ..make.weighing.losses import KINDS
-from .beside import Native, numbers, timed, unseen
-from .figures import score as said
-from .figures import seconds
+from .beside import Native, Row, numbers, table, timed, unseen
 from .held import held
 from .job import Job, prepare
 from .progress import Work
@@ -71,18 +68,6 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """``test``: on held-out samples, of the native code. Bytes of weights in flash and of RAM; ``seconds``: of one
-    prediction, measured on this machine, else planned."""
-
-    name: str
-    test: Score
-    weights_bytes: int
-    arena_bytes: int
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Quantising:
     """``agreement``: the share of test samples whose top answer stays; None without classes. ``here``: times are
     measured."""
@@ -114,12 +99,8 @@ class Quantising:
         }
 
     def __str__(self) -> str:
-        head = f"{'':<8}{'test':>12}{'weights':>12}{'RAM':>12}{'prediction':>14}"
-        lines = [f"{self.name} on {self.device}; {self.ranges:,} training samples set the ranges", "", head]
-        for row in self.rows:
-            weights, ram = format_bytes(row.weights_bytes), format_bytes(row.arena_bytes)
-            test = said(row.test.accuracy, row.test.loss)
-            lines.append(f"{row.name:<8}{test:>12}{weights:>12}{ram:>12}{seconds(row.seconds):>14}")
+        lines = [f"{self.name} on {self.device}; {self.ranges:,} training samples set the ranges", ""]
+        lines += table(self.rows)
         told = "measured on this machine, with the call from Python" if self.here else "planned for the device"
         lines.append(f"times are {told}")
         if self.agreement is not None:

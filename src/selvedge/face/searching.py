@@ -12,21 +12,25 @@ import torch
 from torch import nn
 
 from ..artifact import files
-from ..capture.optimizer import SGD
-from ..device import Budget, Device
+from ..device import Device
 from ..errors import InvalidInput
 from ..make.compile import compile as compile_plan
 from ..make.compile import emit
 from ..make.plan import plan as make_plan
 from ..make.searching import Compressed, Limits, compress
-from ..make.searching.candidate import INT8
 from ..make.searching.learning import accuracy, learn
-from ..make.searching.material import Person, person
+from ..make.searching.material import Person, parts, person
 from .held import held
+from .interrupt import heard, resumable
 from .job import Job, prepare
 from .progress import Work
+from .spoken import spoken
 
 SEARCHED = ("train", "validation")  # parts of the data; the rest is looked at once, by what was chosen
+SPOKEN = {
+    "budget": "--budget", "epochs": "--epochs", "finalists": "--finalists", "folder": "--work", "judges": "--judges",
+    "keep": "--keep", "learn": "--learn", "lr": "--lr", "who": "the groups of --data",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Searched:
             lines.append(f"the best on {self.tests:,} samples that the search has not seen: {self.shipped:.1%}")
         else:
             lines.append(
-                f"the best on {self.people} people whom the search has not seen: {self.shipped:.1%} as shipped, "
+                f"the best on {self.people} {'person' if self.people == 1 else 'people'} whom the search has not seen: "
+                f"{self.shipped:.1%} as shipped, "
                 f"{self.learnt:.1%} after {self.found.samples} samples ({self.tests:,} tests)"
             )
         lines += [f"note: {note}" for note in self.notes]
@@ -87,27 +92,32 @@ class Searched:
 
 
 def search(order: Order, debug: bool) -> Searched:
-    """Raises ``SelvedgeError`` before anything but the folder of pieces is written."""
-    limits = (Limits() if order.budget is None else Limits.parse(order.budget)).on(Device.load(order.device))
-    with Work() as work, held(debug):
+    """Raises ``SelvedgeError`` before anything but the folder of pieces is written, and
+    :class:`.interrupt.Interrupted` with how to go on."""
+    device = Device.load(order.device)
+    limits = Limits() if order.budget is None else Limits.parse(order.budget)
+    limits.on(device)  # refuses before the data is read
+    with resumable(order.work), spoken(SPOKEN), Work() as work, held(debug):
         job = prepare(order.model, order.data, order.shape, "cross_entropy", order.seed, work)
-        rows = np.concatenate([job.data.split[p] for p in SEARCHED])
+        rows = np.sort(np.concatenate([job.data.split[p] for p in SEARCHED]))  # a person's own order
         x, y = _numbers(job, rows)
         groups = None if job.data.groups is None else job.data.groups[rows]
         last = ""
 
         def tell(part: str, done: int, total: int) -> None:
             nonlocal last
+            here()
             if part != last:
                 work.part(part, total)
                 last = part
             work.at(done)
 
-        found = compress(
-            _model(order, job), (x, y), who=groups, judges=order.judges, device=order.device, budget=limits,
-            bits=order.bits, distil=order.distil, learn=order.learn, epochs=order.epochs, lr=order.lr,
-            keep=order.keep, finalists=order.finalists, folder=order.work, seed=order.seed, on_progress=tell,
-        )  # fmt: skip
+        with heard() as here:
+            found = compress(
+                _model(order, job), (x, y), who=groups, judges=order.judges, device=device, budget=limits,
+                bits=order.bits, distil=order.distil, learn=order.learn, epochs=order.epochs, lr=order.lr,
+                keep=order.keep, finalists=order.finalists, folder=order.work, seed=order.seed, on_progress=tell,
+            )  # fmt: skip
         work.part("on the test part")
         shipped, learnt, tests, people = _tested(found, job, order)
         work.part("writing")
@@ -142,13 +152,12 @@ def _tested(found: Compressed, job: Job, order: Order) -> tuple[float, float | N
     """(shipped, learnt, tests, people) of the best on the part that the search has not seen."""
     candidate, (_, plan) = found.best, found.take()
     session = compile_plan(plan)
-    rows = job.data.split["test"]
+    start, rows = session.snapshot(), job.data.split["test"]
     x, y = _numbers(job, rows)
-    if job.data.groups is None:
+    people = _people(job, x, y)
+    if not people:
         pair = torch.from_numpy(x), torch.from_numpy(y.astype(np.int64))
         return accuracy(session, pair), None, len(rows), 0
-    start, own = session.snapshot(), job.data.groups[rows]
-    people: list[Person] = [person(str(g), x, y, np.flatnonzero(own == g)) for g in sorted(set(own.tolist()))]
     before, after, sizes = [], [], [len(p.test[1]) for p in people]
     for p in people:
         session.restore(start, 0)
@@ -160,14 +169,22 @@ def _tested(found: Compressed, job: Job, order: Order) -> tuple[float, float | N
     return means[0], means[1], sum(sizes), len(people)
 
 
+def _people(job: Job, x: npt.NDArray[np.float32], y: npt.NDArray[Any]) -> list[Person]:
+    """Those of the test part who have samples to learn from and others to be judged on."""
+    if job.data.groups is None:
+        return []
+    own = job.data.groups[job.data.split["test"]]
+    each = [(str(g), np.flatnonzero(own == g)) for g in sorted(set(own.tolist()))]
+    return [person(name, x, y, rows) for name, rows in each if parts(y[rows])]
+
+
 def _write(found: Compressed, job: Job, order: Order) -> None:
     """The best, with what travels along: how a sample is made, and the classes' names."""
     assert order.out is not None
-    best, (module, _), limits = found.best, found.take(), found.limits
-    assert limits.train is not None
+    module, made = found.take()
     plan = make_plan(
-        module, job.example[:1], device=Device.load(order.device), budget=Budget(limits.train, limits.flash),
-        optimizer=SGD(lr=best.rate or 0.001), update="full" if best.bits == INT8 else best.update, norms="folded",
-        preprocess=job.data.preprocess, features=job.data.features, labels=job.data.labels, name=job.name,
+        module, job.example[:1], device=made.device, budget=made.budget, optimizer=made.optimizer, update=made.update,
+        norms="folded", preprocess=job.data.preprocess, features=job.data.features, labels=job.data.labels,
+        name=job.name,
     )  # fmt: skip
     emit(plan, "c", order.out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..artifact import files
-from ..compressing.sparse import Sparsified, Sparsifier
+from ..compressing.sparse import Sparsified
 from ..compressing.sparse import sparsify as once
 from ..device import Device
 from ..device.profile import THIS_MACHINE
-from ..device.sizes import format_bytes
 from ..errors import InvalidInput, NotSupported
 from ..learn.metrics import Score, scored
 from ..make.compile import compile as compile_plan
@@ -30,27 +29,22 @@ from ..make.repeated import Repeated
 from ..make.room import roomy
 from ..make.sparse import SparseLayer
 from ..make.weighing.losses import KINDS
-from .beside import Native, numbers, unseen
-from .figures import score as said
+from .beside import Native, Row, numbers, table, unseen
 from .figures import seconds
 from .held import held
+from .interrupt import resumable
 from .job import Job, prepare
 from .progress import Work
+from .sparse_training import Course, trained
 
-BATCH = 64
 ROUNDS, TURN = 41, 0.003  # turns of each while they are timed; seconds of one
-LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": lambda z, y: nn.functional.cross_entropy(z, y.long()),
-    "mse": nn.functional.mse_loss,
-    "reconstruction": nn.functional.mse_loss,
-    "bce_with_logits": nn.functional.binary_cross_entropy_with_logits,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What was asked for. ``settings``: of :class:`selvedge.Sparsifier`. ``epochs``: of training, over all steps.
-    ``how``: the plan's choice of kernels. ``out``: a .pt file of the state dict, or a folder for the device's C."""
+    ``how``: the plan's choice of kernels. ``work``: a folder that keeps the training. ``out``: a .pt file of the
+    state dict, or a folder for the device's C."""
 
     model: str
     data: str
@@ -62,20 +56,15 @@ class Order:
     epochs: int
     rate: float
     how: str
+    work: Path | None
     out: Path | None
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """``test``: on held-out samples, of the native code. Bytes of weights in flash and of RAM. ``seconds``: of one
-    prediction: the median, with its quartiles where it was measured; None where nobody knows."""
+class Timed(Row):
+    """With the quartiles of its ``seconds`` where they were measured."""
 
-    name: str
-    test: Score
-    weights_bytes: int
-    arena_bytes: int
-    seconds: float | None
     quartiles: tuple[float, float] | None = None
 
 
@@ -85,7 +74,7 @@ class Sparsifying:
 
     name: str
     device: str
-    rows: tuple[Row, Row]
+    rows: tuple[Timed, Timed]
     made: Sparsified
     layers: tuple[SparseLayer, ...]
     tested: int
@@ -121,11 +110,7 @@ class Sparsifying:
     def __str__(self) -> str:
         trained = f", {self.epochs} epochs of training" if self.epochs else ""
         lines = [f"{self.name} on {self.device}: {self.made.pattern}, {self.made.sparsity:.1%} zeros{trained}", ""]
-        lines.append(f"{'':<8}{'test':>12}{'weights':>12}{'RAM':>12}{'prediction':>14}")
-        for row in self.rows:
-            weights, ram = format_bytes(row.weights_bytes), format_bytes(row.arena_bytes)
-            test = said(row.test.accuracy, row.test.loss)
-            lines.append(f"{row.name:<8}{test:>12}{weights:>12}{ram:>12}{seconds(row.seconds):>14}")
+        lines += table(self.rows)
         lines.append("times are " + ("measured on this machine" if self.here else "planned for the device"))
         if self.speedup is not None:
             lines.append(f"sparse is {'faster' if self.speedup > 1 else 'SLOWER'}: x {self.speedup:.2f}")
@@ -137,7 +122,13 @@ class Sparsifying:
 
 
 def sparsify(order: Order, debug: bool) -> Sparsifying:
-    """Raises ``SelvedgeError`` before anything is written; with "for_speed" also where it turns out no faster."""
+    """Raises ``SelvedgeError`` before anything but ``order.work`` is written, with "for_speed" also where it turns out
+    no faster; and :class:`.interrupt.Interrupted` with how to go on."""
+    with resumable(order.work, "each finished epoch is"):
+        return _sparsified(order, debug)
+
+
+def _sparsified(order: Order, debug: bool) -> Sparsifying:
     with Work() as work, held(debug):
         job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
         if not isinstance(job.model, nn.Module):
@@ -146,7 +137,8 @@ def sparsify(order: Order, debug: bool) -> Sparsifying:
         device = Device.load(order.device)
         work.part("judging the pattern")
         _worthwhile(order, job, model, device)  # refused before it is trained for long
-        made = _trained(order, job, model, work)
+        course = Course(order.settings, order.epochs, order.rate, order.seed, order.work)
+        made = trained(model, job, course, work)
         work.part("planning")
         plans = {
             "dense": plan_inference(model, example, name=job.name, device=roomy(device), sparse="never"),
@@ -179,53 +171,8 @@ def _worthwhile(order: Order, job: Job, model: nn.Module, device: Device) -> Non
     """Raise where the zeros, wherever training moves them, are not expected to be worth it."""
     if order.how == "auto":
         return
-    settings = {k: v for k, v in order.settings.items() if k in ("sparsity", "pattern", "keep")}
+    settings = {k: v for k, v in order.settings.items() if k in ("sparsity", "pattern", "rank", "keep")}
     plan_inference(once(model, **settings).model, job.example[:1], device=roomy(device), sparse=order.how)
-
-
-def _trained(order: Order, job: Job, model: nn.Module, work: Work) -> Sparsified:
-    rng = np.random.default_rng([47, order.seed])
-    data, loss = job.data.part("train"), LOSSES[job.loss]
-    gradients = order.settings["criterion"] in ("taylor", "hessian")
-    given = _samples(job, np.sort(rng.permutation(len(data))[:512])) if gradients else None
-    sparsifier = Sparsifier(
-        model, **order.settings, data=given, loss=lambda net, x, y: loss(_first(net(x)), y), seed=order.seed
-    )
-    if not order.epochs:
-        for _ in sparsifier:
-            pass
-        return sparsifier.finish()
-    adam = torch.optim.Adam(sparsifier.model.parameters(), order.rate)
-    batches = -(-len(data) // BATCH)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, order.epochs * batches)
-    work.part("training", order.epochs)
-    counts = np.diff(np.linspace(0, order.epochs, sparsifier.steps + 1).astype(int))
-    done = 0
-    for _, count in zip(sparsifier, counts, strict=True):
-        for _ in range(count):
-            sparsifier.model.train()
-            for which in np.array_split(rng.permutation(len(data)), batches):
-                x, y = _samples(job, which)
-                adam.zero_grad()
-                loss(_first(sparsifier.model(x)), y).backward()
-                adam.step()
-                cosine.step()
-            done += 1
-            work.at(done)
-    sparsifier.model.eval()
-    return sparsifier.finish()
-
-
-def _samples(job: Job, which: npt.NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-    x, y = job.data.part("train").take(which)
-    given = x if job.data.preprocess is None else job.data.preprocess(x)
-    tensor = torch.from_numpy(np.ascontiguousarray(given, np.float32))
-    return tensor, tensor if y is None else torch.from_numpy(np.ascontiguousarray(y))
-
-
-def _first(given: Any) -> Tensor:
-    found: Tensor = given[0] if isinstance(given, tuple | list) else given
-    return found
 
 
 def _timed(plans: Mapping[str, Inference], x: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
@@ -244,11 +191,11 @@ def _timed(plans: Mapping[str, Inference], x: npt.NDArray[Any]) -> dict[str, npt
     return {name: np.array(took) for name, took in found.items()}
 
 
-def _row(name: str, plan: Inference, score: Score, took: npt.NDArray[np.float64] | None) -> Row:
+def _row(name: str, plan: Inference, score: Score, took: npt.NDArray[np.float64] | None) -> Timed:
     if took is None:
-        return Row(name, score, plan.weights_bytes, plan.arena_bytes, plan.cost.seconds)
+        return Timed(name, score, plan.weights_bytes, plan.arena_bytes, plan.cost.seconds)
     low, median, high = map(float, np.quantile(took, [0.25, 0.5, 0.75]))
-    return Row(name, score, plan.weights_bytes, plan.arena_bytes, median, (low, high))
+    return Timed(name, score, plan.weights_bytes, plan.arena_bytes, median, (low, high))
 
 
 def _slower(found: Sparsifying) -> NotSupported:

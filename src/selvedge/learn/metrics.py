@@ -79,8 +79,8 @@ def scored(
         x, y = samples.take(np.arange(start, min(start + CHUNK, total)))
         found = predicted(x)
         target = _numbers(preprocess, x) if y is None or kind == "Reconstruction" else y
-        losses += float(_losses(kind, found, target).sum())
-        right = _right(kind, found, target)
+        losses += float(each_loss(kind, found, target).sum())
+        right = each_right(kind, found, target)
         if right is not None:
             rights += float(right.sum())
             counted += len(x)
@@ -112,7 +112,7 @@ def dummy(kind: str, train: Samples, held_out: Samples, session: Session) -> Sco
         return Score(float(((y - mean) ** 2).mean()))
     p = np.clip(mean, 1e-12, 1 - 1e-12)
     losses = -(y * np.log(p) + (1 - y) * np.log1p(-p))
-    right = _right(kind, np.broadcast_to(np.log(p / (1 - p)), y.shape), y)
+    right = each_right(kind, np.broadcast_to(np.log(p / (1 - p)), y.shape), y)
     return Score(float(losses.mean()), None if right is None else float(right.mean()))
 
 
@@ -126,7 +126,7 @@ def probabilities(kind: str | None, output: Array) -> Array | None:
     return np.asarray(shifted / shifted.sum(1, keepdims=True))
 
 
-def _losses(kind: str, output: Array, target: Array) -> Array:
+def each_loss(kind: str, output: Array, target: Array) -> Array:
     """The loss of each sample [n], in float64."""
     z = output.astype(np.float64)
     if kind == "CrossEntropy":
@@ -142,7 +142,8 @@ def _losses(kind: str, output: Array, target: Array) -> Array:
     return np.asarray(each.reshape(len(z), -1).mean(1))
 
 
-def _right(kind: str, output: Array, target: Array) -> Array | None:
+def each_right(kind: str, output: Array, target: Array) -> Array | None:
+    """Whether each sample is right [n], or the share of its places that is; None where there are no classes."""
     if kind == "CrossEntropy":
         return np.asarray((output.argmax(1) == target).reshape(len(output), -1).mean(1))
     if kind != "BCEWithLogits":

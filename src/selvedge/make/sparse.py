@@ -18,6 +18,7 @@ from ..planning.kernel import FLASH
 from ..planning.lower import lower
 from ..planning.program import machine, works
 from .calibrate_fit import predicted
+from .calibrate_sparse import graph as finished
 from .sparse_times import Reference, reference
 from .table import engineering
 
@@ -168,17 +169,19 @@ def _row(node: Node, weights: np.ndarray) -> Node:
 
 
 def _cost(node: Node, weights: np.ndarray, device: Device, table: Reference) -> tuple[str, float, int] | None:
-    """(family, seconds, bytes in flash) of ``node`` with ``weights``, by itself."""
+    """(family, seconds, bytes of ``weights`` in flash) of ``node``, with a bias and an activation: as the layers have
+    them that tables are fitted to. Without them what a kernel does once for an output would be left out."""
     x = ir.input_leaf("x", node.inputs[0].spec)
     alone = Node(node.op, (x, ir.constant(weights)), node.specs, node.attrs, node.where)
-    low = lower(Graph({"x": x}, {}, {"y": Value(alone)}), machine(device, "float32"), ())
+    low = lower(finished(x, Value(alone)), machine(device, "float32"), ())
     (kernel,) = low.kernels
     (work,) = works(low.kernels, {i.id: i for i in low.instances}, device, 0)
     seconds = next((predicted(t.seconds, work) for t in table.times if t.family == work.family), None)
     if seconds is None:
         return None
     stored = sum(low.instances[i].spec.bytes for i in kernel.reads if low.instances[i].region == FLASH)
-    return kernel.family, seconds, stored
+    bias = node.specs[0].shape[-1] * weights.itemsize
+    return kernel.family, seconds, stored - bias
 
 
 def break_even(node: Node, weights: np.ndarray, device: Device, table: Reference) -> float | None:

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 import selvedge as sv
 from selvedge.compressing.prune.criterion import CRITERIA, Subject, scores
-from selvedge.compressing.prune.data import batches, cross_entropy
 from selvedge.compressing.prune.groups import Group, find
+from selvedge.compressing.targets import batches, cross_entropy
 
 from .nets import images, made
 

@@ -141,6 +141,62 @@ def test_a_shared_weight_is_cut_once() -> None:
     assert made.model.b.weight is made.model.a.weight
 
 
+class Shared(nn.Module):
+    """``o`` and ``e`` have one weight; ``b`` and ``a`` too, and ``b`` computes first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.e, self.a, self.b, self.o = nn.Embedding(12, 8), nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 12)
+        self.o.weight, self.b.weight = self.e.weight, self.a.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        given: torch.Tensor = self.o(self.a(self.b(self.e(x))))
+        return given
+
+
+def test_a_weight_that_one_of_its_layers_holds_gets_no_zeros_by_another() -> None:
+    made = sv.sparsify(Shared(), 0.5)
+    assert list(made.zeros) == ["a"]
+    assert made.held["o"] == "has the weight of e"
+    assert not bool((made.model.e.weight == 0).any())
+    with pytest.raises(sv.NotSupported, match="b is kept; a has the weight of b"):
+        sv.sparsify(Shared(), 0.5, keep=["b"])
+
+
+def test_whichever_layer_computes_first_has_the_zeros() -> None:
+    sparsifier = sv.Sparsifier(Shared(), 0.5)
+    sparsifier.step()
+    with torch.no_grad():
+        sparsifier.model.a.weight.add_(1.0)  # as an optimiser's momentum would
+    seen: list[float] = []
+    sparsifier.model.b.register_forward_hook(lambda layer, x, y: seen.append(float((layer.weight == 0).float().mean())))
+    sparsifier.model(torch.arange(3))
+    assert seen == [0.5]
+
+
+@pytest.mark.parametrize("criterion", ["random", "taylor"])
+def test_another_sparsifier_goes_on_from_a_state(criterion: str) -> None:
+    def of() -> sv.Sparsifier:
+        return sv.Sparsifier(net(), 0.8, steps=4, criterion=criterion, data=data())
+
+    whole, first = of(), of()
+    for _ in range(2):
+        whole.step()
+        first.step()
+    state = first.state_dict()
+    first.step()  # the state is a copy
+    second = of()
+    second.load_state_dict(state)
+    for step, same in zip(whole, second, strict=True):
+        assert step.zeros == same.zeros
+    want, got = whole.finish().model.state_dict(), second.finish().model.state_dict()
+    assert all(torch.equal(want[n], got[n]) for n in want)
+    for other in (sv.Sparsifier(net(), 0.8, steps=4, keep=["0"]), sv.Sparsifier(net(), 0.8)):
+        with pytest.raises(sv.InvalidInput, match="of another model or other settings"):
+            other.load_state_dict(state)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -152,7 +208,7 @@ def test_a_shared_weight_is_cut_once() -> None:
         ({"sparsity": 0.99999}, "sparsity is 0.99999: of 0 none of 576 weights stays: give 0.9982 or less, or keep it"),
         ({"sparsity": 0.5, "keep": ["*"]}, "making this model sparse is not supported: 0 is kept"),
         ({"sparsity": 0.5, "layers": ["head"]}, "layers is head: the model has no layer of that name"),
-        ({"sparsity": 0.5, "criterion": "taylor"}, "data is not given: taylor looks at gradients"),
+        ({"sparsity": 0.5, "criterion": "taylor"}, "data is not given: criterion taylor looks at gradients"),
         ({"sparsity": 0.5, "criterion": "size"}, "criterion is size: give one of magnitude, taylor, hessian, random"),
         ({"pattern": "2:7"}, "making this model sparse is not supported: 0 has 4 inputs, which do not part into runs"),
     ],

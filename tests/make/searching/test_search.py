@@ -20,6 +20,7 @@ import selvedge as sv
 from selvedge.make.searching.candidate import INT8
 from selvedge.make.searching.learning import accuracy
 from selvedge.make.searching.material import material
+from selvedge.make.table import engineering
 
 from .people import DEVICE, SETTINGS, digits, net, space
 
@@ -94,6 +95,19 @@ def test_what_it_says_names_budget_candidates_and_steps(found):
     assert all(step in text for step in ("plan", "first", "finalists", "taught"))
     assert all(c.name.replace("&", "&amp;") in page for c in found.candidates)
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_the_pareto_set_is_timed_on_this_machine_beside_what_is_planned(found):
+    assert set(found.here) == {c.name for c in found.pareto}
+    for took in found.here.values():
+        assert 0 < took.low <= took.median <= took.high < 1
+    text, told = str(found), json.loads(json.dumps(found.to_dict()))["here"]
+    for c in found.pareto:
+        (line,) = (line for line in text.splitlines() if line.endswith(f"  {c.name}"))
+        here = engineering(found.here[c.name].median, "s")
+        assert here in line
+        assert here in found.page()
+        assert told[c.name]["median"] == found.here[c.name].median
 
 
 def test_killed_at_any_moment_it_goes_on_to_the_same_result(found, tmp_path):

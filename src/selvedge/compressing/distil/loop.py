@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch.nn import functional
 from ...artifact.number import finite
 from ...errors import InvalidInput
 from .. import samples
+from ..course import Course, Rows, learn
 from ..still import still
 from .features import Inputs
 from .module import Distil
@@ -132,43 +132,28 @@ def _train(
     seed: int, on_progress: Callable[[Epoch], None],
 ) -> tuple[list[Epoch], Epoch, State]:  # fmt: skip
     student = made.student
-    size = min(batch, len(y))
-    batches = len(y) // size
-    optimizer = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     history: list[Epoch] = []
-    best: Epoch | None = None
-    top: State = {}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for epoch in _epochs(student, epochs):
-            made.train()
-            total = 0.0
-            order = np.random.default_rng([seed, epoch]).permutation(len(y))[: size * batches]
-            for rows in order.reshape(-1, size):
-                at = torch.from_numpy(rows)
-                optimizer.zero_grad()
-                loss = made.loss(tuple(i[at] for i in x), y[at], index=rows)
-                value = float(loss.detach())
-                if not math.isfinite(value):
-                    fix = f"the loss became {value} in epoch {epoch + 1}: lower it, as lr={rate / 10:.2g}"
-                    raise InvalidInput("lr", rate, fix)
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                total += value
-            score = _score(student, *validation)
-            history.append(Epoch(epoch + 1, total / batches, *score))
-            if best is None or (score[1], -score[0]) > (best.accuracy, -best.loss):
-                best, top = history[-1], copy.deepcopy(student.state_dict())
-            on_progress(history[-1])
-    assert best is not None
-    return history, best, top
 
+    def loss(rows: Rows) -> Tensor:
+        at = torch.from_numpy(rows)
+        return made.loss(tuple(i[at] for i in x), y[at], index=rows)
 
-def _epochs(student: nn.Module, count: int) -> Iterator[int]:
-    own = getattr(student, "epochs", None)
-    return own(count) if callable(own) else iter(range(count))
+    def judge() -> tuple[float, float]:
+        value, right = _score(student, *validation)
+        return right, -value
+
+    def after(epoch: int, mean: float, judged: tuple[float, float]) -> None:
+        history.append(Epoch(epoch + 1, mean, -judged[1], judged[0]))
+        on_progress(history[-1])
+
+    def order(epoch: int) -> Rows:
+        return np.random.default_rng([seed, epoch]).permutation(len(y))
+
+    found = learn(
+        student, len(y), loss, judge, lambda: copy.deepcopy(student.state_dict()),
+        Course(epochs, batch, rate, order, seed), whole=made, after=after,
+    )  # fmt: skip
+    return history, history[found.epoch - 1], found.best
 
 
 def _score(student: nn.Module, x: Inputs, y: Tensor) -> tuple[float, float]:

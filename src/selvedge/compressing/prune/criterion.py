@@ -7,19 +7,16 @@ said of them.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
-from ...errors import InvalidInput
-from .data import Batch, Loss, single
+from ..gradients import Progress, gradients, weight
+from ..targets import Batch, Loss, single
 from .groups import IN, OUT, THROUGH, Group
 from .kinds import NORMS, axes, by_input, by_output
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ def _norm(power: int) -> Callable[[Subject], list[torch.Tensor]]:
             total = torch.zeros(group.size, dtype=torch.float64)
             for member in (*group.at(OUT), *group.at(IN)):
                 module = subject.layers[member.layer]
-                size = _weight(module).detach().double().abs() ** power
+                size = weight(module).detach().double().abs() ** power
                 axis = axes(module)["weight"].out
                 assert axis is not None
                 each = by_input(module, size) if member.side == IN else by_output(module, size, axis)
@@ -81,7 +78,7 @@ def _scale(subject: Subject) -> list[torch.Tensor]:
     for group in subject.groups:
         norms = [m for m in group.at(THROUGH) if isinstance(subject.layers[m.layer], NORMS)]
         norms = [m for m in norms if subject.layers[m.layer].weight is not None]
-        each = [_of_atoms(_weight(subject.layers[m.layer]).detach().double().abs(), m.index) for m in norms]
+        each = [_of_atoms(weight(subject.layers[m.layer]).detach().double().abs(), m.index) for m in norms]
         found.append(torch.stack(each).mean(0) if each else torch.full((group.size,), torch.nan))
     return found
 
@@ -104,7 +101,7 @@ def _fisher(subject: Subject) -> list[torch.Tensor]:
     samples = [one for batch in subject.batches for one in single(batch)]
     for layers, _ in _gradients(subject, samples, "hessian"):
         for name, module in layers.items():
-            gradient = _weight(module).grad
+            gradient = weight(module).grad
             assert gradient is not None
             square = gradient.double() ** 2
             squares[name] = squares[name] + square if name in squares else square
@@ -113,7 +110,7 @@ def _fisher(subject: Subject) -> list[torch.Tensor]:
         total = torch.zeros(group.size, dtype=torch.float64)
         for member in group.at(IN):
             module = subject.layers[member.layer]
-            each = squares[member.layer] / len(samples) * _weight(module).detach().double() ** 2 / 2
+            each = squares[member.layer] / len(samples) * weight(module).detach().double() ** 2 / 2
             total += _of_atoms(by_input(module, each), member.index)
         found.append(total)
     return found
@@ -136,12 +133,6 @@ CRITERIA: Mapping[str, Criterion] = {
 }  # fmt: skip
 
 
-def _weight(module: nn.Module) -> nn.Parameter:
-    weight = module.weight
-    assert isinstance(weight, nn.Parameter)
-    return weight
-
-
 def _of_atoms(each: torch.Tensor, index: tuple[tuple[int, ...], ...]) -> torch.Tensor:
     return each.double()[torch.tensor(index)].sum(1)
 
@@ -150,32 +141,13 @@ def _first_order(group: Group, layers: Mapping[str, nn.Module]) -> torch.Tensor:
     """[atoms]: sum g w over all weights that read each atom."""
     total = torch.zeros(group.size, dtype=torch.float64)
     for member in group.at(IN):
-        weight = _weight(layers[member.layer])
-        assert weight.grad is not None
-        each = weight.detach().double() * weight.grad.double()
+        own = weight(layers[member.layer])
+        assert own.grad is not None
+        each = own.detach().double() * own.grad.double()
         total += _of_atoms(by_input(layers[member.layer], each), member.index)
     return total
 
 
 def _gradients(subject: Subject, batches: Sequence[Batch], name: str) -> Iterator[tuple[dict[str, nn.Module], int]]:
-    """(layer -> with the gradient of its weight, samples) for each batch; in eval mode, on a copy."""
-    model = copy.deepcopy(subject.model).eval()
-    for parameter in model.parameters():
-        parameter.requires_grad_(parameter.dtype.is_floating_point)
-    modules = dict(model.named_modules())
-    layers = {m.layer: modules[m.layer] for g in subject.groups for m in g.at(IN)}
-    for done, (x, y) in enumerate(batches):
-        subject.on_progress(done, len(batches), name)
-        model.zero_grad(set_to_none=False)
-        value = subject.loss(model, x, y)
-        if not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
-            raise InvalidInput("loss", "no number with a gradient", "give loss(model, x, y) -> a scalar tensor")
-        value.backward()
-        for layer, module in layers.items():
-            weight = _weight(module)
-            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            if not bool(torch.isfinite(weight.grad).all()):
-                said = f"the loss is {float(value.detach()):g} there"
-                fix = f"{said}: look at the samples, the targets and the model's weights"
-                raise InvalidInput(f"gradient of {layer}", f"not finite in batch {done}", fix)
-        yield layers, len(y)
+    layers = dict.fromkeys(m.layer for g in subject.groups for m in g.at(IN))
+    return gradients(subject.model, layers, batches, subject.loss, subject.on_progress, name)

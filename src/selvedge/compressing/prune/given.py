@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,10 +14,7 @@ from ...errors import InvalidInput
 from .. import given as shared
 from ..export import Inputs
 from .cost import RESOURCES
-from .criterion import CRITERIA
 from .kinds import MIXES, role
-
-RANKS = ("global", "layer")
 
 
 def model(value: object) -> None:
@@ -64,39 +61,3 @@ def target(value: object) -> dict[str, float]:
             raise InvalidInput(f"target of {name}", share, fix)
         made[str(name)] = number
     return made
-
-
-def choice(field: str, value: object, options: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in options:
-        raise InvalidInput(field, value, f"give one of {', '.join(options)}")
-    return value
-
-
-def criterion(value: object, data: Any) -> str:
-    name = choice("criterion", value, list(CRITERIA))
-    if CRITERIA[name].data and data is None:
-        free = ", ".join(k for k, row in CRITERIA.items() if not row.data)
-        raise InvalidInput("data", "not given", f"criterion {name} looks at gradients: give (x, y), or take {free}")
-    return name
-
-
-def count(field: str, value: object, least: int = 1) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InvalidInput(field, value, f"give a whole number, {least} or more")
-    return value
-
-
-def called(field: str, value: object) -> None:
-    if not callable(value):
-        raise InvalidInput(field, "no function", "give one, or leave it out")
-
-
-def names(net: nn.Module, keep: object, matches: Callable[[str, str], bool]) -> tuple[str, ...]:
-    """Names and globs of layers, each of which ``net`` has."""
-    if isinstance(keep, str) or not isinstance(keep, Sequence) or not all(isinstance(k, str) for k in keep):
-        raise InvalidInput("keep", keep, 'give names of layers, or globs of them, as ["blocks.0.*"]')
-    layers = [n for n, _ in net.named_modules()]
-    for name in keep:
-        if not any(matches(layer, name) for layer in layers):
-            raise InvalidInput("keep", name, "the model has no layer of that name: see model.named_modules()")
-    return tuple(keep)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import fnmatch
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,26 +11,19 @@ import torch
 from torch import nn
 
 from ...errors import InvalidInput, NotSupported
+from ..given import count
+from ..gradients import Progress
+from ..steps import settings, silent, trained
+from ..targets import Loss
 from . import given
 from .choose import by_layer, globally
 from .cost import allowed, costs, least, named, shares, totals
-from .criterion import CRITERIA, Progress, Subject, scores
+from .criterion import CRITERIA, Subject, scores
 from .cut import cut, kept
-from .data import Loss, batches, cross_entropy
 from .groups import Found, find
 from .proof import holds, proven
 from .pruned import Pruned
 from .widths import Widths
-
-# What is left to cut behind step k of n, as a share of all that is cut.
-SCHEDULES: Mapping[str, Callable[[float], float]] = {
-    "linear": lambda done: 1 - done,
-    "cubic": lambda done: (1 - done) ** 3,  # Zhu and Gupta, arXiv:1710.01878, eq. 1
-}
-
-
-def _silent(done: int, total: int, name: str) -> None:
-    pass
 
 
 class Pruner:
@@ -76,25 +68,19 @@ class Pruner:
         least: int | None = None,
         keep: Sequence[str] = (),
         seed: int = 0,
-        on_progress: Progress = _silent,
+        on_progress: Progress = silent,
     ) -> None:
         given.model(model)
         self.target = given.target(target)
-        self.steps = given.count("steps", steps)
-        self.schedule = given.choice("schedule", schedule, list(SCHEDULES))
-        self.criterion = given.criterion(criterion, data)
-        self.rank = given.choice("rank", rank, given.RANKS)
-        self.multiple = given.count("multiple", multiple)
-        self.least = self.multiple if least is None else given.count("least", least)
-        self.keep = given.names(model, keep, fnmatch.fnmatchcase)
-        self.seed = given.count("seed", seed, 0)
-        given.called("on_progress", on_progress)
-        if loss is not None:
-            given.called("loss", loss)
+        self._settings = settings(
+            model, CRITERIA, steps=steps, schedule=schedule, criterion=criterion, data=data, loss=loss, rank=rank,
+            keep=keep, seed=seed, on_progress=on_progress,
+        )  # fmt: skip
+        self.steps = self._settings.count
+        self.multiple = count("multiple", multiple)
+        self.least = self.multiple if least is None else count("least", least)
         self._example = given.example(model, example)
-        self._batches = batches(data) if CRITERIA[self.criterion].data else []
-        self._loss, self._progress = loss or cross_entropy, on_progress
-        self._random = torch.Generator().manual_seed(self.seed)
+        self._random = torch.Generator().manual_seed(seed)
         self.model = copy.deepcopy(model)
         self.done = 0
         self._found = self._groups()
@@ -124,13 +110,11 @@ class Pruner:
 
     def step(self) -> Pruned:
         """The next cut."""
-        if self.done == self.steps:
-            raise InvalidInput("steps", self.steps, "all are done: make a new Pruner of the model to cut further")
+        left = self._settings.left(self.done)
         if self.done:
             given.model(self.model)  # it was trained since: it may have diverged
             self._found = self._groups()
             self._costs = costs(self.model, self._example)
-        left = SCHEDULES[self.schedule]((self.done + 1) / self.steps)
         wanted = {k: v + (1 - v) * left for k, v in self.target.items()}
         atoms = self._chosen(wanted)
         found, before = self._found, self._costs.total(self._costs.sizes)
@@ -158,28 +142,17 @@ class Pruner:
         ``train_epoch`` trains one epoch, with whatever loss it likes (that of a teacher, say), and makes its optimiser
         anew, or keeps one and calls ``carry`` of the step. on_progress: is told (epochs done, in all, "epoch").
         """
-        given.called("train_epoch", train_epoch)
-        count = given.count("epochs", epochs, 0)
-        tell = self._progress if on_progress is None else on_progress
-        given.called("on_progress", tell)
-        total = count * (self.steps - self.done)
-        done = 0
-        for _ in self:
-            for _ in range(count):
-                tell(done, total, "epoch")
-                self.model.train()
-                train_epoch(self.model)
-                done += 1
-        tell(done, total, "epoch")
-        return self.model.eval()
+        tell = self._settings.progress if on_progress is None else on_progress
+        return trained(self, self.model, self.steps - self.done, train_epoch, epochs, tell)
 
     def _groups(self) -> Found:
-        found = proven(self.model, self._example, find(self.model, self._example, self.keep, self.seed), self.seed)
+        own = self._settings
+        found = proven(self.model, self._example, find(self.model, self._example, own.keep, own.seed), own.seed)
         if not found.groups:
             said = "; ".join(f"{n} {why}" for n, why in list(found.held.items())[:3])
             said = said or "it has no convolution or linear layer"
             raise NotSupported("pruning this model", "", f"no channels can be cut: {said}")
-        if self.criterion == "bn_scale":
+        if own.criterion == "bn_scale":
             found = _normed(self.model, found)
         return found
 
@@ -199,13 +172,13 @@ class Pruner:
 
     def _chosen(self, wanted: Mapping[str, float]) -> list[list[int]]:
         """The atoms of each group that go: those that score least."""
-        groups, widths = self._found.groups, self._widths()
-        subject = Subject(self.model, groups, self._batches, self._loss, self._random, self._progress)
-        each = scores(self.criterion, subject)
-        if self.rank == "layer":
+        groups, widths, own = self._found.groups, self._widths(), self._settings
+        subject = Subject(self.model, groups, own.batches, own.loss, self._random, own.progress)
+        each = scores(own.criterion, subject)
+        if own.rank == "layer":
             counts = by_layer(groups, self._costs, widths, self._start, wanted)
         else:
-            adds = CRITERIA[self.criterion].adds
+            adds = CRITERIA[own.criterion].adds
             counts = globally(groups, each, self._costs, widths, self._start, wanted, adds)
         ranked = [torch.sort(s, stable=True)[1].tolist() for s in each]
         return [sorted(r[: g.size - k]) for r, g, k in zip(ranked, groups, counts, strict=True)]
@@ -224,7 +197,7 @@ def prune(
     least: int | None = None,
     keep: Sequence[str] = (),
     seed: int = 0,
-    on_progress: Progress = _silent,
+    on_progress: Progress = silent,
 ) -> Pruned:
     """``model`` with channels cut away until ``target`` is met, in one cut, not trained again.
 

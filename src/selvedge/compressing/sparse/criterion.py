@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from ...errors import InvalidInput
-from ..prune.criterion import Progress
-from ..prune.data import Batch, Loss, single
+from ..gradients import Progress, gradients, weight
+from ..targets import Batch, Loss, single
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,61 +38,43 @@ def scores(name: str, subject: Subject) -> dict[str, torch.Tensor]:
     return CRITERIA[name].score(subject)
 
 
-def weight(model: nn.Module, layer: str) -> nn.Parameter:
-    found = model.get_submodule(layer).weight
-    assert isinstance(found, nn.Parameter)
-    return found
-
-
 def _magnitude(subject: Subject) -> dict[str, torch.Tensor]:
-    return {n: weight(subject.model, n).detach().double().abs() for n in subject.layers}
+    return {n: weight(subject.model.get_submodule(n)).detach().double().abs() for n in subject.layers}
 
 
 def _random(subject: Subject) -> dict[str, torch.Tensor]:
     return {
-        n: torch.rand(weight(subject.model, n).shape, generator=subject.random, dtype=torch.float64)
+        n: torch.rand(weight(subject.model.get_submodule(n)).shape, generator=subject.random, dtype=torch.float64)
         for n in subject.layers
     }
 
 
 def _taylor(subject: Subject) -> dict[str, torch.Tensor]:
     total = sum(len(y) for _, y in subject.batches)
-    found = {n: torch.zeros_like(weight(subject.model, n), dtype=torch.float64) for n in subject.layers}
-    for gradients, count in _gradients(subject, subject.batches, "taylor"):
-        for name, gradient in gradients.items():
-            found[name] += count / total * (gradient * weight(subject.model, name).detach().double()) ** 2
+    found = {n: torch.zeros_like(weight(subject.model.get_submodule(n)), dtype=torch.float64) for n in subject.layers}
+    for layers, count in _gradients(subject, subject.batches, "taylor"):
+        for name, module in layers.items():
+            found[name] += count / total * (_gradient(module) * weight(module).detach().double()) ** 2
     return found
 
 
 def _fisher(subject: Subject) -> dict[str, torch.Tensor]:
     samples = [one for batch in subject.batches for one in single(batch)]
-    found = {n: torch.zeros_like(weight(subject.model, n), dtype=torch.float64) for n in subject.layers}
-    for gradients, _ in _gradients(subject, samples, "hessian"):
-        for name, gradient in gradients.items():
-            found[name] += gradient**2 / len(samples)
-    return {n: f * weight(subject.model, n).detach().double() ** 2 / 2 for n, f in found.items()}
+    found = {n: torch.zeros_like(weight(subject.model.get_submodule(n)), dtype=torch.float64) for n in subject.layers}
+    for layers, _ in _gradients(subject, samples, "hessian"):
+        for name, module in layers.items():
+            found[name] += _gradient(module) ** 2 / len(samples)
+    return {n: f * weight(subject.model.get_submodule(n)).detach().double() ** 2 / 2 for n, f in found.items()}
 
 
-def _gradients(subject: Subject, batches: Sequence[Batch], name: str) -> Iterator[tuple[dict[str, torch.Tensor], int]]:
-    """(layer -> gradient of its weight, samples) for each batch; in eval mode, on a copy."""
-    model = copy.deepcopy(subject.model).eval()
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
-    for done, (x, y) in enumerate(batches):
-        subject.on_progress(done, len(batches), name)
-        model.zero_grad(set_to_none=True)
-        value = subject.loss(model, x, y)
-        if not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
-            raise InvalidInput("loss", "no number with a gradient", "give loss(model, x, y) -> a scalar tensor")
-        value.backward()
-        made = {}
-        for layer in subject.layers:
-            own = weight(model, layer)
-            made[layer] = torch.zeros_like(own) if own.grad is None else own.grad
-            if not bool(torch.isfinite(made[layer]).all()):
-                fix = f"the loss is {float(value.detach()):g} there: look at the samples and the targets"
-                raise InvalidInput(f"gradient of {layer}", f"not finite in batch {done}", fix)
-        yield {n: g.double() for n, g in made.items()}, len(y)
+def _gradients(subject: Subject, batches: Sequence[Batch], name: str) -> Iterator[tuple[dict[str, nn.Module], int]]:
+    return gradients(subject.model, subject.layers, batches, subject.loss, subject.on_progress, name)
+
+
+def _gradient(module: nn.Module) -> torch.Tensor:
+    found = weight(module).grad
+    assert found is not None
+    return found.double()
 
 
 CRITERIA: Mapping[str, Criterion] = {

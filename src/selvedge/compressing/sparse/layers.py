@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from ...errors import NotSupported
-from .criterion import weight
+from ..gradients import weight
 from .pattern import Pattern
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
@@ -28,27 +28,31 @@ def find(model: nn.Module, pattern: Pattern, only: Sequence[str] | None, keep: S
     """Raises ``NotSupported`` where there is none."""
     names: list[str] = []
     held: dict[str, str] = {}
-    taken: dict[int, str] = {}
-    for name, module in model.named_modules():
-        own = getattr(module, "weight", None)
-        if not isinstance(own, torch.Tensor) or own.dim() < 2:
-            continue
-        why = _why(module, own, pattern)
-        if only is not None and not _any(name, only):
-            why = "is not among layers="
-        elif _any(name, keep):
-            why = "is kept"
-        elif id(own) in taken:
-            why = f"has the weight of {taken[id(own)]}"
+    users: dict[int, str] = {}  # a weight -> the layer that decides for all that share it: one that holds it first
+    for name, module, own in _weights(model):
+        why = "is not among layers=" if only is not None and not _any(name, only) else ""
+        why = why or ("is kept" if _any(name, keep) else _why(module, own, pattern))
         if why:
             held[name] = why
-        else:
-            taken[id(own)] = name
+            users.setdefault(id(own), name)
+    for name, _, own in _weights(model):
+        if name in held:
+            continue
+        if users.setdefault(id(own), name) == name:
             names.append(name)
+        else:
+            held[name] = f"has the weight of {users[id(own)]}"
     if not names:
         said = "; ".join(f"{n} {why}" for n, why in list(held.items())[:3]) or "it has no layer with a weight"
         raise NotSupported("making this model sparse", "", said)
     return Found(tuple(names), held)
+
+
+def _weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, torch.Tensor]]:
+    for name, module in model.named_modules():
+        own = getattr(module, "weight", None)
+        if isinstance(own, torch.Tensor) and own.dim() >= 2:
+            yield name, module, own
 
 
 def _why(module: nn.Module, own: torch.Tensor, pattern: Pattern) -> str:
@@ -69,4 +73,4 @@ def _any(name: str, globs: Sequence[str]) -> bool:
 
 def zeros(model: nn.Module, names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Layer -> (weights that are zero, weights)."""
-    return {n: (int((w := weight(model, n)).detach().eq(0).sum()), w.numel()) for n in names}
+    return {n: (int((w := weight(model.get_submodule(n))).detach().eq(0).sum()), w.numel()) for n in names}

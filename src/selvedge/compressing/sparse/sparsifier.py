@@ -5,25 +5,22 @@ from __future__ import annotations
 import copy
 import fnmatch
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from ...errors import InvalidInput
+from ..given import names
+from ..gradients import Progress, weight
 from ..prune import given
-from ..prune.criterion import Progress
-from ..prune.data import Loss, batches, cross_entropy
-from ..prune.pruner import SCHEDULES
-from .criterion import CRITERIA, Subject, scores, weight
+from ..steps import settings, silent, trained
+from ..targets import Loss
+from .criterion import CRITERIA, Subject, scores
 from .layers import find, zeros
 from .pattern import Pattern, largest_of, smallest
 from .sparsified import Sparsified
-
-
-def _silent(done: int, total: int, name: str) -> None:
-    pass
 
 
 class Sparsifier:
@@ -65,31 +62,22 @@ class Sparsifier:
         layers: Sequence[str] | None = None,
         keep: Sequence[str] = (),
         seed: int = 0,
-        on_progress: Progress = _silent,
+        on_progress: Progress = silent,
     ) -> None:
         given.model(model)
         self.pattern = Pattern.parse(pattern)
         self.sparsity = self.pattern.share(sparsity)
-        self.steps = given.count("steps", steps)
-        self.schedule = given.choice("schedule", schedule, list(SCHEDULES))
-        self.criterion = given.choice("criterion", criterion, list(CRITERIA))
-        if CRITERIA[self.criterion].data and data is None:
-            free = ", ".join(k for k, row in CRITERIA.items() if not row.data)
-            raise InvalidInput("data", "not given", f"{criterion} looks at gradients: give (x, y), or take {free}")
-        self.rank = given.choice("rank", rank, given.RANKS)
-        if self.pattern.m and self.rank == "global":
+        own = self._settings = settings(
+            model, CRITERIA, steps=steps, schedule=schedule, criterion=criterion, data=data, loss=loss, rank=rank,
+            keep=keep, seed=seed, on_progress=on_progress,
+        )  # fmt: skip
+        self.steps = own.count
+        if self.pattern.m and rank == "global":
             raise InvalidInput("rank", rank, f"{self.pattern} takes the same share of every layer: leave it out")
-        self.keep = given.names(model, keep, fnmatch.fnmatchcase)
-        only = None if layers is None else _layers(model, layers)
-        self.seed = given.count("seed", seed, 0)
-        given.called("on_progress", on_progress)
-        if loss is not None:
-            given.called("loss", loss)
-        self._batches = batches(data) if CRITERIA[self.criterion].data else []
-        self._loss, self._progress = loss or cross_entropy, on_progress
-        self._random = torch.Generator().manual_seed(self.seed)
+        only = None if layers is None else names("layers", model, layers, fnmatch.fnmatchcase)
+        self._random = torch.Generator().manual_seed(seed)
         self.model = copy.deepcopy(model)
-        self._found = find(self.model, self.pattern, only, self.keep)
+        self._found = find(self.model, self.pattern, only, own.keep)
         self.masks: dict[str, torch.Tensor] = {}
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
         self.done = 0
@@ -107,12 +95,10 @@ class Sparsifier:
 
     def step(self) -> Sparsified:
         """The next step: more zeros, none fewer."""
-        if self.done == self.steps:
-            raise InvalidInput("steps", self.steps, "all are done: make a new Sparsifier to go further")
+        own, share = self._settings, self.sparsity * (1 - self._settings.left(self.done))
         self._hold()
-        share = self.sparsity * (1 - SCHEDULES[self.schedule]((self.done + 1) / self.steps))
-        subject = Subject(self.model, self._found.names, self._batches, self._loss, self._random, self._progress)
-        each = scores(self.criterion, subject)
+        subject = Subject(self.model, self._found.names, own.batches, own.loss, self._random, own.progress)
+        each = scores(own.criterion, subject)
         for name, mask in self.masks.items():  # what is zero stays so
             each[name][~mask] = -1.0
         self.masks = self._chosen(each, share)
@@ -128,19 +114,8 @@ class Sparsifier:
 
         on_progress: is told (epochs done, in all, "epoch").
         """
-        given.called("train_epoch", train_epoch)
-        count = given.count("epochs", epochs, 0)
-        tell = self._progress if on_progress is None else on_progress
-        given.called("on_progress", tell)
-        total, done = count * (self.steps - self.done), 0
-        for _ in self:
-            for _ in range(count):
-                tell(done, total, "epoch")
-                self.model.train()
-                train_epoch(self.model)
-                done += 1
-        tell(done, total, "epoch")
-        self.model.eval()
+        tell = self._settings.progress if on_progress is None else on_progress
+        trained(self, self.model, self.steps - self.done, train_epoch, epochs, tell)
         return self.finish()
 
     def finish(self) -> Sparsified:
@@ -152,6 +127,33 @@ class Sparsifier:
         self._hooks.clear()
         return self._made()
 
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """All that another Sparsifier of the same settings needs to go on here: the model, what is held, how far.
+        Tensors are copies."""
+        self._hold()
+        made = {f"model/{n}": t for n, t in self.model.state_dict().items()}
+        made |= {f"mask/{n}": mask for n, mask in self.masks.items()}
+        made |= {"done": torch.tensor(self.done), "random": self._random.get_state()}
+        return {n: t.detach().clone() for n, t in made.items()}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on where the one was that ``state`` is of. Raises ``InvalidInput`` where that had other layers."""
+        model, masks = (
+            {n.removeprefix(p): t for n, t in state.items() if n.startswith(p)} for p in ("model/", "mask/")
+        )
+        shapes = {n: t.shape for n, t in self.model.state_dict().items()}
+        done = int(state.get("done", -1))
+        held = {n: weight(self.model.get_submodule(n)).shape for n in self._found.names} if done > 0 else {}
+        same = shapes == {n: t.shape for n, t in model.items()} and held == {n: m.shape for n, m in masks.items()}
+        if not same or not 0 <= done <= self.steps or "random" not in state:
+            raise InvalidInput("state", "of another model or other settings", "give what state_dict() of the same gave")
+        self.model.load_state_dict(model)
+        self.masks = {n: m.clone() for n, m in masks.items()}
+        self.done = done
+        self._random.set_state(state["random"])
+        if done and not self._hooks:
+            self._hook()
+
     def _made(self) -> Sparsified:
         self._hold()
         counted = zeros(self.model, self._found.names)
@@ -159,17 +161,18 @@ class Sparsifier:
 
     def _hold(self) -> None:
         for name, mask in self.masks.items():
-            _keep(weight(self.model, name), mask)
+            _keep(weight(self.model.get_submodule(name)), mask)
 
     def _hook(self) -> None:
         for name in self._found.names:
-            layer = self.model.get_submodule(name)
-            own = weight(self.model, name)
+            own = weight(self.model.get_submodule(name))
 
             def before(module: nn.Module, args: Any, name: str = name, own: nn.Parameter = own) -> None:
                 _keep(own, self.masks[name])
 
-            self._hooks.append(layer.register_forward_pre_hook(before))
+            for layer in self.model.modules():  # of all that share the weight any may compute first
+                if getattr(layer, "weight", None) is own:
+                    self._hooks.append(layer.register_forward_pre_hook(before))
             if own.requires_grad:
                 self._hooks.append(own.register_hook(lambda g, name=name: g * self.masks[name]))
 
@@ -178,7 +181,7 @@ class Sparsifier:
         if self.pattern.m:
             stay = math.ceil(self.pattern.m * (1 - share) - 1e-9)
             return {n: largest_of(s, stay, self.pattern.m) for n, s in each.items()}
-        if self.rank == "layer":
+        if self._settings.rank == "layer":
             return {n: smallest(s, round(s.numel() * share)) for n, s in each.items()}
         flat = torch.cat([s.reshape(-1) for s in each.values()])
         mask = smallest(flat, round(flat.numel() * share))
@@ -192,19 +195,12 @@ class Sparsifier:
 
     def _leaves_something(self) -> None:
         """Refuse a share that leaves a layer without weights."""
-        for name in self._found.names if not self.pattern.m and self.rank == "layer" else ():
-            size = weight(self.model, name).numel()
+        for name in self._found.names if not self.pattern.m and self._settings.rank == "layer" else ():
+            size = weight(self.model.get_submodule(name)).numel()
             if round(size * self.sparsity) >= size:
                 most = math.floor((1 - 1 / size) * 1e4) / 1e4
                 fix = f"of {name} none of {size:,} weights stays: give {most:g} or less, or keep it"
                 raise InvalidInput("sparsity", self.sparsity, fix)
-
-
-def _layers(model: nn.Module, value: object) -> tuple[str, ...]:
-    try:
-        return given.names(model, value, fnmatch.fnmatchcase)
-    except InvalidInput as error:
-        raise InvalidInput("layers", error.value, error.fix) from error
 
 
 def _keep(own: nn.Parameter, mask: torch.Tensor) -> None:
@@ -224,7 +220,7 @@ def sparsify(
     layers: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     seed: int = 0,
-    on_progress: Progress = _silent,
+    on_progress: Progress = silent,
 ) -> Sparsified:
     """``model`` with ``sparsity`` of its weights zero, not trained again.
 

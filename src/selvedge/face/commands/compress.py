@@ -45,8 +45,8 @@ def command(
     from .. import early
 
     early.searching(
-        model=model, shape=shape, data=data, device=device, epochs=epochs, bits=bits, work=work,
-        out=out, plot=plot,
+        model=model, shape=shape, data=data, device=device, epochs=epochs, lr=lr, learn=learn, judges=judges, keep=keep,
+        finalists=finalists, bits=bits, work=work, out=out, plot=plot,
     )  # fmt: skip
 
     from ..searching import Order, search

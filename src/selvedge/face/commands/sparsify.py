@@ -29,6 +29,9 @@ def command(
     rate: Annotated[float, typer.Option(help="Of Adam, while it trains.")] = 1e-3,
     for_speed: Annotated[bool, typer.Option("--for-speed", help="Refuse unless it is faster than dense.")] = False,
     for_bytes: Annotated[bool, typer.Option("--for-bytes", help="Every layer sparse that is smaller so.")] = False,
+    work: Annotated[
+        Path | None, typer.Option(help="A folder that keeps each epoch: the same line goes on after Ctrl-C.")
+    ] = None,
     loss: options.Loss = None,
     shape: options.Shape = None,
     out: Annotated[
@@ -45,7 +48,7 @@ def command(
 
     early.sparsifying(
         model=model, shape=shape, data=data, device=device, budget=budget, loss=loss, steps=steps,
-        epochs=finetune_epochs, rate=rate, for_speed=for_speed, for_bytes=for_bytes, out=out,
+        epochs=finetune_epochs, rate=rate, for_speed=for_speed, for_bytes=for_bytes, work=work, out=out,
     )  # fmt: skip
 
     from ..sparsifying import Order, sparsify
@@ -55,6 +58,6 @@ def command(
         "steps": steps,
     }  # fmt: skip
     how = "for_speed" if for_speed else "for_bytes" if for_bytes else "auto"
-    order = Order(model, data, device, budget, loss, shape, settings, finetune_epochs, rate, how, out, seed)
+    order = Order(model, data, device, budget, loss, shape, settings, finetune_epochs, rate, how, work, out, seed)
     made = sparsify(order, bool(context.find_root().params["debug"]))
     typer.echo(json.dumps(made.to_dict(), indent=1, allow_nan=False) if as_json else str(made))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -11,10 +12,13 @@ from torch import nn
 from ...device.sizes import format_bytes
 from ...draw.page import page, section, table, tiles
 from ...draw.scatter import Dot, scatter
+from ..interleaved import Timing
 from ..plan import Plan
 from ..table import engineering
 from .candidate import FLOAT, INT8, Candidate
 from .limits import Limits
+
+NOTE = "predict: planned for the device; here: measured on this machine, of the Pareto set, and decides nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,9 @@ class Step:
 class Compressed:
     """``candidates``: all that were measured to the end, the best accuracy first; those with ``best`` are the Pareto
     set. ``dummy``: the accuracy of the most frequent class. ``people``: who judged; empty where the data knows none.
-    ``samples``: that each learned from. ``seed``, ``steps``: how it came about."""
+    ``samples``: that each learned from. ``here``: by the name of each of the Pareto set, the time of a prediction in
+    compiled code on this machine, as it was measured when the search ended; it decides nothing, and two runs differ in
+    it. ``seed``, ``steps``: how it came about."""
 
     device: str
     limits: Limits
@@ -38,6 +44,7 @@ class Compressed:
     people: tuple[str, ...]
     samples: int
     dummy: float
+    here: Mapping[str, Timing] = field(compare=False)
     steps: tuple[Step, ...]
     seed: int
     _made: Callable[[Candidate], tuple[nn.Module, Plan]] = field(compare=False)
@@ -56,11 +63,10 @@ class Compressed:
 
     @property
     def for_inference_alone(self) -> Candidate:
-        """What one would take who only asks for predictions - the architecture and bits that are most accurate as
-        shipped and run within the budget - in its own best adaptation within the RAM to train,
-        be that too much to run."""
-        running = [c for c in self.candidates if c.fits]
-        top = max(running, key=lambda c: (c.shipped, -c.figures.run_bytes))
+        """What one would take who only asks for predictions - the network that is most accurate as shipped of those
+        that keep the budget but for its accuracy behind learning - in its own best adaptation within the RAM to train,
+        at any bits, be that too much to run."""
+        top = ships_best(self.candidates, self.limits)
         same = [c for c in self.candidates if (c.architecture, c.taught) == (top.architecture, top.taught)]
         return max(same, key=lambda c: (c.learnt, -c.figures.train_bytes))
 
@@ -81,24 +87,31 @@ class Compressed:
             "best": self.best.name,
             "for_inference_alone": self.for_inference_alone.name,
             "candidates": [c.to_dict() for c in self.candidates],
+            "here": {name: asdict(took) for name, took in self.here.items()},
             "steps": [{"name": s.name, "gave": s.gave, "seconds": s.seconds} for s in self.steps],
         }
 
     def __str__(self) -> str:
         behind = f"after {self.samples} samples" if self.people else f"after {self.samples} more samples"
         lines = [f"{self.device}: {self.limits}; guessing {self.dummy:.1%}", ""]
-        lines.append(f"{'':2}{'shipped':>8}{behind:>20}{'run':>11}{'train':>11}{'flash':>11}{'predict':>10}  candidate")
+        wide = max(18, len(behind)) + 2
+        sizes = "".join(f"{name:>11}" for name in ("run", "train", "flash"))
+        lines.append(f"{'':2}{'shipped':>8}{behind:>{wide}}{sizes}{'predict':>10}{'here':>10}  candidate")
         for c in self.pareto:
             mark = "*" if c is self.best else ""
             f = c.figures
             sizes = "".join(f"{format_bytes(b):>11}" for b in (f.run_bytes, f.train_bytes, f.flash_bytes))
-            took = "-" if f.seconds is None else engineering(f.seconds, "s")
-            lines.append(f"{mark:2}{c.shipped:>8.1%}{c.learnt:>20.1%}{sizes}{took:>10}  {c.name}")
+            times = "".join(f"{_time(t):>10}" for t in (f.seconds, self._median(c)))
+            lines.append(f"{mark:2}{c.shipped:>8.1%}{c.learnt:>{wide}.1%}{sizes}{times}  {c.name}")
+        lines.append(NOTE)
         lines += ["", *(f"{s.name:<12}{s.seconds:>7.0f} s  {s.gave}" for s in self.steps)]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"<Compressed for {self.device}: {self.best.name}, {self.best.learnt:.1%}>"
+
+    def _median(self, c: Candidate) -> float | None:
+        return self.here[c.name].median if c.name in self.here else None
 
     def page(self) -> str:
         """A page: the accuracy behind learning over RAM to train, and all figures."""
@@ -112,12 +125,25 @@ class Compressed:
             "accuracy behind learning over RAM to train", "accuracy", dots, ((FLOAT, "ink"), (INT8, "accent")),
             limit=self.limits.train, percent=True,
         )  # fmt: skip
-        head = ("candidate", "shipped", "learnt", "RAM to run", "RAM to train", "flash", "MACs", "rate", "")
+        head = (
+            "candidate",
+            "shipped",
+            "learnt",
+            "RAM to run",
+            "RAM to train",
+            "flash",
+            "MACs",
+            "predict",
+            "here",
+            "rate",
+            "",
+        )
         rows = [
             (
                 c.name, f"{c.shipped:.1%}", f"{c.learnt:.1%}", format_bytes(c.figures.run_bytes),
                 format_bytes(c.figures.train_bytes), format_bytes(c.figures.flash_bytes), f"{c.figures.macs:,}",
-                f"{c.rate:g}", "best" if c is self.best else "Pareto" if c.best else "" if c.fits else "over budget",
+                _time(c.figures.seconds), _time(self._median(c)), f"{c.rate:g}",
+                "best" if c is self.best else "Pareto" if c.best else "" if c.fits else "over budget",
             )
             for c in self.candidates
         ]  # fmt: skip
@@ -129,11 +155,15 @@ class Compressed:
                        ("RAM to run", format_bytes(self.best.figures.run_bytes)),
                        ("RAM to train", format_bytes(self.best.figures.train_bytes))]),
                 section("What can be had", picture),
-                section("Candidates", table(head, rows, self.candidates.index(self.best))),
+                section("Candidates", table(head, rows, self.candidates.index(self.best)), f"<p>{NOTE}</p>"),
                 section("Steps", table(("step", "gave", "seconds"), steps)),
             ],
             subtitle=f"{self.best.name}; budget: {self.limits}",
         )  # fmt: skip
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else engineering(seconds, "s")
 
 
 def marked(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -144,10 +174,16 @@ def marked(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(made, key=lambda c: (-c.learnt, c.figures.train_bytes, c.name))
 
 
+def ships_best(candidates: Sequence[Candidate], limits: Limits) -> Candidate:
+    """The most accurate before any learning of those whose costs keep ``limits``; of equals the one that runs in
+    least."""
+    running = [c for c in candidates if not any(limits.broken(c.figures))]
+    return max(running, key=lambda c: (c.shipped, -c.figures.run_bytes))
+
+
 def _worth(c: Candidate) -> tuple[float, ...]:
-    """More is better in each."""
-    f = c.figures
-    return (c.learnt, c.shipped, -f.run_bytes, -f.train_bytes, -f.flash_bytes, -(f.seconds or 0.0), -(f.joules or 0.0))
+    """More is better in each; what nobody knows is not better than what is known."""
+    return (c.learnt, c.shipped, *(-math.inf if v is None else -v for v in c.figures.costs().values()))
 
 
 def beats(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

@@ -30,8 +30,9 @@ class Learnt:
     rate: float
 
 
-def learnt(plan: Plan, data: Material, samples: int, seed: int) -> Learnt:
-    """``samples`` steps of batch 1, drawn from the person's earlier samples in ever new orders."""
+def learnt(plan: Plan, data: Material, samples: int, seed: int, still: Callable[[], None]) -> Learnt:
+    """``samples`` steps of batch 1, drawn from the person's earlier samples in ever new orders; ``still`` is called
+    for every person."""
     session = compile_plan(plan)
     start = session.snapshot()
     shipped = [accuracy(session, p.test) for p in data.people]
@@ -42,6 +43,7 @@ def learnt(plan: Plan, data: Material, samples: int, seed: int) -> Learnt:
         if i not in tried:
             tried[i] = []
             for person in data.people:
+                still()
                 session.restore(start, 0)
                 learn(session, person, samples, RATES[i], seed)
                 tried[i].append(accuracy(session, person.test))

@@ -54,27 +54,31 @@ class Limits:
         :class:`InvalidInput`."""
         if not isinstance(text, str):
             raise InvalidInput("budget", f"of type {type(text).__name__}", 'write it as "run=64KiB,train=128KiB"')
-        found: dict[str, float | int | str] = {}
+        sizes: dict[str, int] = {}
+        amounts: dict[str, float] = {}
         for part in text.split(","):
             key, given, value = (piece.strip() for piece in part.partition("="))
             if key not in KEYS or not given or not value:
                 fix = f"write {', '.join(KEYS)} as run=64KiB,train=128KiB"
                 raise InvalidInput("budget", part.strip() or "empty", fix)
-            if KEYS[key] in found:
+            if KEYS[key] in sizes or KEYS[key] in amounts:
                 raise InvalidInput("budget", part.strip(), f"give {key} once")
             if key in ("latency", "energy"):
                 read = Budget.parse(f"ram=1KiB,{part}")  # the same units as of a plan's budget
                 amount = read.latency_s if key == "latency" else read.energy_j
                 assert amount is not None
-                found[KEYS[key]] = amount
+                amounts[KEYS[key]] = amount
             elif key == "accuracy":
                 try:
-                    found["accuracy"] = float(value)
+                    amounts["accuracy"] = float(value)
                 except ValueError:
                     raise InvalidInput("budget accuracy", value, "write a share between 0 and 1, as 0.9") from None
             else:
-                found[key] = parse_bytes(value, f"budget {key}")
-        return cls(**found)  # type: ignore[arg-type]
+                sizes[key] = parse_bytes(value, f"budget {key}")
+        return cls(
+            sizes.get("run"), sizes.get("train"), sizes.get("flash"), amounts.get("latency_s"),
+            amounts.get("energy_j"), amounts.get("accuracy"),
+        )  # fmt: skip
 
     def on(self, device: Device) -> Limits:
         """With what ``device`` leaves where nothing is said. Raises for more than it has."""

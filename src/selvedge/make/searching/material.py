@@ -49,7 +49,7 @@ class Material:
 
 def material(data: Any, who: Any, judges: int | None, seed: int) -> Material:
     """``data``: (x, y), x float32 [N, ...], y whole numbers [N]. ``who``: [N], of whom each sample is. judges: people
-    kept from training, by default a fifth of them. Drawn by ``seed``.
+    kept from training, by default a fifth of them. Drawn by ``seed``, from those with two samples of a class.
 
     A person's samples are parted by class, the first half of each - in the order given, so that neighbours in time stay
     together - to learn from. Without people a fifth of the samples is kept, drawn by chance.
@@ -58,6 +58,7 @@ def material(data: Any, who: Any, judges: int | None, seed: int) -> Material:
     rng = np.random.default_rng([41, seed])
     digest = hashlib.sha256()
     for part in (x, y):
+        digest.update(f"{part.shape}".encode())
         digest.update(np.ascontiguousarray(part).tobytes())
     if who is None:
         if judges is not None:
@@ -71,12 +72,19 @@ def material(data: Any, who: Any, judges: int | None, seed: int) -> Material:
         if persons.shape != (len(y),):
             raise InvalidInput("who", f"of shape {persons.shape}", f"give one of {len(y)} samples each")
         names = sorted(set(persons.tolist()))
+        if len(names) < 2:
+            fix = "give samples of two people or more, some to train and some to judge, or leave it out"
+            raise InvalidInput("who", "of one person", fix)
         count = max(1, round(len(names) / HELD)) if judges is None else judges
         if not isinstance(count, int) or not 1 <= count < len(names):
             raise InvalidInput(
                 "judges", count, f"give a whole number from 1 to {len(names) - 1}: there are {len(names)}"
             )
-        drawn = [names[i] for i in sorted(rng.permutation(len(names))[:count])]
+        able = [n for n in names if parts(y[persons == n])]
+        if len(able) < count:
+            fix = f"only {len(able)} people have two samples of a class, one to learn, one to test: give more"
+            raise InvalidInput("judges", count, fix)
+        drawn = [able[i] for i in sorted(rng.permutation(len(able))[:count])]
         people = [person(str(n), x, y, np.flatnonzero(persons == n)) for n in drawn]
         rest = np.flatnonzero(~np.isin(persons, drawn))
         digest.update("\0".join(map(str, persons.tolist())).encode())
@@ -85,6 +93,11 @@ def material(data: Any, who: Any, judges: int | None, seed: int) -> Material:
     if missing:
         raise InvalidInput("data", f"without class {min(missing)} in training", "give samples of every class")
     return Material(_tensors(x, y, rest), tuple(people), who is not None, classes, digest.hexdigest())
+
+
+def parts(y: npt.NDArray[Any]) -> bool:
+    """Whether a person's samples can be parted: a class has two, one to learn and one to test."""
+    return len(np.unique(y)) < len(y)
 
 
 def person(name: str, x: npt.NDArray[Any], y: npt.NDArray[Any], rows: npt.NDArray[Any]) -> Person:

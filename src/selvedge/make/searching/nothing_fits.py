@@ -9,7 +9,8 @@ from ...device.sizes import format_bytes
 from ...errors import SelvedgeError, one_line
 from .figures import NAMES
 
-Point = tuple[str, Sequence[tuple[str, float, float]]]  # a candidate's name; (what, need, have) that it breaks
+Broken = tuple[str, float, float]  # what, need, have
+Point = tuple[str, Sequence[Broken]]  # a candidate's name, and what it breaks
 
 
 class NothingFits(SelvedgeError):
@@ -33,9 +34,14 @@ def nothing_fits(points: Sequence[Point]) -> NothingFits:
     for _, broken in points:
         for name, _, _ in broken:
             counts[name] = counts.get(name, 0) + 1
-    closest = sorted(points, key=lambda p: (max(_over(*b) for b in p[1]), p[0]))[:3]
+    closest = sorted(points, key=lambda p: (excess(p[1]), p[0]))[:3]
     binding = max(counts, key=lambda n: (counts[n], n)) if counts else "run"
     return NothingFits(binding, len(points), closest)
+
+
+def excess(broken: Sequence[Broken]) -> float:
+    """How many times the limit that is broken most."""
+    return max(_over(*b) for b in broken)
 
 
 def _over(name: str, need: float, have: float) -> float:

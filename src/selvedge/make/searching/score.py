@@ -31,7 +31,7 @@ class _Patterns(TorchDispatchMode):
     """[N, N]: in how many activations two samples lie on the same side of 0."""
 
     def __init__(self, samples: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        TorchDispatchMode.__init__(self)
         self.agree = torch.zeros(samples, samples, dtype=torch.float64)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -53,13 +53,17 @@ def naswot(net: nn.Module, x: Tensor) -> float:
 
 
 def synflow(net: nn.Module, x: Tensor) -> float:
-    """Of ``net`` in float64, norms with the statistics that they were made with."""
+    """Of ``net`` in float64, norms with the statistics that they were made with; -inf where it does not run in that, as
+    one that makes a float32 state of its own."""
     linear = copy.deepcopy(net).eval().double()
     with torch.no_grad():
         for p in linear.parameters():
             p.abs_()
     with torch.enable_grad():
-        out = linear(torch.ones_like(x[:1], dtype=torch.float64)).sum()
+        try:
+            out = linear(torch.ones_like(x[:1], dtype=torch.float64)).sum()
+        except RuntimeError:
+            return -math.inf
         own = [p for p in linear.parameters() if p.requires_grad]
         found = torch.autograd.grad(out, own, allow_unused=True)
     total = sum(float((p.detach() * g).sum()) for p, g in zip(own, found, strict=True) if g is not None)

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ...artifact.number import finite
 from ...device import Device
+from ...device.writing import to_toml
 from ...errors import InvalidInput, NotSupported
+from ..alone import Alone
+from ..interleaved import Timing, interleaved
 from ..plan import Plan
-from .candidate import FLOAT, INT8, Candidate
-from .compressed import Compressed, Step, beats, marked
+from ..store import Piece, State, Store
+from . import digest
+from .candidate import FLOAT, Candidate
+from .compressed import Compressed, Step, beats, marked, ships_best
 from .figures import Figures
-from .learning import learnt
+from .learning import RATES, learnt
 from .limits import Limits
+from .machine import KIND
 from .material import Material, material
-from .nothing_fits import Point, nothing_fits
+from .nothing_fits import Point, excess, nothing_fits
+from .request import BITS, Progress, Request
 from .score import naswot, ranked, synflow
 from .space import Architecture, Space, architectures
-from .store import Piece, State, Store
-from .training import Augment, Course, score, train
+from .training import Augment, score, train
 from .variants import CALIBRATION, Planner, Variant
 
-BITS = (FLOAT, INT8)
-FIRST = 3  # a third of the epochs judges all that are left; the finalists have the rest
-Progress = Callable[[str, int, int], None]
+SECONDS, ROUNDS = 0.2, 300  # of timing, for each of the Pareto set; predictions of each at most
 
 
 def _silent(part: str, done: int, total: int) -> None:
@@ -83,7 +88,8 @@ def compress(
     keep: architectures that are trained at all; finalists: that are trained to the end. multiple: of widths when a
         module is pruned.
     folder: keeps every piece; the same call goes on behind the last one, whatever ended it, and comes to the same
-        result. seed: of everything that is drawn. on_progress: is told (part, done, total).
+        result. seed: of everything that is drawn. on_progress: is told (part, done, total), the same again
+        at every epoch and person; what it raises ends the search.
 
     Four steps: every architecture is planned, exactly, and those that cannot keep the budget with even their last layer
     learning are dropped; scores that need no training (NASWOT, SynFlow) drop those that another one beats at no more
@@ -91,54 +97,36 @@ def compress(
 
     Raises :class:`NothingFits` with the closest points and the limit that binds, and :class:`InvalidInput`.
     """
-    search = _search(
-        model, data, who, judges, device, budget, teacher, distil, bits, learn, epochs, lr, batch, augment, keep,
-        finalists, multiple, folder, seed, on_progress,
-    )  # fmt: skip
     with _one_thread():
-        return search.run()
+        return _begun(
+            Request(
+                model, data, who, judges, device, budget, teacher, distil, bits, learn, epochs, lr, batch, augment,
+                keep, finalists, multiple, folder, seed, on_progress,
+            )
+        ).run()  # fmt: skip
 
 
-def _search(
-    model: Any, data: Any, who: Any, judges: int | None, device: Device | str | None, budget: Limits | str | None,
-    teacher: nn.Module | None, distil: bool, bits: Sequence[str], learn: int, epochs: int, lr: float, batch: int,
-    augment: Augment | None, keep: int, finalists: int, multiple: int, folder: str | Path | None, seed: int,
-    on_progress: Progress,
-) -> _Search:  # fmt: skip
-    for name, value, least in (
-        ("learn", learn, 0), ("epochs", epochs, FIRST), ("batch", batch, 1), ("keep", keep, 1),
-        ("finalists", finalists, 1), ("multiple", multiple, 1), ("seed", seed, 0),
-    ):  # fmt: skip
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InvalidInput(name, value, f"give a whole number, {least} or more")
-    if not isinstance(lr, float | int) or finite(lr) is None or lr <= 0:
-        raise InvalidInput("lr", lr, "give a number above 0, as 3e-3")
-    if isinstance(bits, str) or not bits or not set(bits) <= set(BITS):
-        raise InvalidInput("bits", bits, 'give ("float", "int8"), or one of them in a tuple')
-    if teacher is not None and not isinstance(teacher, nn.Module):
-        raise InvalidInput("teacher", f"of type {type(teacher).__name__}", "give an nn.Module")
-    target = device if isinstance(device, Device) else Device.load("this-machine" if device is None else device)
-    asked = budget if isinstance(budget, Limits) else Limits() if budget is None else Limits.parse(budget)
-    limits = asked.on(target)
-    given = material(data, who, judges, seed)
-    rows = torch.randperm(len(given.train[1]), generator=torch.Generator().manual_seed(seed))[:CALIBRATION]
-    space = architectures(model, (given.train[0][rows], given.train[1][rows]), multiple)
-    if teacher is None:
-        teacher = next(
-            (m for m in (model if isinstance(model, list | tuple) else [model]) if isinstance(m, nn.Module)), None
-        )
-    settings = {
-        "data": given.digest, "device": repr(target), "budget": str(limits), "space": [a.name for a in space],
-        "teacher": teacher is not None, "distil": distil, "bits": list(bits), "learn": learn, "epochs": epochs,
-        "lr": lr, "batch": batch, "augment": augment is not None, "keep": keep, "finalists": finalists,
-        "multiple": multiple, "seed": seed, "judges": [p.name for p in given.people],
+def _begun(asked: Request) -> _Search:
+    target, wanted = asked.target(), asked.limits()
+    limits, seed = wanted.on(target), asked.seed
+    given = material(asked.data, asked.who, asked.judges, seed)
+    x, y = given.train
+    rows = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))[:CALIBRATION]
+    space = architectures(asked.model, (x[rows], y[rows]), asked.multiple)
+    teacher = asked.module()
+    if teacher is not None:
+        teacher = copy.deepcopy(teacher).eval()  # the user's own stays in its mode
+    changes = None if asked.augment is None else digest.of_augment(asked.augment, x)
+    settings = {} if asked.folder is None else {  # the first that differs is told: others follow from it
+        "seed": seed, "multiple": asked.multiple, "data": given.digest, "judges": [p.name for p in given.people],
+        "device": to_toml(target), "budget": asdict(wanted), "bits": list(asked.bits), "learn": asked.learn,
+        "epochs": asked.epochs, "lr": asked.lr, "batch": asked.batch, "keep": asked.keep,
+        "finalists": asked.finalists, "distil": asked.distil, "augment": changes,
+        "space": {a.name: digest.of_architecture(a, x, seed) for a in space},
+        "teacher": None if teacher is None else digest.of_module(teacher, x),
     }  # fmt: skip
-    planner = Planner(target, limits, given.train[0][:1], given.train[0][rows])
-    course = Course(float(lr), batch, augment)
-    return _Search(
-        space, given, planner, limits, teacher, distil, tuple(bits), learn, epochs, course, keep, finalists,
-        Store(folder, settings), seed, on_progress, target.name,
-    )  # fmt: skip
+    planner = Planner(target, limits, x[:1], x[rows])
+    return _Search(asked, space, given, planner, teacher, Store(asked.folder, settings, KIND))
 
 
 @contextmanager
@@ -154,25 +142,21 @@ def _one_thread() -> Iterator[None]:
 
 @dataclass
 class _Search:
+    """``teacher``: the module that was given for it, if there is one."""
+
+    asked: Request
     space: list[Architecture]
     data: Material
     planner: Planner
-    limits: Limits
     teacher: nn.Module | None
-    distil: bool
-    bits: tuple[str, ...]
-    learn: int
-    epochs: int
-    course: Course
-    keep: int
-    finalists: int
     store: Store
-    seed: int
-    tell: Progress
-    device: str
     steps: list[Step] = field(default_factory=list)
     _plans: dict[str, Piece] = field(default_factory=dict)
-    _ships: str = ""
+    _told_last: tuple[str, int, int] | None = None
+
+    @property
+    def limits(self) -> Limits:
+        return self.planner.limits
 
     def run(self) -> Compressed:
         fitting = self._planned()
@@ -182,10 +166,11 @@ class _Search:
         if not any(c.fits for c in candidates):
             broken = [(c.name, [*self.limits.broken(c.figures), *self._inaccurate(c)]) for c in candidates]
             raise nothing_fits(broken)
+        found = tuple(marked(candidates))
         return Compressed(
-            self.device, self.limits, tuple(marked(candidates)),
-            tuple(p.name for p in self.data.people) if self.data.personal else (), self.learn, self.data.dummy,
-            tuple(self.steps), self.seed, self._made,
+            self.planner.device.name, self.limits, found,
+            tuple(p.name for p in self.data.people) if self.data.personal else (), self.asked.learn, self.data.dummy,
+            self._timed([c for c in found if c.best]), tuple(self.steps), self.asked.seed, self._made,
         )  # fmt: skip
 
     # -- the steps ------------------------------------------------------------------------------------------------
@@ -194,8 +179,8 @@ class _Search:
         """What keeps the budget where the last layer alone learns, with its costs."""
         fitting, broken, seconds, refused = [], list[Point](), 0.0, []
         for i, one in enumerate(self.space):
-            self.tell("planning", i, len(self.space))
-            piece = self.store.piece(f"plan {one.name}", lambda one=one: self._plan(one))  # type: ignore[misc]
+            self._at("planning", i, len(self.space))
+            piece = self.store.piece(f"plan {one.name}", partial(self._plan, one))
             seconds += piece["seconds"]
             if "refused" in piece:
                 refused.append(f"{one.name}: {piece['refused']}")
@@ -215,19 +200,20 @@ class _Search:
     def _plan(self, one: Architecture) -> Piece:
         start = time.perf_counter()
         try:
-            net = one.built(self.seed).eval()
+            net = one.built(self.asked.seed).eval()
+            self._require(net)
             found, closest = {}, None
-            for bits in self.bits:
+            for bits in self.asked.bits:
                 try:
                     variant = self.planner.least(net, bits)
-                except NotSupported:
-                    if bits == FLOAT or len(self.bits) == 1:
+                except (NotSupported, InvalidInput):
+                    if bits == FLOAT or len(self.asked.bits) == 1:
                         raise
                     continue
                 broken = list(self.limits.broken(variant.figures))
                 if not broken:
                     found[bits] = variant.figures.to_dict()
-                elif closest is None or len(broken) <= len(closest):
+                elif closest is None or excess(broken) < excess(closest):
                     closest = broken
             # The least over all bits: what running and learning a little of it costs.
             scores = [naswot(net, self.data.train[0]), synflow(net, self.data.train[0])]
@@ -235,76 +221,110 @@ class _Search:
             return {"refused": str(error), "seconds": time.perf_counter() - start}
         return {"bits": found, "broken": closest or [], "scores": scores, "seconds": time.perf_counter() - start}
 
+    def _require(self, net: nn.Module) -> None:
+        """Raises ``InvalidInput`` where it cannot learn, or does not tell the classes apart."""
+        if not any(p.requires_grad for p in net.parameters()):
+            raise InvalidInput("network", "without parameters that learn", "give one with some that require gradients")
+        shape = _answers(net, self.planner.example)
+        if shape is not None and shape[1] < self.data.classes:
+            fix = f"the data has {self.data.classes}: make its last layer as wide"
+            raise InvalidInput("network", f"of {shape[1]} class{'es' * (shape[1] != 1)}", fix)
+        theirs = None if self.teacher is None or not self.asked.distil else _answers(self.teacher, self.planner.example)
+        if shape is not None and theirs is not None and theirs != shape:
+            fix = f"the network to be taught has {shape[1]}: give one of as many, or distil=False"
+            raise InvalidInput("teacher", f"of {theirs[1]} classes", fix)
+
     def _scored(self, fitting: list[tuple[Architecture, Piece]]) -> list[tuple[Architecture, Piece]]:
         """Those that no other beats in score at no more cost, and of these the ones that rank best."""
-        if len(fitting) <= self.keep:
+        if len(fitting) <= self.asked.keep:
             return fitting
         ranks = ranked([[p["scores"][k] for _, p in fitting] for k in range(2)])
         costs = [_least(p) for _, p in fitting]
         levels = _levels([(r, *(-c for c in cost)) for r, cost in zip(ranks, costs, strict=True)])
-        order = sorted(range(len(fitting)), key=lambda i: (levels[i], -ranks[i], fitting[i][0].name))[: self.keep]
+        order = sorted(range(len(fitting)), key=lambda i: (levels[i], -ranks[i], fitting[i][0].name))[: self.asked.keep]
         names = ", ".join(fitting[i][0].name for i in sorted(order))
         self.steps.append(Step("score", f"NASWOT and SynFlow keep {len(order)} of {len(fitting)}: {names}", 0.0))
         return [fitting[i] for i in sorted(order)]
 
-    def _first(self, kept: list[tuple[Architecture, Piece]]) -> list[tuple[Architecture, list[Candidate]]]:
+    def _first(self, kept: list[tuple[Architecture, Piece]]) -> list[Architecture]:
         """The finalists, by what they have learned, and the one that ships best."""
-        rows, seconds = [], 0.0
+        rows, seconds, diverged = [], 0.0, []
         for i, (one, plans) in enumerate(kept):
-            self.tell("training", i, len(kept))
-            piece, state = self._trained(one, None, self.epochs // FIRST, None)
+            self._at("training", i, len(kept))
+            piece, state = self._trained(one, None, self.asked.begin, None)
+            if not piece["epoch"]:
+                diverged.append(one.name)
+                continue
             found, took = self._judged(one, plans, state, False, "a third", few=True)
             rows.append((one, plans, found))
             seconds += piece["seconds"] + took
+        if not rows:
+            raise InvalidInput(
+                "lr", self.asked.course.rate, f"the loss of {diverged[0]} was not finite in epoch 1: lower it"
+            )
         usable = [r for r in rows if any(c.fits for c in r[2])] or [r for r in rows if r[2]]
         ranked_ = sorted(usable, key=lambda r: (-max(c.learnt for c in r[2] if c.fits or not _any(r[2])), r[0].name))
-        chosen = ranked_[: self.finalists]
+        chosen = ranked_[: self.asked.finalists]
         ships = max(usable, key=lambda r: (max(c.shipped for c in r[2]), r[0].name))
         if ships not in chosen:
-            chosen = [*chosen[: max(1, self.finalists - 1)], ships]
+            chosen = [*chosen[: max(1, self.asked.finalists - 1)], ships]
         said = ", ".join(f"{one.name} {max(c.learnt for c in found):.1%}" for one, _, found in chosen)
-        self.steps.append(Step("first", f"{self.epochs // FIRST} epochs each; go on: {said}", seconds))
-        self._ships = ships[0].name
+        said += f"; diverged at this lr: {', '.join(diverged)}" if diverged else ""
+        self.steps.append(Step("first", f"{self.asked.begin} epochs each; go on: {said}", seconds))
         self._plans = {one.name: plans for one, plans, _ in chosen}
-        return [(one, found) for one, _, found in chosen]
+        return [one for one, _, _ in chosen]
 
-    def _final(self, chosen: list[tuple[Architecture, list[Candidate]]]) -> list[Candidate]:
+    def _final(self, chosen: list[Architecture]) -> list[Candidate]:
         candidates: list[Candidate] = []
-        seconds, rest = 0.0, self.epochs - self.epochs // FIRST
+        seconds, rest = 0.0, self.asked.rest
         alone: dict[str, float] = {}
-        for i, (one, _) in enumerate(chosen):
-            self.tell("finalists", i, len(chosen))
+        states: dict[tuple[str, bool], State] = {}
+        for i, one in enumerate(chosen):
+            self._at("finalists", i, len(chosen))
             piece, state = self._finished(one, None, rest)
             found, took = self._judged(one, self._plans[one.name], state, False, "alone")
             candidates += found
+            states[one.name, False] = state
             alone[one.name] = piece["accuracy"]
             seconds += piece["seconds"] + took
         self.steps.append(Step("finalists", f"{rest} epochs more each, alone", seconds))
-        if self.distil:
+        if self.asked.distil:
             teacher, cost, accuracy = self._teacher()
             gains, seconds = [], cost
-            for i, (one, _) in enumerate(chosen):
-                self.tell("taught", i, len(chosen))
+            for i, one in enumerate(chosen):
+                self._at("taught", i, len(chosen))
                 piece, state = self._finished(one, teacher, rest)
                 found, took = self._judged(one, self._plans[one.name], state, True, "taught")
                 candidates += found
+                states[one.name, True] = state
                 gains.append(f"{one.name} {100 * (piece['accuracy'] - alone[one.name]):+.1f}")
                 seconds += piece["seconds"] + took
             said = f"teacher {accuracy:.1%} as shipped; points gained as shipped: {', '.join(gains)}"
             self.steps.append(Step("taught", said, seconds))
         self._told(candidates)
-        return candidates
+        top = ships_best(candidates, self.limits)
+        one = next(a for a in chosen if a.name == top.architecture)
+        return candidates + self._beyond(one, states[one.name, top.taught], top.taught, candidates)
 
     def _told(self, candidates: list[Candidate]) -> None:
         """What bits and learning gave, of the finalists."""
         fit = [c for c in candidates if c.fits]
-        for bits in self.bits:
+        for bits in self.asked.bits:
             own = [c for c in fit if c.bits == bits]
             if own:
-                top = max(own, key=lambda c: c.learnt)
+                top = marked(own)[0]  # of equals as the whole search takes it
                 self.steps.append(
                     Step(bits, f"best {top.learnt:.1%} after learning, {top.shipped:.1%} as shipped: {top.name}", 0.0)
                 )
+
+    def _at(self, part: str, done: int, total: int) -> None:
+        self._told_last = (part, done, total)
+        self.asked.on_progress(part, done, total)
+
+    def _still(self) -> None:
+        """Tells the same again while one piece is made: who listens may want to end it."""
+        if self._told_last is not None:
+            self.asked.on_progress(*self._told_last)
 
     # -- pieces -----------------------------------------------------------------------------------------------------
 
@@ -313,50 +333,69 @@ class _Search:
     ) -> tuple[Piece, State]:
         def make() -> tuple[Piece, State]:
             start = time.perf_counter()
-            net = one.built(self.seed)
+            net = one.built(self.asked.seed)
             if begin is not None:
                 net.load_state_dict(begin)
-            piece: Piece = dict(train(net, self.data, teacher, epochs, self.course, self.seed))
+            piece: Piece = dict(train(net, self.data, teacher, epochs, self.asked.course, self.asked.seed, self._still))
             piece["seconds"] = time.perf_counter() - start
             return piece, {n: t.detach().clone() for n, t in net.state_dict().items()}
 
         return self.store.trained(f"{key} {one.name}", make)
 
     def _finished(self, one: Architecture, teacher: nn.Module | None, rest: int) -> tuple[Piece, State]:
-        _, begin = self._trained(one, None, self.epochs // FIRST, None)
+        _, begin = self._trained(one, None, self.asked.begin, None)
         return self._trained(one, teacher, rest, begin, "alone" if teacher is None else "taught")
 
     def _teacher(self) -> tuple[nn.Module, float, float]:
         """The module, seconds that it took, and its accuracy on the people's tests."""
         if self.teacher is not None:
             return self.teacher, 0.0, score(self.teacher, self.data.test)[0]
-        largest = max(self.space, key=lambda a: (_parameters(a.built(self.seed)), a.name))
-        piece, state = self._trained(largest, None, self.epochs, None, "teacher")
-        module = largest.built(self.seed)
+        largest = max(self.space, key=lambda a: (_parameters(a.built(self.asked.seed)), a.name))
+        piece, state = self._trained(largest, None, self.asked.epochs, None, "teacher")
+        module = largest.built(self.asked.seed)
         module.load_state_dict(state)
+        if not piece["epoch"]:
+            fix = f"the loss of the teacher, {largest.name}, was not finite in epoch 1: lower it, or distil=False"
+            raise InvalidInput("lr", self.asked.course.rate, fix)
         return module.eval(), piece["seconds"], piece["accuracy"]
 
     def _judged(
         self, one: Architecture, plans: Piece, state: State, taught: bool, key: str, few: bool = False
     ) -> tuple[list[Candidate], float]:
-        """Every variant of a trained network, before and behind learning; seconds that it took. Of the one that ships
-        best also what is too much to run, for those who ask what its best adaptation is."""
-        beyond = one.name == self._ships
+        """Every variant of a trained network, before and behind learning; seconds that it took."""
 
         def make() -> Piece:
             start = time.perf_counter()
             net = self._loaded(one, state)
             found = []
             for bits in plans["bits"]:
-                for variant in self.planner.variants(net, bits, few, beyond):
+                for variant in self.planner.variants(net, bits, few):
                     found.append(self._candidate(one, variant, taught).to_dict())
             return {"candidates": found, "seconds": time.perf_counter() - start}
 
         piece = self.store.piece(f"judged {one.name}, {key}", make)
         return [Candidate.from_dict(c) for c in piece["candidates"]], piece["seconds"]
 
+    def _beyond(self, one: Architecture, state: State, taught: bool, judged: list[Candidate]) -> list[Candidate]:
+        """Of the network that ships best also what is too much to run, for those who ask what its best adaptation
+        is."""
+        known = {(c.bits, c.tail, c.update) for c in judged if (c.architecture, c.taught) == (one.name, taught)}
+
+        def make() -> Piece:
+            net = self._loaded(one, state)
+            more = [
+                self._candidate(one, v, taught).to_dict()
+                for bits in self._plans[one.name]["bits"]
+                for v in self.planner.variants(net, bits, beyond=True)
+                if (v.bits, v.tail, v.update) not in known
+            ]
+            return {"candidates": more}
+
+        piece = self.store.piece(f"judged {one.name}, {'taught' if taught else 'alone'}, beyond", make)
+        return [Candidate.from_dict(c) for c in piece["candidates"]]
+
     def _candidate(self, one: Architecture, variant: Variant, taught: bool) -> Candidate:
-        found = learnt(variant.plan, self.data, self.learn, self.seed)
+        found = learnt(variant.plan, self.data, self.asked.learn, self.asked.seed, self._still)
         made = Candidate(
             one.name, one.options, variant.bits, variant.tail, variant.update, taught, variant.figures, found.shipped,
             found.learnt, found.each, found.rate, False,
@@ -367,19 +406,44 @@ class _Search:
         least = self.limits.accuracy
         return [] if least is None or c.learnt >= least else [("accuracy", c.learnt, least)]
 
+    def _timed(self, pareto: list[Candidate]) -> dict[str, Timing]:
+        """Of a prediction on this machine, all in turn, by the name of the candidate. It decides nothing."""
+
+        def make() -> Piece:
+            calls = []
+            for i, candidate in enumerate(pareto):
+                self._at("timing", i, len(pareto))
+                calls.append(Alone.of(self._made(candidate)[1]).again(self.planner.example.numpy()))
+            found = interleaved(calls, most=ROUNDS, seconds=SECONDS * len(calls))
+            return {c.name: asdict(t) for c, t in zip(pareto, found, strict=True)}
+
+        return {name: Timing(**t) for name, t in self.store.piece("timed", make).items()}
+
     def _loaded(self, one: Architecture, state: State) -> nn.Module:
-        net = one.built(self.seed)
+        net = one.built(self.asked.seed)
         net.load_state_dict(state)
         return net.eval()
 
     def _made(self, candidate: Candidate) -> tuple[nn.Module, Plan]:
-        one = next(a for a in self.space if a.name == candidate.architecture)
+        one = next((a for a in self.space if a.name == candidate.architecture), None)
+        if one is None:
+            raise InvalidInput("candidate", candidate.name, "it is of another search: give one of .candidates")
         with _one_thread():
             teacher = self._teacher()[0] if candidate.taught else None
-            _, state = self._finished(one, teacher, self.epochs - self.epochs // FIRST)
+            _, state = self._finished(one, teacher, self.asked.rest)
             net = self._loaded(one, state)
-            variant = self.planner.made(net, candidate.bits, candidate.tail, candidate.update)
-        return (self.planner.module(net, candidate.tail) if candidate.bits == INT8 else net), variant.plan
+            module = self.planner.module(net, candidate.bits, candidate.tail)
+            return module, self.planner.plan(module, candidate.bits, candidate.update, candidate.rate or RATES[0])
+
+
+def _answers(net: nn.Module, x: torch.Tensor) -> torch.Size | None:
+    """Shape of its logits; None where it gives none: capturing says why."""
+    try:
+        with torch.no_grad():
+            found = net(x)
+    except Exception:
+        return None
+    return found.shape if isinstance(found, torch.Tensor) and found.dim() == 2 else None
 
 
 def _any(found: list[Candidate]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -57,22 +58,33 @@ class Space:
         for name, values in options.items():
             if isinstance(values, str) or not isinstance(values, Sequence) or not values:
                 raise InvalidInput(f"option {name}", values, f"give its values, as {name}=(0.5, 1.0)")
+        count = math.prod(map(len, options.values()))
+        if count > MOST:
+            raise InvalidInput("options", f"of {count} combinations", f"give at most {MOST}")
+        for name, values in options.items():
+            if not all(isinstance(v, float | int | str) for v in values):
+                raise InvalidInput(f"option {name}", list(values), "give numbers or words, and let make read them")
             if len(set(values)) < len(values):
                 raise InvalidInput(f"option {name}", list(values), "give each value once")
         for share in options.get("resolution", ()):
             if not isinstance(share, float | int) or not 0 < share <= 1 or round(1 / share) != 1 / share:
                 raise InvalidInput("option resolution", share, "give 1, 0.5, 0.25 or another 1/n")
         self.make, self.options = make, {k: tuple(v) for k, v in options.items()}
-        count = sum(1 for _ in product(*self.options.values()))
-        if count > MOST:
-            raise InvalidInput("options", f"of {count} combinations", f"give at most {MOST}")
 
     def architectures(self, axes: int) -> Iterator[Architecture]:
         """axes: of a sample: 2 (channels, time) or 3 (channels, height, width)."""
         for values in product(*self.options.values()):
             chosen = dict(zip(self.options, values, strict=True))
-            name = ", ".join(f"{k} {v:g}" if isinstance(v, float | int) else f"{k} {v}" for k, v in chosen.items())
+            name = ", ".join(f"{k} {_told(v)}" for k, v in chosen.items())
             yield Architecture(name or "as it is", chosen, _Made(self.make, chosen, axes))
+
+
+def _told(value: Value) -> str:
+    """So that no two values are told alike."""
+    if isinstance(value, str):
+        return value
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 @dataclass(frozen=True, slots=True)

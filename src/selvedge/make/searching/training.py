@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...compressing.course import Course as Epochs
+from ...compressing.course import Diverged, Learnt, Rows, learn
 from ...compressing.distil import Distil, Logits
-from ...errors import InvalidInput
+from ..store import State
 from .material import Material, Pair
 
 AT_ONCE = 256  # samples
@@ -32,40 +33,42 @@ class Course:
 
 
 def train(
-    net: nn.Module, data: Material, teacher: nn.Module | None, epochs: int, course: Course, seed: int
+    net: nn.Module,
+    data: Material,
+    teacher: nn.Module | None,
+    epochs: int,
+    course: Course,
+    seed: int,
+    still: Callable[[], None],
 ) -> dict[str, float]:
     """Train ``net`` and leave it, in evaluation mode, at the epoch that is best on held-out samples; what those say of
-    that epoch and of the last one. Raises ``InvalidInput`` where the loss is no longer finite."""
+    that epoch and of the last one. A loss that is no longer finite ends it, in the epoch "diverged" (0: in none);
+    "epoch" is 0 where that was the first, and ``net`` as it was. ``still`` is called in every epoch."""
     x, y = data.train
-    with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    begin, diverged = copy.deepcopy(net.state_dict()), 0
+    changed = torch.Generator().manual_seed(seed)
+    with TemporaryDirectory() as folder:
         loss = _loss(net, teacher, x, course, Path(folder), seed)
-        size = min(course.batch, len(y))
-        steps = epochs * (len(y) // size)
-        optimizer = torch.optim.Adam(net.parameters(), course.rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        changed = torch.Generator().manual_seed(seed)
-        best, top, last = (-1.0, -math.inf), copy.deepcopy(net.state_dict()), (-1.0, -math.inf)
-        at = 0
-        for epoch in range(epochs):
-            net.train()
-            order = np.random.default_rng([seed, epoch]).permutation(len(y))[: len(y) // size * size]
-            for rows in order.reshape(-1, size):
-                given = x[rows] if course.augment is None else course.augment(x[rows], changed)
-                optimizer.zero_grad()
-                value = loss(given, y[rows], rows)
-                if not math.isfinite(float(value.detach())):
-                    fix = f"the loss became {float(value.detach())} in epoch {epoch + 1}: lower it"
-                    raise InvalidInput("lr", course.rate, fix)
-                value.backward()
-                optimizer.step()
-                schedule.step()
-            last = score(net, data.test)
-            if last > best:
-                best, top, at = last, copy.deepcopy(net.state_dict()), epoch + 1
-    net.load_state_dict(top)
+
+        def of(rows: Rows) -> Tensor:
+            given = x[rows] if course.augment is None else course.augment(x[rows], changed)
+            return loss(given, y[rows], rows)
+
+        def order(epoch: int) -> Rows:
+            return np.random.default_rng([seed, epoch]).permutation(len(y))
+
+        try:
+            found: Learnt[State, tuple[float, float]] | None = learn(
+                net, len(y), of, lambda: score(net, data.test), lambda: copy.deepcopy(net.state_dict()),
+                Epochs(epochs, course.batch, course.rate, order, seed), before=lambda epoch: still(),
+            )  # fmt: skip
+        except Diverged as error:
+            found, diverged = error.learnt, error.epoch
+    net.load_state_dict(begin if found is None else found.best)
     net.eval()
-    return {"accuracy": best[0], "epoch": at, "last": last[0]}
+    judged = (score(net, data.test),) if found is None else found.judged
+    at = 0 if found is None else found.epoch
+    return {"accuracy": judged[max(at, 1) - 1][0], "epoch": at, "last": judged[-1][0], "diverged": diverged}
 
 
 def score(net: nn.Module, pair: Pair) -> tuple[float, float]:
@@ -78,7 +81,7 @@ def score(net: nn.Module, pair: Pair) -> tuple[float, float]:
 
 def _loss(
     net: nn.Module, teacher: nn.Module | None, x: Tensor, course: Course, folder: Path, seed: int
-) -> Callable[[Tensor, Tensor, np.ndarray], Tensor]:
+) -> Callable[[Tensor, Tensor, Rows], Tensor]:
     if teacher is None:
         return lambda given, y, rows: functional.cross_entropy(net(given), y)
     made = Distil(net, teacher, [Logits()], example=x[:4], seed=seed)

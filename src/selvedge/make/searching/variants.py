@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ from .figures import Figures
 from .limits import Limits
 
 CALIBRATION = 256  # samples that set ranges
+LR = 0.01  # of plans that are only measured: what learns is told its rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class Variant:
     @property
     def figures(self) -> Figures:
         return Figures.of(self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """``made``: of 1..``most`` last layers that learn. ``biases``: those alone; None where that is no way."""
+
+    most: int
+    made: Callable[[int], Variant]
+    biases: Callable[[], Variant] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,60 +66,79 @@ class Planner:
     def variants(self, net: nn.Module, bits: str, few: bool = False, beyond: bool = False) -> Iterator[Variant]:
         """As many last layers as keep the budget; the last layer alone; of a float network also its biases. Those that
         break it are left out. few: only the first of these. beyond: also as many as keep the budget but for running."""
-        layers = layer_names(net, self.example)
+        ways = self._floats(net) if bits == FLOAT else self._integers(net)
         found: dict[tuple[int, str], Variant] = {}
-        if bits == FLOAT:
-            wish = wished(net, self.example, device=self.device, budget=self._budget(), optimizer=SGD(lr=0.01),
-                          update="full", norms="folded")  # fmt: skip
-            captured = wish.captured()
-            most = trained_layers(captured)
-
-            def floats(count: int) -> Variant:
-                update = f"last:{count}" if count < most else "full"
-                return Variant(FLOAT, 0, update, attempt(replace(wish, update=update), captured))
-
-            made: Callable[[int], Variant] = floats
-        else:
-            most = len(layers) - 1
-            made = lambda count: self.made(net, INT8, count, f"last:{count}")  # noqa: E731
-        if most < 1:
+        if ways.most < 1:
             return
-        cache: dict[int, Variant] = {}
-
-        def tried(count: int) -> Variant:
-            if count not in cache:
-                cache[count] = made(count)
-            return cache[count]
-
         for whole in (True, False) if beyond else (True,):
-            count = _most(most, lambda k, whole=whole: self._keeps(tried(k), whole))  # type: ignore[misc]
+            count = self._largest(ways, whole)
             if count:
-                found[count, tried(count).update] = tried(count)
+                found[count, ways.made(count).update] = ways.made(count)
         if few and found:
             yield next(iter(found.values()))
             return
-        if self._keeps(tried(1), not beyond):
-            found[1, tried(1).update] = tried(1)
-        if bits == FLOAT:
+        if self._keeps(ways.made(1), not beyond):
+            found[1, ways.made(1).update] = ways.made(1)
+        if ways.biases is not None:
             try:
-                biases = Variant(FLOAT, 0, "bias", attempt(replace(wish, update="bias"), captured))
+                biases = ways.biases()
                 if self._keeps(biases, not beyond):
-                    found[0, "bias"] = biases
+                    found[0, biases.update] = biases
             except InvalidInput:  # it has none
                 pass
         yield from found.values()
 
+    def _floats(self, net: nn.Module) -> _Ways:
+        wish = wished(
+            net, self.example, device=self.device, budget=self._budget(), optimizer=SGD(lr=LR), update="full",
+            norms="folded",
+        )  # fmt: skip
+        captured = wish.captured()
+        most = trained_layers(captured)
+
+        def of(update: str) -> Variant:
+            return Variant(FLOAT, 0, update, attempt(replace(wish, update=update), captured))
+
+        @cache
+        def made(count: int) -> Variant:
+            return of(f"last:{count}" if count < most else "full")
+
+        return _Ways(most, made, partial(of, "bias"))
+
+    def _integers(self, net: nn.Module) -> _Ways:
+        @cache
+        def made(count: int) -> Variant:
+            return self.made(net, INT8, count, f"last:{count}")
+
+        return _Ways(len(layer_names(net, self.example)) - 1, made, None)
+
+    def _largest(self, ways: _Ways, whole: bool) -> int:
+        def keeps(count: int) -> bool:
+            return self._keeps(ways.made(count), whole)
+
+        return _most(ways.most, keeps)
+
     def made(self, net: nn.Module, bits: str, tail: int, update: str) -> Variant:
         """One variant, whether it keeps the budget or not."""
-        wish = wished(
-            self.module(net, tail) if bits == INT8 else net, self.example, device=self.device, budget=self._budget(),
-            optimizer=SGD(lr=0.01), update="full" if bits == INT8 else update, norms="folded",
-        )  # fmt: skip
-        return Variant(bits, tail, update, attempt(wish, wish.captured()))
+        return Variant(bits, tail, update, self.plan(self.module(net, bits, tail), bits, update, LR))
 
-    def module(self, net: nn.Module, tail: int) -> nn.Module:
-        """``net`` in int8 but for its last ``tail`` layers."""
+    def plan(self, module: nn.Module, bits: str, update: str, rate: float) -> Plan:
+        """Of what :meth:`module` gives, learning at ``rate``."""
+        wish = wished(
+            module, self.example, device=self.device, budget=self._budget(), optimizer=SGD(lr=rate),
+            update="full" if bits == INT8 else update, norms="folded",
+        )  # fmt: skip
+        return attempt(wish, wish.captured())
+
+    def module(self, net: nn.Module, bits: str, tail: int) -> nn.Module:
+        """``net``, or that in int8 but for its last ``tail`` layers. Raises ``InvalidInput`` where those are all."""
+        if bits == FLOAT:
+            return net
         layers = layer_names(net, self.example)
+        if len(layers) <= tail:
+            raise InvalidInput(
+                "bits", INT8, f"{len(layers)} layers can be it, and the last {tail} stay float: ask for float"
+            )
         left = dict.fromkeys(layers[len(layers) - tail :], LEFT)
         return quantise(net, self.calibration, bits=left, wanted_agreement=0.0, allow_few=True)
 

@@ -12,25 +12,24 @@ from typing import Any
 
 from torch import nn
 
-from ... import __version__
 from ...artifact import files
 from ...artifact.name import checked_name
 from ...artifact.number import finite
 from ...device import Budget, Device
 from ...device.profile import THIS_MACHINE
 from ...errors import InvalidInput
+from ..alone import Alone
 from ..interleaved import Timing, interleaved
 from ..room import roomy
+from ..store import Store
 from ..wish import within
-from .alone import Alone
-from .bench import Bench, piece_of
+from .bench import NATIVE, Bench, piece_of
 from .factories import another, digest, factory, require_fit
-from .keep import Kept
 from .losses import loss_of
 from .parts import Parts
 from .row import Outcome, Row
 from .stages import Factory, Stages, Terms
-from .ways import EFFICIENT, WHOLE, Way, chosen
+from .ways import EFFICIENT, WHOLE, Way, chosen, parse
 from .weighed import Weighed
 
 Tell = Callable[[int, int, str], None]
@@ -106,7 +105,7 @@ def weigh(
     total = len(todo) * count
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()) if work is None else work)
-        kept = Kept(folder, _settings(factories, parts, terms, target, budget, first, name))
+        store = Store(folder, _settings(factories, parts, terms, target, budget, first, name), "comparison", "work")
         if out is not None:
             _require_empty(Path(out))
         found: dict[Way, list[dict[str, Any]]] = {way: [] for way in todo}
@@ -115,16 +114,16 @@ def weigh(
             def tell(says: str) -> None:
                 on_progress(sum(map(len, found.values())), total, says)
 
-            stages = Stages(factories, parts, terms, kept, at, tell)
+            stages = Stages(factories, parts, terms, store, at, tell)
             bench = Bench(stages, target, budget, here, name, at == first)
             for way in todo:
                 tell(f"{way.name}, seed {at}")
                 found[way].append(bench.row(way))
         on_progress(total, total, "timing")
-        times = _timed(kept, {way: rows for way, rows in found.items() if not _refusal(rows)}, parts, first)
+        times = _timed(store, {way: rows for way, rows in found.items() if not _refusal(rows)}, parts, first)
         rows = tuple(_row(way, made, what, times.get(way)) for way, made in found.items())
         if out is not None:
-            _write(kept, rows, Path(out), first)
+            _write(store, rows, Path(out), first)
     return Weighed(name, target, loss, terms, count, first, parts.sizes, parts.guessing(loss), rows)
 
 
@@ -147,18 +146,18 @@ def _row(way: Way, made: Sequence[Mapping[str, Any]], compacts: str, here: Timin
     return Row(way.name, way.needs, what, "", outcomes, made[0]["costs"], here)
 
 
-def _timed(kept: Kept, done: Mapping[Way, Any], parts: Parts, seed: int) -> dict[Way, Timing]:
+def _timed(store: Store, done: Mapping[Way, Any], parts: Parts, seed: int) -> dict[Way, Timing]:
     """Of a prediction by each way's network of the first seed, all in turn."""
-    sessions = [Alone.read(kept.path(piece_of(way, seed), ".native")) for way in done]
+    sessions = [Alone.read(store.path(piece_of(way, seed), NATIVE)) for way in done]
     calls = [session.again(parts.test.x[:1]) for session in sessions]
     return dict(zip(done, interleaved(calls, most=ROUNDS, seconds=SECONDS * len(calls)), strict=True))
 
 
-def _write(kept: Kept, rows: Sequence[Row], out: Path, seed: int) -> None:
+def _write(store: Store, rows: Sequence[Row], out: Path, seed: int) -> None:
     for row in rows:
         ending = row.costs["file"] if row.costs is not None else ""
         if ending:
-            files.write(out / f"{row.way}{ending}", kept.path(f"way~{row.way}~{seed}", ending).read_bytes())
+            files.write(out / f"{row.way}{ending}", store.path(piece_of(parse(row.way), seed), ending).read_bytes())
 
 
 def _require_empty(out: Path) -> None:
@@ -192,7 +191,7 @@ def _settings(
 ) -> dict[str, Any]:  # fmt: skip
     """What the pieces of a comparison depend on, in words and digests. More seeds and other ways may be added."""
     return {
-        "selvedge": __version__, "data": parts.digest(), "model": digest(factories[WHOLE], seed),
+        "data": parts.digest(), "model": digest(factories[WHOLE], seed),
         "efficient": digest(factories[EFFICIENT], seed), **asdict(terms),
         "device": device.name, "figures": _figures(device),
         "budget": str(budget), "seed": seed, "name": name,

@@ -17,15 +17,16 @@ from ..captured_network import network
 from ..compile import compile, emit
 from ..inference import Inference, plan_inference
 from ..measured_network import Training, measured_network, training_of, written
-from .keep import Damaged
 from .native import native
 from .stages import Stages
 from .ways import GIVEN, PTQ, QAT, WHOLE, Way
 
+NATIVE = ".native"  # a folder with the C of a way's network
+
 
 def piece_of(way: Way, seed: int) -> str:
     """Under which name the facts of ``way`` are kept."""
-    return f"way~{way.name}~{seed}"
+    return f"way {way.name} {seed}"
 
 
 class Bench:
@@ -42,19 +43,15 @@ class Bench:
         """The facts of ``way``, read back or made."""
         stages = self.stages
         piece = piece_of(way, stages.seed)
-        facts = stages.kept.get(piece)
+        facts = stages.store.get(piece)
         if facts is not None:
             return facts
         try:
-            facts = self._made(way, piece)
-        except Damaged:
-            raise
+            return self._made(way, piece)
         except SelvedgeError as error:
             if way == Way(WHOLE):
                 raise
-            facts = {"refused": str(error)}
-        stages.kept.put(piece, facts)
-        return facts
+            return stages.store.put(piece, {"refused": str(error)})
 
     def _made(self, way: Way, piece: str) -> dict[str, Any]:
         stages, terms = self.stages, self.stages.terms
@@ -84,15 +81,19 @@ class Bench:
             final = self._scored(way, plan_inference(last, example, name=self.name, device=self.here))
         known = self._training(floats)
         cost = measured_network(read, example, device=self.device, budget=self.budget, training=known)
+        beside = []
         if self.priced:
-            emit(plan, "c", stages.kept.path(piece, ".native"))
+            emit(plan, "c", stages.store.fresh(piece, NATIVE))
+            beside.append(NATIVE)
             ending, held = written(read)
             if held is not None:
-                files.write(stages.kept.path(piece, ending), held)
-        return {
+                files.write(stages.store.path(piece, ending), held)
+                beside.append(ending)
+        facts = {
             "refused": "", "seed": stages.seed, "test": asdict(test), "last": asdict(final), "epoch": epoch,
             "seconds": own + stages.seconds(after), "costs": cost.to_dict(),
         }  # fmt: skip
+        return stages.store.put(piece, facts, beside=beside)
 
     def _scored(self, way: Way, plan: Inference) -> Score:
         stages = self.stages

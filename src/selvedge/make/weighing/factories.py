@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 from functools import lru_cache, partial
 from typing import cast
 
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from ...compressing.given import tried
-from ...errors import InvalidInput, NotSupported, SelvedgeError
+from ...errors import InvalidInput, NotSupported, SelvedgeError, one_line
 from ...zoo import make as make_zoo
 from .bodies import compact
 from .parts import Parts
@@ -32,7 +33,15 @@ def factory(model: nn.Module | Factory) -> Factory:
     def made(seed: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            found = model(seed)
+            try:
+                found = model(seed)
+            except SelvedgeError:
+                raise
+            except Exception as error:  # the user's own code
+                text = one_line((str(error).strip() or type(error).__name__).splitlines()[0])
+                raise InvalidInput(
+                    "model", f"failing on seed {seed}", f"the function of a seed says: {text}"
+                ) from error
         if not isinstance(found, nn.Module):
             raise InvalidInput("model", f"a {type(found).__name__}", "the function must return an nn.Module")
         return found
@@ -54,7 +63,8 @@ def another(efficient: Factory | None, parts: Parts, whole: Factory, seed: int) 
 
 
 def require_fit(make: Factory, parts: Parts, loss: str, seed: int, field: str) -> None:
-    """Raise ``InvalidInput`` where what ``make`` gives does not take the samples, or tells too few classes apart."""
+    """Raise ``InvalidInput`` where what ``make`` gives does not take the samples, tells too few classes apart, or gives
+    other than the targets."""
     x = torch.from_numpy(parts.train.x[:2])
     given = tried(make(seed), (x,), f"samples for {field}")
     first = given[0] if isinstance(given, tuple | list) and given else given
@@ -64,6 +74,14 @@ def require_fit(make: Factory, parts: Parts, loss: str, seed: int, field: str) -
     if classes and (first.dim() < 2 or first.shape[1] < classes):
         fix = f"the data has {classes}: make the last layer {classes} wide"
         raise InvalidInput(field, f"with an output {list(first.shape[1:])}", fix)
+    assert parts.train.y is not None
+    wanted, given_shape = list(parts.train.y.shape[1:]), list(first.shape[1:])
+    if loss == "cross_entropy" and wanted != given_shape[1:]:
+        fix = f"targets are {wanted} a sample: give class numbers {given_shape[1:]}"
+        raise InvalidInput(field, f"with an output {given_shape}", fix)
+    if loss != "cross_entropy" and math.prod(wanted) != math.prod(given_shape):
+        fix = f"targets are {wanted} a sample: make the last layer {math.prod(wanted)} wide"
+        raise InvalidInput(field, f"with an output {given_shape}", fix)
 
 
 def _raising(error: NotSupported, seed: int) -> nn.Module:

@@ -1,8 +1,7 @@
-"""Epochs on a workstation: seeded, scored on validation data, the best one and the last one kept."""
+"""A network of a comparison is trained: scored on validation data, its best epoch and its last one kept."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -11,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...compressing.qat import QAT
-from ...errors import InvalidInput
+from ...compressing import course
 from ...learn.metrics import Score, scored
 from .losses import KINDS, output
 from .parts import Array, Parts
@@ -47,32 +45,18 @@ def learn(
         kept = keep()
         return Learnt(kept, kept, 0)
     x, y = torch.from_numpy(parts.train.x), torch.from_numpy(np.asarray(parts.train.y))
-    size = min(batch, len(y))
-    steps = len(y) // size
-    optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], rate)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
     rng = np.random.default_rng([11, seed, phase])
-    best: tuple[Score, Made, int] | None = None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1_000_003 * phase + seed)
-        for epoch in net.epochs(epochs) if isinstance(net, QAT) else range(epochs):
-            tell(epoch)
-            net.train()
-            for rows in rng.permutation(len(y))[: steps * size].reshape(-1, size):
-                optimizer.zero_grad()
-                value = step(x[rows], y[rows], rows)
-                if not math.isfinite(float(value.detach())):
-                    fix = f"the loss became {float(value.detach())} in epoch {epoch + 1}: lower it, as {rate / 10:.2g}"
-                    raise InvalidInput("lr", rate, fix)
-                value.backward()
-                optimizer.step()
-                falling.step()
-            net.eval()
-            score = scored(KINDS[loss], lambda given: predicted(net, given), parts.validation)
-            if best is None or score.better(best[0]):
-                best = score, keep(), epoch
-    assert best is not None
-    return Learnt(best[1], best[1] if best[2] == epochs - 1 else keep(), best[2] + 1)
+
+    def judge() -> Score:
+        net.eval()
+        return scored(KINDS[loss], lambda given: predicted(net, given), parts.validation)
+
+    found = course.learn(
+        net, len(y), lambda rows: step(x[rows], y[rows], rows), judge, keep,
+        course.Course(epochs, batch, rate, lambda epoch: rng.permutation(len(y)), 1_000_003 * phase + seed),
+        better=Score.better, before=tell,
+    )  # fmt: skip
+    return Learnt(found.best, found.best if found.epoch == epochs else keep(), found.epoch)
 
 
 @torch.no_grad()

@@ -116,7 +116,9 @@ def _arrays(name: str, pair: Any, loss: str) -> Arrays:
         raise InvalidInput(f"targets of {name}", None, f"give them, or learn by reconstruction instead of {loss}")
     y = np.asarray(pair[1])
     if loss != "cross_entropy":
-        return Arrays(x, np.ascontiguousarray(y, np.float32))
+        if y.dtype.kind not in "fiub" or not np.isfinite(y := np.ascontiguousarray(y, np.float32)).all():
+            raise InvalidInput(f"targets of {name}", "not finite", "give numbers, without NaN and infinity")
+        return Arrays(x, y)
     if y.dtype.kind not in "iu" or (y < 0).any():
         raise InvalidInput(f"targets of {name}", f"of dtype {y.dtype}", "classes are whole numbers from 0")
     return Arrays(x, np.ascontiguousarray(y, np.int64))

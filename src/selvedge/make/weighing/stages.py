@@ -18,8 +18,8 @@ from ...compressing.prune import Pruner, Width, Widths
 from ...compressing.qat import QAT
 from ...compressing.quantised import Quantised
 from ...errors import NotSupported, SelvedgeError
+from ..store import Store
 from .bodies import narrowed
-from .keep import Kept
 from .learn import Learnt, Step, learn
 from .losses import loss_of, output
 from .parts import Parts
@@ -74,15 +74,15 @@ class Integers:
 
 
 class Stages:
-    """Every stage of one ``seed``, made when it is asked for and kept in ``kept``; a refusal is kept too, and raised
+    """Every stage of one ``seed``, made when it is asked for and kept in ``store``; a refusal is kept too, and raised
     again. factories: architecture ("float", "efficient") -> from a seed a new module of it. tell: is told what is
     being trained."""
 
     def __init__(
-        self, factories: Mapping[str, Factory], parts: Parts, terms: Terms, kept: Kept, seed: int, tell: Tell
+        self, factories: Mapping[str, Factory], parts: Parts, terms: Terms, store: Store, seed: int, tell: Tell
     ) -> None:
         self.factories, self.parts, self.terms = factories, parts, terms
-        self.kept, self.seed, self.tell = kept, seed, tell
+        self.store, self.seed, self.tell = store, seed, tell
         self.example = torch.from_numpy(parts.train.x[:2])
         self._loss = loss_of(terms.loss)
 
@@ -119,7 +119,7 @@ class Stages:
         todo, seen, total = list(names), set[str](), 0.0
         while todo:
             name = todo.pop()
-            facts = None if name in seen else self.kept.get(self._piece(name))
+            facts = None if name in seen else self.store.get(self._piece(name))
             seen.add(name)
             if facts is not None:
                 total += facts["seconds"]
@@ -214,16 +214,18 @@ class Stages:
         return lambda x, y, rows: made.loss(x, y, index=rows)
 
     def _piece(self, name: str) -> str:
-        return f"stage~{name}~{self.seed}"
+        return f"stage {name} {self.seed}"
 
     def _read(self, name: str, body: str) -> Stage | None:
         """Stage ``name`` where it is kept. Raises what it was refused with."""
-        facts = self.kept.get(self._piece(name))
+        facts = self.store.get(self._piece(name))
         if facts is None:
             return None
         if facts["refused"]:
             raise SelvedgeError(facts["refused"])
-        state = self.kept.state(self._piece(name))
+        state = self.store.state(self._piece(name))
+        if state is None:
+            return None
         widths = Widths({n: Width(**row) for n, row in facts["widths"].items()})
         nets: dict[str, nn.Module] = {}
         for part in ("best", "last")[: 1 if facts["same"] else 2]:
@@ -244,7 +246,7 @@ class Stages:
             found, first = make(name, body, sources)
         except SelvedgeError as error:
             facts = {"refused": str(error), "seconds": time.process_time() - start, "after": after}
-            self.kept.put(self._piece(name), facts)
+            self.store.put(self._piece(name), facts)
             raise
         same = found.best is found.last
         pairs = (("best", found.best), ("last", found.last))[: 1 if same else 2]
@@ -253,7 +255,7 @@ class Stages:
         widths = {n: asdict(w) for n, w in Widths.of(found.best).layers.items()}
         facts = {"refused": "", "seconds": time.process_time() - start, "after": after, "epoch": epoch,
                  "same": same, "widths": widths}  # fmt: skip
-        self.kept.put(self._piece(name), facts, state)
+        self.store.put(self._piece(name), facts, state)
         return Stage(name, found.best, found.last, epoch)
 
 

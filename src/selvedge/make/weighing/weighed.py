@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...device import Device
+from ...errors import InvalidInput
 from ...learn.metrics import Score
 from . import shown
 from .row import Row
 from .stages import Terms
+from .ways import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,12 @@ class Weighed:
     rows: tuple[Row, ...]
 
     def __getitem__(self, way: str) -> Row:
-        """The row of ``way``."""
-        return next(r for r in self.rows if r.way == way)
+        """The row of ``way``, its words in any order. Raises ``InvalidInput`` where it was not asked for."""
+        name = parse(way).name
+        found = next((r for r in self.rows if r.way == name), None)
+        if found is None:
+            raise InvalidInput("way", way, f"give one of {', '.join(r.way for r in self.rows)}")
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""

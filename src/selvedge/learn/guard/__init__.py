@@ -1,0 +1,1 @@
+"""Judges: whether a candidate may take the place of what predicts."""

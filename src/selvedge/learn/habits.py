@@ -1,0 +1,68 @@
+"""How a learner learns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import InvalidInput
+
+DRIFTS = ("ignore", "more", "reset", "variant")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """One set serves every recipe of ours.
+
+    every: new samples of a round.
+    steps: updates for each of them.
+    rate: of learning; None: as the plan's schedule says.
+    shares: of a batch - new samples, remembered ones, the anchor's.
+    hold_out: of so many samples one judges and is not learnt from; 0: none.
+    alpha: the chance, over a whole life, that something is committed without being better.
+    error: the chance, over a whole life, that a commit has lost more on the anchor than it may.
+    shadow: predictions that judge, as a share of the work of learning.
+    warm: samples that a new candidate learns from before it is judged.
+    drop: the wealth (:class:`Evidence`) at which a candidate is given up.
+    most: the wealth at which it has proven itself, and is what the next one is measured against.
+    blends: how far a commit goes from the starting weights to the candidate's: the first of these that keeps the anchor
+    (Wortsman et al., *Robust fine-tuning of zero-shot models*, arXiv:2109.01903).
+    drift: what a drift asks for: "ignore"; "more", twice the steps for the next ``boost`` samples; "reset", the
+    starting weights; or "variant", another model, by :attr:`Learner.asks`.
+
+    Raises ``InvalidInput`` for what cannot be.
+    """
+
+    every: int = 8
+    steps: int = 4
+    rate: float | None = None
+    shares: tuple[float, float, float] = (0.3, 0.4, 0.3)
+    hold_out: int = 8
+    alpha: float = 0.2
+    error: float = 0.05
+    shadow: float = 0.2
+    warm: int = 8
+    drop: float = 0.02
+    most: float = 1e9
+    blends: tuple[float, ...] = (1.0, 0.7, 0.5)
+    drift: str = "more"
+    boost: int = 200
+
+    def __post_init__(self) -> None:
+        for name, least in (("every", 1), ("steps", 1), ("hold_out", 0), ("warm", 0), ("boost", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise InvalidInput(name, value, f"give a whole number >= {least}")
+        for name in ("alpha", "error", "drop"):
+            if not 0 < getattr(self, name) < 1:
+                raise InvalidInput(name, getattr(self, name), "give a number above 0 and below 1")
+        if not (math.isfinite(self.shadow) and self.shadow > 0):
+            raise InvalidInput("shadow", self.shadow, "give a share above 0, as 0.2")
+        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
+            raise InvalidInput("rate", self.rate, "give a number above 0")
+        if len(self.shares) != 3 or min(self.shares) < 0 or not 0 < sum(self.shares) < math.inf:
+            raise InvalidInput("shares", self.shares, "give three shares of a batch, as (0.3, 0.4, 0.3)")
+        if not self.blends or not all(0 < b <= 1 for b in self.blends):
+            raise InvalidInput("blends", self.blends, "give numbers above 0 and up to 1, as (1.0, 0.5)")
+        if self.drift not in DRIFTS:
+            raise InvalidInput("drift", self.drift, f"give one of {', '.join(DRIFTS)}")
