@@ -28,7 +28,7 @@ from selvedge.learn.habits import Habits
 from selvedge.learn.journal.journal import Journal
 from selvedge.learn.learner import Learner
 from selvedge.learn.live import Live
-from selvedge.learn.replay import Replay
+from selvedge.learn.memory.replay import Replay
 from selvedge.learn.stream.sample import Sample
 from selvedge.run.artifact import load
 

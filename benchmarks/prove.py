@@ -240,9 +240,10 @@ BESIDE = (
     *(
         f"src/selvedge/{name}"
         for name in (
-            "ir/ops/sparse.py", "make/calibrate_sparse.py", "make/interleaved.py", "make/measured_network.py",
-            "make/repeated.py", "make/room.py", "make/searching", "make/sparse.py", "make/sparse_times.py",
-            "make/weighing", "planning/sparse.py", "planning/sparse_sizes.py",
+            "ir/ops/sparse.py", "make/alone.py", "make/begun.py", "make/calibrate_sparse.py", "make/interleaved.py",
+            "make/measured_network.py", "make/repeated.py", "make/room.py", "make/searching", "make/sparse.py",
+            "make/sparse_times.py", "make/store.py", "make/weighing", "planning/sparse.py",
+            "planning/sparse_sizes.py",
         )
     ),
     *(f"native/sparse{name}.h" for name in ("", "_lanes", "_pixels")),
@@ -361,11 +362,20 @@ PROOFS: Mapping[str, Proof] = {
         ("src/selvedge/ir", "src/selvedge/capture", "src/selvedge/planning", "tests/planning/test_channels.py"),
     ),
     "demo, five seeds": Proof(
-        _demo, (*_SRC, "native", "src/selvedge/learn", "src/selvedge/face/demo", "benchmarks/prove_demo.py")
+        _demo,
+        (
+            *_SRC,
+            "native",
+            "src/selvedge/learn/adapt.py",
+            "src/selvedge/learn/draws.py",
+            "src/selvedge/learn/memory",
+            "src/selvedge/face/demo",
+            "benchmarks/prove_demo.py",
+        ),
     ),
     "what to update, four transfers": Proof(
         _auto,
-        (*_SRC, "native", "src/selvedge/learn", "benchmarks/auto", "benchmarks/prove_auto.py"),
+        (*_SRC, "native", "src/selvedge/learn/metrics.py", "benchmarks/auto", "benchmarks/prove_auto.py"),
         without=_ELSEWHERE,
         again=again.transfers,
     ),

@@ -18,6 +18,7 @@ DATA = Path(os.environ.get("SELVEDGE_DATA", Path(__file__).parents[2] / "shared"
 NEEDS = {
     "activity_har": "har_sp_sw_23subjects/sp-sw-har-dataset.tar.xz",
     "anomaly_nab": "nab/nab_data_labels_results.tar.xz",
+    "anomaly_stream": "nab/nab_data_labels_results.tar.xz",
     "spoken_digits_fsdd": "fsdd/fsdd_recordings.tar.xz",
 }
 
@@ -123,6 +124,16 @@ def test_a_model_on_a_solar_cell_notices_that_its_world_has_turned(tmp_path: Pat
         snapshot, records = journal.recover()
     assert (snapshot.head, records) == ({"hour": 60 * 24 - 1}, [])
     assert snapshot.arrays["0.weight"].shape == (32, 64)
+
+
+def test_a_stream_is_watched_in_four_kibibytes_over_a_restart(tmp_path: Path) -> None:
+    *lines, last = printed("anomaly_stream", tmp_path).splitlines()
+    found, labelled = (sum(int(re.findall(r"(\d+) of (\d+) windows", line)[0][i]) for line in lines) for i in (0, 1))
+    assert labelled == 19
+    assert found >= 14
+    held, score = re.findall(r"([\d,]+) B a stream; NAB's score of these ([\d.]+)", last)[0]
+    assert int(held.replace(",", "")) <= 4096
+    assert float(score) > 50
 
 
 def test_one_step_in_ever_fewer_bytes_keeps_its_bits(tmp_path: Path) -> None:
@@ -233,3 +244,10 @@ def test_what_learns_best_of_a_seventh_person_is_found(tmp_path: Path) -> None:
     before, after, arena = re.search(r"([\d.]+)% as shipped, ([\d.]+)% after 120 digits, in ([\d,]+) B", text).groups()
     assert float(after) > float(before)
     assert int(arena.replace(",", "")) <= 24 << 10
+
+
+def test_what_the_trade_chooses_forgets_less_than_whole_samples_in_as_many_bytes(tmp_path: Path) -> None:
+    lines = printed("replay_bytes", tmp_path).splitlines()
+    none, whole, chosen = (float(re.findall(r": ([\d.]+)% right", line)[0]) for line in lines)
+    assert lines[1].startswith("6 samples, raw: ")
+    assert none < 30 < whole - 5 < chosen - 20

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cases import run
 from .experiment import case
-from .page import DOCS, table, write
+from .page import TABLES, table, write
 from .tasks import TASKS, absent
 from .ways import PARTS
 
@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {' and '.join(DOCS)}")
+    pages = dict.fromkeys(page for page, _ in TABLES.values())
+    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {' and '.join(pages)}")
 
 
 if __name__ == "__main__":

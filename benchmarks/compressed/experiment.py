@@ -21,7 +21,7 @@ WHOLE = "unpruned"
 KINDS = ("best", "last")
 PAIRS = ("QAT + teacher", f"{TOGETHER}, int8", f"{TOGETHER}, QAT, no teacher")
 ALL = f"{TOGETHER}, QAT + teacher"
-ALONE, TAUGHT = "student alone", "student taught"
+ALONE, TAUGHT, ITSELF = "student alone", "student taught", "taught by itself"
 BARS = {"-50 %": 1.0, "-50 %, int8": 1.0, "-60 %, int8": 1.5}  # points that may be lost to the unpruned float network
 
 
@@ -36,7 +36,7 @@ def case(name: str, part: str, seed: int, fold: int, epochs: int | None = None) 
     start = time.process_time()
     task = TASKS[name].task(name, seed, fold)
     if epochs is not None:
-        task = replace(task, epochs=(epochs,) * 3, student=epochs)
+        task = replace(task, epochs=(epochs,) * 3, student=epochs, few=replace(task.few, epochs=(epochs,) * 2))
     rows = [
         {
             "way": found.way, "epoch": found.epoch, "share": {k: round(v, 4) for k, v in found.share.items()},
@@ -70,8 +70,9 @@ def unpacked(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(cases: Sequence[Mapping[str, Any]], part: str) -> dict[str, Any]:
     """Task -> way -> accuracy and what is left of the network; of the part "cut" also what is lost to the unpruned
-    float network, and what all three have over each pair ("together"); of the part "student" what a teacher brings
-    ("taught"). Raises ``ValueError`` for cases of one task with several settings."""
+    float network, and what all three have over each pair ("together"); of "student" and "few" what a teacher brings
+    ("taught"), of "few" also what of it is not owed to the unlabelled samples alone ("of the teacher"). Raises
+    ``ValueError`` for cases of one task with several settings."""
     made: dict[str, Any] = {}
     for task in TASKS:
         own = [unpacked(c) for c in cases if (c["task"], c["part"]) == (task, part)]
@@ -96,6 +97,8 @@ def summary(cases: Sequence[Mapping[str, Any]], part: str) -> dict[str, Any]:
             found["together"] = {pair: {kind: difference(own, ALL, pair, kind) for kind in KINDS} for pair in PAIRS}
         else:
             found["taught"] = {kind: difference(own, TAUGHT, ALONE, kind) for kind in KINDS}
+        if part == "few":
+            found["of the teacher"] = {kind: difference(own, TAUGHT, ITSELF, kind) for kind in KINDS}
         made[task] = found
     return made
 

@@ -10,17 +10,12 @@ from typing import Any
 from benchmarks.readme import replaced
 from selvedge.artifact import files
 
-from .experiment import ALONE, BARS, KINDS, PAIRS, TAUGHT, best_pair, judged, judged_bar, summary
+from .experiment import ALONE, BARS, ITSELF, KINDS, PAIRS, TAUGHT, best_pair, judged, judged_bar, summary
 from .tasks import TASKS
 
-DOCS = {"docs/prune.md": "compressed", "docs/distil.md": "taught"}
 ROOT = Path(__file__).parents[2]
 SAME = [pair for pair in PAIRS if pair.startswith("-")]  # pairs of as many multiplications as all three have
 Cases = Sequence[Mapping[str, Any]]
-
-
-def table(cases: Cases) -> str:
-    return f"{compressed(cases)}\n\n{taught(cases)}"
 
 
 def compressed(cases: Cases) -> str:
@@ -34,7 +29,7 @@ def compressed(cases: Cases) -> str:
         lines.append(f"| {_told(task, found)} | guessing | | | {100 * found['dummy']:.1f} | | | | | | | |")
         for way, row in found["ways"].items():
             best, last = row["best lost"], row["last lost"]
-            bar = f"≤ {BARS[way]:g}: {judged_bar(best, BARS[way])}{_few(found)}" if way in BARS else ""
+            bar = f"≤ {BARS[way]:g}: {judged_bar(best, BARS[way])}{_one(found)}" if way in BARS else ""
             lines.append(
                 f"| | {way} | {row['macs']:.2f} | {row['bytes']:.2f} | {100 * row['best']:.2f} | {_told_of(best)} | "
                 f"{bar} | {100 * row['last']:.2f} | {_points(last)} | {_bound(last)} |"
@@ -50,7 +45,7 @@ def compressed(cases: Cases) -> str:
             said = []
             for kind, (first, same) in best_of.items():
                 mark = ", the best pair" if pair == first else ", the best of its MACs" if pair == same else ""
-                said.append(f"{judged(found['together'][pair][kind])}{mark}{_few(found)}")
+                said.append(f"{judged(found['together'][pair][kind])}{mark}{_one(found)}")
             best, last = (found["together"][pair][kind] for kind in KINDS)
             lines.append(
                 f"| {'' if i else task} | {pair} | {_told_of(best)} | {said[0]} | {_points(last)} | {_bound(last)} | "
@@ -61,21 +56,49 @@ def compressed(cases: Cases) -> str:
 
 def taught(cases: Cases) -> str:
     """What a teacher brings the student."""
+    return _students(cases, "student")
+
+
+def few(cases: Cases) -> str:
+    """What it brings where few samples have labels; and what of it the student alone does not, as its own teacher."""
+    return _students(cases, "few")
+
+
+TABLES = {
+    "compressed": ("docs/prune.md", compressed),
+    "taught": ("docs/distil.md", taught),
+    "few": ("docs/distil.md", few),
+}  # marker -> page, table
+
+
+def table(cases: Cases) -> str:
+    return "\n\n".join(made(cases) for _, made in TABLES.values())
+
+
+def _students(cases: Cases, part: str) -> str:
+    control = (" by itself | taught has more | 2 s.e. | |", "---:|---:|---:|---|") if part == "few" else ("", "")
     lines = [
-        "| task | MACs | unpruned | teacher | alone | taught | gained | 95 % | 2 s.e. | | last epoch: alone | taught | "
-        "gained | 2 s.e. | |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---|",
+        f"| task | MACs | unpruned | teacher | alone | taught | gained | 95 % | 2 s.e. | |{control[0]} last epoch: "
+        "alone | taught | gained | 2 s.e. | |",
+        f"|---|---:|---:|---:|---:|---:|---:|---:|---:|---|{control[1]}---:|---:|---:|---:|---|",
     ]
-    for task, found in summary(cases, "student").items():
+    made = summary(cases, part)
+    for task, found in made.items():
         ways, (best, last) = found["ways"], (found["taught"][kind] for kind in KINDS)
-        shown = [f"{100 * row['best']:.2f}" for row in ways.values()]
+        shown = [f"{100 * row['best']:.2f}" for way, row in ways.items() if way != ITSELF]
         ends = [f"{100 * ways[way]['last']:.2f}" for way in (ALONE, TAUGHT)]
+        itself = ""
+        if part == "few":
+            more = found["of the teacher"]["best"]
+            itself = (
+                f" {100 * ways[ITSELF]['best']:.2f} | {_points(more)} | {_bound(more)} | {judged(more)}{_one(found)} |"
+            )
         lines.append(
             f"| {_told(task, found)} | {ways[ALONE]['macs']:.2f} | {' | '.join(shown)} | {_told_of(best)} | "
-            f"{judged(best)}{_few(found)} | {' | '.join(ends)} | {_points(last)} | {_bound(last)} | "
-            f"{judged(last)}{_few(found)} |"
+            f"{judged(best)}{_one(found)} |{itself} {' | '.join(ends)} | {_points(last)} | {_bound(last)} | "
+            f"{judged(last)}{_one(found)} |"
         )
-    several = [f for f in summary(cases, "student").values() if f["seeds"] > 1]
+    several = [f for f in made.values() if f["seeds"] > 1]
     helped = [f for f in several if judged(f["taught"]["best"]) == "better"]
     return "\n".join(
         [*lines, "", f"Better at the chosen epoch: {len(helped)} of {len(several)} tasks with several seeds."]
@@ -91,9 +114,8 @@ def read(folder: Path) -> list[dict[str, Any]]:
 def write(folder: Path, root: Path = ROOT) -> None:
     """The tables of all cases of ``folder`` into the pages."""
     cases = read(folder)
-    for page, name in DOCS.items():
-        text = compressed(cases) if name == "compressed" else taught(cases)
-        files.write(root / page, replaced((root / page).read_text(), name, text).encode())
+    for name, (page, made) in TABLES.items():
+        files.write(root / page, replaced((root / page).read_text(), name, made(cases)).encode())
 
 
 def _told(task: str, found: Mapping[str, Any]) -> str:
@@ -102,7 +124,7 @@ def _told(task: str, found: Mapping[str, Any]) -> str:
     return f"{task}, {TASKS[task].net}, {' + '.join(map(str, found['epochs']))} epochs: {counts}"
 
 
-def _few(found: Mapping[str, Any]) -> str:
+def _one(found: Mapping[str, Any]) -> str:
     """With one seed the error is that of the samples alone, which is too small."""
     return "" if found["seeds"] > 1 else " (one seed)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,16 @@ RESNET = "ResNet-8"
 
 
 @dataclass(frozen=True, slots=True)
+class Few:
+    """Of the part where few training samples have labels, ``labelled`` of them. ``epochs``: of the teachers, and of the
+    students, alone as taught. ``width``: of a student."""
+
+    labelled: int
+    epochs: tuple[int, int]
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """``epochs``: of the network before it is cut; of cutting and training; of the end, in float or in QAT.
 
@@ -39,6 +49,7 @@ class Task:
     epochs: tuple[int, int, int]
     width: float
     student: int
+    few: Few
     batch: int
 
 
@@ -53,6 +64,7 @@ class Row:
     epochs: tuple[int, int, int]
     width: float
     student: int
+    few: Few
     batch: int
     needs: str
     net: str
@@ -61,8 +73,9 @@ class Row:
         (x, y), parts = self.split(seed, fold)
         found = [(torch.from_numpy(np.float32(x[p])), torch.from_numpy(y[p].astype(np.int64))) for p in parts]
         return Task(
-            name, self.make, self.draw, found[0], found[1], found[2], self.epochs, self.width, self.student, self.batch
-        )
+            name, self.make, self.draw, found[0], found[1], found[2], self.epochs, self.width, self.student, self.few,
+            self.batch,
+        )  # fmt: skip
 
 
 def _fsdd(seed: int, fold: int) -> tuple[tuple[Array, ...], list[Rows]]:
@@ -110,13 +123,29 @@ def mfcc() -> tuple[Array, Array]:
     return np.float32(made / made.std((0, 1)))[:, None], np.int32([int(name[0]) for name in names])
 
 
+def labelled(task: Task, seed: int) -> Task:
+    """``task`` with its labelled samples alone, drawn by seed, each so many times that there are as many rows."""
+    rows = np.random.default_rng([15, seed]).permutation(len(task.train[1]))[: task.few.labelled]
+    again = torch.from_numpy(np.resize(rows, len(task.train[1])))
+    return replace(task, train=(task.train[0][again], task.train[1][again]))
+
+
 TASKS: Mapping[str, Row] = {
-    "fsdd": Row(_fsdd, nets.ds_cnn, views.sounds, FSDD_FOLDS, (12, 8, 4), 0.125, 80, 64, "fsdd", "DS-CNN"),
-    "har": Row(_har, nets.series, views.motions, 1, (40, 40, 12), 0.5, 100, 64, "har_sp_sw_23subjects", "1-D CNN"),
-    "mnist": Row(_mnist, nets.resnet8, views.pictures(0.2, False), 1, (12, 8, 3), 0.25, 40, 64, "mnist_png", RESNET),
+    "fsdd": Row(
+        _fsdd, nets.ds_cnn, views.sounds, FSDD_FOLDS, (12, 8, 4), 0.125, 80, Few(300, (8, 30), 0.25), 64, "fsdd",
+        "DS-CNN",
+    ),
+    "har": Row(
+        _har, nets.series, views.motions, 1, (40, 40, 12), 0.5, 100, Few(150, (20, 40), 0.5), 64,
+        "har_sp_sw_23subjects", "1-D CNN",
+    ),
+    "mnist": Row(
+        _mnist, nets.resnet8, views.pictures(0.2, False), 1, (12, 8, 3), 0.25, 40, Few(100, (5, 12), 0.25), 64,
+        "mnist_png", RESNET,
+    ),
     "fashion": Row(
-        _fashion, nets.resnet8, views.pictures(0.1, True), FASHION_FOLDS, (60, 30, 8), 0.25, 150, 32,
-        "fashion_mnist_sprite900", RESNET,
+        _fashion, nets.resnet8, views.pictures(0.1, True), FASHION_FOLDS, (60, 30, 8), 0.25, 150,
+        Few(120, (20, 60), 0.25), 32, "fashion_mnist_sprite900", RESNET,
     ),
 }  # fmt: skip
 

@@ -9,6 +9,10 @@ the teacher. The chosen epoch is one of the last stage.
 A student's teacher is three such networks, begun anew, and the mean of what they say. The answers, softened, take the
 place of the labels: on many views of each sample ("function matching", Beyer et al., arXiv:2106.05237).
 
+The part "few" is another setting: of the training samples few have labels. Teachers and the student alone see those
+only, as often as the taught student sees all; a third student is taught by the one alone, so that what is owed to
+samples without labels is not counted as the teacher's.
+
 int8 is quantised after training, where no QAT is named.
 """
 
@@ -27,7 +31,7 @@ from torch import Tensor, nn
 
 import selvedge as sv
 
-from .tasks import Row, Task
+from .tasks import Row, Task, labelled
 from .training import Best, Loss, Seen, epochs, labels, right, score
 
 RATE, LATE, END = 3e-3, 2e-3, 5e-4  # of the three stages
@@ -44,6 +48,7 @@ PARTS = {
         "QAT + teacher", "-50 %, QAT, no teacher", "-50 %, QAT + teacher",
     ),
     "student": ("unpruned", "teacher", "student alone", "student taught"),
+    "few": ("unpruned", "teacher", "student alone", "student taught", "taught by itself"),
 }  # fmt: skip
 
 
@@ -82,6 +87,11 @@ def settings(task: Task | Row, part: str) -> dict[str, Any]:
             "width": task.width,
             "teachers": TEACHERS,
         }
+    if part == "few":
+        return {
+            **both, "epochs": list(task.few.epochs), "rate": RATE, "width": task.few.width, "teachers": TEACHERS,
+            "labelled": task.few.labelled,
+        }  # fmt: skip
     return {
         **both, "epochs": list(task.epochs), "rates": [RATE, LATE, END], "criterion": CRITERION, "rank": RANK,
         "multiple": MULTIPLE, "least": LEAST, "steps": STEPS, "shares": list(SHARES),
@@ -92,7 +102,7 @@ def ways(task: Task, part: str, seed: int) -> Iterator[Outcome]:
     """Every one of :data:`PARTS` on one task."""
     with TemporaryDirectory() as folder:
         study = _Study(task, seed, Path(folder) / "answers")
-        yield from study.student() if part == "student" else study.cut()
+        yield from {"cut": study.cut, "student": study.student, "few": study.few}[part]()
 
 
 class _Study:
@@ -120,23 +130,44 @@ class _Study:
                 yield self._qat(f"{cut}, QAT, no teacher", net, False, share)
 
     def student(self) -> Iterator[Outcome]:
-        task, whole = self.task, {"macs": 1.0, "bytes": 1.0}
-        student, several = task.make(task.width), [self.teacher]
-        own = {"macs": _macs(student, self.sample) / _macs(self.teacher, self.sample)}
-        own["bytes"] = _bytes(student) / self.bytes
-        yield self._whole("unpruned", self.teacher, labels(self.teacher), task.epochs[0], 0, RATE, whole)
-        for i in range(1, TEACHERS):
-            torch.manual_seed(1000 * i + self.seed)
-            net = task.make(1.0)
-            self._whole("", net, labels(net), task.epochs[0], 0, RATE, whole, i)
-            several.append(net)
-        self.teacher = Several(several).eval()
-        told, share = right(self.teacher, task.test), {k: float(TEACHERS) for k in whole}
-        yield Outcome("teacher", told, told, self.epoch, share, score(self.teacher, task.validation)[0])
+        student, own = self._student(self.task.width)
+        yield from self._teachers(self.task.epochs[0])
         for way in ("student alone", "student taught"):
             net = copy.deepcopy(student)
             loss = labels(net) if way == "student alone" else self._taught(net)
             yield self._whole(way, net, loss, self.task.student, 0, RATE, own)
+
+    def few(self) -> Iterator[Outcome]:
+        every, (of_teachers, of_students) = self.seen, self.task.few.epochs
+        student, own = self._student(self.task.few.width)
+        self.seen = Seen.of(labelled(self.task, self.seed), self.seed)
+        yield from self._teachers(of_teachers)
+        alone = copy.deepcopy(student)
+        yield self._whole("student alone", alone, labels(alone), of_students, 0, RATE, own)
+        self.seen = every
+        for way, teacher in (("student taught", self.teacher), ("taught by itself", alone)):
+            self.teacher, self.folder = teacher, self.folder.with_name(way)
+            net = copy.deepcopy(student)
+            yield self._whole(way, net, self._taught(net), of_students, 0, RATE, own)
+
+    def _student(self, width: float) -> tuple[nn.Module, dict[str, float]]:
+        """A narrow network, and what of the whole one it is."""
+        net = self.task.make(width)
+        macs = _macs(net, self.sample) / _macs(self.teacher, self.sample)
+        return net, {"macs": macs, "bytes": _bytes(net) / self.bytes}
+
+    def _teachers(self, count: int) -> Iterator[Outcome]:
+        """Train the whole network and others like it from labels, ``count`` epochs each; together they teach."""
+        task, whole, several = self.task, {"macs": 1.0, "bytes": 1.0}, [self.teacher]
+        yield self._whole("unpruned", self.teacher, labels(self.teacher), count, 0, RATE, whole)
+        for i in range(1, TEACHERS):
+            torch.manual_seed(1000 * i + self.seed)
+            net = task.make(1.0)
+            self._whole("", net, labels(net), count, 0, RATE, whole, i)
+            several.append(net)
+        self.teacher = Several(several).eval()
+        told, share = right(self.teacher, task.test), {k: float(TEACHERS) for k in whole}
+        yield Outcome("teacher", told, told, self.epoch, share, score(self.teacher, task.validation)[0])
 
     def _taught(self, net: nn.Module) -> Loss:
         made = sv.Distil(net, self.teacher, TERM, example=self.sample, alpha=ALPHA)

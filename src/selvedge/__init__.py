@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .learn.anomaly.detector import AnomalyDetector
+    from .learn.anomaly.gaussian import GaussianDetector
+    from .learn.anomaly.novelty import NoveltyDetector
+    from .learn.anomaly.vibration import VibrationDetector
     from .learn.drift.adwin import ADWIN
     from .learn.drift.ddm import DDM
     from .learn.drift.kswin import KSWIN
@@ -57,8 +61,8 @@ if TYPE_CHECKING:
     from .learn.journal.journal import Journal
     from .learn.learner import Learner
     from .learn.live import Live
+    from .learn.memory.replay import Replay
     from .learn.personal import personalise
-    from .learn.replay import Replay
     from .learn.train import fit
     from .make.captured_network import network
     from .make.compared import compare
@@ -145,7 +149,11 @@ _HOME = {
     "Learner": "learn.learner",
     "Live": "learn.live",
     "personalise": "learn.personal",
-    "Replay": "learn.replay",
+    "AnomalyDetector": "learn.anomaly.detector",
+    "GaussianDetector": "learn.anomaly.gaussian",
+    "NoveltyDetector": "learn.anomaly.novelty",
+    "VibrationDetector": "learn.anomaly.vibration",
+    "Replay": "learn.memory.replay",
     "fit": "learn.train",
     "Candidate": "make.searching",
     "Compressed": "make.searching",
@@ -191,6 +199,7 @@ __all__ = [
     "Adam",
     "Advice",
     "Anchor",
+    "AnomalyDetector",
     "AttentionTransfer",
     "BCEWithLogits",
     "Battery",
@@ -208,6 +217,7 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "GaussianDetector",
     "Governor",
     "Habits",
     "Hint",
@@ -225,6 +235,7 @@ __all__ = [
     "NotFinite",
     "NotSupported",
     "NothingFits",
+    "NoveltyDetector",
     "PageHinkley",
     "Plan",
     "Preprocess",
@@ -250,6 +261,7 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "VibrationDetector",
     "Weighed",
     "Width",
     "Widths",

@@ -3,6 +3,7 @@ pages show the committed cases."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from torch import nn
 from benchmarks import answers
 from benchmarks.compressed import nets, page, paired, views
 from benchmarks.compressed.__main__ import KEPT, main
-from benchmarks.compressed.experiment import ALL, ALONE, KINDS, PAIRS, TAUGHT, case, packed, summary, unpacked
-from benchmarks.compressed.tasks import TASKS
+from benchmarks.compressed.experiment import ALL, ALONE, ITSELF, KINDS, PAIRS, TAUGHT, case, packed, summary, unpacked
+from benchmarks.compressed.tasks import TASKS, Row, labelled
 from benchmarks.compressed.ways import PARTS, TEACHERS, Several, settings
 from benchmarks.readme import between
 from tests.data.folders import shared
@@ -55,15 +56,38 @@ def test_what_is_lost_is_paired_and_judged_beyond_two_standard_errors() -> None:
     assert "5 seeds, 5 cases, 10,015 tests" in text
 
 
+@pytest.mark.parametrize(("part", "table"), [("student", page.taught), ("few", page.few)])
 @pytest.mark.parametrize(
     ("alone", "taught", "said"), [(0.1, 0.0, "better"), (0.0, 0.05, "worse"), (0.02, 0.02, "open")]
 )
-def test_a_taught_student_is_judged(alone: float, taught: float, said: str) -> None:
-    cases = [made_up(seed, {ALONE: alone, TAUGHT: taught}, "student") for seed in range(4)]
-    assert f"| {said} |" in line(page.taught(cases), "har, 1-D CNN")
-    assert f"| {said} (one seed) |" in line(page.taught(cases[:1]), "har, 1-D CNN")
-    assert page.taught(cases).endswith(f"{int(said == 'better')} of 1 tasks with several seeds.")
-    assert page.taught(cases[:1]).endswith("0 of 0 tasks with several seeds.")
+def test_a_taught_student_is_judged(part: str, table: Any, alone: float, taught: float, said: str) -> None:
+    cases = [made_up(seed, {ALONE: alone, TAUGHT: taught}, part) for seed in range(4)]
+    assert line(table(cases), "har, 1-D CNN").split(" | ")[9] == said
+    assert line(table(cases[:1]), "har, 1-D CNN").split(" | ")[9] == f"{said} (one seed)"
+    assert table(cases).endswith(f"{int(said == 'better')} of 1 tasks with several seeds.")
+    assert table(cases[:1]).endswith("0 of 0 tasks with several seeds.")
+
+
+def test_what_is_gained_where_few_have_labels_stands_in_its_own_table_alone() -> None:
+    plain, few = (
+        [made_up(seed, {ALONE: less}, part) for seed in range(4)] for part, less in (("student", 0.0), ("few", 0.1))
+    )
+    for cases in (plain + few, few + plain):
+        assert page.taught(cases) == page.taught(plain)
+        assert page.few(cases) == page.few(few)
+    assert page.taught(few).endswith("0 of 0 tasks with several seeds.")
+
+
+def test_what_samples_without_labels_bring_is_not_counted_as_the_teachers() -> None:
+    cases = [made_up(seed, {ALONE: 0.1, ITSELF: 0.1, TAUGHT: 0.05}, "few") for seed in range(4)]
+    found = summary(cases, "few")["har"]
+    assert found["of the teacher"]["best"]["mean"] == pytest.approx(0.045, abs=0.015)
+    said = line(page.few(cases), "har, 1-D CNN").split(" | ")
+    assert said[10] == f"{100 * found['ways'][ITSELF]['best']:.2f}"
+    assert said[13] == "better"
+    less = [made_up(seed, {ALONE: 0.1, TAUGHT: 0.05}, "few") for seed in range(4)]
+    said = line(page.few(less), "har, 1-D CNN").split(" | ")
+    assert (said[9], said[13]) == ("better", "worse")
 
 
 def test_all_three_are_set_beside_the_best_pair_and_the_best_of_as_many_multiplications() -> None:
@@ -81,16 +105,21 @@ def test_cases_of_several_settings_are_not_put_together() -> None:
     assert summary([made_up(0, {}), {**other, "part": "student"}], "cut")["har"]["cases"] == 1
 
 
-def test_the_committed_cases_are_of_these_settings_and_the_pages_show_them() -> None:
+def test_the_committed_cases_are_of_these_settings_and_of_every_part() -> None:
     cases = page.read(KEPT)
+    assert {found["part"] for found in cases} == set(PARTS)
     for found in cases:
         row = TASKS[found["task"]]
         assert sorted(r["way"] for r in found["rows"]) == sorted(PARTS[found["part"]])
         assert found["settings"] == settings(row, found["part"])
         assert found["fold"] < row.folds
-    for name, said in ((n, between((ROOT / p).read_text(), n)) for p, n in page.DOCS.items()):
-        text = page.compressed(cases) if name == "compressed" else page.taught(cases)
-        assert said == text, "run `python -m benchmarks.compressed --show --write`"
+
+
+@pytest.mark.parametrize("name", page.TABLES)
+def test_the_page_shows_the_committed_cases(name: str) -> None:
+    where, table = page.TABLES[name]
+    said = between((ROOT / where).read_text(), name)
+    assert said == table(page.read(KEPT)), "run `python -m benchmarks.compressed --show --write`"
 
 
 def test_one_case_has_every_way() -> None:
@@ -107,15 +136,47 @@ def test_one_case_has_every_way() -> None:
     assert summary([found], "cut")["har"]["epochs"] == [3, 3, 3]
 
 
-def test_one_student_is_taught_by_several_and_is_the_same_alone() -> None:
+@pytest.mark.parametrize("part", ["student", "few"])
+def test_one_student_is_taught_by_several_and_is_the_same_alone(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shared("har_sp_sw_23subjects")
-    found = case("har", "student", 0, 0, epochs=1)
-    assert [r["way"] for r in found["rows"]] == list(PARTS["student"])
-    _, several, alone, taught = found["rows"]
-    assert alone["share"] == taught["share"]
+    monkeypatch.setitem(TASKS, "har", _third(TASKS["har"]))  # type: ignore[arg-type]
+    found = case("har", part, 0, 0, epochs=1)
+    assert [r["way"] for r in found["rows"]] == list(PARTS[part])
+    _, several, alone, *taught = found["rows"]
+    for row in taught:
+        assert row["share"] == alone["share"]
+        assert row["last"] != alone["last"]
     assert alone["share"]["bytes"] < 0.5
     assert several["share"]["macs"] == TEACHERS
-    assert summary([found], "student")["har"]["epochs"] == [1, 1]
+    assert summary([found], part)["har"]["epochs"] == [1, 1]
+
+
+def _third(row: Row) -> Row:
+    """With every third sample to train on."""
+
+    def split(seed: int, fold: int) -> Any:
+        data, (train, *others) = row.split(seed, fold)
+        return data, [train[::3], *others]
+
+    return replace(row, split=split)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_few_samples_are_labelled_and_seen_as_often_as_all_others_together(name: str) -> None:
+    shared(TASKS[name].needs)
+    task = TASKS[name].task(name, 0, 0)
+    less, again, other = labelled(task, 0), labelled(task, 0), labelled(task, 1)
+    assert less.train[0].shape == task.train[0].shape
+    rows = {x.numpy().tobytes(): int(y) for x, y in zip(*task.train, strict=True)}
+    seen = [(x.numpy().tobytes(), int(y)) for x, y in zip(*less.train, strict=True)]
+    assert all(rows[x] == y for x, y in seen)
+    assert len({x for x, _ in seen}) == task.few.labelled
+    counts = np.unique([x for x, _ in seen], return_counts=True)[1]
+    assert counts.max() - counts.min() <= 1
+    assert torch.equal(less.train[0], again.train[0])
+    assert not torch.equal(less.train[0], other.train[0])
+    assert less.validation is task.validation
+    assert less.test is task.test
 
 
 def test_several_say_the_mean_of_what_each_says() -> None:

@@ -64,7 +64,7 @@ def lines_of(found: Result) -> list[dict[str, object]]:
 def test_it_lives_to_the_end_of_a_stream_and_says_how_it_did(place: Path, tmp_path: Path) -> None:
     found = run(
         "live", str(place / "net"), "--stream", str(place / "s.csv"), "--budget", "64KiB", "--memory", "4KiB",
-        "--anchor", str(place / "anchor.npz"), "--margin", "0.2", "--detector", "error=adwin", "--page", "life.html",
+        "--codec", "int4", "--anchor", str(place / "anchor.npz"), "--margin", "0.2", "--detector", "error=adwin", "--page", "life.html",
         cwd=tmp_path,
     )  # fmt: skip
     assert found.code == 0, found.err
@@ -213,6 +213,8 @@ def test_a_terminal_shows_it_while_it_lives(place: Path, tmp_path: Path) -> None
         (["--memory", "much"], "--memory is much"),
         (["--detector", "adwin"], "--detector is adwin: give one as error=adwin"),
         (["--detector", "error=magic"], "detector is magic"),
+        (["--codec", "3bit"], "codec is 3bit"),
+        (["--policy", "oldest"], "policy is oldest"),
         (["--drift", "panic"], "drift is panic"),
         (["--anchor", "none.npz"], "--anchor is none.npz"),
         (["--margin", "2"], "--margin is 2"),

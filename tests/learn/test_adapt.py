@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from selvedge.learn.adapt import adapt
-from selvedge.learn.replay import Replay
+from selvedge.learn.memory.replay import Replay
 
 
 class Recorder:

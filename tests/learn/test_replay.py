@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selvedge.errors import InvalidInput
-from selvedge.learn.replay import Replay
+from selvedge.learn.memory.replay import Replay
 
 PIXELS = (8, 8)
 

@@ -47,6 +47,10 @@ def run(
     ],
     budget: Annotated[str | None, typer.Option(help="RAM for all of it, as 64KiB.")] = None,
     memory: Annotated[str, typer.Option(help="RAM for earlier samples, as 16KiB.")] = "16KiB",
+    codec: Annotated[
+        str, typer.Option(help="Of the memory: raw, float16, int8, int4, 2bit, 1bit; half+, third+, quarter+ in front.")
+    ] = "raw",
+    policy: Annotated[str, typer.Option(help="Of the memory: balanced, reservoir or diverse.")] = "balanced",
     held_out: Annotated[str | None, typer.Option(help="RAM for samples that only judge; by default none.")] = None,
     anchor: Annotated[Path | None, typer.Option(help="An .npz of x and y that the model began with.")] = None,
     margin: Annotated[float, typer.Option(help="Of the accuracy on the anchor that may be lost.")] = 0.01,
@@ -95,7 +99,7 @@ def run(
     folder = artifact(model)
     settings = Settings(
         model=model if folder is None else str(folder.resolve()), budget=size("--budget", budget),
-        memory=size("--memory", memory), held_out=size("--held-out", held_out),
+        memory=size("--memory", memory), codec=codec, policy=policy, held_out=size("--held-out", held_out),
         anchor="" if anchor is None else str(anchor.resolve()), margin=margin, detectors=tuple(detectors or ()),
         drift=drift, every=every, steps=steps, rate=rate or 0.0, joules_a_day=joules_a_day or 0.0,
         joules_a_step=joules_a_step or 0.0, joules_a_prediction=joules_a_prediction or 0.0,

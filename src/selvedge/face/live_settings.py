@@ -7,12 +7,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..artifact import files
 from ..device.sizes import parse_bytes
 from ..errors import InvalidInput
 from ..learn.drift.registry import detector
 from ..learn.habits import Habits
 from ..learn.learner import WATCHED
+from ..learn.memory.named import codec
+from ..learn.memory.policies import policy
 from ..make.begun import about
 
 KIND = "life"  # of a working folder
@@ -26,6 +30,8 @@ class Settings:
     model: str
     budget: int = 0
     memory: int = 16 << 10
+    codec: str = "raw"
+    policy: str = "balanced"
     held_out: int = 0
     anchor: str = ""
     margin: float = 0.01
@@ -44,6 +50,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Raises ``InvalidInput`` for what cannot be, before anything is loaded."""
         self.habits()
+        codec(self.codec, np.dtype(np.float32))
+        policy(self.policy)
         if not 0 < self.margin <= 1:
             raise InvalidInput("--margin", self.margin, "give a fraction of the accuracy, as 0.01")
         if self.memory < 1:

@@ -30,7 +30,7 @@ from ..learn.guard.anchor import Anchor
 from ..learn.journal.journal import LEAST, Journal
 from ..learn.learner import Learner
 from ..learn.live import Live, Round
-from ..learn.replay import Replay
+from ..learn.memory.replay import Replay
 from ..learn.stream.faults import Faults
 from ..learn.stream.feed import Feed
 from ..learn.stream.sample import Face
@@ -112,7 +112,15 @@ def opened(settings: Settings, session: Session, journal: Journal | None, step: 
     Raises ``SelvedgeError``.
     """
     manifest, face = session.manifest, facing(session, settings)
-    memory = Replay(settings.memory, face.shape, face.dtype, classes=max(1, manifest.classes), seed=settings.seed)
+    memory = Replay(
+        settings.memory,
+        face.shape,
+        face.dtype,
+        classes=max(1, manifest.classes),
+        seed=settings.seed,
+        codec=settings.codec,
+        policy=settings.policy,
+    )
     held = None
     if settings.held_out:
         held = Replay(settings.held_out, face.shape, face.dtype, classes=max(1, manifest.classes), seed=settings.seed)

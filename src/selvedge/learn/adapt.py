@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .replay import Replay
+from .memory.replay import Replay
 
 
 class Learner(Protocol):

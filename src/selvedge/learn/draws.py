@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_GOLDEN, _A, _B = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+WORD = (1 << 64) - 1
+GOLDEN, _A, _B = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def mixed(word: int) -> int:
+    """What splitmix64 makes of its counter, 0 <= ``word`` < 2**64: one word, in whole numbers."""
+    word = ((word ^ (word >> 30)) * _A) & WORD
+    word = ((word ^ (word >> 27)) * _B) & WORD
+    return word ^ (word >> 31)
 
 
 class Draws:
@@ -21,11 +29,12 @@ class Draws:
 
     def words(self, n: int) -> npt.NDArray[np.uint64]:
         """The next ``n`` words."""
-        first = np.uint64((self.seed + (self.count + 1) * int(_GOLDEN)) & ((1 << 64) - 1))
-        word = first + np.arange(n, dtype=np.uint64) * _GOLDEN
+        first = np.uint64((self.seed + (self.count + 1) * GOLDEN) & WORD)
+        with np.errstate(over="ignore"):
+            word = first + np.arange(n, dtype=np.uint64) * np.uint64(GOLDEN)
+            word = (word ^ (word >> np.uint64(30))) * np.uint64(_A)
+            word = (word ^ (word >> np.uint64(27))) * np.uint64(_B)
         self.count += n
-        word = (word ^ (word >> np.uint64(30))) * _A
-        word = (word ^ (word >> np.uint64(27))) * _B
         return np.asarray(word ^ (word >> np.uint64(31)))
 
     def below(self, bound: int, n: int = 1) -> npt.NDArray[np.intp]:

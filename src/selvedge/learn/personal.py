@@ -17,7 +17,7 @@ from .draws import Draws
 from .guard.anchor import Anchor, Loss, lost
 from .guard.flips import p_value
 from .guard.spike import Spike
-from .guard.verdict import gains, knowledge, merit
+from .guard.verdict import fairly, gains, merit
 from .lesson import Augment, Lessons, Memory
 from .metrics import each_loss, predictions
 
@@ -61,7 +61,8 @@ def personalise(
     better - as ``ask`` says: more surely than ``error``, or on the mean, of labels that a person gave - all of it is
     learnt. Where the anchor then has lost more than its margin, that is taken back. Nothing is copied meanwhile: the
     weights to go back to are those that the session began with, in flash, so that it needs no RAM but the arena, the
-    memory and a few bytes; it must not have learnt before. share: of a batch, from the anchor.
+    memory and a few bytes; it must not have learnt before. rate: the largest, of a warm-up and a cosine; None: as the
+    plan's schedule begins. share: of a batch, from the anchor.
 
     Raises ``InvalidInput`` for a session that has learnt, fewer than two samples a fold, and settings that cannot be.
     """
@@ -82,18 +83,19 @@ def personalise(
     lessons = Lessons((1 - share, 0.0, share), memory, anchor, augment, draws)
     target = y if labelled else _numbers(session, x)
     outputs = predictions(session, x)
-    known = knowledge(kind, outputs, target)
+    known = fairly(kind, outputs, target)
     usual = max(math.log(manifest.classes) if labelled else 0.0, float(each_loss(kind, outputs, target).mean()))
+    base = manifest.schedule.lr(session.steps) if rate is None else rate
     total = steps + sum(_share(steps, len(x), folds, fold) for fold in range(folds))
     done = 0
 
     def learn(count: int, rows: Array) -> bool:
         nonlocal done
         spike = Spike()
-        for _ in range(count):
+        for i in range(count):
             batch, labels = lessons.batch(manifest.step_batch, x[rows], y[rows], remembered=False)
             try:
-                loss = session.step(batch, labels if labelled else None, lr=rate)
+                loss = session.step(batch, labels if labelled else None, lr=base * cosine(i, count))
             except NotFinite:
                 return False
             done += 1
@@ -107,15 +109,15 @@ def personalise(
         return Personalised(False, why, gain, p, loss, done)
 
     part = lessons.order(len(x)) % folds
-    ours = np.array(known)
+    said = np.array(outputs)
     try:
         for fold in range(folds):
             own = part == fold
             if not learn(_share(steps, len(x), folds, fold), np.flatnonzero(~own)):
                 return back("the loss leapt: lower the rate")
-            ours[own] = knowledge(kind, predictions(session, x[own]), target[own])
+            said[own] = predictions(session, x[own])
             session.restore(*start)
-        found = gains(kind, ours, known)
+        found = gains(kind, fairly(kind, said, target), known)
         gain, p = float(found.mean()), p_value(found, error, draws)
         told = f"{gain:+.3f} on samples that were left out (p = {p:.2g})"
         if p > error and (ask == "better" or gain <= 0):
@@ -134,6 +136,13 @@ def personalise(
     except BaseException:  # Ctrl-C too
         session.restore(*start)
         raise
+
+
+def cosine(i: int, count: int, warm: float = 0.05) -> float:
+    """What the rate is multiplied by at update ``i`` of ``count``: up to 1 over the share ``warm``, then half a cosine
+    down to 0 (Loshchilov & Hutter, *SGDR*, arXiv:1608.03983)."""
+    up = max(1.0, warm * count)
+    return (i + 1) / up if i + 1 < up else 0.5 * (1 + math.cos(math.pi * (i - up + 1) / max(1.0, count - up)))
 
 
 def _share(steps: int, count: int, folds: int, fold: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...learn.adapt import Learner, adapt
-from ...learn.replay import Replay
+from ...learn.memory.replay import Replay
 from .camera import WORN, Camera
 from .digits import Digits, Photos
 from .outcome import Point, Scores, Track

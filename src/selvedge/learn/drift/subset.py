@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-_WORD = (1 << 64) - 1
+from ..draws import GOLDEN, WORD, mixed
 
 
 class Subset:
     """splitmix64 (Steele, Lea & Flood, OOPSLA 2014), whose state is one word, and a shuffle that stops after k."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.word = seed & _WORD
+        self.word = seed & WORD
 
     def __call__(self, n: int, k: int) -> npt.NDArray[np.intp]:
         """``k`` different numbers of 0..n-1, all sets equally likely but for a bias below n / 2**32."""
@@ -23,8 +23,5 @@ class Subset:
         return np.array(picks[:k], np.intp)
 
     def _next(self) -> int:
-        self.word = (self.word + 0x9E3779B97F4A7C15) & _WORD
-        word = self.word
-        word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
-        word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
-        return word ^ (word >> 31)
+        self.word = (self.word + GOLDEN) & WORD
+        return mixed(self.word)

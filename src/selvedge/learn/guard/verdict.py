@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..metrics import each_loss, each_right
 
 Array = npt.NDArray[Any]
+TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e6)
 
 
 def merit(kind: str, output: Array, target: Array) -> Array:
@@ -19,19 +20,26 @@ def merit(kind: str, output: Array, target: Array) -> Array:
     return np.asarray(-each_loss(kind, output, target) if found is None else found, np.float64)
 
 
-def knowledge(kind: str, output: Array, target: Array) -> Array:
+def knowledge(kind: str, output: Array, target: Array, temperature: float = 1.0) -> Array:
     """How well each output knows its target, float64 [n]: of one class among several minus half the Brier score, -1..0
-    (Brier 1950); else the merit.
+    (Brier 1950), of the logits over ``temperature``; else the merit.
 
     It is a proper score: to be surer without being right more often is not better. It says more than right and wrong
     do: a few dozen samples tell two models apart."""
     if kind != "CrossEntropy" or output.ndim != 2:
         return merit(kind, output, target)
-    z = output.astype(np.float64)
+    z = output.astype(np.float64) / temperature
     p = np.exp(z - z.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
     p[np.arange(len(p)), target] -= 1
     return np.asarray(-(p**2).sum(1) / 2)
+
+
+def fairly(kind: str, output: Array, target: Array) -> Array:
+    """:func:`knowledge` at the one temperature that serves these outputs best: whoever merely became unsure, of labels
+    that mean nothing, has no gain over one who might have become so too."""
+    each = [knowledge(kind, output, target, t) for t in TEMPERATURES]
+    return each[int(np.argmax([found.mean() for found in each]))]
 
 
 def gains(kind: str, ours: Array, theirs: Array) -> Array:

@@ -33,7 +33,8 @@ class Mqtt:
         """Raises ``InvalidInput`` for a URL that is none, or a broker that does not answer; ``NotSupported`` where
         paho-mqtt is not installed."""
         try:
-            from paho.mqtt import client as mqtt
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
         except ImportError:
             raise NotSupported("MQTT", "", "pip install 'paho-mqtt>=2'") from None
         parts = urlsplit(url)
@@ -52,9 +53,7 @@ class Mqtt:
         self._unsafe: deque[tuple[int, Any]] = deque()  # number and message, in order
         self._closed = False
         name = options.get("client", [""])[0]
-        self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=name, clean_session=not name, manual_ack=True
-        )
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=not name, manual_ack=True)
         if parts.username:
             self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         answer: queue.Queue[str] = queue.Queue()

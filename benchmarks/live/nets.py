@@ -1,0 +1,22 @@
+"""The networks that are shipped."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def speech() -> nn.Module:
+    """A DS-CNN (Zhang et al., arXiv:1711.07128) of 7,314 parameters: [N, 1, 32, 20] -> [N, 10]."""
+    layers = [nn.Conv2d(1, 16, 5, 2, 2), nn.BatchNorm2d(16), nn.ReLU()]
+    for inputs, outputs, stride in ((16, 32, 2), (32, 48, 1), (48, 56, 1)):
+        layers += [nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs), nn.BatchNorm2d(inputs), nn.ReLU()]
+        layers += [nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(56, 10))
+
+
+def activity() -> nn.Module:
+    """A 1-D CNN of 8,501 parameters: [N, 6, 100] -> [N, 5]."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((6, 16), (16, 32), (32, 32)):
+        layers += [nn.Conv1d(inputs, outputs, 5, 2), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(32, 5))

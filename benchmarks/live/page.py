@@ -1,0 +1,47 @@
+"""The table of all cases, for people: printed, and between the markers of ``docs/personal.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.readme import replaced
+from selvedge.artifact import files
+
+from .experiment import summary
+
+DOCS = "docs/personal.md"
+ROOT = Path(__file__).parents[2]
+
+
+def table(cases: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        "| recipe | way | mean | over seeds | worst person | most tests lost to frozen | RAM | others lose |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, found in summary(cases).items():
+        told = f"{name}: {found['people']} people, {_several(found['seeds'], 'seed')}"
+        for way, row in found["ways"].items():
+            spread = "" if row["spread"] is None else f"± {100 * row['spread']:.2f}"
+            ram = f"{row['arena'] + row.get('memory', 0):,} B" if "arena" in row else ""
+            others = f"{100 * row['others']:.1f}" if "others" in row else ""
+            lost = "" if way in ("dummy", "frozen") else f"{row['lost']}"
+            lines.append(
+                f"| {told} | {way} | {100 * row['mean']:.2f} | {spread} | {100 * row['worst']:.2f} | {lost} | {ram} | "
+                f"{others} |"
+            )
+            told = ""
+    return "\n".join(lines)
+
+
+def write(folder: Path) -> None:
+    """All that lies in ``folder``, into the page."""
+    cases = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    path = ROOT / DOCS
+    files.write(path, replaced(path.read_text(), "personal", table(cases)).encode())
+
+
+def _several(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"

@@ -1,0 +1,123 @@
+"""What a device may do with a person's own samples, and what each way makes of the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import selvedge as sv
+from selvedge.learn.draws import Draws
+from selvedge.learn.guard.anchor import Anchor
+from selvedge.learn.memory.replay import Replay
+from selvedge.learn.metrics import predictions
+from selvedge.learn.personal import personalise
+from selvedge.run.calls import NotFinite
+
+from .habits import habits
+from .people import Person, Recipe
+
+Array = npt.NDArray[Any]
+WAYS = ("dummy", "frozen", "naive", "last layer", "whole", "retrained")
+BATCH, RATE = 32, 3e-3  # with which the model is made
+LIGHT = sv.Trade(int8_activations=True, least=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``right``: of each test sample. ``figures``: bytes, updates, and what the learner said of it."""
+
+    way: str
+    right: Array
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def ways(recipe: Recipe, person: Person, seed: int) -> Iterator[Outcome]:
+    """Every one of :data:`WAYS`, of the same model."""
+    x, y = person.test
+    yield Outcome("dummy", y == np.bincount(person.own[1]).argmax())
+    model = trained(recipe, *person.others, seed)
+    yield Outcome("frozen", _asked(model, person))
+    own = habits("personal")
+    for way, update in (("naive", "full"), ("last layer", "last:1"), ("whole", "full")):
+        plan = _plan(recipe, model, update, own)
+        session = sv.compile(plan)
+        figures: dict[str, Any] = {"arena": plan.arena_bytes}
+        if way == "naive":
+            figures["updates"] = _naively(session, person, own["rate"])
+        else:
+            figures |= _learnt(session, recipe, person, own, plan.arena_bytes, seed)
+        yield Outcome(way, predictions(session, x).argmax(1) == y, figures)
+    share = len(person.others[1]) // (10 * len(person.own[1])) or 1  # own samples are a tenth of what is drawn from
+    both = [np.concatenate([a, *([b] * share)]) for a, b in zip(person.others, person.own, strict=True)]
+    yield Outcome("retrained", _asked(trained(recipe, both[0], both[1], seed), person))
+
+
+def trained(recipe: Recipe, x: Array, y: Array, seed: int) -> nn.Module:
+    """The recipe's network, made of ``x`` and ``y`` in PyTorch."""
+    torch.manual_seed(seed)
+    model, draw, draws = recipe.make(), np.random.default_rng([23, seed]), Draws(seed)
+    made = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(made, recipe.train)
+    for _ in range(recipe.train):
+        rows = draw.integers(len(x), size=BATCH)
+        loss = F.cross_entropy(
+            model(torch.from_numpy(recipe.augment(x[rows], draws))), torch.from_numpy(y[rows]).long()
+        )
+        made.zero_grad()
+        loss.backward()
+        made.step()
+        falling.step()
+    return model.eval()
+
+
+def _asked(model: nn.Module, person: Person) -> Array:
+    x, y = person.test
+    with torch.no_grad():
+        return np.asarray(model(torch.from_numpy(x)).argmax(1).numpy() == y)
+
+
+def _plan(recipe: Recipe, model: nn.Module, update: str, own: Mapping[str, Any]) -> sv.Plan:
+    example, sgd = torch.zeros(1, *recipe.shape), sv.SGD(own["rate"], clip_value=own["clip_value"])
+    return sv.plan(model, example, device=recipe.device, optimizer=sgd, update=update, norms="folded", trade=LIGHT)
+
+
+def _naively(session: sv.Session, person: Person, rate: float) -> int:
+    """Every sample a step, as it comes; until the weights are broken, if they are."""
+    for done, (x, y) in enumerate(zip(*person.own, strict=True)):
+        try:
+            session.step(x[None], y[None], lr=rate)
+        except NotFinite:
+            return done
+    return len(person.own[1])
+
+
+def _learnt(
+    session: sv.Session, recipe: Recipe, person: Person, own: Mapping[str, Any], arena: int, seed: int
+) -> dict[str, Any]:
+    x, y = person.own
+    size = int(np.prod(x.shape[1:]))
+    memory = Replay(len(y) * (size * 4 + 8) + 256, x.shape[1:], np.float32, classes=session.manifest.classes,
+                    codec=recipe.codec, seed=seed)  # fmt: skip
+    for sample, label in zip(x, y, strict=True):
+        memory.add(sample, int(label))
+    item = (memory.bytes - 64) / memory.capacity
+    held = int(np.ceil(64 + item * len(memory)))  # what a memory of just so many samples takes
+    anchor = Anchor(*person.anchor, margin=1.0)  # of others nothing is promised here: they are learnt from
+    found = personalise(
+        session, memory, steps=own["steps"] * len(y), rate=own["rate"], anchor=anchor, share=own["share"],
+        augment=recipe.augment, folds=own["folds"], seed=seed,
+    )  # fmt: skip
+    assert found.lost is not None or not found.learnt
+    if recipe.budget is not None:
+        assert arena + held <= recipe.budget, f"{arena} B of arena and {held} B of memory"
+    return {
+        "memory": held, "updates": found.steps, "learnt": found.learnt, "why": found.why, "p": found.p,
+        "others": None if found.lost is None else found.lost.mean,
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Streaming anomaly detection on the Numenta Anomaly Benchmark."""
