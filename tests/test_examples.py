@@ -251,3 +251,12 @@ def test_what_the_trade_chooses_forgets_less_than_whole_samples_in_as_many_bytes
     none, whole, chosen = (float(re.findall(r": ([\d.]+)% right", line)[0]) for line in lines)
     assert lines[1].startswith("6 samples, raw: ")
     assert none < 30 < whole - 5 < chosen - 20
+
+
+def test_a_model_on_a_stream_goes_on_learning_where_it_was_cut_off(tmp_path: Path) -> None:
+    first, second, last = printed("live_digits", tmp_path).splitlines()
+    seen = [int(line.split()[0]) for line in (first, second)]
+    assert 200 < seen[0] < seen[1]
+    right, frozen = (int(n) for n in re.findall(r"(\d+)%", second))
+    assert right > frozen + 10
+    assert "nought learnt: True" in last

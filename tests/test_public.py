@@ -44,6 +44,7 @@ def test_importing_selvedge_imports_neither_torch_nor_numpy() -> None:
 
 def test_the_names_of_the_device_wing_need_no_torch() -> None:
     names = "Session, NotFinite, load, Preprocess, Cosine, Replay, Budget, Device, DoesNotFit, ADWIN, Governor, Journal"
+    names += ", Learner, Habits, Anchor, Live, personalise"
     assert python(f"import sys\nfrom selvedge import {names}\nprint('torch' in sys.modules)") == "False\n"
 
 

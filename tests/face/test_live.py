@@ -62,11 +62,10 @@ def lines_of(found: Result) -> list[dict[str, object]]:
 
 
 def test_it_lives_to_the_end_of_a_stream_and_says_how_it_did(place: Path, tmp_path: Path) -> None:
-    found = run(
-        "live", str(place / "net"), "--stream", str(place / "s.csv"), "--budget", "64KiB", "--memory", "4KiB",
-        "--codec", "int4", "--anchor", str(place / "anchor.npz"), "--margin", "0.2", "--detector", "error=adwin", "--page", "life.html",
-        cwd=tmp_path,
-    )  # fmt: skip
+    memory = ["--budget", "64KiB", "--memory", "4KiB", "--codec", "int4"]
+    guards = ["--anchor", f"{place}/anchor.npz", "--margin", "0.2", "--detector", "error=adwin"]
+    stream = ["--stream", f"{place}/s.csv", "--page", "life.html"]
+    found = run("live", str(place / "net"), *stream, *memory, *guards, cwd=tmp_path)
     assert found.code == 0, found.err
     assert found.out.startswith("399 samples learnt from, ")
     assert "s.csv row 51 column f1 is broken: a finite number is needed" in found.out

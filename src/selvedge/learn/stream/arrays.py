@@ -26,13 +26,16 @@ class Arrays:
 
     seekable = True
 
-    def __init__(self, path: Path, face: Face, *, y: Path | None = None, faults: Faults | None = None) -> None:
+    def __init__(
+        self, path: Path | str, face: Face, *, y: Path | str | None = None, faults: Faults | None = None
+    ) -> None:
         """Raises ``InvalidInput`` for a file that cannot be read, and for arrays that do not go together or that the
         model does not take."""
         self.name, self._face, self._faults, self._from = str(path), face, faults or Faults(), 0
+        path = Path(path)
         found = mapped(path)
         if y is not None:
-            found["y"] = mapped(y)["x"]
+            found["y"] = mapped(Path(y))["x"]
         self._x, self._y, self._time = found["x"], found.get("y"), found.get("time")
         if self._x.ndim < 2 or self._x.dtype.kind not in "fiub":
             raise InvalidInput("stream x", f"{self._x.dtype}{list(self._x.shape)}", "give numbers, [samples, ...]")

@@ -28,9 +28,16 @@ class Files:
     seekable = True
 
     def __init__(
-        self, folder: Path, face: Face, features: Features | None, *, watch: float = 0.0, faults: Faults | None = None
+        self,
+        folder: Path | str,
+        face: Face,
+        features: Features | None,
+        *,
+        watch: float = 0.0,
+        faults: Faults | None = None,
     ) -> None:
         """Raises ``InvalidInput`` for what is no folder, an empty one that is not watched, and a model of tables."""
+        folder = Path(folder)
         if not folder.is_dir():
             raise InvalidInput("stream", str(folder), "there is no such folder")
         if isinstance(features, Columns):

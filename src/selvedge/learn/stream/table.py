@@ -34,7 +34,7 @@ class Table:
     seekable = True
 
     def __init__(
-        self, path: Path, face: Face, features: Columns | None = None, *, names: tuple[str, ...] = (),
+        self, path: Path | str, face: Face, features: Columns | None = None, *, names: tuple[str, ...] = (),
         label: str | None = None, clock: str | None = None, missing: str = "skip", over: int = 20,
         faults: Faults | None = None,
     ) -> None:  # fmt: skip
@@ -44,6 +44,7 @@ class Table:
             raise InvalidInput("stream missing", missing, f"give one of {', '.join(POLICIES)}")
         if over < 1:
             raise InvalidInput("stream over", over, "give a number of rows >= 1")
+        path = Path(path)
         self.name, self._path, self._face = str(path), path, face
         self._missing, self._over, self._faults, self._from = missing, over, faults or Faults(), 0
         header, self._delimiter = self._header()
