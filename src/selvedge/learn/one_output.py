@@ -45,7 +45,7 @@ class OneOutput:
 
     def lower(self, by: float) -> None:
         """Take ``by`` from its bias, if the layer has one."""
-        state = {name: np.array(array) for name, array in self._session.state_dict().items()}
+        state = {name: np.asarray(array).copy() for name, array in self._session.state_dict().items()}
         if by and self._bias:
             state[self._bias][self._output] -= by
             self._session.load_state_dict(state)
