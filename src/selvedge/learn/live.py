@@ -127,17 +127,23 @@ class Live:
 
     def label(self, ticket: int, y: int) -> Round | None:
         """The class of a sample that was predicted with ``later=True``."""
+        learner = self.learner
+        learner.checked(np.zeros(learner.memory.sample_shape, learner.memory.dtype), y)
+        if learner.pending is None:
+            raise InvalidInput("ticket", ticket, "give the learner pending_bytes to keep samples in")
+        learner.pending.check(ticket)
         return self._call({"do": "label", "ticket": int(ticket), "y": int(y), "next": self.position})
 
     def enrol(self, label: str, examples: npt.ArrayLike, *, steps: int = 400) -> bool:
         """As :meth:`Learner.enrol`, and it outlives a kill."""
-        x = np.stack([self.learner.checked(sample)[0] for sample in np.asarray(examples)])
+        _, x = self.learner.enrollable(label, examples, steps)
         before = self.learner.diary.counts.get("enrolled", 0)
         self._call({"do": "enrol", "label": label, "steps": steps, "next": self.position}, {"x": x})
         return self.learner.diary.counts.get("enrolled", 0) > before
 
     def undo(self) -> None:
         """As :meth:`Learner.undo`, and it outlives a kill."""
+        self.learner.undoable()
         self._call({"do": "undo", "next": self.position})
 
     def finish(self) -> Round | None:
@@ -181,8 +187,6 @@ class Live:
             told = list(self._told)
             self._told.clear()
         head |= {"at": _plain(self._now()), **({"told": told} if told else {})}
-        if head["do"] in ("enrol", "undo", "label"):
-            self._try(head, arrays or {})
         if self.journal is not None:
             try:
                 try:
@@ -202,18 +206,6 @@ class Live:
             except InvalidInput as error:  # a full disk: what the log still takes is taken
                 self.tell("journal", str(error))
         return made
-
-    def _try(self, head: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """Raises what a call with words of the user's would raise, before it is written."""
-        learner = self.learner
-        if head["do"] == "label":
-            learner.checked(np.zeros(learner.memory.sample_shape, learner.memory.dtype), head["y"])
-            if learner.pending is not None:
-                learner.pending.check(head["ticket"])
-        elif head["do"] == "enrol":
-            learner.enrollable(head["label"], arrays["x"], head["steps"])
-        else:
-            learner.undoable()
 
     def _do(self, head: Mapping[str, Any], arrays: Mapping[str, Array]) -> Round | None:
         """The only way in which anything changes: of a call, and of a record of one."""

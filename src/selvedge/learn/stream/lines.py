@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import stat
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -93,7 +92,9 @@ class Lines:
 
     def __iter__(self) -> Iterator[Sample]:
         if self._path == "-":
-            yield from self._read(sys.stdin.buffer)
+            # Not sys.stdin: a thread that waits in it would be in the way when the process ends.
+            with open(0, "rb", closefd=False) as file:
+                yield from self._read(file)
             return
         try:
             with open(self._path, "rb") as file:
