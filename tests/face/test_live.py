@@ -258,3 +258,17 @@ def test_a_folder_that_is_no_artifact_is_one_line(tmp_path: Path) -> None:
     found = run("live", str(tmp_path), "--stream", "-", cwd=tmp_path)
     assert (found.code, found.err.count("\n")) == (2, 1)
     assert "it holds no manifest.json" in found.err
+
+
+def test_without_classes_it_learns_to_rebuild_and_says_so(place: Path, tmp_path: Path) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(SIZE, 3), torch.nn.Linear(3, SIZE))
+    sv.emit(sv.plan(net, torch.zeros(4, SIZE), loss="reconstruction", optimizer=sv.SGD(lr=0.05)), "c", tmp_path / "net")
+    found = run("live", "net", "--stream", f"{place}/s.csv", "--json", "--page", "a.html", cwd=tmp_path)
+    assert found.code == 0, found.err
+    first, *_, before, last = lines_of(found)
+    assert (last["seen"], last["accuracy"], first["accuracy"], first["lately"]) == (399, None, None, None)
+    assert float(str(before["loss"])) < 0.9 * float(str(first["loss"]))
+    assert (tmp_path / "a.html").read_text().count("<svg") == 1

@@ -28,7 +28,7 @@ class _Live(TyperGroup):
 app = typer.Typer(
     cls=_Live,
     no_args_is_help=True,
-    help="Keep learning on a stream, never worse than it began; log and export look into its folder.",
+    help="Keep learning on a stream, and lose nothing on the way; log and export look into its folder.",
 )
 Folder = Annotated[Path, typer.Argument(help="What --work named.")]
 
@@ -83,7 +83,9 @@ def run(
     page: Annotated[Path | None, typer.Option("--page", help="Draw its life: FILE.html, or FILE.svg.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON a round, and one at the end.")] = False,
 ) -> None:
-    """MODEL goes on learning from a stream; what predicts is never worse than what it began with.
+    """MODEL goes on learning from a stream; what is learnt predicts when it is better on new samples.
+
+    With --anchor, samples of what it began with, nothing predicts that may have lost more than --margin on them.
 
     MODEL is an artifact's folder, which needs no torch; or, planned here, zoo:NAME?key=value, file.py:factory or an
     exported model.pt2.
@@ -123,7 +125,7 @@ def run(
         def rounded(life: Any, made: Any) -> None:
             view.at(life, made)
             if as_json:
-                typer.echo(json.dumps(_round(made)))
+                typer.echo(json.dumps(_round(made, life.learner.kind == "CrossEntropy")))
 
         flow = Flow(queue, full, stalled, strict)
         lived = live(session, settings, step, found, flow, work, stop=stop, on_round=rounded, on_note=view.note)
@@ -176,10 +178,17 @@ def export(
     typer.echo(json.dumps(told, indent=1) if as_json else f"{arrays} arrays, {size:,} B, in {out}")
 
 
-def _round(made: Any) -> dict[str, Any]:
+def _round(made: Any, classes: bool) -> dict[str, Any]:
     point = made.point
     return {
-        "samples": point.seen, "accuracy": point.merit, "lately": point.lately, "loss": point.loss,
-        "commits": made.commits, "refused": made.refused, "steps": made.steps, "joules": made.joules,
-        "energy": made.energy, "told": [[e.sample, e.kind, e.why] for e in made.entries],
-    }  # fmt: skip
+        "samples": point.seen,
+        "accuracy": point.merit if classes else None,
+        "lately": point.lately if classes else None,
+        "loss": point.loss,
+        "commits": made.commits,
+        "refused": made.refused,
+        "steps": made.steps,
+        "joules": made.joules,
+        "energy": made.energy,
+        "told": [[e.sample, e.kind, e.why] for e in made.entries],
+    }

@@ -63,7 +63,7 @@ class Arrays:
                     continue
                 x = x.astype(self._face.dtype)
             label = None
-            if self._y is not None:
+            if self._y is not None and self._face.classes:
                 try:
                     label = self._face.label(str(self._y[number]))
                 except ValueError as error:

@@ -41,7 +41,7 @@ def sample(
     at = given.get("time", own if arrived is None else arrived)
     if not isinstance(at, int | float) or not abs(at) < 1e15:
         raise ValueError(f"time {at!r}: give Unix seconds")
-    y = given.get("y")
+    y = given.get("y") if face.classes else None
     return Sample(own, float(at), _x(given["x"], face, features), None if y is None else face.label(str(y)))
 
 

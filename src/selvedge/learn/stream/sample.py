@@ -44,7 +44,8 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What a learner takes: ``shape`` and ``dtype`` of a sample, and the names of its classes, by number."""
+    """What a learner takes: ``shape`` and ``dtype`` of a sample, and the names of its classes, by number. ``classes``:
+    how many it has; of 0, it needs none, and what a stream says of them is not read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

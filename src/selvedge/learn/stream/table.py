@@ -122,7 +122,7 @@ class Table:
         """Class and time of a row."""
         label: int | None = None
         text = "" if self._label is None else row[self._label].strip()
-        if text and self._label is not None:
+        if text and self._label is not None and self._face.classes:
             try:
                 label = self._face.label(text)
             except ValueError as error:
