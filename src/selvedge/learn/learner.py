@@ -249,10 +249,12 @@ class Learner:
         It gets a spare output, and this alone learns, in ``steps`` updates of the examples mixed with the memory and
         the anchor: what is said of the others stays as it was, unless the new one is said instead. Its bias is lowered
         until that befalls no more of the anchor than may be lost. Where more than half of the examples are then known
-        and the anchor is kept, it predicts; else all is as it was. What a round had not yet learnt is learnt before.
+        and the anchor is kept, it predicts; else all is as it was. What a round had not yet learnt is learnt before;
+        a candidate that was not committed is given up.
 
         Raises ``InvalidInput`` for a learner without ``labels``, a name that is there, and samples that it does not
-        take, ``DoesNotFit`` where no output is spare; then nothing has changed.
+        take, ``DoesNotFit`` where no output is spare, ``NotSupported`` where the last layer does not learn as floats;
+        then nothing has changed.
         """
         kept, x = self.enrollable(label, examples, steps)
         self.finish()
@@ -332,7 +334,7 @@ class Learner:
         x = np.stack([self._sample(sample) for sample in given]) if given.ndim and len(given) else given
         if not x.ndim or not len(x) or not _finite(x):
             raise InvalidInput("examples", f"{x.dtype}{list(x.shape)}", "give one or more samples, all finite")
-        self._enrolment.labels.spare(label)
+        OneOutput(self.session, self._enrolment.labels.spare(label), self._copies.deployed)  # what it cannot, it says
         return self._enrolment, x
 
     def undoable(self) -> Enrolment:
