@@ -1,1 +1,1 @@
-"""Streams that would make a model worse, and some that should make it better: what each way of learning does with them."""
+"""Streams that would make a model worse, or better, and what each way of learning makes of them."""

@@ -1,16 +1,17 @@
 """``python -m benchmarks.never_worse.evaluator``: judges weights by the official test sheet, which no learner opens.
 
-A line of JSON in - ``weights`` (an .npz of the network's state), ``change`` (of the camera, "" for none), ``statistics``
-("kept", or "batch": of norms, each batch of 64 its own) - and one out: ``accuracy`` on the sheet's 3,000 digits.
+A line of JSON in - ``weights`` (an .npz of the network's state), ``change`` (of the camera, "" for none) and
+``statistics`` ("kept", or "batch": of norms, each batch of 64 its own) - and one out: ``accuracy`` on its 3,000 digits.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -18,16 +19,15 @@ HELD = 20  # the sheet
 
 
 class Evaluator:
-    """Another process. ``accuracy`` asks it; the context ends it."""
+    """Another process, until :meth:`close`."""
 
-    def __enter__(self) -> Evaluator:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.never_worse.evaluator"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def close(self) -> None:
         self._process.communicate()
 
     def accuracy(self, weights: Path, change: str = "", statistics: str = "kept") -> float:
@@ -37,6 +37,14 @@ class Evaluator:
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return float(json.loads(self._process.stdout.readline())["accuracy"])
+
+
+@lru_cache(maxsize=1)
+def evaluator() -> Evaluator:
+    """One for the whole run, which ends it."""
+    made = Evaluator()
+    atexit.register(made.close)
+    return made
 
 
 def serve() -> None:

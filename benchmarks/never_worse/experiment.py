@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from .evaluator import Evaluator
+from .evaluator import evaluator
 from .streams import LENGTH, streams
 from .ways import State, frozen, held, learner, naive, tent
 
 
 def case(family: str, seed: int, length: int = LENGTH) -> dict[str, Any]:
-    """Accuracies on the evaluator's 3,000 digits before and after each stream; of a benign one also under its change."""
+    """Accuracies on the evaluator's digits before and after each stream; of a benign one also under its change."""
     torch.set_num_threads(1)
     begun, rows = time.perf_counter(), []
-    with tempfile.TemporaryDirectory() as folder, Evaluator() as judge:
+    with tempfile.TemporaryDirectory() as folder:
 
         def asked(state: State, change: str = "", statistics: str = "kept") -> float:
             path = Path(folder) / "weights.npz"
             np.savez(path, **state)  # type: ignore[arg-type]
-            return judge.accuracy(path, change, statistics)
+            return evaluator().accuracy(path, change, statistics)
 
         start = frozen(seed)
         before = {"kept": asked(start), "batch": asked(start, statistics="batch")}

@@ -56,9 +56,17 @@ def plan(seed: int) -> sv.Plan:
     return sv.plan(net, example, optimizer=sv.SGD(lr=RATE, momentum=MOMENTUM), preprocess=SCALE, name="starting")
 
 
+@lru_cache(maxsize=2)
+def _compiled(seed: int) -> tuple[Session, dict[str, np.ndarray]]:
+    made = sv.compile(plan(seed))
+    return made, made.snapshot()
+
+
 def session(seed: int) -> Session:
-    """A new one, with the starting weights."""
-    return sv.compile(plan(seed))
+    """With the starting weights; the same one whenever it is asked for."""
+    made, start = _compiled(seed)
+    made.restore(start, 0)
+    return made
 
 
 def float_pictures(x: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ def naive(seed: int, stream: Stream) -> State:
 
 
 def tent(seed: int, stream: Stream) -> State:
-    """Wang et al., *Tent* (ICLR 2021): the entropy of the predictions is lowered by the norms' scale and offset, under the
+    """Wang et al., *Tent* (ICLR 2021): the norms' scale and offset lower the entropy of the predictions, under the
     statistics of the batch. Those are also averaged, for a device that predicts one sample at a time."""
     net = network()
     net.load_state_dict(trained(seed))

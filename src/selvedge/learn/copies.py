@@ -35,9 +35,9 @@ class Copy:
 
 
 class Copies:
-    """``began`` is never changed: it lies in the artifact. The three others are RAM: ``deployed`` predicts, ``candidate``
-    learns, and ``grown`` is what the candidate was when it, or a part of the way to it, was last committed: where
-    another begins."""
+    """``began`` is never changed: it lies in the artifact. The three others are RAM, and one that is being made:
+    ``deployed`` predicts, ``candidate`` learns, and ``grown`` is what the candidate was when it, or a part of the way
+    to it, was last committed: where another begins."""
 
     def __init__(self, session: Session) -> None:
         self.began = self.deployed = self.candidate = self.grown = Copy.of(session)
@@ -48,7 +48,7 @@ class Copies:
 
     @property
     def bytes(self) -> int:
-        return len(self.NAMES) * self.began.bytes
+        return (len(self.NAMES) + 1) * self.began.bytes
 
     def blend(self, share: float) -> Copy:
         """From where it began, ``share`` of the way to the candidate: the parameters; the optimiser's state is the

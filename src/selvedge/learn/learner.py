@@ -30,6 +30,7 @@ from .pending import Pending
 
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
+ABSURD = 1e3  # nats: logits a thousand apart come of inputs that are no measurement
 REFUSALS = 5  # in turn, before a candidate is given up
 WATCHED = ("error", "loss", "confidence", "input")
 
@@ -127,7 +128,8 @@ class Learner:
         start = np.zeros(0) if anchor is None else self._merit(*anchor.judges)
         self.judge = Judge(self.kind, anchor, start, self.habits.alpha, self.habits.error)
         self._judges = len(start)
-        self._now.blend = self._now.grown = 0 if anchor is None else len(self.habits.blends) // 2
+        self._first_blend = 0 if anchor is None else len(self.habits.blends) // 2
+        self._now.blend = self._now.grown = self._first_blend
         self.asks: str | None = None
         needed = self.bytes
         if budget is not None and needed.total > budget:
@@ -209,6 +211,8 @@ class Learner:
         self.finish()
         if self._copies.candidate.same(self._copies.grown):
             return False
+        if ask not in ("better", "no worse"):
+            raise InvalidInput("ask", ask, "give better or no worse")
         x, y = self.memory.all()
         if folds < 2 or len(x) < 2 * folds:
             raise InvalidInput("folds", folds, f"{len(x)} samples are remembered: give 2 to {len(x) // 2}")
@@ -217,29 +221,31 @@ class Learner:
         known, usual = knowledge(self.kind, outputs, target), self._usual(outputs, target)
         updates, part = self._now.trained or self.habits.steps * len(x), self._lessons.order(len(x)) % folds
         ours = np.array(known)
-        if ask not in ("better", "no worse"):
-            raise InvalidInput("ask", ask, "give better or no worse")
         try:
             for fold in range(folds):
                 own = part == fold
                 self._copies.deployed.into(self.session)
                 if not self._updated(updates * int((~own).sum()) // len(x), x[~own], y[~own], usual, remembered=False):
                     return False
-                ours[own] = knowledge(self.kind, predictions(self.session, x[own]), target[own])
+                ours[own] = knowledge(self.kind, _numbers(predictions(self.session, x[own])), target[own])
             found = gains(self.kind, ours, known)
             allowed, p = self.judge.allowed, p_value(found, self.judge.allowed, self._lessons.draws)
+            self.judge.again()
             told = f"better by {found.mean():.3f} on {len(x)} samples when they were not learnt from (p = {p:.2g})"
             if p > allowed and (ask == "better" or not found.mean() > 0):
                 self.diary.write(self.tally.seen, "refused", f"{told}; {allowed:.2g} is allowed")
-                self.judge.again()
                 return False
             return self._commit(told, range(len(self.habits.blends)))
+        except NotFinite as error:
+            self._restart("dropped", str(error).partition(";")[0])
+            return False
         finally:
             self._copies.deployed.into(self.session)
 
     def reset(self) -> None:
         """Back to the weights that it began with, bit for bit; what is remembered stays."""
         self._copies.deployed = self._copies.grown = self._copies.began
+        self._now.grown = self._first_blend
         self._restart("reset", "asked for")
         self._copies.deployed.into(self.session)
 
@@ -276,22 +282,27 @@ class Learner:
         self._copies.deployed.into(self.session)
 
     def _answered(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        """Those samples to which what predicts has an answer that is finite, and the answers. The others, as of 1e30,
-        are refused and counted, as those that are not finite themselves."""
+        """Those samples to which what predicts has a sound answer, and the answers. The others, as of 1e30, are refused
+        and counted, as those that are not finite themselves: in the memory one of them would spoil every candidate that
+        learns from it."""
         try:
-            outputs = _numbers(predictions(self.session, x))
+            outputs, rows = _numbers(predictions(self.session, x)), np.arange(len(x))
         except NotFinite:
             each = [self._answer(sample) for sample in x]
-            rows = [i for i, output in enumerate(each) if output is not None]
-            self.tally.refused += len(x) - len(rows)
-            self.diary.write(self.tally.seen, "refused", f"{len(x) - len(rows)} samples to which no answer is finite")
+            rows = np.array([i for i, output in enumerate(each) if output is not None], np.intp)
             answers = [output for output in each if output is not None]
-            return x[rows], y[rows], np.stack(answers) if answers else np.zeros(0)
-        return x, y, outputs
+            outputs = np.stack(answers) if answers else np.zeros((0, 1), np.float32)
+        if self.labelled and len(rows):
+            sound = each_loss(self.kind, outputs, y[rows]) <= ABSURD
+            outputs, rows = outputs[sound], rows[sound]
+        if len(rows) < len(x):
+            self.tally.refused += len(x) - len(rows)
+            self.diary.write(self.tally.seen, "refused", f"{len(x) - len(rows)} samples to which no answer is sound")
+        return x[rows], y[rows], outputs
 
     def _answer(self, sample: Array) -> Array | None:
         try:
-            return _numbers(predictions(self.session, sample[None]))[0]
+            return np.asarray(_numbers(predictions(self.session, sample[None]))[0])
         except NotFinite:
             return None
 
@@ -348,17 +359,11 @@ class Learner:
         for blend in blends:
             if not self.judge.pay(self._cost):
                 break
-            share = self.habits.blends[blend]
-            made = self._copies.blend(share)
-            made.into(self.session)
-            try:
-                refused = self._lost_at_the_start() or self._lost_since(made)
-            except NotFinite:
-                refused = "its output is not finite"
+            refused = self._tried(blend)
             if not refused:
-                self._copies.commit(made)
                 self.judge.next()
                 self.tally.commits += 1
+                share = self.habits.blends[blend]
                 part = "" if share == 1 else f", {share:.0%} of the way"
                 self.diary.write(self.tally.seen, "committed", f"{why}{part}")
                 now.grown, now.blend = blend, max(0, blend - self.judge.roomy)
@@ -372,6 +377,18 @@ class Learner:
         now.blend = min(blends[-1] + 1, len(self.habits.blends) - 1)
         self.judge.again()
         return False
+
+    def _tried(self, blend: int) -> str:
+        """Commit this blend unless something speaks against it: that, or nothing."""
+        made = self._copies.blend(self.habits.blends[blend])
+        made.into(self.session)
+        try:
+            refused = self._lost_at_the_start() or self._lost_since(made)
+        except NotFinite:
+            return "its output is not finite"
+        if not refused:
+            self._copies.commit(made)
+        return refused
 
     def _lost_at_the_start(self) -> str:
         """Why the anchor speaks against what is in the arena; or nothing. The judges are asked some at a time, no
@@ -446,6 +463,7 @@ class Learner:
             "memory": self.memory.bytes,
             "round": self._x.nbytes + self._y.nbytes,
             "judge": self.judge.bytes + self._spike.bytes,
+            "counts": 8 * (len(fields(Tally)) + len(fields(_Now)) + len(("seed", "draws"))),
             "diary": self.diary.bytes,
         }
         if self.held_out is not None:
@@ -549,8 +567,12 @@ class Learner:
             part.load_state_dict({n[len(name) + 1 :]: a for n, a in state.items() if n.startswith(f"{name}/")})
         self._copies.load_state_dict(state, self.session)
         for name, numbers in self._numbers().items():
+            if state[name].shape != (len(fields(numbers)),) or not np.isfinite(state[name]).all():
+                raise InvalidInput(f"learner state {name}", state[name], "give what state_dict() gave")
             for f, value in zip(fields(numbers), state[name], strict=True):
                 setattr(numbers, f.name, type(getattr(numbers, f.name))(value))
+        if not max(self._now.blend, self._now.grown) < len(self.habits.blends):
+            raise InvalidInput("learner state now", f"of blend {self._now.blend}", "it is of other habits")
         self._lessons.draws.count = int(state["draws"])
         self._copies.deployed.into(self.session)
 

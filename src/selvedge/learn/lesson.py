@@ -69,7 +69,7 @@ class Lessons:
         if shipped and self.anchor is not None:
             taught, told = self.anchor.lesson(self.draws.below(self.anchor.teaching, shipped))
             if taught.dtype != x.dtype and self.preprocess is not None:
-                taught = self.preprocess(taught, x.dtype)
+                taught = self.preprocess(taught, x.dtype.name)
             parts.append((taught, np.zeros(shipped, np.int32) if told is None else told.astype(np.int32)))
         xs, ys = (np.concatenate(part) for part in zip(*parts, strict=True))
         return xs if self.augment is None else self.augment(xs, self.draws), ys
