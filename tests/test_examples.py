@@ -219,3 +219,12 @@ def test_what_learns_best_of_a_seventh_person_is_found(tmp_path: Path) -> None:
     before, after, arena = re.search(r"([\d.]+)% as shipped, ([\d.]+)% after 120 digits, in ([\d,]+) B", text).groups()
     assert float(after) > float(before)
     assert int(arena.replace(",", "")) <= 24 << 10
+
+
+def test_a_learner_is_better_under_a_new_light_and_no_worse_where_it_began(tmp_path: Path) -> None:
+    before, after, *told = printed("never_worse", tmp_path).splitlines()
+    old, new = ([float(v) for v in re.findall(r"([\d.]+)%", line)] for line in (before, after))
+    assert new[0] >= old[0] - 4
+    assert new[1] >= old[1] + 5
+    assert "'refused': 40" in told[1]
+    assert "'committed': " in told[1]

@@ -375,6 +375,16 @@ def test_what_is_learnt_by_heart_is_not_committed() -> None:
     assert same(own.session.snapshot(), start)
 
 
+def test_late_in_a_life_an_examination_asks_for_more_and_does_not_fail() -> None:
+    x, y = data()["stream"]
+    own = learner(memory=small.memory(20), habits=Habits(hold_out=0, every=20))
+    for _ in range(2000):
+        own.judge.again()
+    follow(own, grey(x[:20]), y[:20])
+    assert not own.examine()
+    assert "; 3e-08 is allowed" in str(list(own.diary)[-1])
+
+
 def test_an_examination_that_cannot_be_is_refused() -> None:
     own = learner()
     follow(own, floats(data()["stream"][0][:9]), data()["stream"][1][:9])

@@ -42,6 +42,13 @@ def test_nothing_gained_is_certain_to_be_reached() -> None:
     assert p_value(np.zeros(10), 0.05, Draws(0)) == 1.0
 
 
-def test_an_error_that_would_take_too_long_is_refused() -> None:
+def test_what_is_rarer_than_the_flips_are_many_is_not_seen() -> None:
+    found = p_value(np.ones(40), 1e-9, Draws(0))
+    assert found == pytest.approx(1 / 65537)
+    assert found > 1e-9
+
+
+@pytest.mark.parametrize("error", [0.0, 1.0, -1.0, float("nan")])
+def test_an_error_that_is_no_probability_is_refused(error: float) -> None:
     with pytest.raises(InvalidInput, match="error"):
-        p_value(np.ones(5), 1e-6, Draws(0))
+        p_value(np.ones(5), error, Draws(0))
