@@ -149,15 +149,15 @@ FAMILIES: Mapping[str, Callable[[Random, int, int], Iterator[Stream]]] = {
 }  # fmt: skip
 
 
-@torch.no_grad()
 def _seen_by_the_model(seed: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
     """Of each sample the loss [n], what the last layer sees [n, features], and the logits [n, 10]."""
     net = network()
     net.load_state_dict(trained(seed))
     net.eval()
-    features = net[:-1](torch.from_numpy(x))
-    logits = net[-1](features)
-    losses = torch.nn.functional.cross_entropy(logits, torch.from_numpy(y).long(), reduction="none")
+    with torch.no_grad():
+        features = net[:-1](torch.from_numpy(x))
+        logits = net[-1](features)
+        losses = torch.nn.functional.cross_entropy(logits, torch.from_numpy(y).long(), reduction="none")
     return losses.numpy(), features.numpy(), logits.numpy()
 
 
