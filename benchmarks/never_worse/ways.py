@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from selvedge.learn.replay import Replay
 from torch import Tensor, nn
 
 from selvedge.learn.guard.anchor import Anchor
 from selvedge.learn.learner import Learner
+from selvedge.learn.memory.replay import Replay
 
 from .digits import digits
 from .starting import BATCH, MOMENTUM, RATE, network, session, trained

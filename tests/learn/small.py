@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from selvedge.learn.replay import Replay
 from sklearn.datasets import load_digits
 from torch import nn
 
 import selvedge as sv
 from selvedge.learn.guard.anchor import Anchor
 from selvedge.learn.learner import Learner
+from selvedge.learn.memory.replay import Replay
 from selvedge.learn.metrics import predictions
 from selvedge.run.session import Session
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from selvedge.learn.replay import Replay
 from torch import nn
 
 import selvedge as sv
@@ -18,6 +17,7 @@ from selvedge.errors import DoesNotFit, InvalidInput
 from selvedge.learn.guard.anchor import Anchor
 from selvedge.learn.habits import Habits
 from selvedge.learn.learner import Learner
+from selvedge.learn.memory.replay import Replay
 
 from . import small
 from .small import begun, data, floats, follow, grey, learner, right, same

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from selvedge.learn.replay import Replay
 
 from selvedge.learn.draws import Draws
 from selvedge.learn.guard.anchor import Anchor
 from selvedge.learn.lesson import Lessons
+from selvedge.learn.memory.replay import Replay
 
 SIZE, ROUNDS = 8, 1500
 
