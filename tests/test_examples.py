@@ -253,6 +253,15 @@ def test_what_the_trade_chooses_forgets_less_than_whole_samples_in_as_many_bytes
     assert none < 30 < whole - 5 < chosen - 20
 
 
+def test_a_learner_is_better_under_a_new_light_and_no_worse_where_it_began(tmp_path: Path) -> None:
+    before, after, *told = printed("never_worse", tmp_path).splitlines()
+    old, new = ([float(v) for v in re.findall(r"([\d.]+)%", line)] for line in (before, after))
+    assert new[0] >= old[0] - 4
+    assert new[1] >= old[1] + 5
+    assert "'refused': 40" in told[1]
+    assert "'committed': " in told[1]
+
+
 def test_a_model_on_a_stream_goes_on_learning_where_it_was_cut_off(tmp_path: Path) -> None:
     first, second, last = printed("live_digits", tmp_path).splitlines()
     seen = [int(line.split()[0]) for line in (first, second)]

@@ -156,3 +156,16 @@ def test_what_cannot_be_enrolled_is_one_line(digits: Digits) -> None:
         sv.Learner(
             sv.load(digits.artifact), memory=sv.Replay(8 << 10, (64,), np.float32, classes=12)
         ).enrol("n", x)  # fmt: skip
+
+
+def test_a_commit_that_goes_part_of_the_way_does_not_unlearn_what_was_enrolled(digits: Digits) -> None:
+    learner = digits.learner()
+    assert learner.enrol("nought", digits.examples(0))
+    own = learner.session.snapshot()
+    before = digits.learner().session.snapshot()
+    half = learner._copies.blend(0.5).arrays
+    for name in own:
+        rows = own[name] != before[name]
+        assert np.array_equal(half[name][rows], own[name][rows]), name
+    learner.undo()
+    assert all(not mark.any() for mark in learner._copies.marks.values())

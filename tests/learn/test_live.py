@@ -272,7 +272,7 @@ def test_a_sample_that_it_does_not_take_is_told_and_left_out(artifact: Path, tmp
     assert live.position == 10
 
 
-@pytest.mark.parametrize("value", [3e38, 1e30, 1e20])
+@pytest.mark.parametrize("value", [3e38, -3e38, 1e30, 1e20])
 def test_numbers_too_large_for_an_answer_are_lived_through_and_replayed(
     artifact: Path, tmp_path: Path, value: float
 ) -> None:

@@ -1,4 +1,4 @@
-"""Copies of all that learns: what predicts, what learns, what that is measured against, what there was at first."""
+"""Copies of all that learns: what predicts, what learns, what that was at the last commit, what there was at first."""
 
 from __future__ import annotations
 
@@ -35,18 +35,21 @@ class Copy:
 
 
 class Copies:
-    """``began`` is never changed: it lies in the artifact. The three others are RAM."""
+    """``began`` is never changed: it lies in the artifact. The three others are RAM, and one that is being made:
+    ``deployed`` predicts, ``candidate`` learns, and ``grown`` is what the candidate was when it, or a part of the way
+    to it, was last committed: where another begins."""
 
     def __init__(self, session: Session) -> None:
-        self.began = self.deployed = self.candidate = self.reference = Copy.of(session)
+        self.began = self.deployed = self.candidate = self.grown = Copy.of(session)
         manifest = session.manifest
         self._parameters = {n for n, e in manifest.state.items() if e.of_model}
+        self.marks: Mapping[str, npt.NDArray[np.bool_]] = {}  # what was not there when it began: no blend goes back
 
-    NAMES = ("deployed", "candidate", "reference")
+    NAMES = ("deployed", "candidate", "grown")
 
     @property
     def bytes(self) -> int:
-        return len(self.NAMES) * self.began.bytes
+        return (len(self.NAMES) + 1) * self.began.bytes + sum(mark.nbytes for mark in self.marks.values())
 
     def blend(self, share: float) -> Copy:
         """From where it began, ``share`` of the way to the candidate: the parameters; the optimiser's state is the
@@ -59,7 +62,13 @@ class Copies:
             if end.dtype.kind == "f":
                 start = self.began.arrays[name]
                 made[name] = (start + (end - start) * end.dtype.type(share)).astype(end.dtype)
+                if name in self.marks:
+                    made[name] = np.where(self.marks[name], end, made[name])
         return Copy(made, self.candidate.steps)
+
+    def commit(self, made: Copy) -> None:
+        """Let ``made``, which is of the candidate, predict."""
+        self.deployed, self.grown = made, self.candidate
 
     def state_dict(self) -> dict[str, npt.NDArray[Any]]:
         state: dict[str, npt.NDArray[Any]] = {}
@@ -72,9 +81,7 @@ class Copies:
         """Raises ``InvalidInput`` for the state of another plan; ``session`` looks at each."""
         found: dict[str, Copy] = {}
         for name in self.NAMES:
-            arrays = {n[len(name) + 1 :]: a for n, a in state.items() if n.startswith(f"{name}/")}
+            arrays = {n[len(name) + 1 :]: a.copy() for n, a in state.items() if n.startswith(f"{name}/")}
             found[name] = Copy(arrays, int(state[f"{name}.steps"]))
             found[name].into(session)
-        self.deployed, self.candidate, self.reference = (found[n] for n in self.NAMES)
-        if self.reference.same(self.deployed):
-            self.reference = self.deployed
+        self.deployed, self.candidate, self.grown = (found[n] for n in self.NAMES)

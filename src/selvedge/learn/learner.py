@@ -26,7 +26,7 @@ from .guard.spike import Spike
 from .guard.verdict import gains, knowledge, merit
 from .habits import Habits
 from .lesson import Augment, Lessons, Memory
-from .metrics import each_loss, predictions
+from .metrics import CHUNK, each_loss, predictions
 from .one_output import OneOutput
 from .pending import Pending
 from .spare import Labels, Masked
@@ -34,6 +34,7 @@ from .spare import Labels, Masked
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
 LARGEST = 1e30  # loss of a sample that is counted
+ABSURD = 1e3  # nats: logits a thousand apart come of inputs that are no measurement
 REFUSALS = 5  # in turn, before a candidate is given up
 WATCHED = ("error", "loss", "confidence", "input")
 
@@ -66,12 +67,15 @@ class Governor(Protocol):
 @dataclass(slots=True)
 class _Now:
     """fresh: samples of the round that is under way. boosted: samples for which there are still twice the steps.
-    trained: updates of the candidate; since: samples seen when it began."""
+    trained: updates of the candidate; since: samples seen when it began. blend, of ``Habits.blends``: of what is
+    judged; grown: of what was committed last."""
 
     fresh: int = 0
     boosted: int = 0
     trained: int = 0
     since: int = 0
+    blend: int = 0
+    grown: int = 0
 
 
 class Learner:
@@ -128,12 +132,16 @@ class Learner:
         self._y = np.zeros(self.habits.every, np.int32)
         self.pending = Pending(pending_bytes, shape, memory.dtype) if pending_bytes else None
         self.diary, self.tally, self._now = Diary(diary_bytes), Tally(), _Now()
-        self._lessons = Lessons(self.habits.shares, memory, anchor, augment, Draws(seed))
+        self._require_alike(anchor, held_out)
+        self._lessons = Lessons(self.habits.shares, memory, anchor, augment, Draws(seed), manifest.preprocess)
         self._copies, self._spike = Copies(session), Spike()
         self._enrolment = None if self.labels is None else Enrolment(self.labels, self._copies.began, memory)
+        self._mark()
         start = np.zeros(0) if anchor is None else self._merit(*anchor.judges)
-        self.judge = Judge(self.kind, anchor, start, self.habits.alpha, self.habits.error, self.habits.most)
+        self.judge = Judge(self.kind, anchor, start, self.habits.alpha, self.habits.error)
         self._judges = len(start)
+        self._first_blend = 0 if anchor is None else len(self.habits.blends) // 2
+        self._now.blend = self._now.grown = self._first_blend
         self.asks: str | None = None
         needed = self.bytes
         if budget is not None and needed.total > budget:
@@ -213,8 +221,10 @@ class Learner:
         Raises ``InvalidInput`` unless there are 2 or more samples for each fold.
         """
         self.finish()
-        if self._copies.candidate is self._copies.deployed:
+        if self._copies.candidate.same(self._copies.grown):
             return False
+        if ask not in ("better", "no worse"):
+            raise InvalidInput("ask", ask, "give better or no worse")
         x, y = self.memory.all()
         if folds < 2 or len(x) < 2 * folds:
             raise InvalidInput("folds", folds, f"{len(x)} samples are remembered: give 2 to {len(x) // 2}")
@@ -223,23 +233,24 @@ class Learner:
         known, usual = knowledge(self.kind, outputs, target), self._usual(outputs, target)
         updates, part = self._now.trained or self.habits.steps * len(x), self._lessons.order(len(x)) % folds
         ours = np.array(known)
-        if ask not in ("better", "no worse"):
-            raise InvalidInput("ask", ask, "give better or no worse")
         try:
             for fold in range(folds):
                 own = part == fold
                 self._copies.deployed.into(self.session)
                 if not self._updated(updates * int((~own).sum()) // len(x), x[~own], y[~own], usual, remembered=False):
                     return False
-                ours[own] = knowledge(self.kind, predictions(self.session, x[own]), target[own])
+                ours[own] = knowledge(self.kind, _numbers(predictions(self.session, x[own])), target[own])
             found = gains(self.kind, ours, known)
             allowed, p = self.judge.allowed, p_value(found, self.judge.allowed, self._lessons.draws)
-            self._next_candidate()
+            self.judge.again()
             told = f"better by {found.mean():.3f} on {len(x)} samples when they were not learnt from (p = {p:.2g})"
             if p > allowed and (ask == "better" or not found.mean() > 0):
                 self.diary.write(self.tally.seen, "refused", f"{told}; {allowed:.2g} is allowed")
                 return False
-            return self._commit(told)
+            return self._commit(told, range(len(self.habits.blends)))
+        except NotFinite as error:
+            self._restart("dropped", str(error).partition(";")[0])
+            return False
         finally:
             self._copies.deployed.into(self.session)
 
@@ -317,11 +328,22 @@ class Learner:
     def _put(self, copy: Copy) -> None:
         """``copy`` predicts, and another candidate begins from it."""
         copies = self._copies
-        copies.deployed = copies.candidate = copies.reference = copy
+        copies.deployed = copies.candidate = copies.grown = copy
+        self._mark()
         self.judge.next()
         self._spike.restart()
         self._now.trained, self._now.since = 0, self.tally.seen
         copy.into(self.session)
+
+    def _mark(self) -> None:
+        """What was enrolled is not part of where it began: no blend goes back from it."""
+        if self.labels is None:
+            return
+        marks = OneOutput(self.session, 0, self._copies.deployed).nothing
+        for number in self.labels.enrolled:
+            for name, where in OneOutput(self.session, number, self._copies.deployed).rows.items():
+                marks[name] |= where
+        self._copies.marks = marks
 
     def enrollable(self, label: str, examples: npt.ArrayLike, steps: int) -> tuple[Enrolment, Array]:
         """What :meth:`enrol` works with. Raises as it does."""
@@ -345,7 +367,8 @@ class Learner:
 
     def reset(self) -> None:
         """Back to the weights that it began with, bit for bit; what is remembered stays."""
-        self._copies.deployed = self._copies.began
+        self._copies.deployed = self._copies.grown = self._copies.began
+        self._now.grown = self._first_blend
         self._restart("reset", "asked for")
         self._copies.deployed.into(self.session)
 
@@ -355,7 +378,10 @@ class Learner:
         n, now, habits = self._now.fresh, self._now, self.habits
         x, y = self._x[:n].copy(), self._y[:n].copy()
         now.fresh = 0
-        outputs = predictions(self.session, x)
+        x, y, outputs = self._answered(x, y)
+        n = len(x)
+        if not n:
+            return
         target = y if self.labelled else self._as_seen(x)
         served = merit(self.kind, outputs, target)
         self.tally.merit += float(served.sum())
@@ -370,46 +396,64 @@ class Learner:
             kept = self.held_out if judges and self.held_out is not None else self.memory
             kept.add(sample, int(label))
         self.tally.rounds += 1
+        if self.judge.better:
+            self._commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))
         asked = n * habits.steps * (2 if now.boosted > 0 else 1)
         now.boosted = max(0, now.boosted - n)
         steps = asked if self.governor is None else self.governor.grant(asked)
         if steps:
             self._copies.candidate.into(self.session)
-            better = self._learn(steps, x, y, self._usual(outputs, target)) and self.judge.better
-            if better and self._commit(f"better on new samples ({self.judge.wealth} to 1)") and self.judge.proven:
-                self._next_candidate()
-            self._copies.deployed.into(self.session)
+            self._learn(steps, x, y, self._usual(outputs, target))
+        self._copies.deployed.into(self.session)
 
-    def _settle(self, x: Array, target: Array, served: Array) -> None:
-        """What the candidate says of samples that nobody has learnt from yet, against what it is measured against."""
-        copies = self._copies
-        same = copies.reference is copies.deployed
-        if not self.judge.pay(len(x) * (1 if same else 2)):
-            return
-        theirs = served
-        if not same:
-            copies.reference.into(self.session)
-            theirs = knowledge(self.kind, predictions(self.session, x), target)
-        copies.candidate.into(self.session)
+    def _answered(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Those samples to which what predicts has a sound answer, and the answers. The others, as of 1e30, are refused
+        and counted, as those that are not finite themselves: in the memory one of them would spoil every candidate that
+        learns from it."""
         try:
-            ours = knowledge(self.kind, predictions(self.session, x), target)
+            outputs, rows = _numbers(predictions(self.session, x)), np.arange(len(x))
+        except NotFinite:
+            each = [self._answer(sample) for sample in x]
+            rows = np.array([i for i, output in enumerate(each) if output is not None], np.intp)
+            answers = [output for output in each if output is not None]
+            outputs = np.stack(answers) if answers else np.zeros((0, 1), np.float32)
+        if self.labelled and len(rows):
+            sound = each_loss(self.kind, outputs, y[rows]) <= ABSURD
+            outputs, rows = outputs[sound], rows[sound]
+        if len(rows) < len(x):
+            self.tally.refused += len(x) - len(rows)
+            self.diary.write(self.tally.seen, "refused", f"{len(x) - len(rows)} samples to which no answer is sound")
+        return x[rows], y[rows], outputs
+
+    def _answer(self, sample: Array) -> Array | None:
+        try:
+            return np.asarray(_numbers(predictions(self.session, sample[None]))[0])
+        except NotFinite:
+            return None
+
+    def _settle(self, x: Array, target: Array, theirs: Array) -> None:
+        """What would be committed says what of samples that nobody has learnt from yet, beside what predicts?"""
+        if not self.judge.pay(len(x)):
+            return
+        self._copies.blend(self.habits.blends[self._now.blend]).into(self.session)
+        try:
+            ours = knowledge(self.kind, _numbers(predictions(self.session, x)), target)
         except NotFinite:
             self._restart("dropped", "its output is not finite")
         else:
             self.judge.settle(ours, theirs)
             if self.judge.evidence.log < math.log(self.habits.drop):
-                self._restart("dropped", f"on new samples it is worse than what it began from: {self.judge.wealth}")
-        copies.deployed.into(self.session)
+                self._restart("dropped", f"on new samples it is worse than what predicts: {self.judge.wealth} to 1")
+        self._copies.deployed.into(self.session)
 
-    def _learn(self, steps: int, x: Array, y: Array, usual: float) -> bool:
-        """The candidate, which is in the arena, learns; whether it is worth keeping."""
+    def _learn(self, steps: int, x: Array, y: Array, usual: float) -> None:
+        """The candidate, which is in the arena, learns."""
         if not self._updated(steps, x, y, usual):
-            return False
+            return
         self._now.trained += steps
         self._copies.candidate = Copy.of(self.session)
         work = steps * self.session.manifest.step_batch * FORWARDS
         self.judge.earn(work * self.habits.shadow, 2.0 * self._cost + 4 * self.habits.every)
-        return True
 
     def _updated(self, steps: int, x: Array, y: Array, usual: float, remembered: bool = True) -> bool:
         """``steps`` updates of what is in the arena; where it falls apart, another candidate takes its place."""
@@ -429,35 +473,63 @@ class Learner:
                 return False
         return True
 
-    def _commit(self, why: str) -> bool:
-        """Let the candidate predict, in whole or in part, if nothing speaks against it; whether it does. What is in the
-        arena then is either."""
-        if not self.judge.pay(self._cost):
-            return False
-        refused = ""
-        for share in self.habits.blends:
-            if refused and not self.judge.pay(self._cost):
+    def _commit(self, why: str, blends: Sequence[int]) -> bool:
+        """Let the candidate predict, by the first of these blends that nothing speaks against; whether it does. What is
+        in the arena then is any of them.
+
+        What was judged until then is, either way, not what will be judged: the next one has to show again that it is
+        better, than what now predicts.
+        """
+        now, refused = self._now, ""
+        for blend in blends:
+            if not self.judge.pay(self._cost):
                 break
-            made = self._copies.blend(share)
-            made.into(self.session)
-            try:
-                refused = self._lost_at_the_start() or self._lost_since(made)
-            except NotFinite:
-                refused = "its output is not finite"
+            refused = self._tried(blend)
             if not refused:
-                self._copies.candidate = self._copies.deployed = made
-                self.judge.committed()
+                self.judge.next()
                 self.tally.commits += 1
+                share = self.habits.blends[blend]
                 part = "" if share == 1 else f", {share:.0%} of the way"
                 self.diary.write(self.tally.seen, "committed", f"{why}{part}")
+                now.grown, now.blend = blend, max(0, blend - self.judge.roomy)
                 return True
+        if not refused:
+            return False
         self.diary.write(self.tally.seen, "refused", refused)
         if self.judge.refused() >= REFUSALS:
             self._restart("dropped", f"refused {REFUSALS} times in turn")
+            return False
+        now.blend = min(blends[-1] + 1, len(self.habits.blends) - 1)
+        self.judge.again()
         return False
 
+    def _tried(self, blend: int) -> str:
+        """Commit this blend unless something speaks against it: that, or nothing."""
+        made = self._copies.blend(self.habits.blends[blend])
+        made.into(self.session)
+        try:
+            refused = self._lost_at_the_start() or self._lost_since(made)
+        except NotFinite:
+            return "its output is not finite"
+        if not refused:
+            self._copies.commit(made)
+        return refused
+
     def _lost_at_the_start(self) -> str:
-        return "" if self.anchor is None else self.judge.lost_at_the_start(self._merit(*self.anchor.judges))
+        """Why the anchor speaks against what is in the arena; or nothing. The judges are asked some at a time, no
+        longer than there is hope."""
+        if self.anchor is None:
+            return ""
+        x, y = self.anchor.judges
+        merits = np.zeros(0)
+        for i in range(0, len(x), CHUNK):
+            part = slice(i, i + CHUNK)
+            merits = np.concatenate([merits, self._merit(x[part], None if y is None else y[part])])
+            against = self.judge.lost_at_the_start(merits)
+            if against:
+                self.judge.refund(len(x) - len(merits))
+                return against
+        return ""
 
     def _lost_since(self, made: Copy) -> str:
         """Why the samples that were held out speak against what is in the arena; or nothing."""
@@ -474,16 +546,11 @@ class Learner:
     # -- what becomes of the candidate --------------------------------------------------------------------------------
 
     def _restart(self, kind: str, why: str) -> None:
-        """Another candidate, from what predicts."""
+        """Another candidate, from what was committed last."""
         self.diary.write(self.tally.seen, kind, why)
-        self._copies.candidate = self._copies.deployed
-        self._next_candidate()
-        self._now.trained, self._now.since = 0, self.tally.seen
-
-    def _next_candidate(self) -> None:
-        self._copies.reference = self._copies.deployed
+        self._copies.candidate = self._copies.grown
         self.judge.next()
-        self._spike.restart()
+        self._now.trained, self._now.since, self._now.blend = 0, self.tally.seen, self._now.grown
 
     def _watch(self, x: Array, outputs: Array, target: Array, served: Array) -> None:
         if not self.detectors:
@@ -521,6 +588,7 @@ class Learner:
             "memory": self.memory.bytes,
             "round": self._x.nbytes + self._y.nbytes,
             "judge": self.judge.bytes + self._spike.bytes,
+            "counts": 8 * (len(fields(Tally)) + len(fields(_Now)) + len(("seed", "draws"))),
             "diary": self.diary.bytes,
         }
         if self.held_out is not None:
@@ -575,6 +643,19 @@ class Learner:
             raise InvalidInput("y", y, "this output is spare: enrol a class first")
         return int(y)
 
+    def _require_alike(self, anchor: Anchor | None, held_out: Memory | None) -> None:
+        mine, bytes_too = self.memory, self.session.manifest.preprocess is not None
+        wanted = f"give {mine.dtype}{list(mine.sample_shape)}, as the memory has"
+        if held_out is not None and (held_out.sample_shape, held_out.dtype) != (mine.sample_shape, mine.dtype):
+            raise InvalidInput("held_out", f"of {held_out.dtype}{list(held_out.sample_shape)}", wanted)
+        if anchor is None:
+            return
+        same = anchor.x.dtype == mine.dtype or (bytes_too and anchor.x.dtype == np.uint8 and mine.dtype.kind == "f")
+        if anchor.x.shape[1:] != mine.sample_shape or not same:
+            raise InvalidInput("anchor", f"of {anchor.x.dtype}{list(anchor.x.shape[1:])}", wanted)
+        if self.labelled and anchor.y is None:
+            raise InvalidInput("anchor y", None, f"the loss {self.kind} has targets: give one for each sample")
+
     def checked(self, x: npt.ArrayLike, y: int | None = None) -> tuple[Array, int | None]:
         """Both as :meth:`learn_one` would take them; without y, as :meth:`predict_one` would. Raises as they do, and
         nothing changes."""
@@ -620,9 +701,14 @@ class Learner:
             part.load_state_dict({n[len(name) + 1 :]: a for n, a in state.items() if n.startswith(f"{name}/")})
         self._copies.load_state_dict(state, self.session)
         for name, numbers in self._numbers().items():
+            if state[name].shape != (len(fields(numbers)),) or not np.isfinite(state[name]).all():
+                raise InvalidInput(f"learner state {name}", state[name], "give what state_dict() gave")
             for f, value in zip(fields(numbers), state[name], strict=True):
                 setattr(numbers, f.name, type(getattr(numbers, f.name))(value))
+        if not max(self._now.blend, self._now.grown) < len(self.habits.blends):
+            raise InvalidInput("learner state now", f"of blend {self._now.blend}", "it is of other habits")
         self._lessons.draws.count = int(state["draws"])
+        self._mark()
         self._copies.deployed.into(self.session)
 
     def _numbers(self) -> dict[str, Any]:
@@ -637,6 +723,13 @@ class Learner:
     def __repr__(self) -> str:
         t = self.tally
         return f"<Learner: {t.seen:,} samples, {t.steps:,} steps, {t.commits} commits, {self.bytes.total:,} B of RAM>"
+
+
+def _numbers(outputs: Array) -> Array:
+    """Raises ``NotFinite`` where one is not: a session lets infinite ones pass."""
+    if not np.isfinite(outputs).all():
+        raise NotFinite(float("inf"), "predict")
+    return outputs
 
 
 def _finite(sample: Array) -> bool:

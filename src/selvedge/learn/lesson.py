@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..artifact.preprocess import Preprocess
 from .draws import Draws
 from .guard.anchor import Anchor
 
@@ -50,8 +51,11 @@ class Lessons:
         anchor: Anchor | None,
         augment: Augment | None,
         draws: Draws,
+        preprocess: Preprocess | None = None,
     ) -> None:
+        """preprocess: what makes an anchor of bytes, as it lies in flash, into numbers like those that come."""
         self.shares, self.memory, self.anchor, self.augment, self.draws = shares, memory, anchor, augment, draws
+        self.preprocess = preprocess
 
     def batch(self, size: int, x: Array, y: Array, remembered: bool = True) -> tuple[Array, Array]:
         """``size`` samples and labels, of the new ones ``x``, ``y`` and of the others. remembered: the memory's too."""
@@ -64,6 +68,8 @@ class Lessons:
             old -= min(old, held)
         if shipped and self.anchor is not None:
             taught, told = self.anchor.lesson(self.draws.below(self.anchor.teaching, shipped))
+            if taught.dtype != x.dtype and self.preprocess is not None:
+                taught = self.preprocess(taught, x.dtype.name)
             parts.append((taught, np.zeros(shipped, np.int32) if told is None else told.astype(np.int32)))
         xs, ys = (np.concatenate(part) for part in zip(*parts, strict=True))
         return xs if self.augment is None else self.augment(xs, self.draws), ys

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DoesNotFit, InvalidInput
-from ..run.calls import NotFinite
 from .course import Course, Point
 from .diary import Entry
 from .energy.clock import SystemClock
@@ -221,7 +220,7 @@ class Live:
         if do in ("see", "learn") and meter is not None:
             meter.spend(predictions=1)
         if do == "learn":
-            self._learn(arrays["x"], head["y"])
+            learner.learn_one(arrays["x"], head["y"])
         elif do == "later":
             self._kept = learner.predict_one(arrays["x"], later=True)
         elif do == "label":
@@ -240,13 +239,6 @@ class Live:
                 self._resting = not meter.granted
                 learner.diary.write(tally.seen, "rests" if self._resting else "learns", meter.why)
         return self._ended(before) if tally.rounds > before[3] and tally.seen > before[0] else None
-
-    def _learn(self, x: Array, y: int | None) -> None:
-        try:
-            self.learner.learn_one(x, y)
-        except NotFinite:  # numbers so large that what predicts has no answer: that round is not learnt
-            self.learner.tally.refused += 1
-            self.learner.diary.write(self.learner.tally.seen, "refused", "a round to which no answer is finite")
 
     def _ended(self, before: tuple[int, float, float, int, int]) -> Round:
         seen, merit, loss, _, entries = before

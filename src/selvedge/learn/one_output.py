@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import NotSupported
 from ..run.session import Session
@@ -36,6 +37,16 @@ class OneOutput:
         rows = [name for name, where in self._rows.items() if where.any()]
         if not rows or any(now.arrays[name].dtype.kind != "f" for name in rows):
             raise NotSupported("enrolment", last, "plan a model whose last layer learns in float32")
+
+    @property
+    def rows(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Where it lies in the arrays of a snapshot: of those that have some of it."""
+        return {name: where for name, where in self._rows.items() if where.any()}
+
+    @property
+    def nothing(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """The same arrays, without a mark."""
+        return {name: np.zeros_like(where) for name, where in self.rows.items()}
 
     def hold(self) -> None:
         """Put back all that another step has changed of the model."""

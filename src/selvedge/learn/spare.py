@@ -26,6 +26,7 @@ class Labels:
         if len(names) > outputs:
             raise InvalidInput("labels", f"{len(names)} names", f"the model has {outputs} outputs")
         self._names: list[str | None] = [None] * outputs
+        self._first = len(names)
         for number, name in enumerate(names):
             self._names[number] = self._checked(name)
 
@@ -37,6 +38,11 @@ class Labels:
     def used(self) -> Array:
         """Which outputs have a class, bool [outputs]."""
         return np.array([name is not None for name in self._names])
+
+    @property
+    def enrolled(self) -> tuple[int, ...]:
+        """The outputs whose class was entered later."""
+        return tuple(i for i, name in enumerate(self._names) if i >= self._first and name is not None)
 
     @property
     def bytes(self) -> int:

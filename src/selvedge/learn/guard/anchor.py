@@ -36,11 +36,23 @@ def lost(gains: Array, error: float) -> Loss:
     return Loss(mean, mean + quantile(error) * math.sqrt(max(variance, 0.0) / n))
 
 
+def hopeless(gains: Array, n: int, error: float, margin: float) -> bool:
+    """Whether, of ``n`` judges, those that were asked first - their ``gains`` - leave little hope that :func:`lost` of
+    all would be at most ``margin``: not even if the mean were two standard errors better than theirs.
+
+    What is not judged cannot be committed: to give up spends nothing of the error, and saves the other predictions.
+    """
+    found = lost(gains, error)
+    deviation = (found.upper - found.mean) / quantile(error)
+    left = deviation * math.sqrt(max(0.0, 1 - len(gains) / n))
+    return found.mean - 2 * left + quantile(error) * deviation * math.sqrt(len(gains) / n) > margin
+
+
 class Anchor:
     """``x`` [n, ...], ``y`` [n, ...] or None as the session takes them, in an order without a pattern.
 
     margin: the promise: of the merit on this distribution no more than so much is lost against the start, a fraction.
-    judging: how many of them only judge, the last ones; by default three in four. The others are mixed into batches.
+    judging: how many of them only judge, the last ones; by default five in eight. The others are mixed into batches.
     They are only read: they may lie in flash. ``bytes`` counts them.
     """
 
@@ -56,7 +68,7 @@ class Anchor:
         if self.x.ndim < 1 or (self.y is not None and self.y.shape[:1] != self.x.shape[:1]):
             told = [] if self.y is None else list(self.y.shape)
             raise InvalidInput("anchor", f"x {list(self.x.shape)}, y {told}", "give one target for each sample")
-        self.judging = 3 * len(self.x) // 4 if judging is None else judging
+        self.judging = 5 * len(self.x) // 8 if judging is None else judging
         if not 16 <= self.judging <= len(self.x):
             fix = f"give 16 to {len(self.x)}: these are samples of what the model began with that judge it"
             raise InvalidInput("anchor judging", self.judging, fix)

@@ -20,17 +20,12 @@ class Evidence:
     A gain d in [-1, 1] multiplies the wealth of stake s by 1 + s d. If the mean of d, whatever went before, is never
     above 0, their sum is a supermartingale that begins at 1: the chance that it ever reaches 1 / alpha is at
     most alpha (Ville 1939), however often it is looked at (Waudby-Smith & Ramdas, *Estimating means of bounded random
-    variables by betting*, 2023; Shafer 2021). ``most`` bounds what it may reach, so that it falls soon after the
-    candidate is no longer better; money that is given away makes no supermartingale of it less.
+    variables by betting*, 2023; Shafer 2021).
 
     Its state is 4 float64 logarithms: ``bytes`` bytes.
     """
 
-    def __init__(self, most: float = 1e6) -> None:
-        """Raises ``InvalidInput`` unless ``most`` is finite and above 1."""
-        if not (math.isfinite(most) and most > 1):
-            raise InvalidInput("most", most, "give a finite number above 1")
-        self.most = most
+    def __init__(self) -> None:
         self._log = PURSE.copy()
 
     def update(self, gain: float) -> None:
@@ -39,9 +34,6 @@ class Evidence:
             raise InvalidInput("gain", gain, "give a number in -1..1")
         if gain:
             self._log += np.log1p(STAKES * gain)
-            over = self.log - math.log(self.most)
-            if over > 0:
-                self._log -= over
 
     @property
     def log(self) -> float:
@@ -67,6 +59,6 @@ class Evidence:
     def load_state_dict(self, state: dict[str, npt.NDArray[Any]]) -> None:
         """Raises ``InvalidInput``, and changes nothing, for anything but what :meth:`state_dict` gives."""
         log = state.get("log")
-        if set(state) != {"log"} or log is None or log.shape != self._log.shape or not np.isfinite(log).all():
+        if set(state) != {"log"} or log is None or log.shape != PURSE.shape or not np.isfinite(log).all():
             raise InvalidInput("evidence", f"of names {sorted(state)}", "give what state_dict() gave")
         self._log[:] = log

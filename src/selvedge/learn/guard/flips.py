@@ -19,11 +19,12 @@ def p_value(gains: npt.NDArray[Any], error: float, draws: Draws) -> float:
     """The chance of a sum like that of ``gains`` [n] if each might as well have had the other sign (Fisher 1935).
 
     By random flips, itself among them, which keeps the level exact (Phipson & Smyth 2010): ten for one in ``error``, so
-    that a p-value of that can be seen, and at least 999. Raises ``InvalidInput`` where that would be more than 65,536.
+    that a p-value of that can be seen, and 999 to 65,536: below 1.5e-5 nothing is. Raises ``InvalidInput`` unless 0 <
+    error < 1.
     """
-    flips = max(999, math.ceil(10 / error))
-    if flips > MOST:
-        raise InvalidInput("error", error, f"give {10 / MOST:.1g} or more")
+    if not 0 < error < 1:
+        raise InvalidInput("error", error, "give a probability above 0 and below 1")
+    flips = max(999, math.ceil(min(10 / error, MOST)))
     asked, done, reached = float(gains.sum()), 0, 1
     while done < flips:
         n = min(AT_ONCE, flips - done)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
-from .anchor import Anchor, lost
+from .anchor import Anchor, hopeless, lost
 from .evidence import Evidence
 from .spending import spent
 from .verdict import gains
@@ -29,14 +29,16 @@ class _Count:
 class Judge:
     """Of one candidate after another. ``start``: the merits of the starting weights on the anchor's judges.
 
-    ``credit``: predictions that may be made to judge: work of learning earns them, looks spend them.
+    ``credit``: predictions that may be made to judge: work of learning earns them, looks spend them. ``roomy``: whether
+    the last look at the anchor found at most half of what may be lost.
     """
 
-    def __init__(self, kind: str, anchor: Anchor | None, start: Array, alpha: float, error: float, most: float) -> None:
+    def __init__(self, kind: str, anchor: Anchor | None, start: Array, alpha: float, error: float) -> None:
         self.kind, self.anchor, self.alpha, self.error = kind, anchor, alpha, error
-        self.evidence = Evidence(most)
+        self.evidence = Evidence()
         self._start = start.astype(np.float32)
         self._count = _Count(credit=float(len(start)))
+        self.roomy = True
 
     @property
     def bytes(self) -> int:
@@ -45,11 +47,6 @@ class Judge:
     @property
     def wealth(self) -> str:
         return f"{math.exp(self.evidence.log):.2g}"
-
-    @property
-    def proven(self) -> bool:
-        """Whether the wealth is as much as it may become."""
-        return self.evidence.log >= math.log(self.evidence.most) - 1e-6
 
     @property
     def better(self) -> bool:
@@ -67,14 +64,22 @@ class Judge:
             self.evidence.update(float(gain))
 
     def lost_at_the_start(self, merits: Array) -> str:
-        """Why the anchor, of whose judges these are the candidate's ``merits``, speaks against it; or nothing."""
+        """Why the anchor's judges speak against the candidate, of whose ``merits`` on all of them, or on the first,
+        these are; or nothing. Only to have asked all spends of the error: see :func:`hopeless`."""
         if self.anchor is None:
             return ""
-        self._count.looks += 1
-        found = lost(gains(self.kind, merits, self._start), spent(self.error, self._count.looks))
-        if found.upper <= self.anchor.margin:
+        n, error = len(merits), spent(self.error, self._count.looks + 1)
+        found = gains(self.kind, merits, self._start[:n])
+        if n < len(self._start):
+            if not hopeless(found, len(self._start), error, self.anchor.margin):
+                return ""
+        else:
+            self._count.looks += 1
+        bound = lost(found, error)
+        self.roomy = bound.upper <= self.anchor.margin / 2
+        if n == len(self._start) and bound.upper <= self.anchor.margin:
             return ""
-        may = f"up to {found.upper:.1%} may be lost on the anchor (seen: {found.mean:+.1%})"
+        may = f"up to {bound.upper:.1%} may be lost on the anchor ({bound.mean:+.1%} on {n} samples)"
         return f"{may}: {self.anchor.margin:.1%} is allowed"
 
     def refused(self) -> int:
@@ -82,17 +87,22 @@ class Judge:
         self._count.refusals += 1
         return self._count.refusals
 
-    def committed(self) -> None:
-        self._count.refusals = 0
-
-    def next(self) -> None:
-        """Another candidate."""
+    def again(self) -> None:
+        """The same candidate, of which something else is to be judged."""
         self.evidence.restart()
         self._count.candidate += 1
+
+    def next(self) -> None:
+        """Another candidate, or another that it is measured against."""
+        self.again()
         self._count.refusals = 0
 
     def earn(self, predictions: float, most: float) -> None:
         self._count.credit = min(self._count.credit + predictions, most)
+
+    def refund(self, predictions: int) -> None:
+        """Of what was paid, those that were not made."""
+        self._count.credit += predictions
 
     def pay(self, predictions: int) -> bool:
         """Whether there is credit for so many; then they are paid."""
