@@ -236,7 +236,7 @@ def test_a_cnn_of_a_tenth_of_its_weights_still_tells_digits_and_too_few_zeros_ar
     assert found["sparse"][1] < 0.2 * found["dense"][1]
     assert found["sparse"][2] < 0.5 * found["dense"][2]
     assert "sparse='for_speed' is not supported at" in text
-    assert "at 20.0% zeros" in text
+    assert re.search(r"at (19\.9|20\.0)% zeros", text)
 
 
 def test_what_learns_best_of_a_seventh_person_is_found(tmp_path: Path) -> None:
