@@ -163,9 +163,9 @@ def test_a_commit_that_goes_part_of_the_way_does_not_unlearn_what_was_enrolled(d
     assert learner.enrol("nought", digits.examples(0))
     own = learner.session.snapshot()
     before = digits.learner().session.snapshot()
-    half = learner._copies.blend(0.5).arrays
+    half = learner._candidate.copies.blend(0.5).arrays
     for name in own:
         rows = own[name] != before[name]
         assert np.array_equal(half[name][rows], own[name][rows]), name
     learner.undo()
-    assert all(not mark.any() for mark in learner._copies.marks.values())
+    assert all(not mark.any() for mark in learner._candidate.copies.marks.values())

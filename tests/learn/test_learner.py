@@ -136,7 +136,7 @@ def test_what_is_not_finite_is_refused_and_counted(value: float) -> None:
     x[::4, 0, 3, 3] = value
     follow(own, x, y)
     assert own.tally.refused == own.diary.counts["refused"] == 5
-    assert own.tally.seen + own._now.fresh == 15
+    assert own.tally.seen + own._candidate.now.fresh == 15
     assert np.isfinite(own.memory.all()[0]).all()
     with pytest.raises(InvalidInput, match="not finite"):
         own.predict_one(x[0])
@@ -234,12 +234,12 @@ def test_labels_that_come_late_are_learnt_and_those_too_late_are_counted() -> No
 
 def held(own: Learner) -> int:
     """Bytes of the arrays that it really holds, arena and what is being made apart."""
-    copies = [getattr(own._copies, name).arrays for name in own._copies.NAMES]
+    copies = [getattr(own._candidate.copies, name).arrays for name in own._candidate.copies.NAMES]
     parts = [own._x, own._y, own.memory._buffer]
     assert own.held_out is not None
     assert own.pending is not None
     parts += [own.held_out._buffer, own.pending._samples, own.pending._tickets]
-    parts += [own.judge._start, own.judge.evidence._log, own._spike._ring, own._spike._seen]
+    parts += [own.judge._start, own.judge.evidence._log, own._candidate.spike._ring, own._candidate.spike._seen]
     each = {id(a): a.nbytes for arrays in copies for a in arrays.values()}
     return sum(a.nbytes for a in parts) + sum(each.values())
 
@@ -430,7 +430,8 @@ def test_a_label_that_is_none_is_refused_before_anything_changes(y: Any) -> None
 
 def test_judging_costs_no_more_than_its_share_of_learning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Predictions that judge, over the work of the steps: at most ``shadow`` of it, beside what it begins with."""
-    from selvedge.learn import learner as module
+    from selvedge.learn import examiner as module
+    from selvedge.learn.candidate import FORWARDS
 
     own, asked = learner(), 0
     predict = module.predictions
@@ -444,6 +445,6 @@ def test_judging_costs_no_more_than_its_share_of_learning(monkeypatch: pytest.Mo
     x, y = data()["stream"]
     follow(own, grey(x[:400]), y[:400])
     judging = asked - 400  # each is predicted once by what predicts, as the stream's user would
-    work = own.tally.steps * own.session.manifest.step_batch * module.FORWARDS
+    work = own.tally.steps * own.session.manifest.step_batch * FORWARDS
     assert 0 < judging <= own.habits.shadow * work + len(own.anchor.judges[0] if own.anchor else [])
     assert math.isfinite(own.judge.evidence.log)

@@ -14,7 +14,7 @@ import selvedge as sv
 from selvedge.learn.guard.anchor import Anchor
 from selvedge.learn.memory.replay import Replay
 from selvedge.learn.metrics import predictions
-from selvedge.learn.personal import Personalised, cosine, personalise
+from selvedge.learn.personal import Personalised, personalise
 
 STEPS = 400
 
@@ -156,14 +156,26 @@ def test_a_session_that_has_learnt_is_refused(session: sv.Session) -> None:
         given(session, remembered(x[:20], y[:20]))
 
 
-def test_the_rate_rises_and_falls_as_a_cosine() -> None:
-    rates = [cosine(i, 100) for i in range(100)]
-    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(torch.optim.SGD([torch.zeros(1)], 1.0), 95)
+def test_the_rate_rises_over_a_twentieth_and_falls_as_a_cosine(
+    session: sv.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = digits()
+    step, rates = session.step, list[float]()
+
+    def seen(*given: Any, lr: float) -> float:
+        rates.append(lr)
+        return step(*given, lr=lr)
+
+    monkeypatch.setattr(session, "step", seen)
+    found = given(session, remembered(turned(x[1000:1080]), y[1000:1080]), folds=2)
+    assert found.learnt
+    assert len(rates) == found.steps == 2 * (STEPS // 2) + STEPS
+    last = rates[-STEPS:]
+    assert last[:20] == pytest.approx([0.05 * (i + 1) / 20 for i in range(20)])
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(torch.optim.SGD([torch.zeros(1)], 0.05), STEPS - 20)
     falling = []
-    for _ in range(95):
+    for _ in range(STEPS - 20):
         falling.append(schedule.get_last_lr()[0])
         schedule.optimizer.step()
         schedule.step()
-    assert rates[4:99] == pytest.approx(falling)
-    assert cosine(0, 1) == 1.0
+    assert last[20:] == pytest.approx(falling)

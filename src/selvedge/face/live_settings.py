@@ -14,9 +14,9 @@ from ..device.sizes import parse_bytes
 from ..errors import InvalidInput
 from ..learn.drift.registry import detector
 from ..learn.habits import Habits
-from ..learn.learner import WATCHED
 from ..learn.memory.named import codec
 from ..learn.memory.policies import policy
+from ..learn.watch import WATCHED
 from ..make.begun import about
 
 KIND = "life"  # of a working folder

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, Protocol, cast
+from dataclasses import fields
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,68 +13,26 @@ from ..artifact.sound import face
 from ..errors import DoesNotFit, InvalidInput
 from ..run.calls import NotFinite
 from ..run.session import Session
-from .copies import Copies, Copy
+from .candidate import Candidate, Governor, Now
+from .copies import Copies
+from .cross import Ask, crossed, require, updates
 from .diary import Diary
 from .draws import Draws
-from .enrolment import Enrolment
+from .enrolling import Enrolling
+from .examiner import Examiner
 from .figures import Bytes, Prediction, Tally
-from .guard.anchor import Anchor, lost
-from .guard.flips import p_value
+from .guard.anchor import Anchor
 from .guard.judge import Judge
-from .guard.spike import Spike
-from .guard.verdict import gains, knowledge, merit
 from .habits import Habits
 from .lesson import Augment, Lessons, Memory
-from .metrics import CHUNK, each_loss, predictions
-from .one_output import OneOutput
+from .metrics import predictions
 from .pending import Pending
 from .spare import Labels, Masked
+from .watch import WATCHED, Detector, Watch
 
 Array = npt.NDArray[Any]
-FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
 LARGEST = 1e30  # loss of a sample that is counted
 ABSURD = 1e3  # nats: logits a thousand apart come of inputs that are no measurement
-REFUSALS = 5  # in turn, before a candidate is given up
-WATCHED = ("error", "loss", "confidence", "input")
-
-
-class Detector(Protocol):
-    """Of drift: fed with a number a sample."""
-
-    @property
-    def drift(self) -> bool: ...
-
-    @property
-    def bytes(self) -> int: ...
-
-    def update(self, value: float, /) -> None: ...
-
-    def state_dict(self) -> dict[str, Array]: ...
-
-    def load_state_dict(self, state: dict[str, Array], /) -> None: ...
-
-
-class Governor(Protocol):
-    """Of energy: how many steps may be made now, and what was done. ``energy.meter.Meter`` is one, of a governor and
-    the time that it is told."""
-
-    def grant(self, steps: int, /) -> int: ...
-
-    def spend(self, *, steps: int = 0, predictions: int = 0) -> None: ...
-
-
-@dataclass(slots=True)
-class _Now:
-    """fresh: samples of the round that is under way. boosted: samples for which there are still twice the steps.
-    trained: updates of the candidate; since: samples seen when it began. blend, of ``Habits.blends``: of what is
-    judged; grown: of what was committed last."""
-
-    fresh: int = 0
-    boosted: int = 0
-    trained: int = 0
-    since: int = 0
-    blend: int = 0
-    grown: int = 0
 
 
 class Learner:
@@ -112,42 +69,68 @@ class Learner:
         ``DoesNotFit`` above the budget.
         """
         manifest = session.manifest
-        self.session, self.memory, self.held_out, self.anchor = session, memory, held_out, anchor
+        self.memory, self.held_out, self.anchor = memory, held_out, anchor
         self.labels = None if labels is None else Labels(labels, manifest.classes)
-        if self.labels is not None:
-            self.session = cast(Session, Masked(session, self.labels))
-        self.habits = habits or Habits()
-        self.detectors, self.governor = dict(detectors or {}), governor
-        for name in self.detectors:
-            if name not in WATCHED:
-                raise InvalidInput("detectors", name, f"give some of {', '.join(WATCHED)}")
-        self.kind = str(manifest.loss)
-        self.labelled = "y" in manifest.programs["evaluate"].inputs
-        if self.labelled and self.kind != "CrossEntropy":
-            raise InvalidInput("loss", self.kind, "a learner takes cross_entropy, or reconstruction without labels")
+        self.session = session if self.labels is None else cast(Session, Masked(session, self.labels))
+        self.habits, self._watch, self._examiner = habits or Habits(), Watch(detectors or {}), Examiner(self.session)
         shape = face(manifest.programs["predict"].inputs["x"])[1:]
         if memory.sample_shape != shape:
             raise InvalidInput("memory", f"of samples {list(memory.sample_shape)}", f"the plan takes {list(shape)}")
+        self._require_alike(anchor, held_out)
         self._x = np.zeros((self.habits.every, *shape), memory.dtype)
         self._y = np.zeros(self.habits.every, np.int32)
         self.pending = Pending(pending_bytes, shape, memory.dtype) if pending_bytes else None
-        self.diary, self.tally, self._now = Diary(diary_bytes), Tally(), _Now()
-        self._require_alike(anchor, held_out)
-        self._lessons = Lessons(self.habits.shares, memory, anchor, augment, Draws(seed), manifest.preprocess)
-        self._copies, self._spike = Copies(session), Spike()
-        self._enrolment = None if self.labels is None else Enrolment(self.labels, self._copies.began, memory)
-        self._mark()
-        start = np.zeros(0) if anchor is None else self._merit(*anchor.judges)
-        self.judge = Judge(self.kind, anchor, start, self.habits.alpha, self.habits.error)
-        self._judges = len(start)
-        self._first_blend = 0 if anchor is None else len(self.habits.blends) // 2
-        self._now.blend = self._now.grown = self._first_blend
-        self.asks: str | None = None
+        self.diary = Diary(diary_bytes)
+        lessons = Lessons(self.habits.shares, memory, anchor, augment, Draws(seed), manifest.preprocess)
+        self._candidate = Candidate(
+            self._examiner, Copies(session), lessons, held_out, self.habits, self.diary, governor
+        )  # fmt: skip
+        self._enrolling = None if self.labels is None else Enrolling(self._candidate, self.labels, memory)
         needed = self.bytes
         if budget is not None and needed.total > budget:
             largest = sorted(needed.ram, key=lambda name: -needed.ram[name])[:3]
             parts = ", ".join(f"{name} ({needed.ram[name]:,} B)" for name in largest)
             raise DoesNotFit("RAM of the learner", needed.total, budget, f"make one of these smaller: {parts}")
+
+    @property
+    def tally(self) -> Tally:
+        """What it has come to."""
+        return self._candidate.tally
+
+    @property
+    def judge(self) -> Judge:
+        """Who lets a candidate predict, or does not."""
+        return self._candidate.judge
+
+    @property
+    def kind(self) -> str:
+        """The loss's class name."""
+        return self._examiner.kind
+
+    @property
+    def detectors(self) -> Mapping[str, Detector]:
+        """Of drift, by what they watch."""
+        return self._watch.detectors
+
+    @property
+    def labelled(self) -> bool:
+        """Whether a sample comes with a class."""
+        return self._examiner.labelled
+
+    @property
+    def governor(self) -> Governor | None:
+        """Of energy."""
+        return self._candidate.governor
+
+    @governor.setter
+    def governor(self, governor: Governor | None) -> None:
+        self._candidate.governor = governor
+
+    @property
+    def asks(self) -> str | None:
+        """For another variant, and why; None: it does not."""
+        number = self._candidate.now.asks
+        return f"another variant: the {WATCHED[number - 1]} has drifted" if number else None
 
     # -- predicting -------------------------------------------------------------------------------------------------
 
@@ -184,9 +167,9 @@ class Learner:
             self.tally.refused += 1
             self.diary.write(self.tally.seen, "refused", "a sample that is not finite")
             return False
-        self._x[self._now.fresh], self._y[self._now.fresh] = sample, label
-        self._now.fresh += 1
-        if self._now.fresh < self.habits.every:
+        self._x[self._candidate.now.fresh], self._y[self._candidate.now.fresh] = sample, label
+        self._candidate.now.fresh += 1
+        if self._candidate.now.fresh < self.habits.every:
             return False
         self._round()
         return True
@@ -204,55 +187,48 @@ class Learner:
 
     def finish(self) -> None:
         """End the round with the samples that are there: at the end of a stream, before a pause."""
-        if self._now.fresh:
+        if self._candidate.now.fresh:
             self._round()
 
-    def examine(self, folds: int = 5, ask: Literal["better", "no worse"] = "better") -> bool:
+    def examine(self, folds: int = 5, ask: Ask = "better") -> bool:
         """Commit what was learnt if learning is better on those samples in memory that it has not seen; whether it did.
 
         For few samples, as of an enrolment, of which one pass shows too little: ``folds`` times what predicts learns
-        all but a part of the memory, with as many updates a sample as the candidate had, and is judged on that part.
-        The paired gains are tested by flipping their signs; the error is spent as with any other candidate. That the
-        parts are learnt from in turn makes it nearly exact, as any cross-validation.
-
-        ask: "no worse" commits where the mean gain is above 0: where a person gave the labels, and so has decided that
-        it be learnt; the anchor and what was held out still have their say.
+        all but a part of the memory, with as many updates a sample as the candidate had, and is asked for that part
+        (:func:`crossed`). The error is spent as with any other candidate; the anchor and what was held out still have
+        their say. ask: "no worse" commits where the mean gain is above 0: where a person gave the labels, and so has
+        decided that it be learnt.
 
         Raises ``InvalidInput`` unless there are 2 or more samples for each fold.
         """
         self.finish()
-        if self._copies.candidate.same(self._copies.grown):
+        candidate, (x, y) = self._candidate, self.memory.all()
+        if candidate.copies.candidate.same(candidate.copies.grown):
             return False
-        if ask not in ("better", "no worse"):
-            raise InvalidInput("ask", ask, "give better or no worse")
-        x, y = self.memory.all()
-        if folds < 2 or len(x) < 2 * folds:
-            raise InvalidInput("folds", folds, f"{len(x)} samples are remembered: give 2 to {len(x) // 2}")
-        target = y if self.labelled else self._as_seen(x)
-        outputs = predictions(self.session, x)
-        known, usual = knowledge(self.kind, outputs, target), self._usual(outputs, target)
-        updates, part = self._now.trained or self.habits.steps * len(x), self._lessons.order(len(x)) % folds
-        ours = np.array(known)
+        require(folds, len(x), ask)
+        steps = candidate.now.trained or self.habits.steps * len(x)
         try:
-            for fold in range(folds):
-                own = part == fold
-                self._copies.deployed.into(self.session)
-                if not self._updated(updates * int((~own).sum()) // len(x), x[~own], y[~own], usual, remembered=False):
-                    return False
-                ours[own] = knowledge(self.kind, _numbers(predictions(self.session, x[own])), target[own])
-            found = gains(self.kind, ours, known)
-            allowed, p = self.judge.allowed, p_value(found, self.judge.allowed, self._lessons.draws)
-            self.judge.again()
-            told = f"better by {found.mean():.3f} on {len(x)} samples when they were not learnt from (p = {p:.2g})"
-            if p > allowed and (ask == "better" or not found.mean() > 0):
-                self.diary.write(self.tally.seen, "refused", f"{told}; {allowed:.2g} is allowed")
+            usual = self._examiner.usual(predictions(self.session, x), self._examiner.target(x, y))
+
+            def learn(fold: int, rows: Array) -> bool:
+                candidate.copies.deployed.into(self.session)
+                return candidate.updated(updates(steps, len(x), folds, fold), x[rows], y[rows], usual, remembered=False)
+
+            draws, allowed = candidate.lessons.draws, self.judge.allowed
+            order = candidate.lessons.order(len(x))
+            found = crossed(self._examiner, x, y, folds, order, learn, ask, allowed, draws)
+            if found is None:
                 return False
-            return self._commit(told, range(len(self.habits.blends)))
+            self.judge.again()
+            if not found.good:
+                self.diary.write(self.tally.seen, "refused", f"{found}; {allowed:.2g} is allowed")
+                return False
+            return candidate.commit(f"better: {found}", range(len(self.habits.blends)))
         except NotFinite as error:
-            self._restart("dropped", str(error).partition(";")[0])
+            candidate.restart("dropped", str(error).partition(";")[0])
             return False
         finally:
-            self._copies.deployed.into(self.session)
+            candidate.copies.deployed.into(self.session)
 
     def enrol(self, label: str, examples: npt.ArrayLike, *, steps: int = 400) -> bool:
         """Learn a class that it did not know from a few ``examples`` [n, ...]; whether it now knows it.
@@ -267,129 +243,56 @@ class Learner:
         take, ``DoesNotFit`` where no output is spare, ``NotSupported`` where the last layer does not learn as floats;
         then nothing has changed.
         """
-        kept, x = self.enrollable(label, examples, steps)
+        enrolling, x = self.enrollable(label, examples, steps)
         self.finish()
-        kept.keep(self._copies.deployed, self.memory)
-        number = kept.labels.enter(label)
-        y = np.full(len(x), number, np.int32)
-        for sample in x:
-            self.memory.add(sample, number)
-        self._copies.deployed.into(self.session)
-        why = self._unknown(x, y, steps)
-        if why:
-            self._put(kept.taken_back(self.memory))
-            self.diary.write(self.tally.seen, "refused", f"{label}, of {len(x)} examples: {why}")
-            return False
-        self.diary.write(self.tally.seen, "enrolled", f"{label}, of {len(x)} examples, as class {number}")
-        return True
+        return enrolling.enrol(label, x, steps)
 
     def undo(self) -> None:
         """Take the last enrolment back: weights, memory and classes are bit for bit what they were before it; what was
         learnt since is gone too. Raises ``InvalidInput`` where there is none, or it was taken back."""
-        kept = self.undoable()
-        self._now.fresh = 0
-        self._put(kept.taken_back(self.memory))
-        self.diary.write(self.tally.seen, "undone", "the last enrolment")
+        enrolling = self.undoable()
+        self._candidate.now.fresh = 0
+        enrolling.undo()
 
-    def _unknown(self, x: Array, y: Array, steps: int) -> str:
-        """Learn a new class, and let it predict; or why not."""
-        usual, number = self._usual(predictions(self.session, x), y), int(y[0])
-        own = OneOutput(self.session, number, self._copies.deployed)
-        try:
-            for _ in range(steps):
-                if not self._updated(1, x, y, usual):
-                    return "it fell apart: lower the rate"
-                own.hold()
-            if self.anchor is not None:
-                own.lower(self._taken(number))
-            known = int((predictions(self.session, x).argmax(1) == number).sum())
-            why = f"{known} of them are known" if 2 * known <= len(x) else self._lost_at_the_start()
-        except NotFinite:
-            return "its output is not finite"
-        if not why:
-            own.finish()
-            self._put(Copy.of(self.session))
-            self.tally.commits += 1
-        return why
-
-    def _taken(self, number: int) -> float:
-        """By how much the logit of a new class must be lower to take no more of the anchor's judges than it may."""
-        assert self.anchor is not None
-        x, y = self.anchor.judges
-        logits = predictions(self.session, x)
-        own = logits[:, number].copy()
-        logits[:, number] = -np.inf
-        leads = np.sort((own - logits.max(1))[logits.argmax(1) == y])[::-1]
-        most, error, margin = 0, self.habits.error / 10, self.anchor.margin
-        while most < len(leads) and lost(np.where(np.arange(len(x)) <= most, -1.0, 0.0), error).upper <= margin:
-            most += 1
-        return max(0.0, float(np.nextafter(leads[most], np.inf, dtype=leads.dtype))) if most < len(leads) else 0.0
-
-    def _put(self, copy: Copy) -> None:
-        """``copy`` predicts, and another candidate begins from it."""
-        copies = self._copies
-        copies.deployed = copies.candidate = copies.grown = copy
-        self._mark()
-        self.judge.next()
-        self._spike.restart()
-        self._now.trained, self._now.since = 0, self.tally.seen
-        copy.into(self.session)
-
-    def _mark(self) -> None:
-        """What was enrolled is not part of where it began: no blend goes back from it."""
-        if self.labels is None:
-            return
-        marks = OneOutput(self.session, 0, self._copies.deployed).nothing
-        for number in self.labels.enrolled:
-            for name, where in OneOutput(self.session, number, self._copies.deployed).rows.items():
-                marks[name] |= where
-        self._copies.marks = marks
-
-    def enrollable(self, label: str, examples: npt.ArrayLike, steps: int) -> tuple[Enrolment, Array]:
+    def enrollable(self, label: str, examples: npt.ArrayLike, steps: int) -> tuple[Enrolling, Array]:
         """What :meth:`enrol` works with. Raises as it does."""
-        if self._enrolment is None:
+        if self._enrolling is None:
             fix = "give the learner labels= of its classes, of a plan with more outputs than that"
             raise InvalidInput("labels", None, fix)
-        if steps < 1:
-            raise InvalidInput("steps", steps, "give a whole number >= 1")
         given = np.asarray(examples)
         x = np.stack([self._sample(sample) for sample in given]) if given.ndim and len(given) else given
         if not x.ndim or not len(x) or not _finite(x):
             raise InvalidInput("examples", f"{x.dtype}{list(x.shape)}", "give one or more samples, all finite")
-        OneOutput(self.session, self._enrolment.labels.spare(label), self._copies.deployed)  # what it cannot, it says
-        return self._enrolment, x
+        self._enrolling.require(label, steps)
+        return self._enrolling, x
 
-    def undoable(self) -> Enrolment:
+    def undoable(self) -> Enrolling:
         """What :meth:`undo` takes back. Raises as it does."""
-        if self._enrolment is None or not self._enrolment.held:
+        if self._enrolling is None or not self._enrolling.kept.held:
             raise InvalidInput("undo", "without an enrolment", "enrol a class first; only the last one can be undone")
-        return self._enrolment
+        return self._enrolling
 
     def reset(self) -> None:
         """Back to the weights that it began with, bit for bit; what is remembered stays."""
-        self._copies.deployed = self._copies.grown = self._copies.began
-        self._now.grown = self._first_blend
-        self._restart("reset", "asked for")
-        self._copies.deployed.into(self.session)
+        self._candidate.reset()
 
     # -- a round ----------------------------------------------------------------------------------------------------
 
     def _round(self) -> None:
-        n, now, habits = self._now.fresh, self._now, self.habits
-        x, y = self._x[:n].copy(), self._y[:n].copy()
+        candidate, now, habits = self._candidate, self._candidate.now, self.habits
+        x, y = self._x[: now.fresh].copy(), self._y[: now.fresh].copy()
         now.fresh = 0
         x, y, outputs = self._answered(x, y)
-        n = len(x)
-        if not n:
+        if not len(x):
             return
-        target = y if self.labelled else self._as_seen(x)
-        served = merit(self.kind, outputs, target)
+        target = self._examiner.target(x, y)
+        served, losses = self._examiner.worth(outputs, target), self._examiner.losses(outputs, target)
         self.tally.merit += float(served.sum())
-        losses = each_loss(self.kind, outputs, target)
         self.tally.loss += float(np.nan_to_num(losses, nan=LARGEST, posinf=LARGEST).clip(max=LARGEST).sum())
-        self._watch(x, outputs, target, served)
+        for name in self._watch.look(x, outputs, losses, 1 - served if self.labelled else losses):
+            self._drifted(name)
         if now.trained and self.tally.seen - now.since >= habits.warm:
-            self._settle(x, target, knowledge(self.kind, outputs, target))
+            candidate.settle(x, target, self._examiner.knows(outputs, target))
         for sample, label in zip(x, y, strict=True):
             self.tally.seen += 1
             judges = habits.hold_out and self.tally.seen % habits.hold_out == 0
@@ -397,28 +300,28 @@ class Learner:
             kept.add(sample, int(label))
         self.tally.rounds += 1
         if self.judge.better:
-            self._commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))
-        asked = n * habits.steps * (2 if now.boosted > 0 else 1)
-        now.boosted = max(0, now.boosted - n)
+            candidate.commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))
+        asked = len(x) * habits.steps * (2 if now.boosted > 0 else 1)
+        now.boosted = max(0, now.boosted - len(x))
         steps = asked if self.governor is None else self.governor.grant(asked)
         if steps:
-            self._copies.candidate.into(self.session)
-            self._learn(steps, x, y, self._usual(outputs, target))
-        self._copies.deployed.into(self.session)
+            candidate.copies.candidate.into(self.session)
+            candidate.learn(steps, x, y, self._examiner.usual(outputs, target))
+        candidate.copies.deployed.into(self.session)
 
     def _answered(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
         """Those samples to which what predicts has a sound answer, and the answers. The others, as of 1e30, are refused
         and counted, as those that are not finite themselves: in the memory one of them would spoil every candidate that
         learns from it."""
         try:
-            outputs, rows = _numbers(predictions(self.session, x)), np.arange(len(x))
+            outputs, rows = self._examiner.outputs(x), np.arange(len(x))
         except NotFinite:
             each = [self._answer(sample) for sample in x]
             rows = np.array([i for i, output in enumerate(each) if output is not None], np.intp)
             answers = [output for output in each if output is not None]
             outputs = np.stack(answers) if answers else np.zeros((0, 1), np.float32)
         if self.labelled and len(rows):
-            sound = each_loss(self.kind, outputs, y[rows]) <= ABSURD
+            sound = self._examiner.losses(outputs, y[rows]) <= ABSURD
             outputs, rows = outputs[sound], rows[sound]
         if len(rows) < len(x):
             self.tally.refused += len(x) - len(rows)
@@ -427,155 +330,18 @@ class Learner:
 
     def _answer(self, sample: Array) -> Array | None:
         try:
-            return np.asarray(_numbers(predictions(self.session, sample[None]))[0])
+            return np.asarray(self._examiner.outputs(sample[None])[0])
         except NotFinite:
             return None
-
-    def _settle(self, x: Array, target: Array, theirs: Array) -> None:
-        """What would be committed says what of samples that nobody has learnt from yet, beside what predicts?"""
-        if not self.judge.pay(len(x)):
-            return
-        self._copies.blend(self.habits.blends[self._now.blend]).into(self.session)
-        try:
-            ours = knowledge(self.kind, _numbers(predictions(self.session, x)), target)
-        except NotFinite:
-            self._restart("dropped", "its output is not finite")
-        else:
-            self.judge.settle(ours, theirs)
-            if self.judge.evidence.log < math.log(self.habits.drop):
-                self._restart("dropped", f"on new samples it is worse than what predicts: {self.judge.wealth} to 1")
-        self._copies.deployed.into(self.session)
-
-    def _learn(self, steps: int, x: Array, y: Array, usual: float) -> None:
-        """The candidate, which is in the arena, learns."""
-        if not self._updated(steps, x, y, usual):
-            return
-        self._now.trained += steps
-        self._copies.candidate = Copy.of(self.session)
-        work = steps * self.session.manifest.step_batch * FORWARDS
-        self.judge.earn(work * self.habits.shadow, 2.0 * self._cost + 4 * self.habits.every)
-
-    def _updated(self, steps: int, x: Array, y: Array, usual: float, remembered: bool = True) -> bool:
-        """``steps`` updates of what is in the arena; where it falls apart, another candidate takes its place."""
-        self._spike.restart()
-        for _ in range(steps):
-            batch, labels = self._lessons.batch(self.session.manifest.step_batch, x, y, remembered)
-            try:
-                loss = self.session.step(batch, labels if self.labelled else None, lr=self.habits.rate)
-            except NotFinite as error:
-                self._restart("dropped", f"its loss is {error.loss}")
-                return False
-            self.tally.steps += 1
-            if self.governor is not None:
-                self.governor.spend(steps=1)
-            if self._spike.update(loss, usual):
-                self._restart("dropped", f"its loss leapt to {loss:.3g}, from {usual:.3g}")
-                return False
-        return True
-
-    def _commit(self, why: str, blends: Sequence[int]) -> bool:
-        """Let the candidate predict, by the first of these blends that nothing speaks against; whether it does. What is
-        in the arena then is any of them.
-
-        What was judged until then is, either way, not what will be judged: the next one has to show again that it is
-        better, than what now predicts.
-        """
-        now, refused = self._now, ""
-        for blend in blends:
-            if not self.judge.pay(self._cost):
-                break
-            refused = self._tried(blend)
-            if not refused:
-                self.judge.next()
-                self.tally.commits += 1
-                share = self.habits.blends[blend]
-                part = "" if share == 1 else f", {share:.0%} of the way"
-                self.diary.write(self.tally.seen, "committed", f"{why}{part}")
-                now.grown, now.blend = blend, max(0, blend - self.judge.roomy)
-                return True
-        if not refused:
-            return False
-        self.diary.write(self.tally.seen, "refused", refused)
-        if self.judge.refused() >= REFUSALS:
-            self._restart("dropped", f"refused {REFUSALS} times in turn")
-            return False
-        now.blend = min(blends[-1] + 1, len(self.habits.blends) - 1)
-        self.judge.again()
-        return False
-
-    def _tried(self, blend: int) -> str:
-        """Commit this blend unless something speaks against it: that, or nothing."""
-        made = self._copies.blend(self.habits.blends[blend])
-        made.into(self.session)
-        try:
-            refused = self._lost_at_the_start() or self._lost_since(made)
-        except NotFinite:
-            return "its output is not finite"
-        if not refused:
-            self._copies.commit(made)
-        return refused
-
-    def _lost_at_the_start(self) -> str:
-        """Why the anchor speaks against what is in the arena; or nothing. The judges are asked some at a time, no
-        longer than there is hope."""
-        if self.anchor is None:
-            return ""
-        x, y = self.anchor.judges
-        merits = np.zeros(0)
-        for i in range(0, len(x), CHUNK):
-            part = slice(i, i + CHUNK)
-            merits = np.concatenate([merits, self._merit(x[part], None if y is None else y[part])])
-            against = self.judge.lost_at_the_start(merits)
-            if against:
-                self.judge.refund(len(x) - len(merits))
-                return against
-        return ""
-
-    def _lost_since(self, made: Copy) -> str:
-        """Why the samples that were held out speak against what is in the arena; or nothing."""
-        if self.held_out is None or not len(self.held_out):
-            return ""
-        x, y = self.held_out.all()
-        target = y if self.labelled else self._as_seen(x)
-        ours = self._merit(x, target)
-        self._copies.deployed.into(self.session)
-        worse = -float(gains(self.kind, ours, self._merit(x, target)).mean())
-        made.into(self.session)
-        return f"on {len(x)} samples that were held out it is worse by {worse:.1%}" if worse > 0 else ""
-
-    # -- what becomes of the candidate --------------------------------------------------------------------------------
-
-    def _restart(self, kind: str, why: str) -> None:
-        """Another candidate, from what was committed last."""
-        self.diary.write(self.tally.seen, kind, why)
-        self._copies.candidate = self._copies.grown
-        self.judge.next()
-        self._now.trained, self._now.since, self._now.blend = 0, self.tally.seen, self._now.grown
-
-    def _watch(self, x: Array, outputs: Array, target: Array, served: Array) -> None:
-        if not self.detectors:
-            return
-        losses = each_loss(self.kind, outputs, target)
-        values = {"loss": losses, "error": 1 - served if self.labelled else losses}
-        if "confidence" in self.detectors:
-            top = np.exp(outputs - outputs.max(1, keepdims=True))
-            values["confidence"] = top.max(1) / top.sum(1)
-        if "input" in self.detectors:
-            values["input"] = x.reshape(len(x), -1).mean(1, dtype=np.float64)
-        for name, detector in self.detectors.items():
-            for value in values[name]:
-                detector.update(float(value))
-                if detector.drift:
-                    self._drifted(name)
 
     def _drifted(self, name: str) -> None:
         self.diary.write(self.tally.seen, "drift", f"in the {name}: {self.habits.drift}")
         if self.habits.drift == "more":
-            self._now.boosted = self.habits.boost
+            self._candidate.now.boosted = self.habits.boost
         elif self.habits.drift == "reset":
             self.reset()
         elif self.habits.drift == "variant":
-            self.asks = f"another variant: the {name} has drifted"
+            self._candidate.now.asks = 1 + WATCHED.index(name)
 
     # -- numbers ----------------------------------------------------------------------------------------------------
 
@@ -584,43 +350,25 @@ class Learner:
         """Exactly, and the same from the first day."""
         ram = {
             "arena": self.session.arena_bytes,
-            "copies": self._copies.bytes,
+            "copies": self._candidate.copies.bytes,
             "memory": self.memory.bytes,
             "round": self._x.nbytes + self._y.nbytes,
-            "judge": self.judge.bytes + self._spike.bytes,
-            "counts": 8 * (len(fields(Tally)) + len(fields(_Now)) + len(("seed", "draws"))),
+            "judge": self.judge.bytes + self._candidate.spike.bytes,
+            "counts": 8 * (len(fields(Tally)) + len(fields(Now)) + len(("seed", "draws"))),
             "diary": self.diary.bytes,
         }
         if self.held_out is not None:
             ram["held out"] = self.held_out.bytes
         if self.pending is not None:
             ram["pending"] = self.pending.bytes
-        if self._enrolment is not None:
-            ram["undo"] = self._enrolment.bytes
-        if self.detectors:
-            ram["detectors"] = sum(d.bytes for d in self.detectors.values())
+        if self._enrolling is not None:
+            ram["undo"] = self._enrolling.kept.bytes
+        if self._watch.detectors:
+            ram["detectors"] = self._watch.bytes
         flash = {"weights": self.session.manifest.weights_bytes}
         if self.anchor is not None:
             flash["anchor"] = self.anchor.bytes
         return Bytes(ram, flash)
-
-    @property
-    def _cost(self) -> int:
-        """Predictions that a look takes."""
-        return self._judges + 2 * (0 if self.held_out is None else len(self.held_out))
-
-    def _merit(self, x: Array, target: Array | None) -> Array:
-        return merit(self.kind, predictions(self.session, x), self._as_seen(x) if target is None else target)
-
-    def _usual(self, outputs: Array, target: Array) -> float:
-        """The loss that one has without learning: that of what predicts, or of guessing a class, if that is more."""
-        guess = math.log(self.session.manifest.classes) if self.labelled else 0.0
-        return max(guess, float(each_loss(self.kind, outputs, target).mean()))
-
-    def _as_seen(self, x: Array) -> Array:
-        """What a reconstruction is measured against."""
-        preprocess = self.session.manifest.preprocess
-        return preprocess(x) if preprocess is not None and x.dtype == np.uint8 else x
 
     def _sample(self, x: npt.ArrayLike) -> Array:
         sample, mine = np.asarray(x), self._x
@@ -670,12 +418,12 @@ class Learner:
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all that it is, by name: another of the same settings that loads them goes on as this one."""
-        state = {"fresh/x": self._x.copy(), "fresh/y": self._y.copy(), **self._copies.state_dict()}
+        state = {"fresh/x": self._x.copy(), "fresh/y": self._y.copy(), **self._candidate.copies.state_dict()}
         for name, part in self._parts().items():
             state |= {f"{name}/{n}": np.array(a) for n, a in part.state_dict().items()}
         for name, numbers in self._numbers().items():
             state[name] = np.array([getattr(numbers, f.name) for f in fields(numbers)], np.float64)
-        state["draws"] = np.array(self._lessons.draws.count)
+        state["draws"] = np.array(self._candidate.lessons.draws.count)
         return state
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
@@ -699,37 +447,32 @@ class Learner:
             array[...] = state[name]
         for name, part in self._parts().items():
             part.load_state_dict({n[len(name) + 1 :]: a for n, a in state.items() if n.startswith(f"{name}/")})
-        self._copies.load_state_dict(state, self.session)
+        self._candidate.copies.load_state_dict(state, self.session)
         for name, numbers in self._numbers().items():
             if state[name].shape != (len(fields(numbers)),) or not np.isfinite(state[name]).all():
                 raise InvalidInput(f"learner state {name}", state[name], "give what state_dict() gave")
             for f, value in zip(fields(numbers), state[name], strict=True):
                 setattr(numbers, f.name, type(getattr(numbers, f.name))(value))
-        if not max(self._now.blend, self._now.grown) < len(self.habits.blends):
-            raise InvalidInput("learner state now", f"of blend {self._now.blend}", "it is of other habits")
-        self._lessons.draws.count = int(state["draws"])
-        self._mark()
-        self._copies.deployed.into(self.session)
+        if not max(self._candidate.now.blend, self._candidate.now.grown) < len(self.habits.blends):
+            raise InvalidInput("learner state now", f"of blend {self._candidate.now.blend}", "it is of other habits")
+        self._candidate.lessons.draws.count = int(state["draws"])
+        if self._enrolling is not None:
+            self._enrolling.mark()
+        self._candidate.copies.deployed.into(self.session)
 
     def _numbers(self) -> dict[str, Any]:
-        return {"tally": self.tally, "now": self._now}
+        return {"tally": self.tally, "now": self._candidate.now}
 
     def _parts(self) -> dict[str, Any]:
-        parts = {"memory": self.memory, "judge": self.judge, "spike": self._spike, "diary": self.diary}
-        optional = {"held": self.held_out, "pending": self.pending, "enrolment": self._enrolment}
-        detectors = {f"detector {name}": d for name, d in self.detectors.items()}
+        parts = {"memory": self.memory, "judge": self.judge, "spike": self._candidate.spike, "diary": self.diary}
+        kept = None if self._enrolling is None else self._enrolling.kept
+        optional = {"held": self.held_out, "pending": self.pending, "enrolment": kept}
+        detectors = {f"detector {name}": d for name, d in self._watch.detectors.items()}
         return {**parts, **{n: p for n, p in optional.items() if p is not None}, **detectors}
 
     def __repr__(self) -> str:
         t = self.tally
         return f"<Learner: {t.seen:,} samples, {t.steps:,} steps, {t.commits} commits, {self.bytes.total:,} B of RAM>"
-
-
-def _numbers(outputs: Array) -> Array:
-    """Raises ``NotFinite`` where one is not: a session lets infinite ones pass."""
-    if not np.isfinite(outputs).all():
-        raise NotFinite(float("inf"), "predict")
-    return outputs
 
 
 def _finite(sample: Array) -> bool:

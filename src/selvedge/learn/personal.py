@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..artifact.schedule import Cosine
 from ..errors import InvalidInput
 from ..run.calls import NotFinite
 from ..run.session import Session
+from .copies import Copy
+from .cross import Ask, crossed, require, updates
 from .draws import Draws
+from .examiner import Examiner
 from .guard.anchor import Anchor, Loss, lost
-from .guard.flips import p_value
 from .guard.spike import Spike
-from .guard.verdict import fairly, gains, merit
+from .guard.verdict import gains
 from .lesson import Augment, Lessons, Memory
-from .metrics import each_loss, predictions
 
 Array = npt.NDArray[Any]
+WARM = 20  # one update in so many is one of the warm-up
+LEAPT = "the loss leapt: lower the rate"
 
 
 @dataclass(frozen=True, slots=True)
 class Personalised:
     """``learnt``: whether the session has now learnt the samples; else it is bit for bit what it was.
 
-    why: a line. gain: what learning the others brought a left-out sample, in halves of the Brier score; p: the chance
-    of such a gain without one. lost: of the merit on the anchor. steps: updates made in all, seconds apart.
+    why: a line. gain, p: of what was left out (:class:`Crossed`). lost: of the merit on the anchor. steps: updates made
+    in all.
     """
 
     learnt: bool
@@ -50,7 +53,7 @@ def personalise(
     share: float = 0.3,
     augment: Augment | None = None,
     folds: int = 5,
-    ask: Literal["better", "no worse"] = "no worse",
+    ask: Ask = "no worse",
     error: float = 0.05,
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -66,96 +69,76 @@ def personalise(
 
     Raises ``InvalidInput`` for a session that has learnt, fewer than two samples a fold, and settings that cannot be.
     """
-    manifest, kind, draws = session.manifest, str(session.manifest.loss), Draws(seed)
-    labelled = "y" in manifest.programs["evaluate"].inputs
-    if labelled and kind != "CrossEntropy":
-        raise InvalidInput("loss", kind, "cross_entropy can be personalised, or reconstruction without labels")
-    if session.steps != manifest.steps:
+    examiner, draws = Examiner(session), Draws(seed)
+    if session.steps != session.manifest.steps:
         raise InvalidInput("session", f"after {session.steps} steps", "give one that has not learnt yet")
-    if steps < 1:
+    if not isinstance(steps, int) or steps < 1:
         raise InvalidInput("steps", steps, "give a whole number >= 1")
     x, y = memory.all()
-    if folds < 2 or len(x) < 2 * folds:
-        raise InvalidInput("folds", folds, f"{len(x)} samples are remembered: give 2 to {len(x) // 2}")
-    if ask not in ("better", "no worse"):
-        raise InvalidInput("ask", ask, "give better or no worse")
-    start = session.snapshot(), session.steps  # what lies in flash anyhow
-    lessons = Lessons((1 - share, 0.0, share), memory, anchor, augment, draws)
-    target = y if labelled else _numbers(session, x)
-    outputs = predictions(session, x)
-    known = fairly(kind, outputs, target)
-    usual = max(math.log(manifest.classes) if labelled else 0.0, float(each_loss(kind, outputs, target).mean()))
-    base = manifest.schedule.lr(session.steps) if rate is None else rate
-    total = steps + sum(_share(steps, len(x), folds, fold) for fold in range(folds))
-    done = 0
-
-    def learn(count: int, rows: Array) -> bool:
-        nonlocal done
-        spike = Spike()
-        for i in range(count):
-            batch, labels = lessons.batch(manifest.step_batch, x[rows], y[rows], remembered=False)
-            try:
-                loss = session.step(batch, labels if labelled else None, lr=base * cosine(i, count))
-            except NotFinite:
-                return False
-            done += 1
-            on_progress(done, total)
-            if spike.update(loss, usual):
-                return False
-        return True
-
-    def back(why: str, gain: float = 0.0, p: float = 1.0, loss: Loss | None = None) -> Personalised:
-        session.restore(*start)
-        return Personalised(False, why, gain, p, loss, done)
-
-    part = lessons.order(len(x)) % folds
-    said = np.array(outputs)
+    require(folds, len(x), ask)
+    lessons = Lessons((1 - share, 0.0, share), memory, anchor, augment, draws, session.manifest.preprocess)
+    attempt = _Attempt(examiner, lessons, x, y, steps, folds, rate, on_progress)
     try:
-        for fold in range(folds):
-            own = part == fold
-            if not learn(_share(steps, len(x), folds, fold), np.flatnonzero(~own)):
-                return back("the loss leapt: lower the rate")
-            said[own] = predictions(session, x[own])
-            session.restore(*start)
-        found = gains(kind, fairly(kind, said, target), known)
-        gain, p = float(found.mean()), p_value(found, error, draws)
-        told = f"{gain:+.3f} on samples that were left out (p = {p:.2g})"
-        if p > error and (ask == "better" or gain <= 0):
-            return back(f"not better: {told}", gain, p)
-        before = None if anchor is None else merit(kind, predictions(session, anchor.judges[0]), _aim(session, anchor))
-        if not learn(steps, np.arange(len(x))):
-            return back("the loss leapt: lower the rate", gain, p)
-        if anchor is None or before is None:
-            return Personalised(True, f"better: {told}", gain, p, None, done)
-        after = merit(kind, predictions(session, anchor.judges[0]), _aim(session, anchor))
-        loss = lost(gains(kind, after, before), error)
-        if loss.upper > anchor.margin:
-            why = f"up to {loss.upper:.1%} may be lost on the anchor (seen: {loss.mean:+.1%})"
-            return back(f"{why}: {anchor.margin:.1%} is allowed", gain, p, loss)
-        return Personalised(True, f"better: {told}", gain, p, loss, done)
+        found = crossed(examiner, x, y, folds, lessons.order(len(x)), attempt.fold, ask, error, draws)
+        attempt.back()
+        if found is None:
+            return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done)
+        if not found.good:
+            return Personalised(False, f"not better: {found}", found.gain, found.p, None, attempt.done)
+        before = None if anchor is None else examiner.merit(*anchor.judges)
+        why, loss = "", None
+        if not attempt.learn(steps, np.arange(len(x))):
+            why = LEAPT
+        elif anchor is not None and before is not None:
+            loss = lost(gains(examiner.kind, examiner.merit(*anchor.judges), before), error)
+            if loss.upper > anchor.margin:
+                seen = f"up to {loss.upper:.1%} may be lost on the anchor (seen: {loss.mean:+.1%})"
+                why = f"{seen}: {anchor.margin:.1%} is allowed"
+        if why:
+            attempt.back()
+        return Personalised(not why, why or f"better: {found}", found.gain, found.p, loss, attempt.done)
+    except NotFinite:
+        attempt.back()
+        return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done)
     except BaseException:  # Ctrl-C too
-        session.restore(*start)
+        attempt.back()
         raise
 
 
-def cosine(i: int, count: int, warm: float = 0.05) -> float:
-    """What the rate is multiplied by at update ``i`` of ``count``: up to 1 over the share ``warm``, then half a cosine
-    down to 0 (Loshchilov & Hutter, *SGDR*, arXiv:1608.03983)."""
-    up = max(1.0, warm * count)
-    return (i + 1) / up if i + 1 < up else 0.5 * (1 + math.cos(math.pi * (i - up + 1) / max(1.0, count - up)))
+class _Attempt:
+    """Learning from the samples, as often as it is asked for, from where the session began."""
 
+    def __init__(
+        self, examiner: Examiner, lessons: Lessons, x: Array, y: Array, steps: int, folds: int, rate: float | None,
+        on_progress: Callable[[int, int], None],
+    ) -> None:  # fmt: skip
+        self.examiner, self.lessons, self.x, self.y = examiner, lessons, x, y
+        session = examiner.session
+        self.steps, self.folds, self.done, self._on_progress = steps, folds, 0, on_progress
+        self.total = steps + sum(updates(steps, len(x), folds, fold) for fold in range(folds))
+        self._began = Copy.of(session)  # what lies in flash anyhow
+        self._rate = session.manifest.schedule.lr(session.steps) if rate is None else rate
+        self._usual = examiner.usual(examiner.outputs(x), examiner.target(x, y))
 
-def _share(steps: int, count: int, folds: int, fold: int) -> int:
-    """Updates of one fold: as many for each sample as all have."""
-    return max(1, steps * (count - len(range(fold, count, folds))) // count)
+    def back(self) -> None:
+        self._began.into(self.examiner.session)
 
+    def fold(self, fold: int, rows: Array) -> bool:
+        self.back()
+        return self.learn(updates(self.steps, len(self.x), self.folds, fold), rows)
 
-def _aim(session: Session, anchor: Anchor) -> Array:
-    x, y = anchor.judges
-    return _numbers(session, x) if y is None else y
-
-
-def _numbers(session: Session, x: Array) -> Array:
-    """What a reconstruction is measured against."""
-    preprocess = session.manifest.preprocess
-    return preprocess(x) if preprocess is not None and x.dtype == np.uint8 else x
+    def learn(self, count: int, rows: Array) -> bool:
+        """``count`` updates of ``rows``; whether it held together."""
+        session, labelled, spike = self.examiner.session, self.examiner.labelled, Spike()
+        rates = Cosine(self._rate, count, warmup=count // WARM)
+        for i in range(count):
+            batch, labels = self.lessons.batch(session.manifest.step_batch, self.x[rows], self.y[rows], False)
+            try:
+                loss = session.step(batch, labels if labelled else None, lr=rates.lr(i))
+            except NotFinite:
+                return False
+            self.done += 1
+            self._on_progress(self.done, self.total)
+            if spike.update(loss, self._usual):
+                return False
+        return True

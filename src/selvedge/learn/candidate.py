@@ -1,0 +1,216 @@
+"""What learns: a copy of all that does, judged before it takes the place of what predicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..run.calls import NotFinite
+from .copies import Copies, Copy
+from .diary import Diary
+from .examiner import Examiner
+from .figures import Tally
+from .guard.judge import Judge
+from .guard.spike import Spike
+from .guard.verdict import gains
+from .habits import Habits
+from .lesson import Lessons, Memory
+from .metrics import CHUNK
+
+Array = npt.NDArray[Any]
+FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
+REFUSALS = 5  # in turn, before a candidate is given up
+
+
+class Governor(Protocol):
+    """Of energy: how many steps may be made now, and what was done. ``energy.meter.Meter`` is one, of a governor and
+    the time that it is told."""
+
+    def grant(self, steps: int, /) -> int: ...
+
+    def spend(self, *, steps: int = 0, predictions: int = 0) -> None: ...
+
+
+@dataclass(slots=True)
+class Now:
+    """fresh: samples of the round that is under way. boosted: samples for which there are still twice the steps.
+    trained: updates of the candidate; since: samples seen when it began. blend, of ``Habits.blends``: of what is
+    judged; grown: of what was committed last. asks: the number of the detector for whose drift another variant is asked
+    for, from 1; 0: none is."""
+
+    fresh: int = 0
+    boosted: int = 0
+    trained: int = 0
+    since: int = 0
+    blend: int = 0
+    grown: int = 0
+    asks: int = 0
+
+
+class Candidate:
+    """Between two calls the arena holds what predicts; ``copies`` has what learns, and where to go back to."""
+
+    def __init__(
+        self,
+        examiner: Examiner,
+        copies: Copies,
+        lessons: Lessons,
+        held_out: Memory | None,
+        habits: Habits,
+        diary: Diary,
+        governor: Governor | None,
+    ) -> None:
+        self.examiner, self.session, self.copies, self.lessons = examiner, examiner.session, copies, lessons
+        self.held_out, self.habits, self.diary, self.governor = held_out, habits, diary, governor
+        self.tally, self.now, self.spike = Tally(), Now(), Spike()
+        anchor = lessons.anchor
+        start = np.zeros(0) if anchor is None else examiner.merit(*anchor.judges)
+        self.judge = Judge(examiner.kind, anchor, start, habits.alpha, habits.error)
+        self._judges = len(start)
+        self._first_blend = 0 if anchor is None else len(habits.blends) // 2
+        self.now.blend = self.now.grown = self._first_blend
+
+    def settle(self, x: Array, target: Array, theirs: Array) -> None:
+        """What would be committed says what of samples that nobody has learnt from yet, beside what predicts?"""
+        if not self.judge.pay(len(x)):
+            return
+        self.copies.blend(self.habits.blends[self.now.blend]).into(self.session)
+        try:
+            ours = self.examiner.knows(self.examiner.outputs(x), target)
+        except NotFinite:
+            self.restart("dropped", "its output is not finite")
+        else:
+            self.judge.settle(ours, theirs)
+            if self.judge.evidence.log < math.log(self.habits.drop):
+                self.restart("dropped", f"on new samples it is worse than what predicts: {self.judge.wealth} to 1")
+        self.copies.deployed.into(self.session)
+
+    def learn(self, steps: int, x: Array, y: Array, usual: float) -> None:
+        """The candidate, which is in the arena, learns."""
+        if not self.updated(steps, x, y, usual):
+            return
+        self.now.trained += steps
+        self.copies.candidate = Copy.of(self.session)
+        work = steps * self.session.manifest.step_batch * FORWARDS
+        self.judge.earn(work * self.habits.shadow, 2.0 * self._cost + 4 * self.habits.every)
+
+    def updated(self, steps: int, x: Array, y: Array, usual: float, remembered: bool = True) -> bool:
+        """``steps`` updates of what is in the arena; where it falls apart, another candidate takes its place."""
+        self.spike.restart()
+        for _ in range(steps):
+            batch, labels = self.lessons.batch(self.session.manifest.step_batch, x, y, remembered)
+            try:
+                loss = self.session.step(batch, labels if self.examiner.labelled else None, lr=self.habits.rate)
+            except NotFinite as error:
+                self.restart("dropped", f"its loss is {error.loss}")
+                return False
+            self.tally.steps += 1
+            if self.governor is not None:
+                self.governor.spend(steps=1)
+            if self.spike.update(loss, usual):
+                self.restart("dropped", f"its loss leapt to {loss:.3g}, from {usual:.3g}")
+                return False
+        return True
+
+    def commit(self, why: str, blends: Sequence[int]) -> bool:
+        """Let the candidate predict, by the first of these blends that nothing speaks against; whether it does. What is
+        in the arena then is any of them.
+
+        What was judged until then is, either way, not what will be judged: the next one has to show again that it is
+        better, than what now predicts.
+        """
+        now, refused = self.now, ""
+        for blend in blends:
+            if not self.judge.pay(self._cost):
+                break
+            refused = self._tried(blend)
+            if not refused:
+                self.judge.next()
+                self.tally.commits += 1
+                share = self.habits.blends[blend]
+                part = "" if share == 1 else f", {share:.0%} of the way"
+                self.diary.write(self.tally.seen, "committed", f"{why}{part}")
+                now.grown, now.blend = blend, max(0, blend - self.judge.roomy)
+                return True
+        if not refused:
+            return False
+        self.diary.write(self.tally.seen, "refused", refused)
+        if self.judge.refused() >= REFUSALS:
+            self.restart("dropped", f"refused {REFUSALS} times in turn")
+            return False
+        now.blend = min(blends[-1] + 1, len(self.habits.blends) - 1)
+        self.judge.again()
+        return False
+
+    def _tried(self, blend: int) -> str:
+        """Commit this blend unless something speaks against it: that, or nothing."""
+        made = self.copies.blend(self.habits.blends[blend])
+        made.into(self.session)
+        try:
+            refused, unasked = self.lost_at_the_start()
+            self.judge.refund(unasked)
+            refused = refused or self._lost_since(made)
+        except NotFinite:
+            return "its output is not finite"
+        if not refused:
+            self.copies.commit(made)
+        return refused
+
+    def lost_at_the_start(self) -> tuple[str, int]:
+        """(Why the anchor speaks against what is in the arena, or nothing; how many of its judges were not asked.) They
+        are asked some at a time, no longer than there is hope."""
+        if self.lessons.anchor is None:
+            return "", 0
+        x, y = self.lessons.anchor.judges
+        merits = np.zeros(0)
+        for i in range(0, len(x), CHUNK):
+            part = slice(i, i + CHUNK)
+            merits = np.concatenate([merits, self.examiner.merit(x[part], None if y is None else y[part])])
+            against = self.judge.lost_at_the_start(merits)
+            if against:
+                return against, len(x) - len(merits)
+        return "", 0
+
+    def _lost_since(self, made: Copy) -> str:
+        """Why the samples that were held out speak against what is in the arena; or nothing."""
+        if self.held_out is None or not len(self.held_out):
+            return ""
+        x, y = self.held_out.all()
+        ours = self.examiner.merit(x, y)
+        self.copies.deployed.into(self.session)
+        worse = -float(gains(self.examiner.kind, ours, self.examiner.merit(x, y)).mean())
+        made.into(self.session)
+        return f"on {len(x)} samples that were held out it is worse by {worse:.1%}" if worse > 0 else ""
+
+    def restart(self, kind: str, why: str) -> None:
+        """Another candidate, from what was committed last."""
+        self.diary.write(self.tally.seen, kind, why)
+        self.copies.candidate = self.copies.grown
+        self.judge.next()
+        self.now.trained, self.now.since, self.now.blend = 0, self.tally.seen, self.now.grown
+
+    def put(self, copy: Copy) -> None:
+        """``copy`` predicts, and another candidate begins from it."""
+        copies = self.copies
+        copies.deployed = copies.candidate = copies.grown = copy
+        self.judge.next()
+        self.spike.restart()
+        self.now.trained, self.now.since = 0, self.tally.seen
+        copy.into(self.session)
+
+    def reset(self) -> None:
+        """Back to the weights that it began with, bit for bit."""
+        self.copies.deployed = self.copies.grown = self.copies.began
+        self.now.grown = self._first_blend
+        self.restart("reset", "asked for")
+        self.copies.deployed.into(self.session)
+
+    @property
+    def _cost(self) -> int:
+        """Predictions that a look takes."""
+        return self._judges + 2 * (0 if self.held_out is None else len(self.held_out))
