@@ -52,7 +52,9 @@ def run(
     ] = "raw",
     policy: Annotated[str, typer.Option(help="Of the memory: balanced, reservoir or diverse.")] = "balanced",
     held_out: Annotated[str | None, typer.Option(help="RAM for samples that only judge; by default none.")] = None,
-    anchor: Annotated[Path | None, typer.Option(help="An .npz of x and y that the model began with.")] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="Samples with classes that the model began with, named as a stream is.")
+    ] = None,
     margin: Annotated[float, typer.Option(help="Of the accuracy on the anchor that may be lost.")] = 0.01,
     detectors: Annotated[
         list[str] | None,
@@ -95,16 +97,17 @@ def run(
     from . import early, place
     from .interrupt import stopping
     from .live_model import Wish, artifact, session_of
-    from .live_settings import KIND, Settings, size
+    from .live_settings import KIND, Settings, amount, anchor_of, size
 
-    found = early.living(stream=stream, full=full, queue=queue, stalled=stalled, anchor=anchor, page=page)
+    found = early.living(stream=stream, full=full, queue=queue, stalled=stalled, page=page)
     folder = artifact(model)
     settings = Settings(
         model=model if folder is None else str(folder.resolve()), budget=size("--budget", budget),
         memory=size("--memory", memory), codec=codec, policy=policy, held_out=size("--held-out", held_out),
-        anchor="" if anchor is None else str(anchor.resolve()), margin=margin, detectors=tuple(detectors or ()),
-        drift=drift, every=every, steps=steps, rate=rate or 0.0, joules_a_day=joules_a_day or 0.0,
-        joules_a_step=joules_a_step or 0.0, joules_a_prediction=joules_a_prediction or 0.0,
+        anchor=anchor_of(anchor), margin=margin, detectors=tuple(detectors or ()),
+        drift=drift, every=every, steps=steps, rate=amount("--rate", rate),
+        joules_a_day=amount("--joules-a-day", joules_a_day), joules_a_step=amount("--joules-a-step", joules_a_step),
+        joules_a_prediction=joules_a_prediction or 0.0,
         only_charging=only_charging, labels=found.labels, seed=seed,
     )  # fmt: skip
     if folder is None:
