@@ -277,6 +277,8 @@ def test_a_terminal_shows_it_while_it_lives(place: Path, tmp_path: Path) -> None
         (["--anchor", "{place}/s.csv"], "row 51 column f1 is broken"),
         (["--anchor", "{place}/nan.npz"], "it holds no samples, or what is not finite"),
         (["--stream", "{place}/s.csv:watch=1"], "--stream option is watch: it does nothing here"),
+        (["--update", "last:1"], "--update is last:1: an artifact is planned already: leave it out"),
+        (["--batch", "4"], "--batch is 4: an artifact is planned already: leave it out"),
         (["--budget", "0"], "--budget is 0: give bytes above 0, or leave it out"),
         (["--held-out", "0"], "--held-out is 0: give bytes above 0, or leave it out"),
         (["--rate", "0"], "--rate is 0.0: give a number above 0, or leave it out"),

@@ -30,6 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Keep learning on a stream, and lose nothing on the way; log and export look into its folder.",
 )
+PLANNING = ("device", "batch", "optimizer", "update", "loss", "shape")  # options of a model that is planned here
 Folder = Annotated[Path, typer.Argument(help="What --work named.")]
 
 
@@ -115,6 +116,10 @@ def run(
             model=model, shape=shape, device=device, budget=None, optimizer=optimizer, norms="frozen", loss=loss,
             batch=batch, accumulate=1, update=update,
         )  # fmt: skip
+    for name in PLANNING if folder is not None else ():
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            fix = "an artifact is planned already: leave it out"
+            raise InvalidInput("--input" if name == "shape" else f"--{name}", context.params[name], fix)
     if work is not None:
         place.working_folder("--work", work, KIND)
     from .live_page import write
