@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.required import missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (390, 1280)
-
-
-def missing(what: str) -> None:
-    """No browser: a failure where everything is required, else a skip."""
-    if os.environ.get("SELVEDGE_REQUIRE_ALL"):
-        pytest.fail(f"{what} is missing and SELVEDGE_REQUIRE_ALL is set")
-    pytest.skip(f"{what} is missing")
 
 
 @contextmanager

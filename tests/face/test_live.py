@@ -10,11 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import selvedge as sv
+from selvedge.errors import InvalidInput
+from selvedge.face.live_settings import Settings
+from selvedge.face.living import opened
+from selvedge.learn.metrics import predictions
+from selvedge.run.artifact import load
 from tests.face.command import Result, fresh, run, start
 
 CLASSES, SIZE = 3, 6
@@ -43,6 +49,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         optimizer.step()
     sv.emit(sv.plan(net, torch.zeros(4, SIZE), optimizer=sv.SGD(lr=0.05)), "c", folder / "net")
     np.savez(folder / "anchor.npz", x=x, y=y)
+    np.savez(folder / "bare.npz", x=x)
+    np.savez(folder / "nan.npz", x=np.where(x > 1, np.nan, x), y=y)
     x, y = rows(400, seed=1, turned=0.6)
     lines = ["time," + ",".join(f"f{i}" for i in range(SIZE)) + ",label"]
     lines += [
@@ -57,7 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def lines_of(found: Result) -> list[dict[str, object]]:
+def lines_of(found: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in found.out.splitlines()]
 
 
@@ -85,7 +93,7 @@ def test_json_is_a_line_a_round_and_one_at_the_end(place: Path, tmp_path: Path) 
     assert last["ended"] == "stream"
     assert last["seen"] == 400
     assert last["accuracy"] == pytest.approx(rounds[-1]["accuracy"])
-    assert last["ram_total"] == sum(last["ram"].values())  # type: ignore[attr-defined]
+    assert last["ram_total"] == sum(last["ram"].values())
     assert (tmp_path / "a.svg").read_text().startswith("<svg")
 
 
@@ -179,6 +187,47 @@ def test_json_lines_come_by_stdin(place: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["seen"] == 400
 
 
+def test_it_says_why_there_was_nothing_to_learn_from(place: Path, tmp_path: Path) -> None:
+    line = ["live", str(place / "net"), "--work", "life", "--stream"]
+    (tmp_path / "s.csv").write_text((place / "s.csv").read_text().replace("label", "state"))
+    columns = "columns=" + "+".join(f"f{i}" for i in range(SIZE))
+    found = run(*line, f"s.csv:{columns}", cwd=tmp_path)
+    assert "399 of 399 samples had no class, and were only predicted; label= names the column of it" in found.out
+    found = run(*line, f"s.csv:{columns},label=state", cwd=tmp_path)
+    assert "no sample came behind sample 399, the last there was" in found.out
+    np.savez(tmp_path / "none.npz", x=np.zeros((0, SIZE), "f4"))
+    found = run("live", str(place / "net"), "--stream", "none.npz", cwd=tmp_path)
+    assert (found.code, found.out.splitlines()[-1]) == (0, "no sample came")
+
+
+def test_a_table_is_an_anchor_and_is_scaled_as_the_stream_is(place: Path, tmp_path: Path) -> None:
+    """A model that ``train`` has made of a table in other units: its own rows, as they stand there, hold it."""
+    x, y = rows(600, seed=3)
+    lines = [",".join(f"c{i}" for i in range(SIZE)) + ",kind"]
+    lines += [
+        ",".join(f"{1000 + 50 * v:.4f}" for v in row) + f",{'abc'[k]}"
+        for row, k in zip(x[y.argsort()], sorted(y), strict=True)
+    ]
+    (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "net.py").write_text(
+        "import torch\n\n\ndef make():\n    torch.manual_seed(1)\n"
+        f"    first, last = torch.nn.Linear({SIZE}, 16), torch.nn.Linear(16, {CLASSES})\n"
+        "    return torch.nn.Sequential(first, torch.nn.ReLU(), last)\n"
+    )
+    made = run("train", "net.py:make", "--data", "train.csv:label=kind", "--out", "net", "--epochs", "8", cwd=tmp_path)
+    assert made.code == 0, made.err
+    session = load(tmp_path / "net")
+    life = opened(Settings("net", anchor=f"{tmp_path}/train.csv:label=kind"), session, None, 0.0)
+    anchor = life.learner.anchor
+    assert anchor is not None
+    assert anchor.y is not None
+    assert np.abs(np.asarray(anchor.x).mean(0)).max() < 0.2
+    assert np.bincount(anchor.judges[1], minlength=CLASSES).min() > 80  # the table is in order of its classes
+    assert np.mean(predictions(session, anchor.x).argmax(1) == anchor.y) > 0.9
+    with pytest.raises(InvalidInput, match=r"--stream labels is c\+b\+a: the model has its own: a, b, c"):
+        opened(Settings("net", labels=("c", "b", "a")), session, None, 0.0)
+
+
 def test_a_terminal_shows_it_while_it_lives(place: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -221,6 +270,20 @@ def test_a_terminal_shows_it_while_it_lives(place: Path, tmp_path: Path) -> None
         (["--full", "wait"], "--full is wait: give one of block, drop"),
         (["--queue", "0"], "--queue is 0"),
         (["--stalled", "0"], "--stalled is 0"),
+        (["--anchor", "-"], "--anchor is -: give samples that are there"),
+        (["--anchor", ".:watch=1"], "--anchor is .:watch=1: give samples that are there"),
+        (["--anchor", "mqtt://h/t"], "--anchor is mqtt://h/t: give samples that are there"),
+        (["--anchor", "{place}/bare.npz"], "sample 0 has no class: give each its own"),
+        (["--anchor", "{place}/s.csv"], "row 51 column f1 is broken"),
+        (["--anchor", "{place}/nan.npz"], "it holds no samples, or what is not finite"),
+        (["--stream", "{place}/s.csv:watch=1"], "--stream option is watch: it does nothing here"),
+        (["--update", "last:1"], "--update is last:1: an artifact is planned already: leave it out"),
+        (["--batch", "4"], "--batch is 4: an artifact is planned already: leave it out"),
+        (["--budget", "0"], "--budget is 0: give bytes above 0, or leave it out"),
+        (["--held-out", "0"], "--held-out is 0: give bytes above 0, or leave it out"),
+        (["--rate", "0"], "--rate is 0.0: give a number above 0, or leave it out"),
+        (["--joules-a-day", "0"], "--joules-a-day is 0.0: give a number above 0, or leave it out"),
+        (["--joules-a-step", "nan"], "--joules-a-step is nan: give a number above 0, or leave it out"),
         (["--only-charging"], "--joules-a-day is missing"),
         (["--joules-a-day", "1"], "--joules-a-step is missing"),
         (["--page", "life.png"], "--page is life.png: end it in .html"),
@@ -230,6 +293,7 @@ def test_a_terminal_shows_it_while_it_lives(place: Path, tmp_path: Path) -> None
 )
 def test_what_cannot_be_is_one_line(place: Path, tmp_path: Path, more: list[str], said: str) -> None:
     (tmp_path / "other").touch()
+    more = [word.format(place=place) for word in more]
     given = [] if "--stream" in more else ["--stream", f"{place}/s.csv"]
     found = run("live", str(place / "net"), *given, *more, cwd=tmp_path)
     assert found.code == 2

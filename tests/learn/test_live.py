@@ -15,6 +15,7 @@ from selvedge.errors import DoesNotFit, InvalidInput
 from selvedge.learn.energy.governor import Governor, Variant
 from selvedge.learn.energy.senses import Charge, Moment, look
 from selvedge.learn.energy.simulated import SimulatedClock
+from selvedge.learn.guard.anchor import Anchor
 from selvedge.learn.habits import Habits
 from selvedge.learn.journal.journal import Journal
 from selvedge.learn.learner import Learner
@@ -303,6 +304,15 @@ def test_what_is_not_its_own_is_refused(artifact: Path, tmp_path: Path) -> None:
         living(artifact, journal).finish()
     with Journal(tmp_path / "c", LIMIT) as journal, pytest.raises(InvalidInput, match="a life with none"):
         Live(learner(artifact), journal, Governor(1, [Variant("plan", 0.1)]))
+    x = np.stack([made(i)[0] for i in range(40)])
+    y = np.array([made(i)[1] for i in range(40)], np.int32)
+    with Journal(tmp_path / "d", LIMIT) as journal:
+        living(artifact, journal, anchor=Anchor(x, y)).feed(next(samples(1)))
+    for other in (None, Anchor(x + np.float32(0.1), y), Anchor(x, np.roll(y, 1)), Anchor(x, y, judging=30)):
+        with Journal(tmp_path / "d", LIMIT) as journal, pytest.raises(InvalidInput, match="an anchor of other samples"):
+            living(artifact, journal, anchor=other)
+    with Journal(tmp_path / "d", LIMIT) as journal:
+        assert living(artifact, journal, anchor=Anchor(x, y)).position == 1
     used = learner(artifact)
     for sample in samples(8):
         used.learn_one(sample.x, sample.y)

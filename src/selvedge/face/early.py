@@ -188,7 +188,7 @@ def training(*, data: str, loss: str | None, epochs: int, schedule: str, plot: P
 
 
 def living(
-    *, stream: str, full: str, queue: int, stalled: float, anchor: Path | None, page: Path | None
+    *, stream: str, full: str, queue: int, stalled: float, page: Path | None
 ) -> Stream:  # fmt: skip
     """Those of ``selvedge live``, and the stream that is named; what is learnt by, ``Settings`` read."""
     found = parse_stream(stream)
@@ -196,8 +196,6 @@ def living(
     _positive("--queue", queue)
     if not 0 < stalled < float("inf"):
         raise InvalidInput("--stalled", stalled, "give seconds above 0")
-    if anchor is not None and not anchor.is_file():
-        raise InvalidInput("--anchor", anchor, "there is no such file: give an .npz of x and y")
     if page is not None:
         if page.suffix not in (".html", ".htm", ".svg"):
             raise InvalidInput("--page", page, "end it in .html, or in .svg for the first picture alone")

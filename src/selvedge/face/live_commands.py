@@ -30,6 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Keep learning on a stream, and lose nothing on the way; log and export look into its folder.",
 )
+PLANNING = ("device", "batch", "optimizer", "update", "loss", "shape")  # options of a model that is planned here
 Folder = Annotated[Path, typer.Argument(help="What --work named.")]
 
 
@@ -52,7 +53,9 @@ def run(
     ] = "raw",
     policy: Annotated[str, typer.Option(help="Of the memory: balanced, reservoir or diverse.")] = "balanced",
     held_out: Annotated[str | None, typer.Option(help="RAM for samples that only judge; by default none.")] = None,
-    anchor: Annotated[Path | None, typer.Option(help="An .npz of x and y that the model began with.")] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="Samples with classes that the model began with, named as a stream is.")
+    ] = None,
     margin: Annotated[float, typer.Option(help="Of the accuracy on the anchor that may be lost.")] = 0.01,
     detectors: Annotated[
         list[str] | None,
@@ -95,16 +98,17 @@ def run(
     from . import early, place
     from .interrupt import stopping
     from .live_model import Wish, artifact, session_of
-    from .live_settings import KIND, Settings, size
+    from .live_settings import KIND, Settings, amount, anchor_of, size
 
-    found = early.living(stream=stream, full=full, queue=queue, stalled=stalled, anchor=anchor, page=page)
+    found = early.living(stream=stream, full=full, queue=queue, stalled=stalled, page=page)
     folder = artifact(model)
     settings = Settings(
         model=model if folder is None else str(folder.resolve()), budget=size("--budget", budget),
         memory=size("--memory", memory), codec=codec, policy=policy, held_out=size("--held-out", held_out),
-        anchor="" if anchor is None else str(anchor.resolve()), margin=margin, detectors=tuple(detectors or ()),
-        drift=drift, every=every, steps=steps, rate=rate or 0.0, joules_a_day=joules_a_day or 0.0,
-        joules_a_step=joules_a_step or 0.0, joules_a_prediction=joules_a_prediction or 0.0,
+        anchor=anchor_of(anchor), margin=margin, detectors=tuple(detectors or ()),
+        drift=drift, every=every, steps=steps, rate=amount("--rate", rate),
+        joules_a_day=amount("--joules-a-day", joules_a_day), joules_a_step=amount("--joules-a-step", joules_a_step),
+        joules_a_prediction=joules_a_prediction or 0.0,
         only_charging=only_charging, labels=found.labels, seed=seed,
     )  # fmt: skip
     if folder is None:
@@ -112,6 +116,10 @@ def run(
             model=model, shape=shape, device=device, budget=None, optimizer=optimizer, norms="frozen", loss=loss,
             batch=batch, accumulate=1, update=update,
         )  # fmt: skip
+    for name in PLANNING if folder is not None else ():
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            fix = "an artifact is planned already: leave it out"
+            raise InvalidInput("--input" if name == "shape" else f"--{name}", context.params[name], fix)
     if work is not None:
         place.working_folder("--work", work, KIND)
     from .live_page import write

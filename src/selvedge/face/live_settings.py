@@ -16,6 +16,7 @@ from ..learn.drift.registry import detector
 from ..learn.habits import Habits
 from ..learn.memory.named import codec
 from ..learn.memory.policies import policy
+from ..learn.stream.spec import parse
 from ..learn.watch import WATCHED
 from ..make.begun import about
 
@@ -25,7 +26,7 @@ KIND = "life"  # of a working folder
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``model``: the artifact's folder, as absolute, or how the model was named. ``budget``, ``memory``, ``held_out``:
-    bytes, 0 for none. ``anchor``: a path, "" for none. ``detectors``: as "error=adwin". ``joules_*``: 0 for none."""
+    bytes, 0 for none. ``anchor``: a stream, "" for none. ``detectors``: as "error=adwin". ``joules_*``: 0 for none."""
 
     model: str
     budget: int = 0
@@ -72,8 +73,30 @@ class Settings:
 
 
 def size(field: str, text: str | None) -> int:
-    """Bytes of an option; 0 where it is not given. Raises ``InvalidInput``."""
-    return 0 if text is None else parse_bytes(text, field)
+    """Bytes of an option; 0 where it is not given. Raises ``InvalidInput``, also for 0, which is not the same."""
+    found = 0 if text is None else parse_bytes(text, field)
+    if text is not None and not found:
+        raise InvalidInput(field, text, "give bytes above 0, or leave it out")
+    return found
+
+
+def amount(field: str, value: float | None) -> float:
+    """The same of a number."""
+    if value is not None and not 0 < value < float("inf"):
+        raise InvalidInput(field, value, "give a number above 0, or leave it out")
+    return value or 0.0
+
+
+def anchor_of(text: str | None) -> str:
+    """The same of an anchor: a stream of samples that are there, its place as absolute; "" where it is not given."""
+    if text is None:
+        return ""
+    found = parse(text, "--anchor")
+    if found.kind not in ("table", "arrays", "files", "lines") or found.place == "-" or "watch" in found.options:
+        raise InvalidInput("--anchor", text, "give samples that are there: a .csv, .npz, .npy or .jsonl, or a folder")
+    paths = {key: str(Path(value).resolve()) if key == "y" else value for key, value in found.options.items()}
+    told = ",".join(f"{key}={value}" for key, value in paths.items())
+    return str(Path(found.place).resolve()) + (f":{told}" if told else "")
 
 
 @dataclass(frozen=True, slots=True)

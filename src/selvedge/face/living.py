@@ -4,11 +4,10 @@ planned here."""
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..artifact import files
+from ..artifact.features import Features
 from ..artifact.sound import face as shape_of
-from ..data.arrays import fitted, read_npz
+from ..data.archive import npz
 from ..device.sizes import format_bytes
 from ..errors import DoesNotFit, InvalidInput
 from ..learn.course import Point
@@ -33,8 +33,8 @@ from ..learn.live import Live, Round
 from ..learn.memory.replay import Replay
 from ..learn.stream.faults import Faults
 from ..learn.stream.feed import Feed
-from ..learn.stream.sample import Face
-from ..learn.stream.spec import Stream, source
+from ..learn.stream.sample import Face, Sample
+from ..learn.stream.spec import Stream, parse, source
 from ..run.artifact import load
 from ..run.session import Session
 from .figures import joules, percent
@@ -132,7 +132,8 @@ def opened(settings: Settings, session: Session, journal: Journal | None, step: 
         )  # fmt: skip
     spare = face.labels if 0 < len(face.labels) < manifest.classes else None
     learner = Learner(
-        session, memory=memory, held_out=held, anchor=_anchor(settings, face), habits=settings.habits(),
+        session, memory=memory, held_out=held, anchor=_anchor(settings, face, manifest.features),
+        habits=settings.habits(),
         detectors={t.partition("=")[0]: detector(t.partition("=")[2]) for t in settings.detectors},
         labels=spare, seed=settings.seed,
     )  # fmt: skip
@@ -150,6 +151,8 @@ def facing(session: Session, settings: Settings) -> Face:
     manifest = session.manifest
     dtype = np.dtype(np.float32 if manifest.preprocess is None else np.uint8)
     labels = settings.labels or manifest.labels
+    if manifest.labels and labels != manifest.labels:
+        raise InvalidInput("--stream labels", "+".join(labels), f"the model has its own: {', '.join(manifest.labels)}")
     if len(labels) > manifest.classes:
         raise InvalidInput("--stream labels", "+".join(labels), f"the model has {manifest.classes} outputs")
     return Face(shape_of(manifest.programs["predict"].inputs["x"])[1:], dtype, labels, manifest.classes)
@@ -186,9 +189,10 @@ def live(
                 write_diary(work, life)
             on_round(life, made)
 
+        came = _Came()
         feed = Feed(given, size=flow.queue, full=flow.full, stalled=flow.stalled, tell=tell, stop=stop)
         with feed:
-            life.run(feed, on_round=rounded)
+            life.run(came.counted(feed), on_round=rounded)
         interrupted = stop()
         if interrupted:
             life.snapshot()
@@ -204,7 +208,30 @@ def live(
         ):  # fmt: skip
             if count:
                 notes.append(f"{count:,} {what}")
+        notes.extend(came.told(life, stream))
         return _lived(life, settings, tuple(notes), interrupted)
+
+
+class _Came:
+    """How many samples a stream gave, and how many of them without a class."""
+
+    def __init__(self) -> None:
+        self._samples = self._nameless = 0
+
+    def counted(self, feed: Iterable[Sample]) -> Iterator[Sample]:
+        for sample in feed:
+            self._samples += 1
+            self._nameless += sample.y is None
+            yield sample
+
+    def told(self, life: Live, stream: Stream) -> Iterator[str]:
+        """Why there may have been nothing to learn from."""
+        if not self._samples:
+            behind = f" behind sample {life.position - 1:,}, the last there was" if life.position else ""
+            yield f"no sample came{behind}"
+        elif life.learner.labelled and self._nameless:
+            fix = "; label= names the column of it" if stream.kind == "table" and "label" not in stream.options else ""
+            yield f"{self._nameless:,} of {self._samples:,} samples had no class, and were only predicted{fix}"
 
 
 def write_diary(work: Path, life: Live) -> None:
@@ -233,29 +260,24 @@ def export(work: Path, out: Path) -> tuple[int, int]:
     with Journal(work / JOURNAL, _limit(life.settings, session)) as journal:
         opened(life.settings, session, journal, life.joules)
     state = {name: np.asarray(array) for name, array in session.state_dict().items()}
-    with io.BytesIO() as buffer:
-        np.savez(buffer, **state)  # type: ignore[arg-type]
-        files.write(out, buffer.getvalue())
+    files.write(out, npz(state))
     return len(state), sum(array.nbytes for array in state.values())
 
 
-def _anchor(settings: Settings, face: Face) -> Anchor | None:
+def _anchor(settings: Settings, face: Face, features: Features | None) -> Anchor | None:
+    """Read as a stream is, so scaled likewise; and mixed, since the last ones judge."""
     if not settings.anchor:
         return None
-    path = Path(settings.anchor)
-    found = read_npz(path)
-    x = fitted(found["x"], face.shape, path.name)
-    if face.dtype == np.uint8 and x.dtype != np.uint8:
-        raise InvalidInput("--anchor", str(path), f"its x is {x.dtype}, the model takes bytes: give uint8")
-    y = found.get("y")
-    if face.classes and y is None:
-        raise InvalidInput("--anchor", str(path), "it holds no y: give the class of each sample")
-    if y is not None and face.classes:
-        try:
-            y = np.array([face.label(str(v)) for v in y.tolist()], np.int32)
-        except ValueError as error:
-            raise InvalidInput("--anchor y", str(path), str(error)) from None
-    return Anchor(x.astype(face.dtype), y if face.classes else None, margin=settings.margin)
+    found = list(source(parse(settings.anchor, "--anchor"), face, features, Faults(strict=True)))
+    nameless = next((s.number for s in found if s.y is None), None)
+    if face.classes and nameless is not None:
+        fix = f"sample {nameless} has no class: give each its own, of a table by label="
+        raise InvalidInput("--anchor", settings.anchor, fix)
+    if not found or not all(np.isfinite(s.x).all() for s in found):
+        raise InvalidInput("--anchor", settings.anchor, "it holds no samples, or what is not finite: give numbers")
+    order = np.random.default_rng(0).permutation(len(found))
+    y = np.array([found[i].y for i in order], np.int32) if face.classes else None
+    return Anchor(np.stack([found[i].x for i in order]), y, margin=settings.margin)
 
 
 def _looking(battery: bool) -> Callable[[], Moment]:

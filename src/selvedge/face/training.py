@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import draw
 from ..artifact import files
 from ..capture.optimizer import Optimizer
 from ..data import Dataset
+from ..data.archive import npz
 from ..device import Device
 from ..device.sizes import format_bytes
 from ..errors import InvalidInput
@@ -151,9 +149,7 @@ def train(order: Order, debug: bool) -> Trained:
 
 def write_state(path: Path, session: HostSession) -> None:
     """The PyTorch state dict as arrays: ``{n: torch.from_numpy(a) for n, a in np.load(path).items()}`` loads it."""
-    with io.BytesIO() as buffer:
-        np.savez(buffer, **{n: t.numpy() for n, t in session.state_dict().items()})
-        files.write(path, buffer.getvalue())
+    files.write(path, npz({n: t.numpy() for n, t in session.state_dict().items()}))
 
 
 def page(made: Trained) -> str:

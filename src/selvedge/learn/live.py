@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from .energy.governor import Governor
 from .energy.meter import Meter
 from .energy.senses import Charge, Moment, look
 from .figures import Prediction
+from .guard.anchor import Anchor
 from .journal.journal import Journal
 from .learner import Learner
 from .metrics import predictions
@@ -82,6 +84,7 @@ class Live:
         self._telling = threading.Lock()
         self._kept: Prediction | None = None
         self.recovered = 0
+        self._about = {"do": "begin", "of": learner.session.fingerprint(), "anchor": _digest(learner.anchor)}
         if learner.tally.seen:
             raise InvalidInput("learner", f"after {learner.tally.seen} samples", "give one that has not learnt yet")
         if journal is not None:
@@ -290,23 +293,22 @@ class Live:
     def snapshot(self) -> None:
         """All of it, in place of the calls until now: before a pause, after which less has to be done again."""
         if self.journal is not None:
-            self.journal.snapshot(self._about(), self.state_dict())
-
-    def _about(self) -> dict[str, Any]:
-        return {"do": "begin", "of": self.learner.session.fingerprint()}
+            self.journal.snapshot(self._about, self.state_dict())
 
     def _recover(self, journal: Journal) -> None:
         """Snapshot, then every call since it. What the disk has lost is told in the diary."""
         found, records = journal.recover()
         if found is None and not records:
-            journal.append(self._about())
+            journal.append(self._about)
         heads = [record.head for record in ([found] if found else records[:1])]
         for head in heads:
             if not isinstance(head, dict) or head.get("do") != "begin":
                 raise InvalidInput("journal", str(journal.folder), "it is not of a learner's life: name another folder")
-            if head["of"] != self.learner.session.fingerprint():
-                fix = "it is of another plan, or other weights: give those, or another folder"
-                raise InvalidInput("journal", str(journal.folder), fix)
+            for part, what in (("of", "another plan, or other weights"), ("anchor", "an anchor of other samples")):
+                if head.get(part) != self._about[part]:
+                    raise InvalidInput(
+                        "journal", str(journal.folder), f"it is of {what}: give those, or another folder"
+                    )
         if found is not None:
             self._load(found.arrays)
         steps = self.learner.tally.steps
@@ -329,6 +331,14 @@ class Live:
         if self.governor is not None:
             own["governor"] = self.governor.bytes
         return {**self.learner.bytes.ram, **own}
+
+
+def _digest(anchor: Anchor | None) -> int:
+    """Of what calls that are done again are judged by: they must come to the same."""
+    if anchor is None:
+        return 0
+    y = b"" if anchor.y is None else np.ascontiguousarray(anchor.y).tobytes()
+    return crc32(y, crc32(np.ascontiguousarray(anchor.x).tobytes(), anchor.judging))
 
 
 def _plain(moment: Moment) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -17,6 +16,7 @@ import torch
 
 from .. import __version__
 from ..artifact import files
+from ..data.archive import npz
 from ..errors import InvalidInput
 from .begun import about, begun
 
@@ -110,12 +110,7 @@ class Store:
         if self.folder is None:
             self._states[key] = {n: t.detach().clone() for n, t in state.items()}
             return
-        with io.BytesIO() as held:
-            with zipfile.ZipFile(held, "w") as packed:  # as np.savez does it, for any names
-                for name, tensor in state.items():
-                    with packed.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                        np.lib.format.write_array(entry, tensor.detach().numpy(), allow_pickle=False)
-            files.write(self.path(key, STATE), held.getvalue())
+        files.write(self.path(key, STATE), npz({name: tensor.detach().numpy() for name, tensor in state.items()}))
 
     def path(self, key: str, ending: str) -> Path:
         """Of a file of piece ``key``: its name begins as the key does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from selvedge.learn.c import FOLDER
 from selvedge.learn.drift.registry import detector
+from tests.required import missing
 
 HERE, FIRMWARE = Path(__file__).parent, Path(__file__).parents[2] / "firmware"
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-O2", "-ffp-contract=off"]
@@ -22,10 +22,8 @@ pytestmark = pytest.mark.qemu
 
 def needs(program: str) -> str:
     found = shutil.which(program)
-    if found is None and os.environ.get("SELVEDGE_REQUIRE_ALL"):
-        pytest.fail(f"{program} is missing and SELVEDGE_REQUIRE_ALL is set")
     if found is None:
-        pytest.skip(f"{program} is not installed")
+        missing(program)
     return found
 
 

@@ -243,9 +243,10 @@ def test_settings_that_cannot_be(changed: dict[str, Any], says: str) -> None:
 def test_calls_that_cannot_be_change_nothing() -> None:
     governor = Governor(10.0, [ALL])
     state = governor.state_dict()
+    half: Any = 1.5
     for call, says in (
         (lambda: governor.grant(at(0), 0), "steps is 0: give a whole number, 1 or more"),
-        (lambda: governor.grant(at(0), 1.5), "steps is 1.5"),  # type: ignore[arg-type]
+        (lambda: governor.grant(at(0), half), "steps is 1.5"),
         (lambda: governor.predicted(at(0), -1), "count is -1: give a whole number, 0 or more"),
         (lambda: governor.predicted(Moment(float("nan"), 0.0)), "moment wall is nan: give a finite number"),
         (lambda: governor.grant(at(0, celsius=float("inf")), 1), "moment celsius is inf"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -103,7 +102,6 @@ def test_a_start_has_its_own_number(tmp_path: Path) -> None:
     assert 0 <= a < 1 << 64
 
 
-@pytest.mark.skipif(importlib.util.find_spec("psutil") is None, reason="psutil is not installed")
 def test_by_psutil() -> None:
     charge, celsius = PsutilBattery().read(), PsutilThermometer().celsius()
     assert charge is None or 0 <= charge.share <= 1

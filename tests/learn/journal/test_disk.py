@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from selvedge.learn.journal.journal import Journal
+from tests.required import missing
 
 # Appends until it is refused; then what is there must be what was accepted, and it goes on once there is room.
 FULL = """
@@ -91,9 +92,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
     try:
         can = subprocess.run([*space, mount], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("no unshare here")
+        missing("unshare")
     if can.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {can.stderr.strip()}")
+        missing(f"a mount of tmpfs ({can.stderr.strip()})")
     script = [*space, f'{mount} && exec "$0" -c "$1" disk {tmp_path}/journal', sys.executable, FULL]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

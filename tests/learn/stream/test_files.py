@@ -39,6 +39,14 @@ def test_images_of_a_folder_by_name_with_the_class_of_their_folder(tmp_path: Pat
     assert [s.number for s in source] == [3, 4]
 
 
+def test_the_class_of_a_model_without_names_is_the_number_of_the_folder(tmp_path: Path) -> None:
+    for name in ("0/1.png", "1/2.png", "2/3.png", "a/4.png", "5.png"):
+        picture(tmp_path / name, 10)
+    nameless = Face((1, 4, 4), np.dtype(np.uint8), (), 2)
+    assert [s.y for s in Files(tmp_path, nameless, PICTURE)] == [0, 1, None, None, None]
+    assert [s.y for s in Files(tmp_path, FACE, PICTURE)] == [None, None, None, None, 0]
+
+
 def test_sounds_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     with wave.open(str(tmp_path / "b" / "1.wav"), "wb") as file:

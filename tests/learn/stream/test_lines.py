@@ -59,9 +59,35 @@ def test_columns_by_name_are_scaled_as_the_data_was() -> None:
     assert made.x.tolist() == [2, 3]
 
 
+def test_what_is_no_row_of_columns_says_why() -> None:
+    columns, face = Columns(("t", "h"), (2,)), Face((2,), np.dtype(np.float32))
+    for line, said in (('{"t": [1], "h": [2]}', "no number a name"), ('{"t": 1, "h": 1' + "0" * 400 + "}", "a float")):
+        with pytest.raises(ValueError, match=said):
+            sample(f'{{"x": {line}}}', 0, face, columns)
+    assert np.isinf(sample('{"x": {"t": 1, "h": 1e39}}', 0, face, columns).x[1])  # the learner refuses it, and counts
+
+
+def test_a_file_with_numbers_of_its_own_goes_on_behind_them(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    numbered = [f'{{"x": [{i}, 0, 0, 0], "number": {1000 + 2 * i}}}\n' for i in range(4)]
+    path.write_text("".join([*numbered[:2], "not\n", *numbered[2:], '{"x": [9, 0, 0, 0]}\n']))
+    told: list[str] = []
+    source = Lines(str(path), FACE, faults=Faults(told.append))
+    assert [s.number for s in source] == [1000, 1002, 1004, 1006, 1007]
+    assert len(told) == 1
+    source.seek(1003)
+    assert [(s.number, s.x[0, 0]) for s in source] == [(1004, 2), (1006, 3), (1007, 9)]
+    source.seek(1005)
+    assert [s.number for s in source] == [1006, 1007]
+    assert len(told) == 2  # of the line behind 1002, which a seek to 1005 does not tell again
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        pytest.param('{"x": [1, 2, 3, 1' + "0" * 400 + "]}", "more than a float", id="a long number"),
+        ('{"x": [1, 2, 3, 4], "y": Infinity}', "give one of a, b, or a class"),
+        ('{"x": [1, 2, 3, 4], "y": NaN}', "give one of a, b, or a class"),
         ("[1]", "it has no x"),
         ('{"x": ["p", 1, 2, 3]}', "no array of numbers"),
         ('{"x": [[1], [2, 3]]}', "no array of numbers"),

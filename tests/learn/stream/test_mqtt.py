@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paho.mqtt import client as paho
 
 from selvedge.errors import InvalidInput
 from selvedge.learn.stream.faults import Faults
 from selvedge.learn.stream.mqtt import Mqtt
 from selvedge.learn.stream.sample import Face, Sample
+from tests.required import missing
 
 BROKER = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-pytestmark = pytest.mark.skipif(BROKER is None, reason="mosquitto is not installed")
-paho = pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 FACE = Face((2,), np.dtype(np.float32), ("a", "b"), 2)
 
 
@@ -34,7 +34,8 @@ class Broker:
         self.start()
 
     def start(self) -> None:
-        assert BROKER is not None
+        if BROKER is None:
+            missing("mosquitto")
         self.process = subprocess.Popen([BROKER, "-c", str(self.config)], stderr=subprocess.DEVNULL)
         end = time.monotonic() + 20
         while True:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from selvedge.artifact.features import Picture, Waveform
-from selvedge.errors import InvalidInput, NotSupported
+from selvedge.artifact.features import Picture
+from selvedge.errors import InvalidInput
 from selvedge.learn.stream.camera import Camera
 from selvedge.learn.stream.faults import Faults
-from selvedge.learn.stream.microphone import Microphone
 from selvedge.learn.stream.sample import Face
 from selvedge.learn.stream.spec import parse, source
 
@@ -25,7 +26,7 @@ def test_what_a_stream_is_shows_in_its_name(tmp_path: Path) -> None:
     assert [parse(t).kind for t in ("-", "mqtt://h:1883/t?qos=1", "camera:0", "microphone:")] == [
         "lines", "mqtt", "camera", "microphone",
     ]  # fmt: skip
-    assert parse("mqtt://h:1883/a/b:watch=2").options == {"watch": "2"}
+    assert parse("mqtt://h:1883/a/b:labels=u+v").options == {"labels": "u+v"}
 
 
 def test_options_reach_the_source(tmp_path: Path) -> None:
@@ -46,6 +47,10 @@ def test_options_reach_the_source(tmp_path: Path) -> None:
         ("-:watch=0", "--stream watch is 0: give a number above 0"),
         ("-:missing=guess", "--stream missing is guess: give one of skip, hold, mean"),
         ("-:over=0.5", "--stream over is 0.5"),
+        ("-:watch=1", "--stream option is watch: it does nothing here: such a stream has labels"),
+        ("camera:0:label=kind", "--stream option is label: it does nothing here: such a stream has every"),
+        ("microphone::every=2", "--stream option is every: it does nothing here: such a stream has none"),
+        (".:missing=hold", "--stream option is missing: it does nothing here: such a stream has watch, labels"),
         (__file__, "what it holds is not known"),
         ("a\0b", "--stream is"),
     ],
@@ -55,16 +60,35 @@ def test_what_names_no_stream_is_one_line(text: str, said: str) -> None:
         parse(text)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cv2") is not None, reason="OpenCV is installed")
-def test_a_camera_without_opencv_is_one_line() -> None:
-    with pytest.raises(NotSupported, match="pip install opencv-python-headless"):
-        Camera("0", Face((1, 2, 2), np.dtype(np.uint8)), Picture(1, 2, 2, (1, 2, 2)))
+WITHOUT = """
+import sys
+sys.modules["cv2"] = sys.modules["sounddevice"] = None  # an import of them raises ImportError
+import numpy as np
+from selvedge.artifact.features import Picture, Waveform
+from selvedge.errors import NotSupported
+from selvedge.learn.stream.faults import Faults
+from selvedge.learn.stream.sample import Face
+from selvedge.learn.stream.spec import parse, source
+
+for text, shape, features in (
+    ("camera:0", (1, 2, 2), Picture(1, 2, 2, (1, 2, 2))), ("microphone:", (8,), Waveform(8000, 8, (8,)))
+):
+    try:
+        source(parse(text), Face(shape, np.dtype(np.float32)), features, Faults())
+    except NotSupported as error:
+        print(error)
+"""
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cv2") is None, reason="OpenCV is not installed")
+def test_a_sensor_without_its_library_is_one_line() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "a camera is not supported: pip install opencv-python-headless",
+        "a microphone is not supported: pip install sounddevice, and install PortAudio",
+    ]
+
+
 def test_a_camera_gives_the_frames_of_a_video(tmp_path: Path) -> None:
-    import cv2
-
     written = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 32))
     for grey in (20, 120, 220):
         written.write(np.full((32, 32, 3), grey, np.uint8))
@@ -74,9 +98,3 @@ def test_a_camera_gives_the_frames_of_a_video(tmp_path: Path) -> None:
     camera.close()
     assert [n for n, _ in found] == [0, 1, 2]
     np.testing.assert_allclose([v for _, v in found], [20, 120, 220], atol=4)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("sounddevice") is not None, reason="sounddevice is installed")
-def test_a_microphone_without_sounddevice_is_one_line() -> None:
-    with pytest.raises(NotSupported, match="pip install sounddevice"):
-        Microphone("", Face((8,), np.dtype(np.float32)), Waveform(8000, 8, (8,)))

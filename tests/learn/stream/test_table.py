@@ -62,7 +62,35 @@ def test_strict_ends_at_the_first_bad_row(tmp_path: Path) -> None:
 def test_an_unknown_class_is_told_and_the_sample_comes_without_one(tmp_path: Path) -> None:
     told: list[str] = []
     assert rows(table(tmp_path, "a,b,label\n1,2,cow\n", faults=Faults(told.append))) == [(0, [1, 2], None)]
+    assert told[0].startswith("used without its class: ")
     assert "column label is cow: give one of cat, dog" in told[0]
+
+
+def test_an_unreadable_time_is_told_and_the_number_stands_for_it(tmp_path: Path) -> None:
+    told: list[str] = []
+    (found,) = table(tmp_path, "time,a,b\nnoon,1,2\n", faults=Faults(told.append))
+    assert (found.time, found.x.tolist()) == (0, [1, 2])
+    assert told[0].startswith("used without its time: ")
+
+
+@pytest.mark.parametrize("names", [(), ("cat", "dog")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("1", 1), ("1.0", 1), ("inf", None), ("nan", None), ("0.5", None), ("2", None)]
+)
+def test_a_class_is_a_name_or_a_number(names: tuple[str, ...], text: str, said: int | None) -> None:
+    face = Face((2,), np.dtype(np.float32), names, 2)
+    if said is None:
+        with pytest.raises(ValueError, match=r"class, 0\.\.1"):
+            face.label(text)
+    else:
+        assert face.label(text) == said
+
+
+def test_columns_in_the_place_of_the_models_own_are_as_many(tmp_path: Path) -> None:
+    own = Columns(("a", "b"), (2,), mean=(1.0, 2.0), std=(1.0, 1.0))
+    with pytest.raises(InvalidInput, match="stream columns is b: the model learnt from a, b: give one in the place of"):
+        table(tmp_path, "a,b\n1,2\n", features=own, names=("b",))
+    assert rows(table(tmp_path, "a,b\n1,2\n", features=own, names=("b", "a"))) == [(0, [1, -1], None)]
 
 
 def test_windows_are_those_of_numpy_and_scaled_as_the_data_was(tmp_path: Path) -> None:

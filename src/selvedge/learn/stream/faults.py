@@ -17,11 +17,11 @@ class Faults:
         self._tell, self.strict = tell, strict
         self.count = self.missing = 0
 
-    def note(self, where: str, value: object, fix: str) -> None:
-        """``where``: file, row and column. Raises ``InvalidInput`` where it is strict."""
+    def note(self, where: str, value: object, fix: str, what: str = "left out") -> None:
+        """``where``: file, row and column; ``what`` becomes of it. Raises ``InvalidInput`` where it is strict."""
         error = InvalidInput(where, value, fix)
         if self.strict:
             raise error
         self.count += 1
         if self.count <= TOLD:
-            self._tell(f"left out: {error}" + ("; further ones are counted" if self.count == TOLD else ""))
+            self._tell(f"{what}: {error}" + ("; further ones are counted" if self.count == TOLD else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ from .sample import Face, Sample
 
 class Files:
     """A sample a file, of the first one in it. Its class is the name of the folder that it lies in below ``folder``,
-    where the model has a class of that name; its time is that of its last change.
+    where the model has a class of that name, or, of a model without names, of that number; its time is that of its
+    last change.
 
     watch: seconds between looks for new files; 0: those that are there now, by name, and no more. A file is taken
     when its size stands still from a look to the next. The number of a watched file is the moment that its entry last
@@ -112,5 +114,8 @@ class Files:
             self._faults.note(str(path), x.dtype, "the model takes bytes: give uint8")
             return
         below = path.relative_to(self._folder).parts
-        label = self._face.labels.index(below[0]) if len(below) > 1 and below[0] in self._face.labels else None
+        label = None
+        if len(below) > 1 and (below[0] in self._face.labels or not self._face.labels):
+            with contextlib.suppress(ValueError):
+                label = self._face.label(below[0])
         yield Sample(number, changed, x.astype(self._face.dtype), label)

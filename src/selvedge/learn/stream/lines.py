@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from ...artifact.features import Columns, Features
 from ...data.table import samples
@@ -52,18 +53,28 @@ def _x(given: Any, face: Face, features: Features | None) -> np.ndarray:
         absent = next((name for name in features.names if name not in given), None)
         if absent is not None:
             raise ValueError(f"x has no {absent}")
-        row = np.array([[float(given[name]) for name in features.names]], np.float32)
-        return np.asarray(samples(row, features)[0].astype(face.dtype))
-    try:
-        x = np.array(given, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("x is no array of numbers") from None
+        row = _numbers([given[name] for name in features.names])
+        if row.ndim != 1:
+            raise ValueError("x is no number a name")
+        with np.errstate(over="ignore"):
+            return np.asarray(samples(row[None].astype(np.float32), features)[0].astype(face.dtype))
+    x = _numbers(given)
     if x.shape != face.shape and not (x.ndim == 1 and x.size == np.prod(face.shape)):
         raise ValueError(f"x is {list(x.shape)}: the model takes {list(face.shape)}")
     if face.dtype == np.uint8 and not ((x >= 0) & (x <= 255) & (x == np.round(x))).all():
         raise ValueError("the model takes bytes: give x in 0..255")
     with np.errstate(over="ignore"):
         return np.asarray(x.reshape(face.shape).astype(face.dtype))
+
+
+def _numbers(given: Any) -> npt.NDArray[np.float64]:
+    """Raises ``ValueError``, which says what is wrong."""
+    try:
+        return np.array(given, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("x is no array of numbers") from None
+    except OverflowError:  # a whole number of JSON has as many digits as it likes
+        raise ValueError("x is more than a float can be") from None
 
 
 class Lines:
@@ -110,13 +121,13 @@ class Lines:
             if not line.strip():
                 continue
             at, number = number, number + 1
-            if self.seekable and at < self._from:
-                continue
             try:
                 made = sample(line, at, self._face, self._features, None if self.seekable else time.time())
             except (ValueError, TypeError) as error:
-                self._faults.note(f"{self.name} row {row}", line[:40].decode(errors="replace").strip(), str(error))
+                if at >= self._from:  # the others were told before the stream was cut off
+                    said = line[:40].decode(errors="replace").strip()
+                    self._faults.note(f"{self.name} row {row}", said, str(error))
                 continue
-            if made.number != at:  # the sender's own numbers: what was seen is left out by whoever asked for it
-                number = max(number, made.number + 1) if not self.seekable else number
-            yield made
+            number = max(number, made.number + 1)  # behind the sender's own numbers
+            if made.number >= self._from or not self.seekable:  # of a pipe, whoever asked leaves out what was seen
+                yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ class Mqtt:
         self._face, self._features, self._faults, self._from = face, features, faults or Faults(), 0
         self._queue: queue.Queue[Any] = queue.Queue(HELD)
         self._unsafe: deque[tuple[int, Any]] = deque()  # number and message, in order
+        self._telling = threading.Lock()
         self._closed = False
         name = options.get("client", [""])[0]
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=not name, manual_ack=True)
@@ -82,9 +84,10 @@ class Mqtt:
         self._from = position
 
     def done(self, number: int) -> None:
-        while self._unsafe and self._unsafe[0][0] <= number:
-            _, message = self._unsafe.popleft()
-            self._client.ack(message.mid, message.qos)
+        with self._telling:  # of a message that was dropped, the thread that reads ahead tells
+            while self._unsafe and self._unsafe[0][0] <= number:
+                _, message = self._unsafe.popleft()
+                self._client.ack(message.mid, message.qos)
 
     def close(self) -> None:
         self._closed = True

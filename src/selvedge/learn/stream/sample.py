@@ -56,12 +56,11 @@ class Face:
         """The class that ``text`` names, or numbers. Raises ``ValueError``, which says what is known."""
         if text in self.labels:
             return self.labels.index(text)
-        if self.labels and not text.isdecimal():
-            raise ValueError(f"give one of {', '.join(self.labels)}")
         try:
             number = float(text)
         except ValueError:
             number = -1.0
-        if number != int(number) or not 0 <= number < self.classes:
-            raise ValueError(f"give a class, 0..{self.classes - 1}")
+        if not (0 <= number < self.classes and number.is_integer()):
+            names = f"one of {', '.join(self.labels)}, or " if self.labels else ""
+            raise ValueError(f"give {names}a class, 0..{self.classes - 1}")
         return int(number)

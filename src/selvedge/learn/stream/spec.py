@@ -20,16 +20,17 @@ from .mqtt import Mqtt
 from .sample import Face, Source
 from .table import POLICIES, Table
 
-KEYS = {
-    "label": "the column of the class; empty: none",
-    "time": "the column of the time; empty: none",
-    "columns": "the columns to learn from, as a+b+c",
-    "missing": "skip, hold or mean: what becomes of a missing value",
-    "over": "rows whose mean fills a missing value",
-    "y": "an .npy of the classes of an .npy",
-    "watch": "seconds between looks into a folder for new files",
-    "every": "seconds between the pictures of a camera",
-    "labels": "the classes' names in order, as a+b+c, of a model that has none",
+FROM_TABLES = ("table",)
+KEYS = {  # and the kinds of stream that have it
+    "label": FROM_TABLES,  # the column of the class; empty: none
+    "time": FROM_TABLES,  # the column of the time; empty: none
+    "columns": FROM_TABLES,  # to learn from, as a+b+c
+    "missing": FROM_TABLES,  # skip, hold or mean: what becomes of a missing value
+    "over": FROM_TABLES,  # rows whose mean fills a missing value
+    "y": ("arrays",),  # an .npy of the classes of an .npy
+    "watch": ("files",),  # seconds between looks into a folder for new files
+    "every": ("camera",),  # seconds between pictures
+    "labels": ("table", "arrays", "files", "lines", "mqtt"),  # the classes' names in order, of a model that has none
 }
 _OPTIONS = re.compile(r"[a-z]+=[^,]*(,[a-z]+=[^,]*)*")
 HOW = (
@@ -55,10 +56,13 @@ class Stream:
         return tuple(filter(None, self.options.get("labels", "").split("+")))
 
 
-def parse(text: str) -> Stream:
-    """``PLACE``, or ``PLACE:key=value,key=value``. Raises ``InvalidInput`` before anything is opened."""
+def parse(text: str, field: str = "--stream") -> Stream:
+    """``PLACE``, or ``PLACE:key=value,key=value``; ``field``: the option that names it.
+
+    Raises ``InvalidInput`` before anything is opened, also for options that such a stream does not have.
+    """
     if not text or "\0" in text:
-        raise InvalidInput("--stream", text.replace("\0", "\\0") or "empty", HOW)
+        raise InvalidInput(field, text.replace("\0", "\\0") or "empty", HOW)
     head, colon, tail = text.rpartition(":")
     options: dict[str, str] = {}
     place = text
@@ -67,15 +71,19 @@ def parse(text: str) -> Stream:
         for pair in tail.split(","):
             key, _, value = pair.partition("=")
             if key not in KEYS or key in options:
-                raise InvalidInput("--stream option", key, f"give each once, of {', '.join(KEYS)}")
+                raise InvalidInput(f"{field} option", key, f"give each once, of {', '.join(KEYS)}")
             options[key] = value
-    made = Stream(_kind(place), place, options)
+    made = Stream(_kind(place, field), place, options)
     if options.get("missing", "skip") not in POLICIES:
-        raise InvalidInput("--stream missing", options["missing"] or "empty", f"give one of {', '.join(POLICIES)}")
-    _number(made, "watch", 0.0)
-    _number(made, "every", 1.0)
-    if not 1 <= _number(made, "over", 20.0) <= 1 << 20:
-        raise InvalidInput("--stream over", options["over"], "give a number of rows >= 1")
+        raise InvalidInput(f"{field} missing", options["missing"] or "empty", f"give one of {', '.join(POLICIES)}")
+    _number(made, "watch", 0.0, field)
+    _number(made, "every", 1.0, field)
+    if not 1 <= _number(made, "over", 20.0, field) <= 1 << 20:
+        raise InvalidInput(f"{field} over", options["over"], "give a number of rows >= 1")
+    for key in options:
+        if made.kind not in KEYS[key]:
+            have = ", ".join(k for k in KEYS if made.kind in KEYS[k]) or "none"
+            raise InvalidInput(f"{field} option", key, f"it does nothing here: such a stream has {have}")
     return made
 
 
@@ -102,7 +110,7 @@ def source(stream: Stream, face: Face, features: Features | None, faults: Faults
     return Lines(stream.place, face, features, faults=faults)
 
 
-def _kind(place: str) -> str:
+def _kind(place: str, field: str) -> str:
     if place == "-":
         return "lines"
     scheme = place.partition(":")[0]
@@ -114,17 +122,17 @@ def _kind(place: str) -> str:
     except OSError:  # a name that no file system has
         there = folder = False
     if not there:
-        raise InvalidInput("--stream", place, f"there is no such file or folder; {HOW}")
+        raise InvalidInput(field, place, f"there is no such file or folder; {HOW}")
     if folder:
         return "files"
     kinds = {".csv": "table", ".tsv": "table", ".npy": "arrays", ".npz": "arrays", ".jsonl": "lines", ".json": "lines"}
     kind = kinds.get(path.suffix.lower())
     if kind is None and path.is_file():
-        raise InvalidInput("--stream", place, f"what it holds is not known; {HOW}")
+        raise InvalidInput(field, place, f"what it holds is not known; {HOW}")
     return kind or "lines"  # a named pipe
 
 
-def _number(stream: Stream, key: str, default: float) -> float:
+def _number(stream: Stream, key: str, default: float, field: str = "--stream") -> float:
     text = stream.options.get(key)
     if text is None:
         return default
@@ -133,5 +141,5 @@ def _number(stream: Stream, key: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 1e9:
-        raise InvalidInput(f"--stream {key}", text or "empty", "give a number above 0")
+        raise InvalidInput(f"{field} {key}", text or "empty", "give a number above 0")
     return value

@@ -53,6 +53,9 @@ class Table:
         self._clock = self._column(header, "time", clock, tuple(c for c in CLOCKS if c not in ("id", "index", "")))
         kept = {header[i] for i in (self._label, self._clock) if i is not None}
         chosen = names or (features.names if features else tuple(h for h in header if h not in kept | set(CLOCKS)))
+        if features and len(chosen) != len(features.names):
+            fix = f"the model learnt from {', '.join(features.names)}: give one in the place of each"
+            raise InvalidInput("stream columns", "+".join(chosen), fix)
         self._at = [_index(path, header, "columns", name) for name in chosen]
         self._header_names = header
         self._columns = features or described(face.shape, tuple(chosen), 0, 1)
@@ -126,7 +129,7 @@ class Table:
             try:
                 label = self._face.label(text)
             except ValueError as error:
-                self._fault(number, self._header_names[self._label], text, str(error))
+                self._fault(number, self._header_names[self._label], text, str(error), "used without its class")
         return label, float(number) if self._clock is None else self._time(number, row[self._clock].strip())
 
     def _time(self, number: int, text: str) -> float:
@@ -138,13 +141,15 @@ class Table:
             made = datetime.fromisoformat(text)
         except ValueError:
             assert self._clock is not None
-            self._fault(number, self._header_names[self._clock], text or "empty", "give Unix seconds or ISO 8601")
+            fix = "give Unix seconds or ISO 8601"
+            self._fault(number, self._header_names[self._clock], text or "empty", fix, "used without its time")
             return float(number)
         return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
 
-    def _fault(self, number: int, column: str, value: str, fix: str) -> None:
+    def _fault(self, number: int, column: str, value: str, fix: str, what: str = "left out") -> None:
         if number >= self._from:  # the others were told before the stream was cut off
-            self._faults.note(f"{self._path} row {number + 2}" + (f" column {column}" if column else ""), value, fix)
+            where = f"{self._path} row {number + 2}" + (f" column {column}" if column else "")
+            self._faults.note(where, value, fix, what)
 
     def _header(self) -> tuple[list[str], str]:
         try:
