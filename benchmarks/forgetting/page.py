@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.readme import replaced
-from selvedge.artifact import files
+from benchmarks.written import ROOT, tables
 
 from .experiment import FIRST_TASK, LATENTS, TRADED, WAYS, summary
 
 DOCS, NAME = "docs/memory.md", "forgetting"
-ROOT = Path(__file__).parents[2]
 BAR, APART = 90.0, 0.5
 NAMES = {
     "naive": "naive, no replay", "raw": "replay, uint8 as they are", "1bit": "replay, 1 bit",
@@ -63,8 +61,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 def write(folder: Path, root: Path = ROOT) -> None:
     """The table of all cases of ``folder`` into the page."""
-    page = root / DOCS
-    files.write(page, replaced(page.read_text(), NAME, table(read(folder))).encode())
+    tables(root / DOCS, {NAME: table(read(folder))})
 
 
 def _apart(differences: npt.NDArray[np.float64]) -> str:
@@ -75,8 +72,8 @@ def _apart(differences: npt.NDArray[np.float64]) -> str:
     said = f"within {APART} points" if within else f"beyond {APART} points" if beyond else "too uncertain to tell"
     each = " ".join(f"{d:+.2f}" for d in differences)
     return (
-        f"Latents, int8 less float32 at equal count, order by order: {each}; mean {mean:+.2f} ± {sure:.2f} (two standard "
-        f"errors): {said}."
+        f"Latents, int8 less float32 at equal count, order by order: {each}; mean {mean:+.2f} ± {sure:.2f} (two "
+        f"standard errors): {said}."
     )
 
 
