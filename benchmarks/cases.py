@@ -25,13 +25,14 @@ def run(
     case: Callable[[str, int, int, argparse.Namespace], Case],
     shown: Callable[[Sequence[Case]], str],
     arguments: Sequence[str] | None = None,
-    more: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
     kept: Path | None = None,
+    write: tuple[Callable[[Path], None], str] | None = None,
 ) -> int:
     """``python -m benchmarks.NAME``: makes what is missing and prints ``shown`` of all. Returns the exit code.
 
     tells: what the table says. folds_of: task -> its folds. absent: the folder of data that a task lacks. case: of a
-    task, a seed and a fold, with "seconds". more: adds options. kept: the folder of cases, else a temporary one.
+    task, a seed and a fold, with "seconds". kept: the folder of cases, else a temporary one. write:
+    what --write does with all cases of that folder, and the pages that it says it writes.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=tells, epilog=EPILOG)
@@ -42,7 +43,8 @@ def run(
     folder = kept or Path(tempfile.gettempdir()) / f"selvedge-{name}"
     parser.add_argument("--out", type=Path, default=folder, help="a folder")
     parser.add_argument("--show", action="store_true", help="only the table of what is there")
-    more(parser)
+    if write:
+        parser.add_argument("--write", action="store_true", help=f"all that is kept, into {write[1]}")
     given = parser.parse_args(arguments)
     cases: list[Case] = []
     given.out.mkdir(parents=True, exist_ok=True)
@@ -65,4 +67,6 @@ def run(
                 print(f"{task}, seed {seed}, fold {fold}: {cases[-1]['seconds']:.0f} s", file=sys.stderr, flush=True)
     if cases:
         print(shown(cases))
+    if write and given.write:
+        write[0](folder)
     return 0

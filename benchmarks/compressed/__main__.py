@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cases import run
+from ..command import command
 from .experiment import case
 from .page import TABLES, table, write
 from .tasks import TASKS, absent
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         task, part = NAMES[name]
         return case(task, part, seed, fold, given.epochs)
 
-    code = run(
+    return run(
         "compressed",
         "What pruning, a teacher, int8 and all together cost or bring, as tables.",
         {name: TASKS[task].folds for name, (task, _) in NAMES.items()},
@@ -33,18 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
         made,
         table,
         arguments,
-        _more,
-        KEPT,
+        kept=KEPT,
+        write=(write, " and ".join(dict.fromkeys(page for page, _ in TABLES.values()))),
     )
-    if code == 0 and "--write" in (sys.argv[1:] if arguments is None else arguments):
-        write(KEPT)
-    return code
-
-
-def _more(parser: argparse.ArgumentParser) -> None:
-    pages = dict.fromkeys(page for page, _ in TABLES.values())
-    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {' and '.join(pages)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command("benchmarks.compressed", main)

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.readme import replaced
-from selvedge.artifact import files
+from benchmarks.written import ROOT, tables
 
 from .experiment import ALONE, BARS, ITSELF, KINDS, PAIRS, TAUGHT, best_pair, judged, judged_bar, summary
 from .tasks import TASKS
 
-ROOT = Path(__file__).parents[2]
 SAME = [pair for pair in PAIRS if pair.startswith("-")]  # pairs of as many multiplications as all three have
 Cases = Sequence[Mapping[str, Any]]
 
@@ -115,7 +113,7 @@ def write(folder: Path, root: Path = ROOT) -> None:
     """The tables of all cases of ``folder`` into the pages."""
     cases = read(folder)
     for name, (page, made) in TABLES.items():
-        files.write(root / page, replaced((root / page).read_text(), name, made(cases)).encode())
+        tables(root / page, {name: made(cases)})
 
 
 def _told(task: str, found: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.auto import sources
+from benchmarks.packed import read
 from selvedge.artifact.features import LogMel
 from selvedge.data.logmel import log_mel
 
@@ -112,8 +113,7 @@ def mfcc() -> tuple[Array, Array]:
     """Spoken digits [3000, 1, 49, 10], and the digit: ten cepstral coefficients (the cosine transform of 20 mel bands)
     of 49 frames, less each clip's mean, in units of each coefficient's standard deviation."""
     with tarfile.open(sources.FOLDER / "fsdd" / "fsdd_recordings.tar.xz") as files:
-        raw = {f.name.split("/")[-1]: files.extractfile(f).read()[44:]  # type: ignore[union-attr]
-               for f in files if f.name.endswith(".wav")}  # fmt: skip
+        raw = {f.name.split("/")[-1]: read(files, f)[44:] for f in files if f.name.endswith(".wav")}
     names = sorted(raw)
     of = LogMel(8000, 49, 256, 103, 256, 20, 60, 3800, (49, 20))
     frames = np.stack([log_mel(np.frombuffer(raw[n], "<i2").astype(np.float32) / 32768, of) for n in names])

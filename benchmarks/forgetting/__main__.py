@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cases import run
+from ..command import command
 from .digits import absent
 from .experiment import WAYS, case
 from .page import DOCS, table, write
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise SystemExit(2)
         return case(way, seed)
 
-    code = run(
+    return run(
         "forgetting",
         "Digits in five tasks of two, one pass, 32 KiB of replay: what is right in the end. A seed is a class order.",
         dict.fromkeys(WAYS, 1),
@@ -30,17 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
         made,
         table,
         arguments,
-        _more,
-        KEPT,
+        kept=KEPT,
+        write=(write, DOCS),
     )
-    if code == 0 and "--write" in (sys.argv[1:] if arguments is None else arguments):
-        write(KEPT)
-    return code
-
-
-def _more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {DOCS}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command("benchmarks.forgetting", main)

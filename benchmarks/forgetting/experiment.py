@@ -28,11 +28,15 @@ LATENTS = ("latents-float32", "latents-int8")
 FIRST = 2000  # samples of the stream that the trade sees, and of these the first task's alone: two classes
 
 
+def settings_of(way: str) -> Settings:
+    return latents.SETTINGS if way in LATENTS else Settings()
+
+
 def case(way: str, seed: int, rows: int = TRAIN) -> dict[str, Any]:
     """One way on one class order, as plain data. "after": the accuracy after each task, on its classes so far; the last
     is the final one. "seconds": of the processor."""
     start = time.process_time()
-    settings, codec, ranking = Settings(), WAYS[way], []
+    settings, codec, ranking = settings_of(way), WAYS[way], []
     if codec in (TRADED, FIRST_TASK):
         ranking = traded() if codec == TRADED else traded_first(seed, rows)
         codec = str(ranking[0]["codec"])

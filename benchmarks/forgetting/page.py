@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.readme import replaced
-from selvedge.artifact import files
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.written import ROOT, tables
 
 from .experiment import FIRST_TASK, LATENTS, TRADED, WAYS, summary
 
 DOCS, NAME = "docs/memory.md", "forgetting"
-ROOT = Path(__file__).parents[2]
 BAR, APART = 90.0, 0.5
 NAMES = {
     "naive": "naive, no replay", "raw": "replay, uint8 as they are", "1bit": "replay, 1 bit",
@@ -48,11 +49,7 @@ def table(cases: Cases) -> str:
         lines += ["", f"At least {BAR:.0f} % with the codec that the trade chose: {said}, {mean:.1f} % over {counted}."]
     if made.keys() >= set(LATENTS) and len({len(made[way]["final"]) for way in LATENTS}) == 1:
         float32, int8 = (made[way]["final"] for way in LATENTS)
-        apart = [100 * (b - a) for a, b in zip(float32, int8, strict=True)]
-        mean = sum(apart) / len(apart)
-        said = "within" if abs(mean) <= APART else "beyond"
-        each = " ".join(f"{d:+.2f}" for d in apart)
-        lines += ["", f"Latents, int8 less float32, order by order: {each}, mean {mean:+.2f}: {said} {APART} points."]
+        lines += ["", _apart(100 * (np.array(int8) - np.array(float32)))]
     return "\n".join([*lines, *_rankings(cases)])
 
 
@@ -64,8 +61,20 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 def write(folder: Path, root: Path = ROOT) -> None:
     """The table of all cases of ``folder`` into the page."""
-    page = root / DOCS
-    files.write(page, replaced(page.read_text(), NAME, table(read(folder))).encode())
+    tables(root / DOCS, {NAME: table(read(folder))})
+
+
+def _apart(differences: npt.NDArray[np.float64]) -> str:
+    """What int8 is better by, order by order, and what its mean says: twice its standard error must lie within, too."""
+    mean, count = float(differences.mean()), len(differences)
+    sure = 2 * float(differences.std(ddof=1)) / np.sqrt(count) if count > 1 else np.inf
+    within, beyond = abs(mean) + sure <= APART, abs(mean) - sure > APART
+    said = f"within {APART} points" if within else f"beyond {APART} points" if beyond else "too uncertain to tell"
+    each = " ".join(f"{d:+.2f}" for d in differences)
+    return (
+        f"Latents, int8 less float32 at equal count, order by order: {each}; mean {mean:+.2f} ± {sure:.2f} (two "
+        f"standard errors): {said}."
+    )
 
 
 def _rankings(cases: Cases) -> list[str]:

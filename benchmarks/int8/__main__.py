@@ -7,16 +7,13 @@ benchmarks --only int8`` writes it into the README.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from pathlib import Path
 
-from selvedge.artifact import files
-from selvedge.errors import SelvedgeError
-
 from ..cells import missing
+from ..command import command
 from ..environment import environment
+from ..written import figures
 from .models import MODELS, path
 from .table import ROUNDS, line, run, slower, table
 
@@ -37,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(line(row), file=sys.stderr, flush=True)
         rows.append(row)
     if given.json:
-        files.write(given.json, (json.dumps({"about": about, "rows": rows}, indent=1) + "\n").encode())
+        figures({"about": about, "rows": rows}, given.json)
     print(table(rows))
     wrong = slower(rows) + missing(rows)
     for text in wrong:
@@ -46,9 +43,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        sys.exit(main())
-    except SelvedgeError as error:
-        print(f"benchmarks.int8: {error}", file=sys.stderr)
-        sys.exit(2)
+    command("benchmarks.int8", main)

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.readme import replaced
-from selvedge.artifact import files
+from benchmarks.written import ROOT, tables
 
 from .experiment import summary
 
 DOCS = "docs/personal.md"
-ROOT = Path(__file__).parents[2]
 
 
 def table(cases: Sequence[Mapping[str, Any]]) -> str:
@@ -39,8 +37,7 @@ def table(cases: Sequence[Mapping[str, Any]]) -> str:
 def write(folder: Path) -> None:
     """All that lies in ``folder``, into the page."""
     cases = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    path = ROOT / DOCS
-    files.write(path, replaced(path.read_text(), "personal", table(cases)).encode())
+    tables(ROOT / DOCS, {"personal": table(cases)})
 
 
 def _several(n: int, what: str) -> str:

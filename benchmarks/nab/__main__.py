@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from pathlib import Path
 
 from selvedge.artifact import files
-from selvedge.errors import SelvedgeError
 from selvedge.face.progress import working
 
+from ..command import command
 from ..environment import environment
-from ..readme import replaced
+from ..written import ROOT, figures, results, tables
 from .corpus import absent
 from .page import pictures, table
 from .study import study
 
-ROOT = Path(__file__).parents[2]
 DRAWN = (
     "realKnownCause/machine_temperature_system_failure.csv",
     "realKnownCause/ambient_temperature_system_failure.csv",
@@ -41,9 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         result = {"about": environment(), **study(work.part)}
     print(json.dumps(result, indent=1) if given.json else table(result))
     if given.write:
-        files.write(ROOT / "benchmarks" / "results" / "nab.json", (json.dumps(result, indent=1) + "\n").encode())
-        page = ROOT / "docs" / "anomaly.md"
-        files.write(page, replaced(page.read_text(), "nab", table(result)).encode())
+        figures(result, results("nab"))
+        tables(ROOT / "docs" / "anomaly.md", {"nab": table(result)})
         for name, content in pictures(result["rows"][-1]["threshold"], DRAWN).items():
             files.write(ROOT / "docs" / "pictures" / name, content)
     wrong = [row for row in result["rows"] if round(row["whole"], 2) != row.get("published", round(row["whole"], 2))]
@@ -54,11 +50,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        sys.exit(main())
-    except SelvedgeError as error:
-        print(f"benchmarks.nab: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command("benchmarks.nab", main)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.auto.sources import FOLDER
+from benchmarks.packed import read
 from selvedge.learn.anomaly.nab import Judged, judge
 
 # The standard-profile totals of results/final_results.json, and what we call them.
@@ -43,8 +44,7 @@ class Series:
 
 
 def folder() -> Path:
-    root = os.environ.get("SELVEDGE_DATA")
-    return (Path(root) if root else Path(__file__).parents[3] / "shared" / "data") / "nab"
+    return FOLDER / "nab"
 
 
 def absent() -> Path | None:
@@ -61,9 +61,9 @@ def corpus() -> tuple[Series, ...]:
     with tarfile.open(folder() / "nab_data_labels_results.tar.xz") as archive:
         for member in archive:
             if member.name == "labels/combined_windows.json":
-                labels = json.loads(_read(archive, member))
+                labels = json.loads(read(archive, member).decode())
             elif member.name.startswith("data/") and member.name.endswith(".csv"):
-                data[member.name.removeprefix("data/")] = _read(archive, member)
+                data[member.name.removeprefix("data/")] = read(archive, member).decode()
     return tuple(_series(name, data[name], labels[name]) for name in sorted(labels))
 
 
@@ -76,15 +76,9 @@ def published(detector: str) -> tuple[npt.NDArray[np.float64], ...]:
             parts = member.name.removeprefix("./").split("/")
             if parts[0] == detector and len(parts) == 3:
                 name = f"{parts[1]}/{parts[2].removeprefix(detector + '_')}"
-                column = [line.split(",")[2] for line in _read(archive, member).splitlines()[1:]]
+                column = [line.split(",")[2] for line in read(archive, member).decode().splitlines()[1:]]
                 found[name] = np.array(column, np.float64)
     return tuple(found[series.name] for series in corpus())
-
-
-def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    file = archive.extractfile(member)
-    assert file is not None, member.name
-    return file.read().decode()
 
 
 def _series(name: str, text: str, labels: list[tuple[str, str]]) -> Series:

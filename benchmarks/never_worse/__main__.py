@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.auto.sources import FOLDER
 
 from ..cases import Case, run
+from ..command import command
 from .experiment import case
 from .page import DOCS, NAME, table, write
 from .streams import FAMILIES
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     def made(family: str, seed: int, fold: int, options: argparse.Namespace) -> Case:
         return case(family, seed)
 
-    code = run(
+    return run(
         NAME,
         "What streams that would do harm take from a model, way by way, and what others bring it.",
         dict.fromkeys(FAMILIES, 1),
@@ -38,17 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
         made,
         table,
         given,
-        _more,
-        KEPT,
+        kept=KEPT,
+        write=(write, DOCS),
     )
-    if code == 0 and "--write" in given:
-        write(KEPT)
-    return code
-
-
-def _more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {DOCS}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command("benchmarks.never_worse", main)

@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.readme import replaced
-from selvedge.artifact import files
+from benchmarks.written import ROOT, tables
 
 from .streams import FAMILIES
 
 DOCS = "docs/live.md"
 NAME = "never_worse"
-ROOT = Path(__file__).parents[2]
 WAYS = {"learner": "kept", "naive": "kept", "tent": "kept", "tent, batch": "batch"}
 TENS = 0.1  # "tens of points"
 Cases = Sequence[Mapping[str, Any]]
@@ -128,5 +126,4 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 def write(folder: Path, root: Path = ROOT) -> None:
     """The table of all cases of ``folder`` into the page."""
-    page = root / DOCS
-    files.write(page, replaced(page.read_text(), NAME, table(read(folder))).encode())
+    tables(root / DOCS, {NAME: table(read(folder))})

@@ -56,7 +56,7 @@ def naive(seed: int, stream: Stream) -> State:
     optimiser = torch.optim.SGD(net.parameters(), RATE, MOMENTUM)
     for x, y in zip(torch.from_numpy(stream.x).split(1), torch.from_numpy(stream.y).long().split(1), strict=True):
         optimiser.zero_grad()
-        nn.functional.cross_entropy(net(x), y).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(nn.functional.cross_entropy(net(x), y))
         optimiser.step()
     return _state(net)
 

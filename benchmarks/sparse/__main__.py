@@ -7,28 +7,23 @@ printed, not written. Exit codes: 1 if a peer is missing that belongs here; its 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from selvedge.artifact import files
 from selvedge.device import Device
-from selvedge.errors import SelvedgeError
 from selvedge.make.sparse_times import FILE
 
+from ..command import command
 from ..environment import caption, environment
 from ..peers.contestant import Missing, reason
-from ..readme import replaced
+from ..written import ROOT, figures, results, tables
 from . import layers, nets, reference, table
 from .cortex_m import report
 from .shapes import SMALL
 
-ROOT = Path(__file__).parents[2]
-DOCS, JSON = ROOT / "docs" / "sparse.md", ROOT / "benchmarks" / "results" / "sparse.json"
 WIDTH = 32  # AVX2
 QUICK = 5  # rounds
 
@@ -80,20 +75,12 @@ def main(arguments: list[str] | None = None) -> int:
     if given.quick:
         print("\n\n".join(texts.values()))
     else:
-        files.write(JSON, (json.dumps(result, indent=1) + "\n").encode())
-        page = DOCS.read_text()
-        for name, text in texts.items():
-            page = replaced(page, name, text)
-        files.write(DOCS, page.encode())
+        figures(result, results("sparse"))
+        tables(ROOT / "docs" / "sparse.md", texts)
     missing = [way for row in result["layers"] for way in row["ways"].values() if way.get("missing")]
     missing += [row for row in result["cortex_m"] if row.get("missing")]
     return 1 if missing else 0
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        sys.exit(main())
-    except SelvedgeError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        sys.exit(2)
+    command("benchmarks.sparse", main)

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selvedge.artifact import files
-from selvedge.errors import SelvedgeError
 from selvedge.face.progress import working
 from selvedge.learn.anomaly.recordings import directory
 
+from ..command import command
 from ..environment import environment
-from ..readme import replaced
+from ..written import ROOT, figures, results, tables
 from .bearing import archive
 from .study import DETECTORS, SIZES, WINDOW, recordings, study
-
-ROOT = Path(__file__).parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         if given.window < 64:
             print(f"benchmarks.vibration: --window is {given.window}: give 64 samples or more", file=sys.stderr)
             return 2
+        if given.write:
+            print("benchmarks.vibration: --write is of the model: leave it out, or the directory", file=sys.stderr)
+            return 2
         rows = recordings(directory(given.directory), given.window)
         print(json.dumps(rows, indent=1) if given.json else own(rows))
         return 0
@@ -49,9 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         result = {"about": environment(), **study(work.part)}
     print(json.dumps(result, indent=1) if given.json else table(result))
     if given.write:
-        files.write(ROOT / "benchmarks" / "results" / "vibration.json", (json.dumps(result, indent=1) + "\n").encode())
-        page = ROOT / "docs" / "anomaly.md"
-        files.write(page, replaced(page.read_text(), "vibration", table(result)).encode())
+        figures(result, results("vibration"))
+        tables(ROOT / "docs" / "anomaly.md", {"vibration": table(result)})
     return 0
 
 
@@ -79,11 +77,4 @@ def own(rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        sys.exit(main())
-    except SelvedgeError as error:
-        print(f"benchmarks.vibration: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command("benchmarks.vibration", main)

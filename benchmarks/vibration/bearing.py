@@ -12,7 +12,6 @@ taken off: the stretches and axes with less than 0.1 m/s^2 (RMS), spliced. What 
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.auto.sources import FOLDER
+from benchmarks.packed import read
+
 Samples = npt.NDArray[np.float64]
 RATE = 100.0  # Hz
 SHAFT = 1.5  # Hz
@@ -29,6 +31,7 @@ RESONANCE, DAMPING = 32.0, 0.06  # Hz, share of critical
 SLIP = 0.01  # of the time between two strikes, one standard deviation
 STILL = 0.1  # m/s^2
 SPLICE = 16  # samples over which two segments of noise are faded into each other
+NEEDS = "har_sp_sw_23subjects"
 FAULTS = ("outer", "inner", "ball")
 
 
@@ -101,9 +104,7 @@ def noise(samples: int, random: np.random.Generator, held: Sequence[Samples]) ->
 
 
 def archive() -> Path:
-    root = os.environ.get("SELVEDGE_DATA")
-    base = Path(root) if root else Path(__file__).parents[3] / "shared" / "data"
-    return base / "har_sp_sw_23subjects" / "sp-sw-har-dataset.tar.xz"
+    return FOLDER / NEEDS / "sp-sw-har-dataset.tar.xz"
 
 
 @cache
@@ -114,9 +115,7 @@ def still() -> tuple[Samples, ...]:
         for member in sorted(files, key=lambda member: member.name):
             if not member.name.endswith("_sp.csv"):
                 continue
-            file = files.extractfile(member)
-            assert file is not None, member.name
-            rows = [line.split(",") for line in file.read().decode().splitlines()[1:]]
+            rows = [line.split(",") for line in read(files, member).decode().splitlines()[1:]]
             sitting = np.array([row[-1] == "SEATED" for row in rows])
             edges = np.flatnonzero(np.diff(np.concatenate(([0], sitting.astype(np.int8), [0]))))
             for first, last in edges.reshape(-1, 2):

@@ -58,6 +58,9 @@ def study(say: Callable[[str], None], seeds: Sequence[int] = SEEDS) -> dict[str,
 
 def recordings(found: Sequence[Recording], window: int = WINDOW) -> list[dict[str, Any]]:
     """Recordings of one's own: the first half of the healthy ones is learnt, the second judged beside the faulty."""
+    for r in found:
+        if r.samples.size < window:
+            raise InvalidInput("window", window, f"{r.name} has {r.samples.size} samples: give as many or fewer")
     halves = [(r.samples[: r.samples.size // 2], r.samples[r.samples.size // 2 :]) for r in found if r.healthy]
     learnt, healthy = ([w for h in halves for w in windows(h[part], window)] for part in (0, 1))
     least = 2 * FEATURES + 20

@@ -45,6 +45,21 @@ def test_a_benchmark_may_keep_its_cases_in_a_folder_of_its_own(tmp_path: Path) -
     assert [path.name for path in kept.iterdir()] == ["a-0-0.json"]
 
 
+def test_all_that_is_kept_is_written_where_that_is_asked_for(tmp_path: Path) -> None:
+    written: list[Path] = []
+
+    def go(*more: str) -> int:
+        arguments, kept = ["--seeds", "1", *more], tmp_path / "kept"
+        write = (written.append, "a page")
+        return run(
+            "x", "x.", {"a": 1}, lambda _: None, lambda *_: {"seconds": 1.0}, str, arguments, kept=kept, write=write
+        )
+
+    assert (go(), written) == (0, [])
+    assert (go("--write"), written) == (0, [tmp_path / "kept"])
+    assert (go("--write", "--tasks", "b"), written) == (2, [tmp_path / "kept"])
+
+
 def test_unknown_tasks_and_absent_data_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def go(task: str) -> int:
         arguments = ["--tasks", task, "--out", str(tmp_path)]

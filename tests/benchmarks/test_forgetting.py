@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.forgetting import digits, latents, learning, page
 from benchmarks.forgetting.__main__ import KEPT, main
-from benchmarks.forgetting.experiment import FIRST_TASK, LATENTS, TRADED, WAYS, case, summary
+from benchmarks.forgetting.experiment import FIRST_TASK, LATENTS, TRADED, WAYS, case, settings_of, summary
 from benchmarks.forgetting.judging import held_out, trained
 from benchmarks.readme import between
 from selvedge.learn.memory.trade import CODECS, Traded, trade
@@ -40,9 +40,15 @@ def test_the_table_has_a_line_a_way_and_judges_the_mean() -> None:
 def test_latents_are_compared_order_by_order() -> None:
     float32, int8 = LATENTS
     cases = [made_up(way, s, 0.8 + 0.01 * s + 0.004 * (way == int8)) for way in (float32, int8) for s in range(2)]
-    assert "int8 less float32, order by order: +0.40 +0.40, mean +0.40: within 0.5 points" in page.table(cases)
-    cases[0]["after"][-1] = 0.7
-    assert "beyond 0.5 points" in page.table(cases)
+    assert "at equal count, order by order: +0.40 +0.40; mean +0.40 ± 0.00 (two standard errors): within 0.5" in (
+        page.table(cases)
+    )
+    for case_, final in zip(cases, (0.7, 0.71, 0.8, 0.811), strict=True):
+        case_["after"][-1] = final
+    assert "+10.00 +10.10; mean +10.05 ± 0.10 (two standard errors): beyond 0.5 points" in page.table(cases)
+    cases[0]["after"][-1] = 0.9
+    assert "mean +0.05 ± 20.10 (two standard errors): too uncertain to tell" in page.table(cases)
+    assert "± inf (two standard errors): too uncertain to tell" in page.table(cases[::2])
 
 
 def test_cases_of_several_settings_are_not_put_together() -> None:
@@ -52,9 +58,9 @@ def test_cases_of_several_settings_are_not_put_together() -> None:
 
 def test_the_committed_cases_are_of_these_settings_and_the_page_shows_them() -> None:
     cases = page.read(KEPT)
-    assert set(WAYS) - set(LATENTS) <= {c["way"] for c in cases} <= set(WAYS)
+    assert {c["way"] for c in cases} == set(WAYS)
     for found in cases:
-        assert found["settings"] == learning.settled(learning.Settings())
+        assert found["settings"] == learning.settled(settings_of(found["way"]))
         assert (found["rows"], found["tests"]) == (digits.TRAIN, 3000)
         assert found["classes"] == digits.classes(found["seed"]).tolist()
         assert found["seed"] != digits.VALIDATION

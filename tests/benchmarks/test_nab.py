@@ -13,16 +13,22 @@ from hypothesis import strategies as st
 
 from benchmarks.nab import __main__ as command
 from benchmarks.nab import native, page, study
-from benchmarks.nab.corpus import PUBLISHED, Series, absent, corpus, published
+from benchmarks.nab.corpus import PUBLISHED, Series, corpus, published
 from selvedge.learn.anomaly.nab import curve, judge
 from selvedge.learn.anomaly.novelty import NoveltyDetector
+from tests.data.folders import shared
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "nab.json"
-real = pytest.mark.skipif(absent() is not None, reason=f"{absent()} is absent")
 
 
-@real
+@pytest.fixture
+def real() -> None:
+    """NAB's series; skips the test where they are absent."""
+    shared("nab")
+
+
+@pytest.mark.usefixtures("real")
 @pytest.mark.parametrize("detector", PUBLISHED)
 def test_our_scorer_gives_the_published_total(detector: str) -> None:
     found = curve([s.judged for s in corpus()], published(detector))
@@ -31,7 +37,7 @@ def test_our_scorer_gives_the_published_total(detector: str) -> None:
     assert round(found.best[0], 2) == PUBLISHED[detector][1]
 
 
-@real
+@pytest.mark.usefixtures("real")
 def test_novelty_reaches_what_the_committed_table_says() -> None:
     """The whole corpus by the C code, which the next tests hold to Python's bits."""
     own = json.loads(RESULT.read_text())["rows"][-1]
@@ -48,7 +54,7 @@ def python(values: np.ndarray, times: np.ndarray, detector: NoveltyDetector) -> 
     return np.array(scores, np.float32)
 
 
-@real
+@pytest.mark.usefixtures("real")
 @pytest.mark.parametrize("name", ["realTweets/Twitter_volume_AAPL", "realAdExchange/exchange-4_cpm_results"])
 def test_c_gives_pythons_bits_on_real_series(name: str) -> None:
     series = next(s for s in corpus() if s.name == f"{name}.csv")
@@ -151,7 +157,7 @@ def test_the_page_shows_the_committed_figures() -> None:
     assert page.table(json.loads(RESULT.read_text())) in (ROOT / "docs" / "anomaly.md").read_text()
 
 
-@real
+@pytest.mark.usefixtures("real")
 def test_a_picture_shows_windows_and_alarms() -> None:
     svg = page.picture(command.DRAWN[0], 0.688)
     assert svg.count("labelled: rows") == 4
@@ -161,6 +167,6 @@ def test_a_picture_shows_windows_and_alarms() -> None:
 def test_absent_data_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SELVEDGE_DATA", str(tmp_path))
+    monkeypatch.setattr("benchmarks.nab.corpus.FOLDER", tmp_path)
     assert command.main([]) == 2
     assert capsys.readouterr().err.endswith("nab_data_labels_results.tar.xz is absent: set SELVEDGE_DATA\n")

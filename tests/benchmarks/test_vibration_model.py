@@ -10,12 +10,18 @@ import pytest
 
 from benchmarks.vibration import __main__ as command
 from benchmarks.vibration import study
-from benchmarks.vibration.bearing import FAULTS, RATE, RESONANCE, SHAFT, STILL, Bearing, archive, noise, still, strikes
+from benchmarks.vibration.bearing import FAULTS, NEEDS, RATE, RESONANCE, SHAFT, STILL, Bearing, noise, still, strikes
 from selvedge.errors import InvalidInput
+from tests.data.folders import shared
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "vibration.json"
-real = pytest.mark.skipif(not archive().is_file(), reason=f"{archive()} is absent")
+
+
+@pytest.fixture
+def real() -> None:
+    """The phones' noise; skips the test where it is absent."""
+    shared(NEEDS)
 
 
 def test_rates_are_those_of_the_6205s_data_sheet() -> None:
@@ -49,7 +55,7 @@ def test_the_load_rises_once_a_turn_for_the_inner_race_and_stands_for_the_outer(
     assert once_a_turn("outer") < 0.2
 
 
-@real
+@pytest.mark.usefixtures("real")
 def test_noise_is_measured_and_nothing_else() -> None:
     held = still()
     assert len(held) > 100
@@ -61,7 +67,7 @@ def test_noise_is_measured_and_nothing_else() -> None:
     assert 0.5 * held[0].std() < x.std() < 1.5 * held[0].std()
 
 
-@real
+@pytest.mark.usefixtures("real")
 def test_one_seed_says_what_the_committed_figures_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "SIZES", (0.05, 0.2))
     rows = study.study(lambda _: None, seeds=[10])["rows"]
@@ -98,6 +104,12 @@ def test_the_command_takes_files_of_ones_own(tmp_path: Path, capsys: pytest.Capt
     assert command.main([str(tmp_path), "--window", "256"]) == 0
     assert "| OR007.csv | spectrum and envelope |" in capsys.readouterr().out
     assert command.main([str(tmp_path), "--window", "3"]) == 2
+    assert command.main([str(tmp_path), "--write"]) == 2
+    assert "--write is of the model" in capsys.readouterr().err
+    (tmp_path / "short.csv").write_text("\n".join(map(str, sound[:1500])))
+    with pytest.raises(InvalidInput, match=r"window is 2048: short\.csv has 1500 samples: give as many or fewer"):
+        command.main([str(tmp_path), "--window", "2048"])
+    (tmp_path / "short.csv").unlink()
     (tmp_path / "OR014.csv").write_text("1\n2\n")
     with pytest.raises(InvalidInput, match=r"OR014\.csv: it has 2 samples"):
         command.main([str(tmp_path)])

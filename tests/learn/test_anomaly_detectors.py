@@ -81,7 +81,10 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(name: str) -> 
         for wrong in (
             {k: v for k, v in before.items() if k != key},
             {**before, key: np.resize(array, array.size + 1)},
+            {**before, key: array.astype(np.longdouble)},
+            {**before, key: array.tolist()},
             {**before, f"{key}x": array},
+            None,
         ):
             with pytest.raises(InvalidInput):
                 detector.load_state_dict(wrong)
@@ -104,7 +107,7 @@ def test_what_is_no_number_is_one_clear_line_and_changes_nothing(name: str) -> N
     for value in stream(name, 50):
         detector.update(value)
     before = detector.state_dict()
-    for wrong in ("high", [[1.0, 2.0], [3.0]], np.zeros((2, 7)), {}):
+    for wrong in ("high", 10**400, [[1.0, 2.0], [3.0]], np.zeros((2, 7)), {}):
         with pytest.raises(InvalidInput, match=r"^value is .*: give "):
             detector.update(wrong)
     assert all(detector.state_dict()[key].tobytes() == array.tobytes() for key, array in before.items())

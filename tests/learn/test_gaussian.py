@@ -53,12 +53,28 @@ def test_a_number_that_never_moved_does_not_break_the_inverse() -> None:
 
 @pytest.mark.parametrize(
     ("size", "settings", "field"),
-    [(0, {}, "size"), (31, {}, "size"), (2.5, {}, "size and warm"), (4, {"warm": 5}, "warm"),
-     (4, {"warm": 10**7}, "warm"), (4, {"threshold": 0}, "threshold")],
+    [(0, {}, "size"), (31, {}, "size"), (2.5, {}, "size"), (4, {"warm": "long"}, "warm"), (4, {"warm": 5}, "warm"),
+     (4, {"warm": 10**7}, "warm"), (4, {"threshold": 0}, "threshold"),
+     (4, {"threshold": np.array([0.1, 0.2])}, "threshold")],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_named(size: int, settings: dict[str, int], field: str) -> None:
     with pytest.raises(InvalidInput, match=f"^{field} is"):
         GaussianDetector(size, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1.0, -273.15])
+def test_what_never_moved_is_odd_when_it_moves_and_not_where_it_moves_within_a_thousandth(level: float) -> None:
+    detector = GaussianDetector(2)
+    scores = [detector.update([level, 2 * level]) for _ in range(200)]
+    assert max(scores) < 1e-9  # a level that float32 does not hold is off by its last place
+    assert detector.update([level, 2 * level * (1 + 1e-5)]) < 0.5
+    assert detector.update([level, 2 * level + 0.1 * abs(level) + 0.01]) > 0.9
+
+
+def test_a_vector_of_another_shape_is_refused_and_one_number_is_a_vector_of_one() -> None:
+    with pytest.raises(InvalidInput, match=r"value is of shape \[2, 2\]: give 4 numbers"):
+        GaussianDetector(4).update(np.ones((2, 2)))
+    assert GaussianDetector(1, threshold=np.float32(0.5)).update(3.0) == 0
 
 
 def test_the_widest_takes_less_than_four_kibibytes() -> None:

@@ -28,7 +28,14 @@ def test_else_the_longest_row_or_column(tmp_path: Path) -> None:
     assert (read(mat(tmp_path / "a.mat", a=X[None], b=np.zeros(1100), c=np.zeros((60, 60)), d="text")) == X).all()
 
 
-@pytest.mark.parametrize("form", ["{}\n", "time,acc\n", "0.5;{}\n"])
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_decimal_comma_is_read_where_columns_are_apart_by_something_else(tmp_path: Path, between: str) -> None:
+    rows = [f"0,5{between}{float(x)!r}".replace(".", ",") for x in X]
+    (tmp_path / "a.csv").write_text("\n".join(["\ufefft" + between + "x", *rows]), "utf-8")
+    assert (read(tmp_path / "a.csv") == X).all()
+
+
+@pytest.mark.parametrize("form", ["{}\n", "time,acc\n", "0.5;{}\n", '"0.5","{}"\n'])
 def test_a_table_is_read_by_its_last_column(tmp_path: Path, form: str) -> None:
     head = form if "{}" not in form else ""
     row = "0.1,{}\n" if head else form
@@ -37,12 +44,14 @@ def test_a_table_is_read_by_its_last_column(tmp_path: Path, form: str) -> None:
 
 
 def test_a_directory_says_by_its_names_what_is_healthy(tmp_path: Path) -> None:
-    for name in ("Normal_0.csv", "faults/IR007.csv", "baseline/day1.CSV", "faults/notes.txt"):
+    faulty = ("faults/IR007.csv", "faults/abnormal_2.csv", "unhealthy.csv")
+    for name in ("Normal_0.csv", "baseline/day1.CSV", "faults/notes.txt", "run_healthy3.csv", *faulty):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("\n".join(map(str, X)))
     found = directory(tmp_path)
     assert [(r.name, r.healthy) for r in found] == [
-        ("Normal_0.csv", True), ("baseline/day1.CSV", True), ("faults/IR007.csv", False)
+        ("Normal_0.csv", True), ("baseline/day1.CSV", True), *((name, False) for name in faulty[:2]),
+        ("run_healthy3.csv", True), (faulty[2], False),
     ]  # fmt: skip
 
 

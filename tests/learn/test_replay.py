@@ -189,6 +189,19 @@ def test_a_setting_of_another_kind_is_refused_in_one_line(wrong: dict[str, Any],
         Replay(**{"capacity_bytes": 4096, "sample_shape": PIXELS, "classes": 10, **wrong})
 
 
+def test_all_are_copies() -> None:
+    replay = fill(Replay(1024, PIXELS, classes=10), [1, 2])
+    before = replay.state_dict()["samples"].tobytes()
+    for array in replay.all():
+        array[...] = 0
+    assert replay.state_dict()["samples"].tobytes() == before
+
+
+def test_what_is_no_array_is_one_line() -> None:
+    with pytest.raises(InvalidInput, match=r"sample is no array .*: give uint8"):
+        Replay(1024, PIXELS, classes=10).add([[1, 2], [3]], 0)
+
+
 def _without(name: str) -> Any:
     return lambda state: {key: value for key, value in state.items() if key != name}
 
@@ -196,6 +209,8 @@ def _without(name: str) -> Any:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda s: None, "replay state is of type NoneType: give what state_dict"),
+        (lambda s: s | {"seen": s["seen"].tolist()}, "replay state seen is of type list: give an array"),
         (_without("labels"), "replay state is of names"),
         (lambda s: s | {"seen": s["seen"][:9]}, r"replay state seen is uint32\[9\]: give uint32\[10\]"),
         (lambda s: s | {"samples": s["samples"].astype(np.int16)}, "replay state samples is int16"),

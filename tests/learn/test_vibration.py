@@ -68,6 +68,15 @@ def test_a_sample_that_is_missing_begins_the_window_again() -> None:
     assert broken.state_dict()["gaussian.mean"].tobytes() == whole.state_dict()["gaussian.mean"].tobytes()
 
 
+def test_a_window_that_is_more_than_full_is_refused() -> None:
+    detector = VibrationDetector(64, warm=40)
+    for filled in (64, 2**32 - 1):
+        with pytest.raises(InvalidInput, match="vibration state is damaged"):
+            detector.load_state_dict(detector.state_dict() | {"filled": np.array([filled], np.uint32)})
+    detector.update(healthy(64))
+    assert detector.state_dict()["gaussian.rows"][0] == 1
+
+
 def test_bytes_are_the_window_and_the_gaussian() -> None:
     assert VibrationDetector(512).bytes == 2508
     assert VibrationDetector(909).bytes <= 4096 < VibrationDetector(910).bytes

@@ -144,7 +144,10 @@ def test_a_state_of_another_is_refused_and_changes_nothing(name: str) -> None:
     state = found.state_dict()
     first = next(iter(state))
     for bad in (
+        None,
         {},
+        {n: a.tolist() for n, a in state.items()},
+        *({**state, n: np.full_like(a, np.nan)} for n, a in state.items() if a.dtype.kind == "f"),
         {**state, "more": np.zeros(1)},
         {**state, first: np.zeros((3, 3, 3))},
         {**state, "drift": np.zeros((), np.float64)},
@@ -223,3 +226,12 @@ def test_text_that_names_none_is_refused_in_one_line(text: str, says: str) -> No
     with pytest.raises(InvalidInput, match=says) as refused:
         detector(text)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "value"), [("page-hinkley", "n", -1.0), ("adwin", "tick", -1.0), ("adwin", "tick", 32.0)]
+)
+def test_a_count_that_cannot_be_is_refused(name: str, part: str, value: float) -> None:
+    found = detector(name)
+    with pytest.raises(InvalidInput, match=f"{name} state {part} is {value}: give "):
+        found.load_state_dict(found.state_dict() | {part: np.array(value)})

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from selvedge.errors import InvalidInput
 from selvedge.learn.memory.affine import Affine
+from selvedge.learn.memory.beside import Beside, logits
 from selvedge.learn.memory.bits import Bits
 from selvedge.learn.memory.codec import Codec
 from selvedge.learn.memory.named import FACTORS, NAMES, codec
@@ -125,6 +126,13 @@ def test_half_precision_of_bytes_is_refused() -> None:
         (lambda: Bits(16), "codec bits is 16: give 1, 2, 4 or 8"),
         (lambda: Affine(2, 1, 1), "codec range is 1..1: give finite numbers, the lower one first"),
         (lambda: Affine(2, 0, float("nan")), "codec range is 0..nan"),
+        (lambda: Affine(True), "codec bits is True: give 1, 2, 4 or 8"),
+        (lambda: Bits(4.0), "codec bits is 4.0: give 1, 2, 4 or 8"),
+        (lambda: Affine(2, "dark", "bright"), "codec range is dark..bright: give finite numbers"),
+        (lambda: Smaller(2, "int4"), "codec inner is int4: give a codec, as Bits"),
+        (lambda: Beside((3,), Bits), "beside codec is <class .*Bits'>: give a codec"),
+        (lambda: Beside((0,)), "beside shape is .0,.: give a tuple of sizes of at least 1"),
+        (lambda: logits("10"), "beside shape is 10: give a whole number"),
         (lambda: Smaller(1), "codec factor is 1: give a whole number of at least 2"),
         (lambda: Smaller(2, Raw(), "cubic"), "codec decode_by is cubic: give nearest or bilinear"),
         (lambda: Raw("int8"), "codec dtype is int8: give float16 or float32"),
@@ -139,6 +147,17 @@ def test_a_codec_that_cannot_be_is_one_line(make: Any, message: str) -> None:
 @pytest.mark.parametrize("of", [Affine(4, -1, 1), Bits(4), Smaller(2, Bits(2))], ids=str)
 def test_what_is_no_number_does_not_stop_a_codec(of: Codec) -> None:
     x = np.array([[np.nan, np.inf, -np.inf, 0.5]], np.float32)
-    with np.errstate(all="ignore"):
-        back = of.decode(of.encode(x), (4,), x.dtype)
+    back = of.decode(of.encode(x), (4,), x.dtype)
     assert np.all(np.isfinite(back))
+
+
+@pytest.mark.parametrize("of", [Bits(8), Bits(1), Raw("float16"), Smaller(2, Bits(4))], ids=str)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_largest_numbers_stay_within_the_bound(of: Codec, dtype: str) -> None:
+    ends = np.finfo(dtype)
+    for low, high in ((ends.min, ends.max), (ends.min, 0), (0, ends.max)):
+        x = np.array([[low, low, high, high]], dtype)
+        back = of.decode(of.encode(x), (4,), x.dtype)
+        with np.errstate(over="ignore"):
+            assert np.abs(back.astype(float) - x.astype(float)).max() <= of.bound(x)[0] * (1 + 1e-12)
+        assert np.all(np.isfinite(back))

@@ -18,7 +18,9 @@ from selvedge.learn.memory.labels import Labels, bits_of
 from selvedge.learn.memory.named import FACTORS, NAMES
 from selvedge.learn.memory.policies import POLICIES
 from selvedge.learn.memory.random import SplitMix64
+from selvedge.learn.memory.raw import Raw
 from selvedge.learn.memory.replay import Replay
+from selvedge.learn.memory.reservoir import Reservoir
 
 CODECS = [*NAMES, *(f"{factor}+{name}" for factor in FACTORS for name in NAMES)]
 BESIDE = [None, *STORED]
@@ -195,6 +197,11 @@ def test_the_generator_is_splitmix64() -> None:
     ("settings_", "message"),
     [
         ({"policy": "newest"}, "policy is newest: give one of reservoir, balanced, diverse"),
+        ({"policy": None}, "policy is None: give one of reservoir, balanced, diverse"),
+        ({"policy": Reservoir}, "Reservoir'>: give one of reservoir, balanced, diverse"),
+        ({"codec": None}, "codec is None: give a codec, as Bits(4)"),
+        ({"codec": Raw}, "Raw'>: give a codec, as Bits(4)"),
+        ({"beside": "logits"}, "beside is logits: give what is kept with a sample, as logits(10)"),
         ({"codec": "3bit"}, "codec is 3bit: give one of raw"),
         ({"codec": "1bit", "dtype": np.complex64}, "dtype is dtype('complex64'): codec 1 bit takes floats"),
     ],

@@ -75,14 +75,35 @@ def test_what_does_not_fit_is_no_candidate_and_nothing_that_fits_is_refused() ->
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.zeros(50, int), "labels is of 1 classes: give two classes or more"),
-        (np.arange(50), "labels is of 50 classes: give two classes or more, two samples or more of each"),
+        (np.zeros(50, int), "labels is of 1 classes, 50 of the rarest: give two classes or more"),
+        (
+            np.arange(50),
+            "labels is of 50 classes, 1 of the rarest: give two classes or more, two samples or",
+        ),
         (np.zeros(49, int), "labels is int64[49]: give one a sample: 50"),
     ],
 )
 def test_too_little_to_measure_on_is_one_line(labels: np.ndarray, message: str) -> None:
     with pytest.raises(InvalidInput, match=re.escape(message)):
         trade(2048, X[:50], labels, judges.nearest, classes=10)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rounds": 0}, "rounds is 0: give 1 or more"),
+        ({"rounds": 1.5}, "rounds is 1.5: give a whole number"),
+        ({"seed": -1}, "seed is -1: give 0 or more"),
+        ({"classes": 3}, "classes is 3: there are 10 in labels"),
+        ({"candidates": "raw"}, "candidates is raw: give a list of codecs"),
+        ({"judge": lambda x, y, others: y[0]}, "judge is 'telling []': return a label each"),
+    ],
+)
+def test_a_setting_of_the_trade_that_cannot_be_is_one_line(given: dict[str, object], message: str) -> None:
+    settings = {"judge": judges.nearest, "classes": 10, **given}
+    with pytest.raises(InvalidInput) as caught:
+        trade(2048, X[:100], Y[:100], **settings)  # type: ignore[arg-type]
+    assert str(caught.value).startswith(message.replace("'", ""))
 
 
 @pytest.mark.parametrize("judge", [judges.nearest, judges.nearest_mean, judges.ridge])

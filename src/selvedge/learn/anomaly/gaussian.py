@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite, sqrt
-from operator import index
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
+from ..given import fitting, share, whole
 from .remembered import Remembered
 
 HORIZON = 65536  # vectors: from there on the oldest are forgotten
 LARGEST = 1e9  # of a component: its square, and the determinant, must stay finite
 MOST = 30  # components: with more, mean and covariance take more than 4 KiB
 HEADER = 16
+STEADY = 0.1  # of a distance, in standard deviations: where all were alike, less says nothing
 
 
 class GaussianDetector:
@@ -24,7 +25,8 @@ class GaussianDetector:
 
     Mean and covariance are those of all vectors learnt from so far (Welford's recurrence), the covariance shrunk
     towards its diagonal by size / (size + vectors). The distance of a vector, taken before it is learnt from, is
-    compared with the distances so far: z standard deviations above their mean, the score is z / (1 + z).
+    compared with the distances so far: z standard deviations (of 0.1 at least) above their mean, the score is
+    z / (1 + z).
 
     size: of a vector, 1..30. warm: vectors that are learnt from whatever they score; nothing scores before half of
     them, and 2 * size + 10, are. Then it stands still, so that no fault becomes normal by lasting; with ``follow`` it
@@ -34,21 +36,16 @@ class GaussianDetector:
     """
 
     def __init__(self, size: int, *, warm: int = 50, follow: bool = False, threshold: float = 0.8) -> None:
-        try:
-            self.size, self.warm = index(size), index(warm)
-        except TypeError:
-            raise InvalidInput("size and warm", (size, warm), "give whole numbers") from None
+        self.size, self.warm = whole("size", size), whole("warm", warm)
         if not 1 <= self.size <= MOST:
             raise InvalidInput("size", size, f"give 1..{MOST}: more takes over 4 KiB")
         if self.warm > 1_000_000:
             raise InvalidInput("warm", warm, "give 1000000 vectors or fewer")
-        if not (isinstance(threshold, int | float) and 0 < threshold < 1):
-            raise InvalidInput("threshold", threshold, "give a number between 0 and 1")
         if self.warm < 2 * self.size + 20:
             raise InvalidInput(
                 "warm", warm, f"{2 * self.size + 20} vectors or more say what is normal of {size} numbers"
             )
-        self.follow, self.threshold = bool(follow), float(threshold)
+        self.follow, self.threshold = bool(follow), share("threshold", threshold)
         self._memory = Remembered(
             {
                 "rows": ((1,), np.uint32),
@@ -72,11 +69,12 @@ class GaussianDetector:
         account. Raises ``InvalidInput`` for another shape.
         """
         try:
-            x = np.asarray(value, np.float64).reshape(-1)
-        except (TypeError, ValueError):
+            x = np.asarray(value, np.float64)
+        except (TypeError, ValueError, OverflowError):
             raise InvalidInput("value", value, f"give {self.size} numbers") from None
-        if x.size != self.size:
-            raise InvalidInput("value", f"of {x.size} numbers", f"give {self.size}")
+        if x.shape != (self.size,) and not x.size == self.size == 1:
+            raise InvalidInput("value", f"of shape {list(x.shape)}", f"give {self.size} numbers")
+        x = x.reshape(self.size)
         if not np.isfinite(x).all():
             return 0.0
         x = np.clip(x, -LARGEST, LARGEST)
@@ -100,7 +98,7 @@ class GaussianDetector:
 
         Raises ``InvalidInput``, and changes nothing, where a name, shape, dtype or number does not fit.
         """
-        self._memory.check("gaussian state", state)
+        fitting("gaussian state", self._memory.part, state)
         if not all(np.isfinite(state[name]).all() for name in ("distance", "mean", "covariance")):
             raise InvalidInput("gaussian state", "damaged", "give finite numbers")
         if (np.diag(state["covariance"]) < 0).any() or state["distance"][1] < 0:
@@ -126,8 +124,8 @@ class GaussianDetector:
 
     def _score(self, distance: float) -> float:
         judged, (mean, variance) = int(self._is["judged"][0]), self._is["distance"].tolist()
-        spread = sqrt(variance) + 0.01 * mean
-        z = (distance - mean) / spread if judged > 8 and spread > 0 and isfinite(distance) else 0.0
+        spread = max(sqrt(variance) + 0.01 * mean, STEADY)
+        z = (distance - mean) / spread if judged > 8 and isfinite(distance) else 0.0
         return max(z, 0.0) / (1 + max(z, 0.0))
 
     def _judge(self, distance: float) -> None:

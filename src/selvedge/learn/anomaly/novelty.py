@@ -6,13 +6,13 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
 from math import frexp, isfinite, nan, sqrt
-from operator import index
-from typing import Any, SupportsFloat
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
+from ..given import fitting, share, whole
 from .remembered import Remembered
 
 LARGEST = 1e18  # of a value: its square must stay finite in float32
@@ -51,16 +51,14 @@ class NoveltyDetector:
     def __init__(
         self, capacity_bytes: int = 4096, *, warm: int = 10, hold: int = 100, threshold: float = 0.688
     ) -> None:
-        self.capacity = (_whole("capacity_bytes", capacity_bytes) - HEADER) // VALUE // 4 * 4
-        self.warm, self.hold = _whole("warm", warm), _whole("hold", hold)
+        self.capacity = (whole("capacity_bytes", capacity_bytes) - HEADER) // VALUE // 4 * 4
+        self.warm, self.hold = whole("warm", warm), whole("hold", hold)
         if self.capacity < 16:
             raise InvalidInput("capacity_bytes", capacity_bytes, f"give {HEADER + 16 * VALUE} or more, for 16 values")
         for field, given in (("warm", self.warm), ("hold", self.hold)):
             if not 0 <= given <= 1_000_000:
                 raise InvalidInput(field, given, "give 0..1000000 rows")
-        if not (isinstance(threshold, SupportsFloat) and 0 < float(threshold) < 1):
-            raise InvalidInput("threshold", threshold, "give a number between 0 and 1")
-        self.threshold = float(threshold)
+        self.threshold = share("threshold", threshold)
         pair, one = (2,), (1,)
         self._memory = Remembered(
             {
@@ -131,10 +129,13 @@ class NoveltyDetector:
 
         Raises ``InvalidInput``, and changes nothing, where a name, shape, dtype or number does not fit.
         """
-        self._memory.check("novelty state", state)
+        fitting("novelty state", self._memory.part, state)
         held = int(state["held"][0])
         if held > self.capacity:
             raise InvalidInput("novelty state held", held, f"at most {self.capacity} values fit")
+        for name in ("rows", "age"):
+            if state[name][0] > MOST:
+                raise InvalidInput(f"novelty state {name}", int(state[name][0]), f"give {MOST} or fewer")
         values = state["values"][:held]
         if not (np.isfinite(values).all() and (np.diff(values) > 0).all() and (state["counts"][:held] > 0).all()):
             raise InvalidInput("novelty state values", "damaged", "give finite, ascending ones with counts")
@@ -269,19 +270,12 @@ class NoveltyDetector:
             counts[:] = (counts.astype(np.uint32) + 1) // 2
 
 
-def _whole(field: str, value: Any) -> int:
-    try:
-        return index(value)
-    except TypeError:
-        raise InvalidInput(field, value, "give a whole number") from None
-
-
 def _number(field: str, value: Any) -> float:
     if isinstance(value, float):
         return value
     try:
         given = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidInput(field, value, "give one number") from None
     if given.size != 1:
         raise InvalidInput(field, f"of shape {list(given.shape)}", "give one number")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +15,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput, NotSupported
 
 HEALTHY = ("normal", "healthy", "baseline")
+_HEALTHY = re.compile(rf"(?<![a-z])({'|'.join(HEALTHY)})")  # not "abnormal" nor "unhealthy"
 FEWEST = 1024  # samples of a recording
 ENDINGS = (".mat", ".csv")
 
@@ -29,15 +32,16 @@ class Recording:
 def directory(path: Path) -> list[Recording]:
     """Every ``.mat`` and ``.csv`` below ``path``, by name.
 
-    What has "normal", "healthy" or "baseline" in its name, or in that of a folder below ``path``, is healthy; the
-    rest is not. Raises ``InvalidInput`` for a directory without either kind, and for the first file that is no good.
+    What has "normal", "healthy" or "baseline" in its name, or in that of a folder below ``path``, is healthy, if no
+    letter stands before it (as in "abnormal"); the rest is not. Raises ``InvalidInput`` for a directory without either
+    kind, and for the first file that is no good.
     """
     if not path.is_dir():
         raise InvalidInput("recordings", str(path), "give a directory of .mat or .csv files")
     found = []
     for file in sorted(f for f in path.rglob("*") if f.suffix.lower() in ENDINGS and f.is_file()):
         name = file.relative_to(path).as_posix()
-        found.append(Recording(name, read(file), any(word in name.lower() for word in HEALTHY)))
+        found.append(Recording(name, read(file), _HEALTHY.search(name.lower()) is not None))
     for kind, fix in ((True, f"one with {', '.join(HEALTHY)} in its name"), (False, "one of a faulty machine")):
         if not any(r.healthy is kind for r in found):
             raise InvalidInput("recordings", str(path), f"there is none of them: give {fix}")
@@ -48,7 +52,8 @@ def read(file: Path) -> npt.NDArray[np.float64]:
     """The samples of one file, float64 [samples].
 
     ``.mat``: the drive end's accelerometer (``*_DE_time``) where there is one, else the longest array of numbers.
-    ``.csv``: the last column that is numbers throughout, a heading above it or not. Raises ``InvalidInput`` for a file
+    ``.csv``: the last column that begins with a number, a heading above it or not; with ";" or tabs between columns a
+    number may have a decimal comma. Raises ``InvalidInput`` for a file
     that is damaged, has no 1,024 samples or one that is not finite; ``NotSupported`` for a ``.mat`` without scipy.
     """
     samples = _mat(file) if file.suffix.lower() == ".mat" else _csv(file)
@@ -80,10 +85,13 @@ def _mat(file: Path) -> npt.NDArray[np.float64]:
 
 def _csv(file: Path) -> npt.NDArray[np.float64]:
     try:
-        lines = [line for line in file.read_text().splitlines() if line.strip()]
+        lines = [line for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput("recording", str(file), f"it cannot be read as text ({error})") from None
-    rows = [line.replace(";", ",").split(",") for line in lines]
+    between = next((c for c in ";\t" if lines and c in lines[-1]), ",")
+    rows = list(csv.reader(lines, delimiter=between))
+    if between != ",":
+        rows = [[cell.replace(",", ".") for cell in row] for row in rows]
     if rows and not any(_is_number(cell) for cell in rows[0]):
         rows = rows[1:]
     if not rows:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InvalidInput
-
 
 class Remembered:
     """``buffer``: uint8, allocated once; ``part``: views of it by name.
@@ -28,16 +26,6 @@ class Remembered:
 
     def copies(self) -> dict[str, npt.NDArray[Any]]:
         return {name: array.copy() for name, array in self.part.items()}
-
-    def check(self, what: str, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Raises ``InvalidInput`` where names, shapes or dtypes are not these."""
-        if state.keys() != self.part.keys():
-            raise InvalidInput(what, f"of names {sorted(state)}", f"give {sorted(self.part)}")
-        for name, mine in self.part.items():
-            theirs = np.asarray(state[name])
-            if theirs.shape != mine.shape or theirs.dtype != mine.dtype:
-                wanted = f"{mine.dtype}{list(mine.shape)}"
-                raise InvalidInput(f"{what} {name}", f"{theirs.dtype}{list(theirs.shape)}", f"give {wanted}")
 
     def take(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """``state``, checked before, in the place of all."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from operator import index
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
+from ..given import fitting, whole
 from .gaussian import GaussianDetector
+from .remembered import Remembered
 
 BANDS = 8
 FEATURES = BANDS + 2
+GAUSSIAN = "gaussian."  # before the names of its part of a state
 QUIET = 1e-12  # of an energy: below it there is no sound
 
 
@@ -53,20 +55,17 @@ class VibrationDetector:
     """
 
     def __init__(self, window: int = 512, *, warm: int = 100, threshold: float = 0.8) -> None:
-        try:
-            self.window = index(window)
-        except TypeError:
-            raise InvalidInput("window", window, "give a whole number of samples") from None
+        self.window = whole("window", window)
         if not 64 <= self.window <= 8192:
             raise InvalidInput("window", window, "give 64..8192 samples")
         self._gaussian = GaussianDetector(FEATURES, warm=warm, threshold=threshold)
-        self._open = np.zeros(self.window, np.float32)
-        self._filled = np.zeros(1, np.uint32)
+        self._memory = Remembered({"open": ((self.window,), np.float32), "filled": ((1,), np.uint32)})
+        self._open, self._filled = self._memory.part["open"], self._memory.part["filled"]
 
     @property
     def bytes(self) -> int:
         """Of everything that it remembers, allocated once."""
-        return self._gaussian.bytes + self._open.nbytes + self._filled.nbytes
+        return self._gaussian.bytes + self._memory.buffer.nbytes
 
     @property
     def threshold(self) -> float:
@@ -80,7 +79,7 @@ class VibrationDetector:
         """
         try:
             samples = np.atleast_1d(np.asarray(value, np.float64))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InvalidInput("value", value, "give samples of acceleration") from None
         if samples.ndim != 1:
             raise InvalidInput("value", f"of shape {list(samples.shape)}", "give one axis")
@@ -98,22 +97,15 @@ class VibrationDetector:
 
     def state_dict(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of everything remembered, by name."""
-        own = {"open": self._open.copy(), "filled": self._filled.copy()}
-        return {**{f"gaussian.{k}": v for k, v in self._gaussian.state_dict().items()}, **own}
+        return {f"{GAUSSIAN}{k}": v for k, v in self._gaussian.state_dict().items()} | self._memory.copies()
 
     def load_state_dict(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from what :meth:`state_dict` returned.
 
         Raises ``InvalidInput``, and changes nothing, where a name, shape or number does not fit.
         """
-        rest = {k: v for k, v in state.items() if not k.startswith("gaussian.")}
-        if rest.keys() != {"open", "filled"}:
-            raise InvalidInput("vibration state", f"of names {sorted(state)}", f"give {sorted(self.state_dict())}")
-        if rest["open"].shape != self._open.shape or rest["filled"].shape != (1,) or rest["filled"][0] >= self.window:
-            raise InvalidInput("vibration state", "of another window", f"give one of {self.window} samples")
-        if not np.isfinite(rest["open"]).all():
-            raise InvalidInput("vibration state", "damaged", "give finite samples")
-        self._gaussian.load_state_dict(
-            {k.removeprefix("gaussian."): v for k, v in state.items() if k.startswith("gaussian.")}
-        )
-        self._open[...], self._filled[...] = rest["open"], rest["filled"]
+        fitting("vibration state", self.state_dict(), state)
+        if state["filled"][0] >= self.window or not np.isfinite(state["open"]).all():
+            raise InvalidInput("vibration state", "damaged", f"give finite samples, fewer than {self.window}")
+        self._gaussian.load_state_dict({k.removeprefix(GAUSSIAN): v for k, v in state.items() if GAUSSIAN in k})
+        self._memory.take(state)

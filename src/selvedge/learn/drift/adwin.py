@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
-from .detector import State, fitting, number, scalar, whole, within
+from ..given import State
+from .detector import fitting, number, scalar, whole, within
 
 
 class ADWIN:
@@ -150,6 +151,8 @@ class ADWIN:
         counts = state["counts"].astype(np.int64)
         if (counts > self.max_buckets).any() or float(counts @ 2.0 ** np.arange(self.rows)) != float(state["width"]):
             raise InvalidInput("adwin state counts", counts.tolist(), "they are not those of its width: give another")
+        if not 0 <= float(state["tick"]) < self.clock:
+            raise InvalidInput("adwin state tick", float(state["tick"]), f"give 0..{self.clock - 1}")
         self._sums, self._variances = (
             [row[:held].tolist() for row, held in zip(state[name], counts, strict=True)]
             for name in ("sums", "variances")

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 
 from ...errors import InvalidInput
-from .detector import State, fitting, number, scalar, whole, within
+from ..given import State
+from .detector import fitting, number, scalar, whole, within
 
 _NAMES = ("n", "rate", "lowest_rate", "lowest_spread")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -10,8 +9,9 @@ import numpy.typing as npt
 
 from ...artifact.number import finite
 from ...errors import InvalidInput
+from ..given import State
+from ..given import fitting as same_form
 
-State = Mapping[str, npt.NDArray[Any]]
 LARGEST = 1e100  # that is taken: 2**40 squares of it are still far from infinity
 
 
@@ -62,14 +62,11 @@ def scalar(value: float | bool) -> npt.NDArray[Any]:
 
 
 def fitting(kind: str, mine: State, theirs: State) -> None:
-    """Raises ``InvalidInput`` unless ``theirs`` has the names, shapes and dtypes of ``mine``."""
-    if theirs.keys() != mine.keys():
-        raise InvalidInput(f"{kind} state", f"of names {sorted(theirs)}", f"give {sorted(mine)}")
-    for name, array in mine.items():
-        found = np.asarray(theirs[name])
-        if found.shape != array.shape or found.dtype != array.dtype:
-            wanted = f"{array.dtype}{list(array.shape)}"
-            raise InvalidInput(f"{kind} state {name}", f"{found.dtype}{list(found.shape)}", f"give {wanted}")
+    """Raises ``InvalidInput`` unless ``theirs`` has the names, shapes and dtypes of ``mine``, and numbers."""
+    same_form(f"{kind} state", mine, theirs)
+    for name in mine:
+        if np.isnan(theirs[name]).any():
+            raise InvalidInput(f"{kind} state {name}", "nan", "give what state_dict() gave")
 
 
 def within(name: str, value: float, low: float, high: float) -> float:

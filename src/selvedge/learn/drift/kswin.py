@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
-from .detector import State, fitting, number, scalar, whole, within
+from ..given import State
+from .detector import fitting, number, scalar, whole, within
 from .subset import Subset
 
 Draw = Callable[[int, int], Sequence[int] | npt.NDArray[np.intp]]

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 
 from ...errors import InvalidInput
-from .detector import State, fitting, number, scalar, whole, within
+from ..given import State
+from .detector import fitting, number, scalar, whole, within
 
 MODES = ("up", "down", "both")
 _NAMES = ("n", "mean", "up", "down", "lowest", "highest")
@@ -73,6 +74,8 @@ class PageHinkley:
 
     def load_state_dict(self, state: State) -> None:
         fitting("page-hinkley", self.state_dict(), state)
+        if not float(state["n"]) >= 0:
+            raise InvalidInput("page-hinkley state n", float(state["n"]), "give 0 or more")
         for name in _NAMES:
             setattr(self, f"_{name}", float(state[name]))
         self.drift = bool(state["drift"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...artifact.number import finite
 from ...errors import InvalidInput
 from .codec import Bounds, Samples, Shape, restored, rounding
 from .packing import Bytes, pack, packed_size, unpack
@@ -27,7 +28,8 @@ class Affine:
 
     def __post_init__(self) -> None:
         checked_bits(self.bits)
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+        low, high = finite(self.low), finite(self.high)
+        if low is None or high is None or not low < high:
             raise InvalidInput("codec range", f"{self.low}..{self.high}", "give finite numbers, the lower one first")
 
     def __str__(self) -> str:
@@ -59,5 +61,5 @@ class Affine:
 
 
 def checked_bits(bits: int) -> None:
-    if bits not in WIDTHS:
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or bits not in WIDTHS:
         raise InvalidInput("codec bits", bits, "give 1, 2, 4 or 8")

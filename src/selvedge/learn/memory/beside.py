@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...errors import InvalidInput
+from ..given import whole
 from .bits import Bits
-from .codec import Codec
+from .codec import Codec, checked
 from .raw import Raw
 
 FLOAT32 = np.dtype(np.float32)
@@ -20,7 +21,12 @@ class Beside:
     """A float32 array of ``shape`` a sample, through ``codec``."""
 
     shape: tuple[int, ...]
-    codec: Codec = Raw()  # noqa: RUF009 - a frozen value
+    codec: Codec = field(default_factory=Raw)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.shape, tuple) or min(whole("beside shape", n) for n in (*self.shape, 1)) < 1:
+            raise InvalidInput("beside shape", self.shape, "give a tuple of sizes of at least 1, as (10,)")
+        checked("beside codec", self.codec)
 
     @property
     def bytes(self) -> int:

@@ -13,6 +13,7 @@ from .codec import Bounds, Samples, Shape, restored, rounding
 from .packing import Bytes, pack, packed_size, unpack
 
 _HALF = np.finfo(np.float16)
+_ENDS = float(_HALF.min), float(_HALF.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Bits:
         return 4 + packed_size(int(np.prod(shape, dtype=np.int64)), self.bits)
 
     def encode(self, samples: Samples) -> Bytes:
-        flat = np.nan_to_num(samples.reshape(len(samples), -1).astype(np.float64))
+        flat = np.clip(np.nan_to_num(samples.reshape(len(samples), -1).astype(np.float64)), *_ENDS)
         low, step = self._range(flat)
         span = np.maximum(step.astype(np.float64), float(_HALF.smallest_subnormal))
         codes = np.rint((flat - low.astype(np.float64)) / span)
@@ -45,7 +46,10 @@ class Bits:
     def decode(self, data: Bytes, shape: Shape, dtype: np.dtype[Any]) -> Samples:
         low, step = np.ascontiguousarray(data[:, :4]).view(np.float16).astype(np.float64).T
         codes = unpack(data[:, 4:], int(np.prod(shape, dtype=np.int64)), self.bits)
-        return restored(codes * step[:, None] + low[:, None], dtype).reshape(len(data), *shape)
+        values = codes * step[:, None] + low[:, None]
+        if dtype == np.float16:  # a step that was rounded up may lead beyond its range
+            values = np.clip(values, *_ENDS)
+        return restored(values, dtype).reshape(len(data), *shape)
 
     def bound(self, samples: Samples) -> Bounds:
         """Half a step, what the float16 of the lowest value and of the step are off, and what lies beyond float16."""
@@ -58,7 +62,7 @@ class Bits:
 
     def _range(self, flat: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float16]]:
         """The lowest value and the step of each, float16 [n, 1]."""
-        ends = np.clip(np.stack([flat.min(1), flat.max(1)]), float(_HALF.min), float(_HALF.max))
+        ends = np.clip(np.stack([flat.min(1), flat.max(1)]), *_ENDS)
         low = ends[0].astype(np.float16)
         step = (ends[1] - low.astype(np.float64)) / ((1 << self.bits) - 1)
         return low[:, None], np.clip(step, 0, float(_HALF.max)).astype(np.float16)[:, None]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from ...errors import InvalidInput
 from .packing import Bytes
 
 Samples = npt.NDArray[Any]
@@ -14,6 +15,7 @@ Shape = tuple[int, ...]
 Bounds = npt.NDArray[np.float64]
 
 
+@runtime_checkable
 class Codec(Protocol):
     """Samples of one shape and dtype (float32, uint8, ...) in a fixed number of bytes each; a value, without state.
 
@@ -33,6 +35,12 @@ class Codec(Protocol):
         """Of each sample, [n]: no element of it, encoded and decoded, is farther from what it was. inf: no bound."""
 
 
+def checked(field: str, given: Any) -> None:
+    """Raises ``InvalidInput`` unless ``given`` is a codec."""
+    if isinstance(given, type) or not isinstance(given, Codec):
+        raise InvalidInput(field, given, "give a codec, as Bits(4)")
+
+
 def restored(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Samples:
     """``values`` as ``dtype``; of whole numbers the nearest one that there is."""
     if dtype.kind in "iu":
@@ -47,5 +55,5 @@ def rounding(samples: Samples) -> Bounds:
     flat = samples.reshape(len(samples), -1)
     if samples.dtype.kind in "iu":
         return np.full(len(flat), 0.5)
-    last: Bounds = np.abs(flat).max(1).astype(np.float64) * 4 * float(np.finfo(samples.dtype).eps)
+    last: Bounds = np.abs(flat).max(1).astype(np.float64) * (4 * float(np.finfo(samples.dtype).eps))
     return last

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import InvalidInput
 from .affine import Affine
 from .bits import Bits
-from .codec import Codec
+from .codec import Codec, checked
 from .raw import Raw
 from .smaller import Smaller
 
@@ -23,9 +23,10 @@ def codec(given: Codec | str, dtype: np.dtype[Any]) -> Codec:
     one of them ``half+``, ``third+`` or ``quarter+``: so many times smaller along height and width.
 
     dtype: of the samples. The codes of uint8 are over 0..255, those of all else over each sample's own range.
-    Raises ``InvalidInput`` for another text.
+    Raises ``InvalidInput`` for anything else.
     """
     if not isinstance(given, str):
+        checked("codec", given)
         return given
     *factors, last = given.split("+")
     names = [name for name in NAMES if name != "float16" or dtype.kind == "f"]

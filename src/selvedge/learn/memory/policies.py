@@ -12,9 +12,9 @@ POLICIES: dict[str, type[Policy]] = {"reservoir": Reservoir, "balanced": Balance
 
 
 def policy(given: Policy | str) -> Policy:
-    """``given``, or what its text names. Raises ``InvalidInput`` for another text."""
-    if not isinstance(given, str):
-        return given
-    if given not in POLICIES:
+    """``given``, or what its text names. Raises ``InvalidInput`` for anything else."""
+    if isinstance(given, str) and given in POLICIES:
+        return POLICIES[given]()
+    if isinstance(given, str | type) or not isinstance(given, Policy):
         raise InvalidInput("policy", given, f"give one of {', '.join(POLICIES)}")
-    return POLICIES[given]()
+    return given

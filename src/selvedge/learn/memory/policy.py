@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ class Held:
         return np.bincount(self.labels.first(len(self)), minlength=self.classes)
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Which sample goes where, and which one it takes the place of; what it remembers for that is in ``Held.state``."""
 

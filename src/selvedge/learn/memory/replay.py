@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ..draws import WORD
+from ..given import fitting, whole
 from .beside import FLOAT32, Beside
 from .codec import Codec
 from .labels import Labels, bits_of
@@ -58,12 +58,12 @@ class Replay:
         beside: Beside | None = None,
     ) -> None:
         kind = _dtype(dtype)
-        capacity_bytes, classes = _whole("capacity_bytes", capacity_bytes), _whole("classes", classes)
-        seed = _whole("seed", seed)
+        capacity_bytes, classes = whole("capacity_bytes", capacity_bytes), whole("classes", classes)
+        seed = whole("seed", seed)
         if not isinstance(sample_shape, tuple | list):
             raise InvalidInput("sample_shape", sample_shape, "give a tuple, as (1, 28, 28)")
-        sample_shape = tuple(_whole("sample_shape", n) for n in sample_shape)
-        if kind.hasobject or min(sample_shape, default=1) < 1:
+        sample_shape = tuple(whole("sample_shape", n) for n in sample_shape)
+        if kind.hasobject or not kind.itemsize or min(sample_shape, default=1) < 1:
             raise InvalidInput("sample", f"{kind}{list(sample_shape)}", "give numbers and sizes of at least 1")
         if not 1 <= classes <= 256:
             raise InvalidInput("classes", classes, "give 1..256: a label is one byte")
@@ -75,6 +75,8 @@ class Replay:
         each = {name: (shape, np.dtype(of)) for name, (shape, of) in self.policy.each().items()}
         fixed = {name: (shape, np.dtype(of)) for name, (shape, of) in self.policy.fixed(classes).items()}
         if beside is not None:
+            if not isinstance(beside, Beside):
+                raise InvalidInput("beside", beside, "give what is kept with a sample, as logits(10)")
             each[f"beside {beside.codec}"] = ((beside.bytes,), np.dtype(np.uint8))
         samples = "samples" if raw else f"samples {self.codec}"
         size = self.codec.size(sample_shape, kind)
@@ -132,11 +134,14 @@ class Replay:
         beside: what is kept with it, float32 of the announced shape; given exactly where it was announced.
         Raises ``InvalidInput`` for a wrong shape, dtype or label, before anything changes.
         """
-        sample = np.asarray(x)
+        try:
+            sample = np.asarray(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InvalidInput("sample", f"no array ({error})", f"give {self.dtype}{list(self.sample_shape)}") from None
         if sample.shape != self.sample_shape or sample.dtype != self.dtype:
             wanted = f"{self.dtype}{list(self.sample_shape)}"
             raise InvalidInput("sample", f"{sample.dtype}{list(sample.shape)}", f"give {wanted}")
-        label = _whole("label", label)
+        label = whole("label", label)
         if not 0 <= label < self.classes:
             raise InvalidInput("label", label, f"give 0..{self.classes - 1}")
         extra = self._extra(beside)
@@ -161,7 +166,7 @@ class Replay:
 
     def recall(self, n: int) -> Recalled:
         """The same draw as :meth:`sample`'s, with what was kept beside the samples."""
-        n = _whole("n", n)
+        n = whole("n", n)
         if not 0 <= n <= len(self):
             raise InvalidInput("n", n, f"{len(self)} samples are held")
         picks = np.arange(len(self))
@@ -179,7 +184,7 @@ class Replay:
         """Every sample held, and its label: x [len(self), *sample_shape], y int32 [len(self)]; copies."""
         count = len(self)
         labels = self._labels.first(count).astype(np.int32)
-        return self.codec.decode(self._samples[:count], self.sample_shape, self.dtype), labels
+        return self.codec.decode(self._samples[:count].copy(), self.sample_shape, self.dtype), labels
 
     def state_dict(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of everything remembered, by name: a replay that loads them goes on as this one would."""
@@ -191,13 +196,7 @@ class Replay:
         Raises ``InvalidInput``, and changes nothing, where a name (which tells the codec), shape, dtype or count
         does not fit.
         """
-        if state.keys() != self._state.keys():
-            raise InvalidInput("replay state", f"of names {sorted(state)}", f"give {sorted(self._state)}")
-        for name, mine in self._state.items():
-            theirs = state[name]
-            if theirs.shape != mine.shape or theirs.dtype != mine.dtype:
-                wanted = f"{mine.dtype}{list(mine.shape)}"
-                raise InvalidInput(f"replay state {name}", f"{theirs.dtype}{list(theirs.shape)}", f"give {wanted}")
+        fitting("replay state", self._state, state)
         count = int(state["count"][0])
         if count > self.capacity:
             raise InvalidInput("replay state count", count, f"at most {self.capacity} samples fit")
@@ -223,14 +222,6 @@ class Replay:
 
 def _bytes(array: tuple[tuple[int, ...], np.dtype[Any]]) -> int:
     return prod(array[0]) * array[1].itemsize
-
-
-def _whole(field: str, value: Any) -> int:
-    """What counts as an index: an int, numpy's or torch's."""
-    try:
-        return index(value)
-    except TypeError:
-        raise InvalidInput(field, value, "give a whole number") from None
 
 
 def _dtype(given: npt.DTypeLike) -> np.dtype[Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
-from .codec import Bounds, Codec, Samples, Shape, restored, rounding
+from .codec import Bounds, Codec, Samples, Shape, checked, restored, rounding
 from .packing import Bytes
 from .raw import Raw
 
@@ -23,7 +23,7 @@ class Smaller:
     """
 
     factor: int
-    inner: Codec = Raw()  # noqa: RUF009 - a frozen value
+    inner: Codec = field(default_factory=Raw)
     decode_by: str = "nearest"
 
     def __post_init__(self) -> None:
@@ -31,6 +31,7 @@ class Smaller:
             raise InvalidInput("codec factor", self.factor, "give a whole number of at least 2")
         if self.decode_by not in ("nearest", "bilinear"):
             raise InvalidInput("codec decode_by", self.decode_by, "give nearest or bilinear")
+        checked("codec inner", self.inner)
 
     def __str__(self) -> str:
         how = "" if self.decode_by == "nearest" else f" {self.decode_by}"
@@ -75,7 +76,8 @@ class Smaller:
         return restored(means, samples.dtype)
 
     def _reduced(self, by: np.ufunc, values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
-        found: npt.NDArray[Any] = by.reduceat(values, np.arange(0, values.shape[axis], self.factor), axis=axis)
+        with np.errstate(invalid="ignore", over="ignore"):  # the codec behind makes a number of it
+            found: npt.NDArray[Any] = by.reduceat(values, np.arange(0, values.shape[axis], self.factor), axis=axis)
         return found
 
     def _longer(self, small: npt.NDArray[Any], axis: int, n: int) -> npt.NDArray[Any]:

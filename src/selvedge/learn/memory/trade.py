@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
+from ..given import whole
 from .beside import Beside
 from .codec import Codec, Samples
 from .replay import Replay
@@ -69,15 +70,24 @@ def trade(
     from them and is asked about the half held out. Every candidate is given the same draws. Of equal scores the one
     that holds more comes first. A pure function.
 
-    Raises ``InvalidInput`` for fewer than two classes, for fewer than two samples of one, and where no candidate fits.
+    Raises ``InvalidInput`` for fewer than two classes, for fewer than two samples of one, for what is no number, and
+    where no candidate fits or a judge does not tell a label each.
     """
-    labels = np.asarray(labels)
+    samples, labels = np.asarray(samples), np.asarray(labels)
+    rounds, seed, classes = whole("rounds", rounds), whole("seed", seed), whole("classes", classes)
+    for field, number, least in (("rounds", rounds, 1), ("seed", seed, 0)):
+        if number < least:
+            raise InvalidInput(field, number, f"give {least} or more")
+    if isinstance(candidates, str):
+        raise InvalidInput("candidates", candidates, "give a list of codecs")
     if labels.shape != samples.shape[:1]:
         raise InvalidInput("labels", f"{labels.dtype}{list(labels.shape)}", f"give one a sample: {len(samples)}")
     names, counts = np.unique(labels, return_counts=True)
     if len(names) < 2 or counts.min() < 2:
         fix = "give two classes or more, two samples or more of each"
-        raise InvalidInput("labels", f"of {len(names)} classes", fix)
+        raise InvalidInput("labels", f"of {len(names)} classes, {counts.min(initial=len(labels))} of the rarest", fix)
+    if classes < len(names):
+        raise InvalidInput("classes", classes, f"there are {len(names)} in labels: give those that there will be")
     memories = _memories(capacity_bytes, samples, classes, candidates, beside)
     rng = np.random.default_rng(seed)
     scores = np.zeros((len(memories), rounds))
@@ -88,7 +98,11 @@ def trade(
             each = max(1, memory.capacity // classes)
             rows = np.concatenate([order[len(order) // 2 :][:each] for order in orders])
             others = _kept(memory, samples[held_out]) if as_kept else samples[held_out]
-            told = judge(_flat(_kept(memory, samples[rows])), labels[rows], _flat(others))
+            told = np.asarray(judge(_flat(_kept(memory, samples[rows])), labels[rows], _flat(others)))
+            if told.shape != held_out.shape:
+                raise InvalidInput(
+                    "judge", f"telling {list(told.shape)}", f"return a label each: {list(held_out.shape)}"
+                )
             scores[j, i] = np.mean(told == labels[held_out])
     found = [
         Traded(m.codec, name, m.capacity, m.bytes, float(own.mean()), float(own.std() / np.sqrt(rounds)))
