@@ -33,6 +33,13 @@ def case(name: str, part: str, seed: int, fold: int, epochs: int | None = None) 
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    try:
+        return _case(name, part, seed, fold, epochs)
+    finally:
+        torch.set_flush_denormal(False)  # it holds for the whole thread: nobody else's numbers are to be flushed
+
+
+def _case(name: str, part: str, seed: int, fold: int, epochs: int | None) -> dict[str, Any]:
     start = time.process_time()
     task = TASKS[name].task(name, seed, fold)
     if epochs is not None:
