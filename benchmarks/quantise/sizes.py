@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -20,7 +21,8 @@ from ..readme import between, replaced
 
 MODELS = ("ds_cnn", "resnet8", "mobilenet_v1_025", "deep_autoencoder", "mobilenet_v2", "resnet18")
 PAGE = Path(__file__).parents[2] / "docs" / "quantise.md"
-HEAD = "| model | PyTorch's state, B | int8 parameters | .onnx | .onnx over float .onnx | .tflite |"
+SCALES = {"channel": {}, "tensor, equalised": {"per_tensor": True, "equalise": True}}
+HEAD = "| model | PyTorch's state, B | a scale for each | int8 parameters | .onnx | .onnx over float .onnx | .tflite |"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Size:
 
     model: str
     state: int
+    scales: str
     parameters: float
     onnx: float
     onnx_over_onnx: float
@@ -37,31 +40,31 @@ class Size:
 
     def line(self) -> str:
         parts = (self.parameters, self.onnx, self.onnx_over_onnx, self.tflite)
-        return f"| `{self.model}` | {self.state:,} | {' | '.join(f'{part:.3f}' for part in parts)} |"
+        return f"| `{self.model}` | {self.state:,} | {self.scales} | {' | '.join(f'{part:.3f}' for part in parts)} |"
 
 
-def size(name: str) -> Size:
-    """One network of the zoo."""
+def size(name: str, scales: str) -> Size:
+    """One network of the zoo; ``scales``: one of :data:`SCALES`."""
     model, example, _ = zoo.make(name)
     x = torch.randn(32, *example.shape[1:], generator=torch.Generator().manual_seed(0))
-    made = sv.quantise(model.eval(), x, wanted_agreement=0.0)
+    made = sv.quantise(model.eval(), x, wanted_agreement=0.0, **SCALES[scales])
     state = sum(v.numel() * v.element_size() for v in model.state_dict().values() if v.is_floating_point())
     with tempfile.TemporaryDirectory() as folder:
         network = sv.network(made, x[:1])
         int8 = sv.save_onnx(network, Path(folder) / "int8.onnx").stat().st_size
         tflite = sv.save_tflite(network, Path(folder) / "int8.tflite").stat().st_size
         full = sv.save_onnx(sv.network(model, x[:1]), Path(folder) / "float.onnx").stat().st_size
-    return Size(name, state, made.facts.bytes / state, int8 / state, int8 / full, tflite / state)
+    return Size(name, state, scales, made.facts.bytes / state, int8 / state, int8 / full, tflite / state)
 
 
 def table(rows: list[Size]) -> str:
-    return "\n".join([HEAD, "|---|---:|---:|---:|---:|---:|", *(row.line() for row in rows)])
+    return "\n".join([HEAD, "|---|---:|---|---:|---:|---:|---:|", *(row.line() for row in rows)])
 
 
 def main() -> int:
     rows = []
-    for name in MODELS:
-        rows.append(size(name))
+    for name, scales in product(MODELS, SCALES):
+        rows.append(size(name, scales))
         print(rows[-1].line(), flush=True)
     files.write(PAGE, replaced(PAGE.read_text(), "sizes", f"\n{table(rows)}\n").encode())
     return 0

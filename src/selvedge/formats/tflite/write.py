@@ -80,17 +80,18 @@ def _buffer(tensor: Tensor) -> Table:
 
 def _tensor(tensor: Tensor, buffer: int) -> Table:
     fields: dict[int, Field] = {
-        TensorField.SHAPE: _ints(tensor.shape),
+        TensorField.SHAPE: Array(np.array(tensor.shape, np.int32), shared=True),
         TensorField.TYPE: Number("b", TYPES[tensor.dtype]),
-        TensorField.BUFFER: Number("I", buffer),
         TensorField.NAME: tensor.name,
     }
+    if buffer:
+        fields[TensorField.BUFFER] = Number("I", buffer)
     if tensor.quant is not None:
         scale = np.array(tensor.quant.scale, np.float32)
         # LiteRT wants as many zero points as scales: of all channels 0, mostly.
         zeros = np.ascontiguousarray(np.broadcast_to(np.array(tensor.quant.zero_point, np.int64), scale.shape))
         said: dict[int, Field] = {
-            QuantizationField.SCALE: Array(scale),
+            QuantizationField.SCALE: Array(scale, shared=True),
             QuantizationField.ZERO_POINT: Array(zeros, 8, shared=True),
         }
         if tensor.quant.axis:
@@ -113,7 +114,8 @@ def _operator(operator: Operator, code: int) -> Table:
 
 
 def _options(kind: Kind, given: Mapping[str, object]) -> dict[int, Field]:
-    return {option.number: _option(option, given[option.name]) for option in kind.options}
+    said = {option.number: (_option(option, given[option.name]), option.default) for option in kind.options}
+    return {number: option for number, (option, default) in said.items() if option.value != default}
 
 
 def _option(option: Option, value: object) -> Number:
