@@ -47,7 +47,7 @@ def encoded(call: tuple[Any, ...]) -> bytes:
 
 def artifact(plan: sv.Plan, folder: Path) -> sv.Session:
     """``plan`` emitted into folder/artifact, and a session of it."""
-    return sv.load(sv.emit(plan, "c", folder / "artifact"), cache=folder / "cache")
+    return sv.load(sv.emit(plan, "c", folder / "artifact"))
 
 
 def board(learner: Learner, folder: Path, name: str, compiler: Sequence[str] = ("gcc", *STRICT)) -> Board:
