@@ -129,8 +129,10 @@ class Pair:
         odd = same_state(ours, self.learner(other=True), state[:size])
         if told != wanted:
             odd.append("told")
-        if state[size:] != ours.session.persistent():
-            odd.append("arena")
+        for name, entry in ours.session.manifest.state.items():  # the optimiser's no prediction reads
+            at = slice(size + entry.offset, size + entry.offset + entry.bytes)
+            if entry.region == "state" and entry.of_model and state[at] != ours.session.snapshot()[name].tobytes():
+                odd.append(f"arena {name}")
         if not LIBM:
             odd = [n for n in odd if n not in ("judge/log", "tally")]
         return odd, ours

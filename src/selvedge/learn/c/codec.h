@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* One copy in the code, however many call it. */
+#define SV_APART static __attribute__((noinline, unused))
+
 enum { SV_RAW = 0, SV_FLOAT16 = 1, SV_BITS = 2, SV_AFFINE = 3 };
 #define SV_HALF_MOST 65504.0
 #define SV_FACTOR_MOST 8
@@ -50,7 +53,7 @@ static inline int32_t sv_codec_size(const sv_codec *c)
 }
 
 /* The nearest float16, ties to even, of |v| <= 65504. */
-static inline uint16_t sv_to_half(double v)
+SV_APART uint16_t sv_to_half(double v)
 {
     uint64_t word;
     memcpy(&word, &v, sizeof word);
@@ -102,7 +105,7 @@ static inline double sv_block_sum(const double *v, int32_t n)
 }
 
 /* What is stored at (outer o, row r, column s), before it is coded: an element, or the mean of a block. */
-static inline double sv_codec_mean(const sv_codec *c, const void *sample, int32_t o, int32_t r, int32_t s)
+SV_APART double sv_codec_mean(const sv_codec *c, const void *sample, int32_t o, int32_t r, int32_t s)
 {
     if (c->factor == 1) return sv_element(c, sample, (o * c->height + r) * c->width + s);
     double column[SV_FACTOR_MOST], row[SV_FACTOR_MOST];
@@ -118,22 +121,25 @@ static inline double sv_codec_mean(const sv_codec *c, const void *sample, int32_
     return sv_restored(c, sv_block_sum(row, wide) / wide);
 }
 
+/* Codes of 8, 4, 2 or 1 bits, of which 2^log lie in a byte, the first in the highest bits. */
+static inline int32_t sv_codes_log(int32_t bits) { return bits == 8 ? 0 : bits == 4 ? 1 : bits == 2 ? 2 : 3; }
+
 static inline void sv_put_code(unsigned char *codes, int32_t i, int32_t bits, uint32_t code)
 {
-    const int32_t each = 8 / bits, place = i % each;
-    unsigned char *const byte = codes + i / each;
+    const int32_t log = sv_codes_log(bits), place = i & ((1 << log) - 1);
+    unsigned char *const byte = codes + (i >> log);
     if (place == 0) *byte = 0;
     *byte = (unsigned char)(*byte | code << (8 - bits * (place + 1)));
 }
 
 static inline uint32_t sv_get_code(const unsigned char *codes, int32_t i, int32_t bits)
 {
-    const int32_t each = 8 / bits;
-    return (uint32_t)(codes[i / each] >> (8 - bits * (i % each + 1))) & ((1u << bits) - 1);
+    const int32_t log = sv_codes_log(bits), place = i & ((1 << log) - 1);
+    return (uint32_t)(codes[i >> log] >> (8 - bits * (place + 1))) & ((1u << bits) - 1);
 }
 
 /* sample: of c->item bytes an element. data: sv_codec_size bytes. */
-static inline void sv_codec_encode(const sv_codec *c, const void *sample, unsigned char *data)
+SV_APART void sv_codec_encode(const sv_codec *c, const void *sample, unsigned char *data)
 {
     const int32_t rows = c->factor == 1 ? c->height : sv_codec_rows(c), columns = sv_codec_columns(c);
     double low = c->low, step = 0;
@@ -190,7 +196,7 @@ static inline void sv_codec_encode(const sv_codec *c, const void *sample, unsign
 }
 
 /* What sv_codec_encode made, in the sample's own type. */
-static inline void sv_codec_decode(const sv_codec *c, const unsigned char *data, void *sample)
+SV_APART void sv_codec_decode(const sv_codec *c, const unsigned char *data, void *sample)
 {
     const int32_t rows = c->factor == 1 ? c->height : sv_codec_rows(c), columns = sv_codec_columns(c);
     double low = c->low, step = 0;
@@ -207,6 +213,13 @@ static inline void sv_codec_decode(const sv_codec *c, const unsigned char *data,
         data += 4;
     } else if (c->kind == SV_AFFINE) {
         step = (c->high - c->low) / (double)((1u << c->bits) - 1);
+    }
+    if (c->kind >= SV_BITS && c->factor == 1 && c->item == 4) {
+        for (int32_t i = 0; i < sv_codec_elements(c); i++) {
+            const float found = (float)((double)sv_get_code(data, i, c->bits) * step + low);
+            memcpy((unsigned char *)sample + 4 * (size_t)i, &found, 4);
+        }
+        return;
     }
     int32_t to = 0;
     for (int32_t o = 0; o < c->outer; o++) {

@@ -44,9 +44,13 @@ typedef struct {
 
 typedef float sv_live_real __attribute__((may_alias)); /* as in the emitted step */
 
-/* An array that learns: where it lies in the arena, its beginning in the weights; whether it is blended. */
+/* What an array that learns is: a parameter in floats, which is blended; another of the model's; the optimiser's, which
+ * no prediction reads. */
+enum { SV_BLENDED, SV_OF_MODEL, SV_OF_OPTIMISER };
+
+/* Where it lies in the arena, and its beginning in the weights. */
 typedef struct {
-    uint32_t arena, weights, bytes, blended;
+    uint32_t arena, weights, bytes, kind;
 } sv_live_part;
 
 typedef struct {
@@ -106,7 +110,7 @@ typedef struct {
 /* -- sums -------------------------------------------------------------------------------------------------------------- */
 
 /* numpy's sum of n <= 256 numbers: eight at once, then pairwise. */
-static inline double sv_sum_few(const double *v, int32_t n)
+SV_APART double sv_sum_few(const double *v, int32_t n)
 {
     double sum = 0;
     if (n < 8) {
@@ -131,7 +135,7 @@ static inline double sv_sum_all(const double *v, int32_t n)
 
 /* -- the diary --------------------------------------------------------------------------------------------------------- */
 
-static inline void sv_live_write(const sv_live_at *at, int32_t kind, int32_t why, uint32_t n, double a, double b)
+SV_APART void sv_live_write(const sv_live_at *at, int32_t kind, int32_t why, uint32_t n, double a, double b)
 {
     sv_live *const l = at->live;
     sv_entry *const e = at->diary + l->entries % (uint32_t)at->plan->diary;
@@ -147,7 +151,7 @@ static inline void sv_live_write(const sv_live_at *at, int32_t kind, int32_t why
 
 /* -- copies of what learns --------------------------------------------------------------------------------------------- */
 
-static inline void sv_live_begin(const sv_live_at *at, unsigned char *copy)
+SV_APART void sv_live_begin(const sv_live_at *at, unsigned char *copy)
 {
     for (int32_t i = 0; i < at->plan->part_count; i++) {
         const sv_live_part *const p = at->plan->parts + i;
@@ -156,7 +160,7 @@ static inline void sv_live_begin(const sv_live_at *at, unsigned char *copy)
     }
 }
 
-static inline void sv_live_load(const sv_live_at *at, const unsigned char *copy)
+SV_APART void sv_live_load(const sv_live_at *at, const unsigned char *copy)
 {
     for (int32_t i = 0; i < at->plan->part_count; i++) {
         const sv_live_part *const p = at->plan->parts + i;
@@ -174,22 +178,18 @@ static inline void sv_live_keep(const sv_live_at *at, unsigned char *copy)
     }
 }
 
-/* Into the arena: from where it began, a share of the way to the copy; the optimiser's state is the copy's. */
-static inline void sv_live_blend(const sv_live_at *at, const unsigned char *copy, int32_t blend)
+/* What predicts, into the arena: from where it began, a share of the way to the copy. */
+SV_APART void sv_live_blend(const sv_live_at *at, const unsigned char *copy, int32_t blend)
 {
     const float share = (float)at->plan->blend[blend];
-    if (share >= 1) {
-        sv_live_load(at, copy);
-        return;
-    }
     for (int32_t i = 0; i < at->plan->part_count; i++) {
         const sv_live_part *const p = at->plan->parts + i;
-        if (p->blended) {
+        if (p->kind == SV_BLENDED && share < 1) {
             sv_live_real *const to = (sv_live_real *)(void *)(at->arena + p->arena);
             const sv_live_real *const start = (const sv_live_real *)(const void *)(at->weights + p->weights);
             const sv_live_real *const end = (const sv_live_real *)(const void *)copy;
             for (uint32_t k = 0; k < p->bytes / 4; k++) to[k] = start[k] + (end[k] - start[k]) * share;
-        } else {
+        } else if (p->kind != SV_OF_OPTIMISER) {
             memcpy(at->arena + p->arena, copy, p->bytes);
         }
         copy += p->bytes;
@@ -203,8 +203,8 @@ static inline uint32_t sv_live_copy_bytes(const sv_live_at *at)
     return sum;
 }
 
-/* What predicts, into the arena. */
-static inline void sv_live_deploy(const sv_live_at *at)
+/* What was committed last, into the arena. */
+SV_APART void sv_live_deploy(const sv_live_at *at)
 {
     if (at->live->deployed != SV_BEGAN) {
         sv_live_blend(at, at->grown, at->live->deployed);
@@ -212,7 +212,7 @@ static inline void sv_live_deploy(const sv_live_at *at)
     }
     for (int32_t i = 0; i < at->plan->part_count; i++) {
         const sv_live_part *const p = at->plan->parts + i;
-        memcpy(at->arena + p->arena, at->weights + p->weights, p->bytes);
+        if (p->kind != SV_OF_OPTIMISER) memcpy(at->arena + p->arena, at->weights + p->weights, p->bytes);
     }
 }
 
@@ -226,13 +226,22 @@ static inline int sv_finite(float v)
 }
 
 /* A sample as PyTorch has it, into row `row` of the input at `to`. */
-static inline void sv_live_lay(const sv_live_at *at, int32_t to, int32_t row, const void *sample, int32_t item)
+SV_APART void sv_live_lay(const sv_live_at *at, int32_t to, int32_t row, const void *sample, int32_t item)
 {
     const sv_live_plan *const p = at->plan;
     const int32_t *const n = p->dims, *const s = p->strides;
     sv_live_real *out = (sv_live_real *)(void *)(at->arena + to) + (size_t)row * (size_t)p->elements;
-    if (item == 4 && s[0] == n[1] * s[1] && s[1] == n[2] * s[2] && s[2] == n[3] && s[3] == 1) {
+    const int as_it_lies = s[0] == n[1] * s[1] && s[1] == n[2] * s[2] && s[2] == n[3] && s[3] == 1;
+    if (as_it_lies && item == 4) {
         memcpy(out, sample, 4 * (size_t)p->elements);
+        return;
+    }
+    if (as_it_lies) {
+        const unsigned char *byte = (const unsigned char *)sample;
+        for (int32_t channel = 0; channel < p->elements / p->plane; channel++) {
+            const float scale = p->scale[channel], offset = p->offset[channel];
+            for (int32_t k = 0; k < p->plane; k++) *out++ = (float)*byte++ * scale + offset;
+        }
         return;
     }
     for (int32_t a = 0; a < n[0]; a++) {
@@ -256,7 +265,7 @@ static inline void sv_live_lay(const sv_live_at *at, int32_t to, int32_t row, co
 }
 
 /* Predict the batch that was laid: 1 where all is finite, 0 for infinite numbers in the first `rows`, -1 for NaN. */
-static inline int sv_live_run(const sv_live_at *at, int32_t rows)
+SV_APART int sv_live_run(const sv_live_at *at, int32_t rows)
 {
     const sv_live_plan *const p = at->plan;
     if (p->predict(at->context)) return -1;
@@ -276,7 +285,7 @@ static inline const sv_live_real *sv_live_output(const sv_live_at *at, int32_t r
     return (const sv_live_real *)(const void *)outputs + (size_t)row * (size_t)at->plan->classes;
 }
 
-static inline int32_t sv_live_class(const sv_live_at *at, int32_t row)
+SV_APART int32_t sv_live_class(const sv_live_at *at, int32_t row)
 {
     const sv_live_real *const z = sv_live_output(at, row);
     int32_t best = 0;
@@ -285,7 +294,7 @@ static inline int32_t sv_live_class(const sv_live_at *at, int32_t row)
 }
 
 /* Of the output in `row`, and its class: minus half the Brier score, -1..0 (Brier 1950), and the loss. */
-static inline double sv_live_knows(const sv_live_at *at, int32_t row, int32_t y, double *loss)
+SV_APART double sv_live_knows(const sv_live_at *at, int32_t row, int32_t y, double *loss)
 {
     const sv_live_real *const z = sv_live_output(at, row);
     const int32_t n = at->plan->classes;
@@ -303,7 +312,7 @@ static inline double sv_live_knows(const sv_live_at *at, int32_t row, int32_t y,
 }
 
 /* Lay `rows` samples, the last again where the batch is larger, and predict: as sv_live_run. */
-static inline int sv_live_predict_rows(const sv_live_at *at, const unsigned char *x, int32_t rows, int32_t item)
+SV_APART int sv_live_predict_rows(const sv_live_at *at, const unsigned char *x, int32_t rows, int32_t item)
 {
     const sv_live_plan *const p = at->plan;
     const size_t bytes = (size_t)p->elements * (size_t)item;
@@ -366,7 +375,7 @@ static inline void sv_live_batch(const sv_live_at *at, int32_t n)
 /* -- the candidate ----------------------------------------------------------------------------------------------------- */
 
 /* Another candidate, from what was committed last. */
-static inline void sv_live_restart(const sv_live_at *at, int32_t kind, int32_t why, uint32_t n, double a, double b)
+SV_APART void sv_live_restart(const sv_live_at *at, int32_t kind, int32_t why, uint32_t n, double a, double b)
 {
     sv_live *const l = at->live;
     sv_live_write(at, kind, why, n, a, b);

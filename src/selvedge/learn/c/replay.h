@@ -113,8 +113,8 @@ static inline void sv_replay_add(const sv_replay *r, unsigned char *data, uint32
     if ((uint32_t)slot < count) held[sv_replay_label(r, data, slot)]--;
     held[label]++;
     sv_codec_encode(&r->codec, sample, data + r->samples + (size_t)slot * (size_t)r->size);
-    const int32_t each = 8 / r->bits, shift = 8 - r->bits * (slot % each + 1);
-    unsigned char *const byte = data + r->labels + slot / each;
+    const int32_t log = sv_codes_log(r->bits), shift = 8 - r->bits * ((slot & ((1 << log) - 1)) + 1);
+    unsigned char *const byte = data + r->labels + (slot >> log);
     *byte = (unsigned char)((*byte & ~(((1u << r->bits) - 1) << shift)) | (uint32_t)label << shift);
     if ((uint32_t)slot == count) {
         const uint32_t more = count + 1;

@@ -59,7 +59,7 @@ def _copies(learner: Learner, found: Any) -> dict[str, Array]:
     blend = int(live["deployed"])
     share = None if blend < 0 else learner.habits.blends[blend]
     at = 0
-    for name, entry, mixed in learning(learner.session.manifest):
+    for name, entry, kind in learning(learner.session.manifest):
         for copy in ("candidate", "grown"):
             part = found[copy].tobytes()[at : at + entry.bytes]
             state[f"{copy}/{name}"] = np.frombuffer(part, entry.dtype).reshape(entry.shape)
@@ -67,7 +67,7 @@ def _copies(learner: Learner, found: Any) -> dict[str, Array]:
         if share is None:
             state[f"deployed/{name}"] = start
         else:
-            part_of = (start + (end - start) * end.dtype.type(share)) if mixed and share < 1 else end
+            part_of = (start + (end - start) * end.dtype.type(share)) if kind == "SV_BLENDED" and share < 1 else end
             state[f"deployed/{name}"] = part_of.astype(end.dtype)
         at += entry.bytes
     for copy, steps in (("candidate", "candidate_steps"), ("grown", "grown_steps"), ("deployed", "grown_steps")):

@@ -245,7 +245,7 @@ def _source(manifest: Manifest, form: np.dtype[Any], learner: Learner, entries: 
         scale, offset = preprocess.per_channel(blended[0])
         channels = f"static const float scale[] = {_floats(scale)}, offset[] = {_floats(offset)};\n"
         plan |= {"scale": "scale", "offset": "offset"}
-    rows = [f"    {{{e.offset}, {e.initial}, {e.bytes}, {int(mixed)}}}, /* {n} */" for n, e, mixed in parts]
+    rows = [f"    {{{e.offset}, {e.initial}, {e.bytes}, {kind}}}, /* {n} */" for n, e, kind in parts]
     given = [f for f in form.names or () if f not in ("live",)]
     return _SOURCE.format(
         first=FIRST.format(digest=manifest.digest), name=name, parts="\n".join(rows), channels=channels,
@@ -264,7 +264,7 @@ static int32_t predict(void *context) {{ return {name}_predict(({name}_context *
 
 static int32_t step(void *context) {{ return {name}_step(({name}_context *)context); }}
 
-/* What learns: in the arena, in the weights, bytes, whether it is blended. */
+/* What learns: in the arena, in the weights, bytes, kind. */
 static const sv_live_part parts[] = {{
 {parts}
 }};

@@ -40,10 +40,14 @@ PARTS = {
 }  # fmt: skip
 
 
-def learning(manifest: Manifest) -> list[tuple[str, StateEntry, bool]]:
-    """What learns, as it lies in a copy: name, entry, and whether it is blended; those first, so that floats are aligned."""
-    found = [(n, e, e.of_model and e.dtype == "float32") for n, e in manifest.state.items() if e.region == "state"]
-    return sorted(found, key=lambda one: not one[2])
+def learning(manifest: Manifest) -> list[tuple[str, StateEntry, str]]:
+    """What learns, as it lies in a copy: name, entry, and which kind the C calls it. Floats first: they are aligned."""
+    found = []
+    for name, entry in manifest.state.items():
+        kind = "SV_OF_OPTIMISER" if not entry.of_model else "SV_OF_MODEL" if entry.dtype != "float32" else "SV_BLENDED"
+        if entry.region == "state":
+            found.append((name, entry, kind))
+    return sorted(found, key=lambda one: one[2] != "SV_BLENDED")
 
 
 def struct(learner: Learner, entries: int) -> np.dtype[Any]:
