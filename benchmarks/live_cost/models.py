@@ -23,7 +23,7 @@ ANCHOR = 400  # samples
 
 @dataclass(frozen=True)
 class Small:
-    """``make``: the module. ``shape``: of a sample; the picture of 8 x 8 stands in its middle. ``update``: what learns."""
+    """``make``: the module. ``shape``: of a sample, the picture of 8 x 8 in its middle. ``update``: what learns."""
 
     make: Callable[[], nn.Module]
     shape: tuple[int, ...]

@@ -31,7 +31,9 @@ class Board:
     def run(self, calls: Sequence[tuple[Any, ...]]) -> tuple[bytes, bytes]:
         """(What each call gave, NAME_live and the persistent bytes of the arena at the end.)"""
         (self.folder / "calls.bin").write_bytes(b"".join(map(encoded, calls)))
-        done = subprocess.run([str(self.folder / "driver")], cwd=self.folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [str(self.folder / "driver")], cwd=self.folder, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return (self.folder / "told.bin").read_bytes(), (self.folder / "state.bin").read_bytes()
 
@@ -91,9 +93,8 @@ def play(learner: Learner, calls: Sequence[tuple[Any, ...]]) -> bytes:
             gave = learner.predict_one(call[1], later=True).ticket or 0
             assert gave == tickets
         elif call[0] == "t":
-            rounds = learner.tally.rounds
-            gave = int(learner.tally.rounds > rounds) if learner.label(call[1], call[2]) else -3
-            gave = int(learner.tally.rounds > rounds) if gave != -3 else -3
+            rounds, there = learner.tally.rounds, learner.label(call[1], call[2])
+            gave = int(learner.tally.rounds > rounds) if there else -3
         elif call[0] == "f":
             learner.finish()
         elif call[0] == "r":
@@ -103,7 +104,7 @@ def play(learner: Learner, calls: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 def same_state(ours: Learner, like: Learner, data: bytes) -> list[str]:
-    """The names under which ``ours`` and the state of a board differ. ``like``: of the same settings, to load it into."""
+    """The names under which ``ours`` and the state of a board differ. ``like``: of the same settings, to load it."""
     load_live(like, data)
     mine, theirs = ours.state_dict(), like.state_dict()
     fresh = int(mine["now"][0])

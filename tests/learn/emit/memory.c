@@ -1,5 +1,5 @@
-/* Plays a file of calls to a memory in C - its sv_replay, its seed, then a (add) a label and a sample, d (draw) a number -
- * and writes what was drawn and at the end its bytes; and draws.bin: words, numbers below each bound and uniforms. */
+/* Plays a file of calls to a memory in C - its sv_replay, its seed, then a (add) a label and a sample, d (draw) how many
+ * - and writes what was drawn and at the end its bytes; and draws.bin: words, numbers below each bound and uniforms. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +42,8 @@ int main(void)
     const size_t bytes = (size_t)r.samples + (size_t)r.capacity * (size_t)r.size;
     const size_t of_each = (size_t)sv_codec_elements(&r.codec) * (size_t)r.codec.item;
     unsigned char *const data = malloc(bytes), *const sample = malloc(of_each);
-    uint32_t *const held = malloc((size_t)r.classes * sizeof *held), *const anew = malloc((size_t)r.classes * sizeof *anew);
+    uint32_t *const held = malloc((size_t)r.classes * sizeof *held);
+    uint32_t *const anew = malloc((size_t)r.classes * sizeof *anew);
     need(data && sample && held && anew && sv_codec_size(&r.codec) == r.size);
     sv_replay_init(&r, data, held, seed);
     for (int letter; (letter = fgetc(in)) != EOF;) {

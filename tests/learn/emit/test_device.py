@@ -1,4 +1,4 @@
-"""The learner on an emulated Cortex-M4, with the emitted step: the decisions of the host, and the same memory to the bit."""
+"""The learner on an emulated Cortex-M4, with the emitted step: the host's decisions, and its memory to the bit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The learner in C takes the decisions of the one in Python, and ends in the same bits: weights, memory, evidence, diary.
+"""The learner in C takes the decisions of the one in Python, and ends in the same bits: weights, memory, diary, all.
 
-Both run the very same compiled step, so that nothing may differ but what the learners do. exp, log and log1p are libm's
-in C and numpy's here: where this machine's numpy has its own, the evidence and the loss may differ in their last places.
+Both run the very same compiled step, so that nothing may differ but what the learners do. exp, log and log1p are
+libm's in C and numpy's here: where this machine's numpy has its own, evidence and loss may differ in the last places.
 """
 
 from __future__ import annotations
@@ -81,9 +81,8 @@ def pictures() -> sv.Plan:
     torch.manual_seed(2)
     scale = sv.Preprocess(scale=(1 / 255, 1 / 100), offset=(0.0, -0.5))
     optimiser = sv.Adam(lr=0.02)
-    return sv.plan(
-        Pictures().eval(), torch.zeros(3, 2, 8, 8), optimizer=optimiser, update="last:1", preprocess=scale, name="pictures"
-    )  # fmt: skip
+    example, update = torch.zeros(3, 2, 8, 8), "last:1"
+    return sv.plan(Pictures().eval(), example, optimizer=optimiser, update=update, preprocess=scale, name="pictures")
 
 
 def of_pictures(session: Session) -> Learner:

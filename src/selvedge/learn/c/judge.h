@@ -1,7 +1,7 @@
 /* Whether a candidate may predict: it is better on new samples, and has lost nothing where the model began.
  *
- * selvedge.learn.guard's evidence, spending, anchor and judge, of classes: the same sums in the same order in double, so
- * that they differ by no more than the two libms' exp, log and log1p do, where nothing is fused (-ffp-contract=off).
+ * selvedge.learn.guard's evidence, spending, anchor and judge, of classes: the same sums in the same order in double,
+ * which differ by no more than the two libms' exp, log and log1p do, where nothing is fused (-ffp-contract=off).
  * No heap, no globals; of libm exp, log, log1p, sqrt. */
 #ifndef SELVEDGE_JUDGE_H
 #define SELVEDGE_JUDGE_H

@@ -1,12 +1,13 @@
 /* A model that goes on learning from a stream, and is never worse than it began: selvedge.Learner of classes, in C99.
  *
- * Given the same calls it makes the same draws, keeps the same memory, spends the same error and takes the same decisions
- * as the learner that selvedge.emit_live was given; with the same step the same weights, bit for bit. Settings and places are in sv_live_plan
+ * Given the same calls it makes the draws, keeps the memory, spends the error and takes the decisions of the learner that
+ * selvedge.emit_live was given; with the same step the same weights, bit for bit. Settings and places are in sv_live_plan
  * (flash), all that changes is in sv_live and the arrays that sv_live_at points to (RAM). Between two calls the arena
- * holds what predicts. No heap, no globals; memcpy, memset, memmove and libm. Compile it with -ffp-contract=off.
+ * holds what predicts; an optimiser's state there is any. No heap, no globals; memcpy, memset and libm. Compile it with
+ * -ffp-contract=off.
  *
- * What predicts is always a part of the way from where the model began to what was last committed, so that it takes no copy of its
- * own: there are two, what learns and what it was at the last commit. */
+ * What predicts is always a part of the way from where the model began to what was committed last, so that it takes no
+ * copy of its own: there are two, what learns and what that was at the last commit. */
 #ifndef SELVEDGE_LIVE_H
 #define SELVEDGE_LIVE_H
 
@@ -107,7 +108,7 @@ typedef struct {
     uint64_t *tickets;
 } sv_live_at;
 
-/* -- sums -------------------------------------------------------------------------------------------------------------- */
+/* -- sums ---------------------------------------------------------------------------------------------------------- */
 
 /* numpy's sum of n <= 256 numbers: eight at once, then pairwise. */
 SV_APART double sv_sum_few(const double *v, int32_t n)
@@ -133,7 +134,7 @@ static inline double sv_sum_all(const double *v, int32_t n)
     return sv_sum_few(v, half) + sv_sum_few(v + half, n - half);
 }
 
-/* -- the diary --------------------------------------------------------------------------------------------------------- */
+/* -- the diary ----------------------------------------------------------------------------------------------------- */
 
 SV_APART void sv_live_write(const sv_live_at *at, int32_t kind, int32_t why, uint32_t n, double a, double b)
 {
@@ -149,7 +150,7 @@ SV_APART void sv_live_write(const sv_live_at *at, int32_t kind, int32_t why, uin
     l->kinds[kind]++;
 }
 
-/* -- copies of what learns --------------------------------------------------------------------------------------------- */
+/* -- copies of what learns ----------------------------------------------------------------------------------------- */
 
 SV_APART void sv_live_begin(const sv_live_at *at, unsigned char *copy)
 {
@@ -216,7 +217,7 @@ SV_APART void sv_live_deploy(const sv_live_at *at)
     }
 }
 
-/* -- samples, and what the model says of them -------------------------------------------------------------------------- */
+/* -- samples, and what the model says of them ---------------------------------------------------------------------- */
 
 static inline int sv_finite(float v)
 {
@@ -322,7 +323,7 @@ SV_APART int sv_live_predict_rows(const sv_live_at *at, const unsigned char *x, 
     return sv_live_run(at, rows);
 }
 
-/* -- lessons ----------------------------------------------------------------------------------------------------------- */
+/* -- lessons ------------------------------------------------------------------------------------------------------- */
 
 static inline void sv_live_teach(const sv_live_at *at, int32_t row, const void *x, int32_t item, int32_t y)
 {
@@ -372,7 +373,7 @@ static inline void sv_live_batch(const sv_live_at *at, int32_t n)
     }
 }
 
-/* -- the candidate ----------------------------------------------------------------------------------------------------- */
+/* -- the candidate ------------------------------------------------------------------------------------------------- */
 
 /* Another candidate, from what was committed last. */
 SV_APART void sv_live_restart(const sv_live_at *at, int32_t kind, int32_t why, uint32_t n, double a, double b)
@@ -560,7 +561,7 @@ static inline void sv_live_learn_steps(const sv_live_at *at, int32_t steps, int3
     sv_judge_earn(&l->judge, steps * p->batch * 3 * p->shadow, 2.0 * sv_live_cost(at) + 4 * p->every);
 }
 
-/* -- a round ----------------------------------------------------------------------------------------------------------- */
+/* -- a round ------------------------------------------------------------------------------------------------------- */
 
 /* What predicts, of n samples of the round: their losses, knowledge and rights. One at a time where they are not all
  * finite. Those to which no answer is sound are taken out: how many are left. */
@@ -634,7 +635,7 @@ static inline void sv_live_round(const sv_live_at *at)
     sv_live_deploy(at);
 }
 
-/* -- what is called ---------------------------------------------------------------------------------------------------- */
+/* -- what is called ------------------------------------------------------------------------------------------------ */
 
 /* Begin: the arena is as NAME_init left it. Asks the anchor's judges once. */
 static inline void sv_live_start(const sv_live_at *at)

@@ -2,8 +2,8 @@
  * classes (Chrysakis & Moens, ICML 2020).
  *
  * `data` is the array of a selvedge.Replay to the last bit: random state (8 B), number held (4 B), what the policy
- * remembers, labels, samples. `held`, samples of each class, is counted anew by sv_replay_count. A sample and the numbers
- * of the machine are little-endian. No heap, no globals. */
+ * remembers, labels, samples; the machine is little-endian. `held`, samples of each class, lies beside it, and is
+ * counted anew by sv_replay_count. No heap, no globals. */
 #ifndef SELVEDGE_REPLAY_H
 #define SELVEDGE_REPLAY_H
 
@@ -135,7 +135,7 @@ static inline void sv_replay_take(const sv_replay *r, const unsigned char *data,
  * n <= held and SV_BATCH_MOST. */
 static inline void sv_replay_draw(unsigned char *data, int32_t n, int32_t *slots)
 {
-    int32_t place[SV_BATCH_MOST], there[SV_BATCH_MOST]; /* of the places >= n that were exchanged: what lies there now */
+    int32_t place[SV_BATCH_MOST], there[SV_BATCH_MOST]; /* of places >= n that were exchanged: what lies there now */
     int32_t moved = 0;
     const int32_t held = sv_replay_held(data);
     for (int32_t i = 0; i < n; i++) slots[i] = i;

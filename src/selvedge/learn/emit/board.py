@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 def load_live(learner: Learner, data: bytes) -> None:
-    """Go on from the bytes of a board's NAME_live, which :func:`emit_live` made of a learner with the same settings: its
+    """Go on from the bytes of a board's NAME_live, which :func:`emit_live` made of a learner with the same settings:
     weights, memory, evidence and diary. All or nothing.
 
     Raises ``InvalidInput`` for another number of bytes, and for what no learner of these settings can be.

@@ -100,8 +100,8 @@ def _require_in_c(learner: Learner) -> None:
     if manifest.accumulate > 1 or manifest.storage_bytes or len(set(kinds)) < len(kinds):
         raise unlike("a plan that accumulates, pages or has several sizes", "plan without")
     output, x = manifest.programs["predict"].outputs, manifest.programs["predict"].inputs
-    one = len(output) == 1 and len(x) == 1 and next(iter(x.values())).dtype == "float32"
-    if not one or manifest.dtype != "float32" or next(iter(output.values())).shape != (manifest.batch, manifest.classes):
+    sizes, inputs = [port.shape for port in output.values()], [port.dtype for port in x.values()]
+    if sizes != [(manifest.batch, manifest.classes)] or inputs != ["float32"] or manifest.dtype != "float32":
         raise unlike("another model than of one float32 input, and one output [batch, classes]", "plan one of those")
     if learner.labels is not None:
         raise unlike("labels, to enrol classes", "leave them out")
@@ -178,7 +178,7 @@ typedef struct {{
 }} {name}_live;
 
 /* As it was counted, or it does not compile. */
-typedef char {name}_live_is_of_its_bytes[sizeof({name}_live) == {upper}_LIVE_BYTES && sizeof(sv_live) == {live} ? 1 : -1];
+typedef char {name}_live_of_its_bytes[sizeof({name}_live) == {upper}_LIVE_BYTES && sizeof(sv_live) == {live} ? 1 : -1];
 
 #ifdef __cplusplus
 extern "C" {{
@@ -216,6 +216,7 @@ def _source(manifest: Manifest, form: np.dtype[Any], learner: Learner, entries: 
     parts, blended = learning(manifest), learner.memory.sample_shape
     dims, strides = stored(manifest.programs["predict"].inputs["x"], blended)
     memory, held_out, anchor, preprocess = learner.memory, learner.held_out, learner.anchor, manifest.preprocess
+    sample = "float" if memory.dtype == np.float32 else "unsigned char"
     rate = manifest.schedule.lr(0) if habits.rate is None else habits.rate
     plan = {
         "predict": "predict", "step": "step", "parts": "parts", "part_count": len(parts),
@@ -252,9 +253,9 @@ def _source(manifest: Manifest, form: np.dtype[Any], learner: Learner, entries: 
         anchor=f'#include "{name}_anchor.h"\n' if anchor is not None else "",
         plan="\n".join(f"    .{key} = {value}," for key, value in plan.items()),
         places="\n".join(f"    at.{field} = l->{field};" for field in given),
-        sample="float" if memory.dtype == np.float32 else "unsigned char",
-        waits="" if learner.pending is None else _WAITING,
-    ).replace("@NAME@", name).replace("@SAMPLE@", "float" if memory.dtype == np.float32 else "unsigned char")  # fmt: skip
+        sample=sample,
+        waits="" if learner.pending is None else _WAITING.format(name=name, sample=sample),
+    )  # fmt: skip
 
 
 _SOURCE = """{first} */
@@ -325,23 +326,24 @@ void {name}_live_reset({name}_live *l, {name}_context *c)
 {waits}"""
 
 _WAITING = """
-uint64_t @NAME@_live_wait(@NAME@_live *l, @NAME@_context *c, const @SAMPLE@ *x)
-{
+uint64_t {name}_live_wait({name}_live *l, {name}_context *c, const {sample} *x)
+{{
     const sv_live_at at = place(l, c);
     return sv_live_wait(&at, x);
-}
+}}
 
-int32_t @NAME@_live_label(@NAME@_live *l, @NAME@_context *c, uint64_t ticket, int32_t y)
-{
+int32_t {name}_live_label({name}_live *l, {name}_context *c, uint64_t ticket, int32_t y)
+{{
     const sv_live_at at = place(l, c);
     return sv_live_label(&at, ticket, y);
-}
+}}
 """
 
 
 def _anchor(manifest: Manifest, learner: Learner) -> str:
     anchor = learner.anchor
-    assert anchor is not None and anchor.y is not None
+    assert anchor is not None
+    assert anchor.y is not None
     flat = anchor.x.reshape(-1)
     numbers = [str(v) for v in flat.tolist()] if flat.dtype == np.uint8 else [f"{v.hex()}f" for v in flat.tolist()]
     kind = "unsigned char" if flat.dtype == np.uint8 else "float"

@@ -12,9 +12,7 @@ from .sample import replay
 
 KINDS = ("committed", "dropped", "refused", "reset")  # as SV_COMMITTED to SV_RESET
 
-ENTRY = np.dtype(
-    [("a", "f8"), ("b", "f8"), ("sample", "u4"), ("n", "u4"), ("kind", "i4"), ("why", "i4")], align=True
-)
+ENTRY = np.dtype([("a", "f8"), ("b", "f8"), ("sample", "u4"), ("n", "u4"), ("kind", "i4"), ("why", "i4")], align=True)
 JUDGE = np.dtype(
     [("log", "f8", 4), ("credit", "f8"), ("candidate", "u4"), ("looks", "u4"), ("refusals", "u4"), ("roomy", "i4")],
     align=True,

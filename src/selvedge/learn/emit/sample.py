@@ -12,6 +12,7 @@ from ...errors import NotSupported
 from ..memory.affine import Affine
 from ..memory.balanced import Balanced
 from ..memory.bits import Bits
+from ..memory.codec import Codec
 from ..memory.labels import bits_of
 from ..memory.packing import packed_size
 from ..memory.raw import Raw
@@ -28,8 +29,8 @@ def unlike(what: str, fix: str) -> NotSupported:
 
 
 def stored(port: Port, face: tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """The sizes of a sample's stored axes and their strides in the sample as PyTorch has it, four of each; ``face``: its
-    shape there. Raises ``NotSupported`` for more axes, or another one than the batch in front."""
+    """The sizes of a sample's stored axes and their strides in the sample as PyTorch has it, four of each; ``face``:
+    its shape there. Raises ``NotSupported`` for more axes, or another one than the batch in front."""
     perm = port.layout.perm if port.layout else tuple(range(len(face) + 1))
     axes = [a - 1 for a in perm[1:] if face[a - 1] != 1]
     if perm[0] != 0 or len(axes) > 4:
@@ -43,9 +44,10 @@ def stored(port: Port, face: tuple[int, ...]) -> tuple[list[int], list[int]]:
 
 def codec(memory: Replay, field: str) -> str:
     """The ``sv_codec`` of a memory. Raises ``NotSupported`` for a codec that the C has not."""
-    kind, factor, shape = memory.codec, 1, memory.sample_shape
+    kind: Codec = memory.codec
+    factor, shape = 1, memory.sample_shape
     if isinstance(kind, Smaller) and kind.decode_by == "nearest" and kind.factor <= MOST_FACTOR:
-        kind, factor = kind.inner, kind.factor
+        factor, kind = kind.factor, kind.inner
     low, high, bits = 0.0, 0.0, 8
     if isinstance(kind, Raw) and (kind.dtype is None or memory.dtype == np.float32):
         name = "SV_FLOAT16" if kind.dtype == "float16" else "SV_RAW"
