@@ -14,18 +14,15 @@ from selvedge.artifact.toolchain import find_compiler
 FIRMWARE = """#include <stdio.h>
 #include "net_live.h"
 #include "net_weights.h"
-static unsigned char arena[NET_ARENA_BYTES] __attribute__((aligned(NET_ALIGNMENT)));
 int main(void) {
+    static unsigned char arena[NET_ARENA_BYTES] __attribute__((aligned(NET_ALIGNMENT)));
     static net_live live; static net_context context; struct { float x[NET_LIVE_SAMPLE]; int32_t y; } sensor;
-    net_init(&context, arena, net_weights);
-    net_live_init(&live, &context);
+    net_init(&context, arena, net_weights); net_live_init(&live, &context);
     while (fread(&sensor, sizeof sensor, 1, stdin)) net_live_learn(&live, &context, sensor.x, sensor.y);
-    return fwrite(&live, sizeof live, 1, stdout) != 1;
-}"""
+    return fwrite(&live, sizeof live, 1, stdout) != 1; }"""
 x, y = load_digits(return_X_y=True)
 x, y = np.float32(x.reshape(-1, 1, 8, 8) / 16), np.int32(y)
-torch.manual_seed(0)
-model = make()
+_, model = torch.manual_seed(0), make()
 adam = torch.optim.Adam(model.parameters(), lr=3e-3)
 for rows in (rows for _ in range(12) for rows in torch.randperm(600).split(25)):
     adam.zero_grad()

@@ -1,6 +1,6 @@
 /* Plays the calls of a file to an emitted learner: calls.bin - a letter, then for l (learn) and w (wait for its label)
- * a label and a sample, p (predict) a sample, t (the label comes) a ticket and a label. Writes what each gave to told.bin
- * and at the end the whole state to state.bin. s puts the state away and goes on from it, as after a reset. */
+ * a label and a sample, p (predict) a sample, t (the label comes) a ticket and a label. Writes what each gave to
+ * told.bin, and at the end the whole state to state.bin. s puts the state away and goes on from it, as after a reset. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* Plays a file of calls to a memory in C - its sv_replay, its seed, then a (add) a label and a sample, d (draw) how many
- * - and writes what was drawn and at the end its bytes; and draws.bin: words, numbers below each bound and uniforms. */
+/* Plays a file of calls to a memory in C - its sv_replay, its seed, then a (add) a label and a sample, d (draw) how
+ * many - and writes what was drawn and at the end its bytes; and draws.bin: words, numbers below each bound and uniforms. */
 #include <stdio.h>
 #include <stdlib.h>
 
