@@ -1,7 +1,6 @@
 """A learner as C99 for a microcontroller: here it runs on this machine, and what it learnt comes back to Python."""
 
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,9 +31,9 @@ sv.emit(sv.plan(model.eval(), torch.zeros(8, 1, 8, 8), optimizer=sv.SGD(lr=0.004
 memory = sv.Replay(4096, (1, 8, 8), np.float32, classes=10, codec="int4")
 learner = sv.Learner(sv.load("net"), memory=memory, anchor=sv.Anchor(x[600:1100], y[600:1100], margin=0.06))
 made, grey = sv.emit_live(learner, "live"), 0.3 * x + 0.6
-Path("live/main.c").write_text(FIRMWARE)
-command = [*find_compiler().command, "-std=c99", "-O2", "-ffp-contract=off", "-Inet", "net/net.c", "live/net_live.c"]
-subprocess.run([*command, "live/main.c", "-lm", "-o", "board"], check=True)
+command = [*find_compiler().command, "-std=c99", "-O2", "-ffp-contract=off", "-Inet", "-Ilive", "net/net.c"]
+command += ["live/net_live.c", "-x", "c", "-", "-lm", "-o", "board"]
+subprocess.run(command, input=FIRMWARE.encode(), check=True)
 stream = b"".join(grey[i].tobytes() + y[i].tobytes() for i in range(1100, 1500))
 print(f"before {(learner.predict_many(grey[1500:]).argmax(1) == y[1500:]).mean():.1%} right under the new light")
 sv.load_live(learner, subprocess.run(["./board"], input=stream, capture_output=True, check=True).stdout)

@@ -25,6 +25,8 @@ def load_live(learner: Learner, data: bytes) -> None:
     found = _struct(learner, data)
     state, live = learner.state_dict(), found["live"]
     try:
+        if not live["judge"]["candidate"] or not live["ticket"]:
+            raise ValueError("of a board that has not begun")
         state |= _copies(learner, found) | _numbers(live)
         state |= _memory(found["memory"], learner.memory.state_dict(), "memory")
         if learner.held_out is not None:
