@@ -66,7 +66,7 @@ def played(program: Path, memory: Replay, seed: int, calls: bytes) -> bytes:
     seed=st.integers(0, 2**64 - 1),
     skew=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_same_bytes_and_the_same_draws(
     program: Path, shape: Any, kind: Any, policy: str, capacity: int, scale: float, seed: int, skew: bool
 ) -> None:
@@ -88,6 +88,24 @@ def test_the_same_bytes_and_the_same_draws(
             calls += b"d" + struct.pack("<i", n)
     told += b"".join(a.tobytes() for a in ours.state_dict().values())
     assert played(program, ours, seed, calls) == told
+
+
+@pytest.mark.parametrize(("codec", "of"), [("float16", "ties"), ("third+raw", "large"), ("quarter+int8", "large")])
+def test_roundings_are_numpys(program: Path, codec: str, of: str) -> None:
+    """Floats that lie in the middle of two float16, down to the smallest; and sums that hang on their order."""
+    rng, shape = np.random.default_rng(3), (40, 9)
+    halves = rng.integers(0, 0x7BFF, (8, *shape)).astype(np.uint16)
+    middles = (halves.view(np.float16).astype(np.float64) + (halves + 1).view(np.float16).astype(np.float64)) / 2
+    large = rng.choice([1e17, -1e17, 1.0, 3.0, 1e-3], (8, *shape))
+    ours = Replay(40_000, shape, np.float32, classes=2, codec=codec)
+    calls = b""
+    for sample in (middles if of == "ties" else large).astype(np.float32):
+        ours.add(sample, 1)
+        calls += b"a" + struct.pack("<i", 1) + sample.tobytes()
+    assert len(ours) == 8
+    told = b"".join(struct.pack("<i", 1) + sample.tobytes() for sample in ours.sample(8)[0])
+    told += b"".join(a.tobytes() for a in ours.state_dict().values())
+    assert played(program, ours, 0, calls + b"d" + struct.pack("<i", 8)) == told
 
 
 @given(seed=st.integers(0, 2**64 - 1))
