@@ -269,3 +269,9 @@ def test_a_model_on_a_stream_goes_on_learning_where_it_was_cut_off(tmp_path: Pat
     right, frozen = (int(n) for n in re.findall(r"(\d+)%", second))
     assert right > frozen + 10
     assert "nought learnt: True" in last
+
+
+def test_a_board_learns_and_what_it_learnt_comes_back(tmp_path: Path) -> None:
+    before, after = printed("live_on_a_board", tmp_path).splitlines()
+    assert float(re.findall(r"([\d.]+)%", after)[0]) > float(re.findall(r"([\d.]+)%", before)[0]) + 10
+    assert "'committed': " in after

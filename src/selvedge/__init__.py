@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from .learn.drift.ddm import DDM
     from .learn.drift.kswin import KSWIN
     from .learn.drift.page_hinkley import PageHinkley
+    from .learn.emit.board import load_live
+    from .learn.emit.emit import LiveC, emit_live
     from .learn.energy.governor import Governor
     from .learn.guard.anchor import Anchor
     from .learn.habits import Habits
@@ -142,6 +144,9 @@ _HOME = {
     "DDM": "learn.drift.ddm",
     "KSWIN": "learn.drift.kswin",
     "PageHinkley": "learn.drift.page_hinkley",
+    "LiveC": "learn.emit.emit",
+    "emit_live": "learn.emit.emit",
+    "load_live": "learn.emit.board",
     "Governor": "learn.energy.governor",
     "Anchor": "learn.guard.anchor",
     "Habits": "learn.habits",
@@ -228,6 +233,7 @@ __all__ = [
     "Learner",
     "Limits",
     "Live",
+    "LiveC",
     "Logits",
     "MixedBits",
     "Network",
@@ -273,8 +279,10 @@ __all__ = [
     "contribution",
     "distil",
     "emit",
+    "emit_live",
     "fit",
     "load",
+    "load_live",
     "load_onnx",
     "load_tflite",
     "measured",
