@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Array = npt.NDArray[Any]
-BATCH, RATE, UPDATES = 48, 3e-3, 2400  # of making; the rate falls to nothing along a cosine
+BATCH, RATE, UPDATES = 40, 3e-3, 2000  # of making; the rate falls to nothing along a cosine
 
 
 def network(channels: int, size: tuple[int, int], classes: int) -> nn.Module:
@@ -25,8 +25,8 @@ def network(channels: int, size: tuple[int, int], classes: int) -> nn.Module:
 
 
 def trained(parts: Sequence[tuple[Array, Array]], classes: int, seed: int, updates: int = UPDATES) -> nn.Module:
-    """Made with AdamW in PyTorch of pictures uint8 [n, c, h, w] and their classes: of each of ``parts`` an equal share of
-    every batch, each picture turned, moved and scaled a little."""
+    """Made with AdamW in PyTorch of pictures uint8 [n, c, h, w] and their classes, of each of ``parts`` an equal share
+    of every batch, each picture turned, moved and scaled a little."""
     torch.manual_seed(seed)
     _, channels, high, wide = parts[0][0].shape
     model, draw = network(channels, (high, wide), classes), np.random.default_rng([38, seed])

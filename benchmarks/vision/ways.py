@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 import selvedge as sv
-from selvedge.learn.draws import Draws
 from selvedge.learn.metrics import predictions
 from selvedge.learn.stream.sample import Sample
 from selvedge.run.calls import NotFinite
 
 from . import nets
+from .moved import moved
 
 Array = npt.NDArray[Any]
 WAYS = ("dummy", "frozen", "naive", "last layer", "learner", "retrained")
@@ -41,8 +41,8 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``right``: bool, of each picture of the stream before it was learnt; None where a way has no before. ``held``: how
-    often it was right of the test pictures, at the end of each turn; ``clean``: at last, of the clean ones."""
+    """``right``: bool, of each picture of the stream before it was learnt; None where a way has no before. ``held``:
+    how often it was right of the test pictures, at the end of each turn; ``clean``: at last, of the clean ones."""
 
     way: str
     right: Array | None
@@ -82,7 +82,7 @@ def _whole(model: nn.Module, world: World, way: str, right: Array | None) -> Out
 def _planned(model: nn.Module, world: World, update: str, rate: float, batch: int) -> sv.Plan:
     example = torch.zeros(batch, *world.clean.shape[1:])
     return sv.plan(
-        model, example, device="nrf52840", optimizer=sv.SGD(rate), update=update, norms="folded", preprocess=SCALE,
+        model, example, device="stm32h743", optimizer=sv.SGD(rate), update=update, norms="folded", preprocess=SCALE,
     )  # fmt: skip
 
 
@@ -123,9 +123,7 @@ def _naive(model: nn.Module, world: World, own: Mapping[str, Any]) -> Outcome:
     return Outcome("naive", *found, {"ram": {"arena": session.arena_bytes}, "broken": broken})
 
 
-def _held(
-    model: nn.Module, world: World, own: Mapping[str, Any], way: str, update: str, seed: int
-) -> Outcome:
+def _held(model: nn.Module, world: World, own: Mapping[str, Any], way: str, update: str, seed: int) -> Outcome:
     """Selvedge's learner, which has ``update`` to learn, on a stream."""
     session = sv.compile(_planned(model, world, update, own["rate"], own["batch"]))
     shape = world.clean.shape[1:]
@@ -137,21 +135,23 @@ def _held(
         anchor=sv.Anchor(
             np.concatenate([taught, x]), np.concatenate([told, y]), margin=_margin(own, len(y)), judging=len(y)
         ),
-        habits=sv.Habits(**own["habits"]),
+        habits=sv.Habits(**{n: tuple(v) if isinstance(v, list) else v for n, v in own["habits"].items()}),
         detectors={"error": sv.ADWIN()},
-        augment=shifted,
+        augment=moved,
         budget=own["budget"],
         seed=seed,
     )
     live = sv.Live(learner)
     began = time.process_time()
-    found = _along(
-        world, session, lambda x: live.predict(x).label, lambda i, x, y: (live.feed(Sample(i, float(i), x, y)), None)[1]
-    )
-    assert learner.bytes.total <= own["budget"]
+
+    def learn(number: int, picture: Array, label: int) -> None:
+        live.feed(Sample(number, float(number), picture, label))
+        assert sum(live.bytes.values()) <= own["budget"], live.bytes
+
+    found = _along(world, session, lambda x: live.predict(x).label, learn)
     tally = learner.tally
     figures = {
-        "ram": dict(learner.bytes.ram), "flash": dict(learner.bytes.flash), "commits": tally.commits,
+        "ram": live.bytes, "flash": dict(learner.bytes.flash), "commits": tally.commits,
         "steps": tally.steps, "diary": learner.diary.counts, "held": len(learner.memory),
         "seconds": round(time.process_time() - began, 1),
     }  # fmt: skip
@@ -161,11 +161,3 @@ def _held(
 def _margin(own: Mapping[str, Any], judges: int) -> float:
     """What so few judges can tell: a margin that shrinks as their standard error does."""
     return float(max(own["margin"], own["margin_of_one"] / np.sqrt(judges)))
-
-
-def shifted(x: Array, draws: Draws) -> Array:
-    """Pictures [n, c, h, w] moved by up to a pixel either way; the last pixel goes on beyond the edge."""
-    down, right = draws.below(3, len(x)), draws.below(3, len(x))
-    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)], mode="edge")
-    high, wide = x.shape[2:]
-    return np.stack([p[:, i : i + high, j : j + wide] for p, i, j in zip(padded, down, right, strict=True)])

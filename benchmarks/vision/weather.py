@@ -62,8 +62,8 @@ def course(kind: str, seed: int) -> Course:
 
 
 def passing(pictures: Pictures, change: Course, seed: int, length: int) -> tuple[Array, Array]:
-    """The stream: uint8 [length, ...] and classes. Each picture of ``stream`` passes once, or as often as all others: at
-    another moment, and so in another light."""
+    """The stream: uint8 [length, ...] and classes. Each picture of ``stream`` passes once, or as often as all others,
+    at another moment, and so in another light."""
     draw = np.random.default_rng([36, seed])
     x, y = pictures.stream
     rows = np.concatenate([draw.permutation(len(y)) for _ in range(-(-length // len(y)))])[:length]

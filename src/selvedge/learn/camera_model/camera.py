@@ -28,10 +28,10 @@ class Camera:
     slope: how much brighter the light is at one edge than in the middle, as a share of it, 0..1; towards: where that
     edge is, degrees: 0 right, 90 below (:func:`lit`).
     fog: optical depth of the air in the middle of the picture: what is there is seen at exp(-fog); rise: by how much
-    deeper it is at the upper edge than in the middle, as a share, 0..1; airlight: luminance of the fog (:func:`fogged`).
+    deeper it is at the upper edge, as a share, 0..1; airlight: luminance of the fog (:func:`fogged`).
     rain: mm an hour; wind: degrees by which drops fall aslant; shutter: seconds; pixel: mm of the scene that a pixel
     sees; room: metres of rain before the scene; sky: luminance that drops show (:func:`rained`).
-    contrast: share of the scene's own contrast that a dirty lens leaves; veil: luminance of what it scatters (:func:`veiled`).
+    contrast: share of the scene's contrast that a dirty lens leaves; veil: luminance that it scatters (:func:`veiled`).
     blur: standard deviation of the point spread, pixels (:func:`blurred`).
     exposure: light on the sensor against a full one; gain: of the amplifier; full_well: electrons of white;
     read_noise: electrons (:func:`sensed`).

@@ -40,7 +40,9 @@ class Sudden:
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in pairwise((0.0, *self.moments, 1.0)))
         if not rising or len(self.moments) != len(self.cameras) - 1:
-            wanted = f"{max(0, len(self.cameras) - 1)} rising numbers between 0 and 1, one for each camera but the first"
+            wanted = (
+                f"{max(0, len(self.cameras) - 1)} rising numbers between 0 and 1, one for each camera but the first"
+            )
             raise InvalidInput("moments", list(self.moments), f"give {wanted}")
 
     def at(self, share: float) -> Camera:

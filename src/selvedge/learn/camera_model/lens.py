@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 CUT = 4.0  # standard deviations
+SHARP = 0.1  # pixels: of a narrower spread the next pixel gets exp(-50)
 
 
 def veiled(light: Array, contrast: float, veil: float) -> Array:
@@ -19,9 +20,9 @@ def veiled(light: Array, contrast: float, veil: float) -> Array:
 def blurred(light: Array, sigma: float) -> Array:
     """``light`` [n, c, h, w] through a Gaussian point spread of ``sigma`` pixels, the usual model of defocus (Pentland,
     *A new sense for depth of field*, PAMI 1987), cut at four of them; the last pixel goes on beyond the edge."""
-    radius = int(np.ceil(CUT * sigma))
-    if not radius:
+    if sigma < SHARP:
         return light
+    radius = int(np.ceil(CUT * sigma))
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     taps = (taps / taps.sum()).astype(np.float32)
     for axis in (2, 3):

@@ -64,7 +64,9 @@ def _streaks(through: Array, which: Array, size: Array, x: Array, y: Array, came
     wide, long = size / camera.pixel, np.maximum(fall, size) / camera.pixel
     dense = np.minimum(1, size / fall)
     rows = np.arange(height)
-    down = np.clip(np.minimum(rows + 1, (y + long)[:, None]) - np.maximum(rows, y[:, None]), 0, 1)  # of a row that it crosses
+    down = np.clip(
+        np.minimum(rows + 1, (y + long)[:, None]) - np.maximum(rows, y[:, None]), 0, 1
+    )  # of a row that it crosses
     middle = x[:, None] + np.tan(np.deg2rad(camera.wind)) * (rows + 0.5 - y[:, None])
     reach = int(np.ceil(wide.max(initial=0) / 2)) + 1
     first = np.floor(middle).astype(np.intp)
