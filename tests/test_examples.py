@@ -269,3 +269,11 @@ def test_a_model_on_a_stream_goes_on_learning_where_it_was_cut_off(tmp_path: Pat
     right, frozen = (int(n) for n in re.findall(r"(\d+)%", second))
     assert right > frozen + 10
     assert "nought learnt: True" in last
+
+
+def test_a_learner_follows_the_fog_that_comes_down(tmp_path: Path) -> None:
+    shipped, learnt = printed("fog", tmp_path).splitlines()
+    old, new = ([float(v) for v in re.findall(r"([\d.]+)%", line)] for line in (shipped, learnt))
+    assert new[0] >= old[0] - 5
+    assert old[1] < 60
+    assert new[1] >= old[1] + 25

@@ -17,9 +17,10 @@ from selvedge.errors import InvalidInput
 from ..cases import run
 from ..command import command
 from .experiment import case
+from .nets import UPDATES
 from .page import DOCS, table, write
 from .pictures import SETS, Pictures, absent, own
-from .weather import KINDS
+from .weather import KINDS, LENGTH
 
 KEPT = Path(__file__).parents[1] / "results" / "vision"
 SHAPE = (1, 28, 28)  # to which one's own pictures are made
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _case(name: str, kind: str, seed: int) -> dict[str, Any]:
-    return case(name, SETS[name](seed), kind, seed)
+    return case(name, SETS[name](seed), kind, seed, LENGTH, UPDATES)
 
 
 def _own(data: str, others: list[str]) -> int:
@@ -59,7 +60,7 @@ def _own(data: str, others: list[str]) -> int:
         TELLS,
         dict.fromkeys(KINDS, 1),
         lambda task: None,
-        lambda task, seed, fold, options: case(name, _parted(x, y, seed), task, seed),
+        lambda task, seed, fold, options: case(name, _parted(x, y, seed), task, seed, LENGTH, UPDATES),
         table,
         others,
         kept=kept,

@@ -12,9 +12,12 @@ from benchmarks.readme import between
 from benchmarks.vision import page
 from benchmarks.vision.__main__ import KEPT, main
 from benchmarks.vision.experiment import case, closed, right, summary
+from benchmarks.vision.moved import moved
 from benchmarks.vision.pictures import SETS, Pictures
-from benchmarks.vision.weather import KINDS, TURNS
 from benchmarks.vision.ways import WAYS
+from benchmarks.vision.weather import KINDS, TURNS
+from selvedge.errors import InvalidInput
+from selvedge.learn.draws import Draws
 from tests.data.folders import digits, shared
 
 ROOT = Path(__file__).parents[2]
@@ -55,14 +58,31 @@ def test_every_way_of_a_small_case() -> None:
     assert "fashion, sudden: 1 seed" in page.table([found])
 
 
-def test_a_folder_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.vision.nets.UPDATES", 60)
-    monkeypatch.setattr("benchmarks.vision.weather.LENGTH", 90)
+def test_a_folder_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.vision.__main__.UPDATES", 60)
+    monkeypatch.setattr("benchmarks.vision.__main__.LENGTH", 90)
     folder = digits(tmp_path / "numbers", 24)
     arguments = ["--data", str(folder), "--seeds", "1", "--tasks", "sudden", "--out", str(tmp_path / "cases")]
     assert main(arguments) == 0
     assert "| numbers, sudden: 1 seed | dummy |" in capsys.readouterr().out
     assert len(list((tmp_path / "cases").glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(("many", "said"), [(0, "--data"), (4, "--data is 40 pictures")])
+def test_a_folder_of_too_little_is_one_line(tmp_path: Path, many: int, said: str) -> None:
+    folder = digits(tmp_path / "numbers", many)
+    with pytest.raises(InvalidInput, match=said):
+        main(["--data", str(folder), "--seeds", "1", "--out", str(tmp_path / "cases")])
+
+
+def test_pictures_are_moved_by_a_pixel_at_most() -> None:
+    x = np.zeros((200, 2, 9, 7), np.uint8)
+    x[:, :, 4, 3] = 255
+    found = np.argwhere(moved(x, Draws(1))[:, 0])
+    assert len(found) == 200
+    assert set(map(tuple, found[:, 1:] - (4, 3))) == {(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
 
 
 def test_the_summary_counts_seeds_and_refuses_mixed_habits() -> None:
