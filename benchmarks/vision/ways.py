@@ -152,7 +152,7 @@ def _held(model: nn.Module, world: World, own: Mapping[str, Any], way: str, upda
     tally = learner.tally
     figures = {
         "ram": live.bytes, "flash": dict(learner.bytes.flash), "commits": tally.commits,
-        "steps": tally.steps, "diary": learner.diary.counts, "held": len(learner.memory),
+        "steps": tally.steps, "diary": learner.diary.counts, "remembered": len(learner.memory),
         "seconds": round(time.process_time() - began, 1),
     }  # fmt: skip
     return Outcome(way, *found, figures)
