@@ -275,3 +275,11 @@ def test_a_board_learns_and_what_it_learnt_comes_back(tmp_path: Path) -> None:
     before, after = printed("live_on_a_board", tmp_path).splitlines()
     assert float(re.findall(r"([\d.]+)%", after)[0]) > float(re.findall(r"([\d.]+)%", before)[0]) + 10
     assert "'committed': " in after
+
+
+def test_a_learner_follows_the_fog_that_comes_down(tmp_path: Path) -> None:
+    shipped, learnt = printed("fog", tmp_path).splitlines()
+    old, new = ([float(v) for v in re.findall(r"([\d.]+)%", line)] for line in (shipped, learnt))
+    assert new[0] >= old[0] - 5
+    assert old[1] < 60
+    assert new[1] >= old[1] + 25

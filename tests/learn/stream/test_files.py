@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import wave
@@ -37,6 +38,20 @@ def test_images_of_a_folder_by_name_with_the_class_of_their_folder(tmp_path: Pat
     assert "2x.png" in told[0]
     source.seek(3)
     assert [s.number for s in source] == [3, 4]
+
+
+def test_images_of_a_folder_as_they_were_taken(tmp_path: Path) -> None:
+    for name, grey, when in (("a/1.png", 10, 300), ("a/2.png", 20, 100), ("b/1.png", 30, 200), ("b/2.png", 40, 100)):
+        picture(tmp_path / name, grey)
+        os.utime(tmp_path / name, (when, when))
+    source = Files(tmp_path, FACE, PICTURE, order="time")
+    assert [(s.number, s.time, int(s.x[0, 0, 0])) for s in source] == [
+        (0, 100, 20), (1, 100, 40), (2, 200, 30), (3, 300, 10),
+    ]  # fmt: skip
+    source.seek(2)
+    assert [s.y for s in source] == [1, 0]
+    with pytest.raises(InvalidInput, match="order is size: give one of name, time"):
+        Files(tmp_path, FACE, PICTURE, order="size")
 
 
 def test_the_class_of_a_model_without_names_is_the_number_of_the_folder(tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ from ...errors import InvalidInput, SelvedgeError
 from .faults import Faults
 from .sample import Face, Sample
 
+ORDERS = ("name", "time")
+
 
 class Files:
     """A sample a file, of the first one in it. Its class is the name of the folder that it lies in below ``folder``,
     where the model has a class of that name, or, of a model without names, of that number; its time is that of its
     last change.
 
-    watch: seconds between looks for new files; 0: those that are there now, by name, and no more. A file is taken
+    watch: seconds between looks for new files; 0: those that are there now, and no more, by ``order``: "name", with
+    which one class comes after another, or "time", of their last change, as they were taken. A file is taken
     when its size stands still from a look to the next. The number of a watched file is the moment that its entry last
     changed (ctime, nanoseconds), so that a file may be removed once it was taken, and one that was moved in is new.
     """
@@ -36,9 +39,11 @@ class Files:
         features: Features | None,
         *,
         watch: float = 0.0,
+        order: str = "name",
         faults: Faults | None = None,
     ) -> None:
-        """Raises ``InvalidInput`` for what is no folder, an empty one that is not watched, and a model of tables."""
+        """Raises ``InvalidInput`` for what is no folder, an empty one that is not watched, a model of tables, and
+        another order."""
         folder = Path(folder)
         if not folder.is_dir():
             raise InvalidInput("stream", str(folder), "there is no such folder")
@@ -47,7 +52,9 @@ class Files:
         self.name, self._folder, self._face, self._features = str(folder), folder, face, features
         kinds = IMAGES if isinstance(features, Picture) else () if features is None else SOUNDS
         self._kinds = (*kinds, ".npy")
-        self._watch, self._faults, self._from = watch, faults or Faults(), 0
+        if order not in ORDERS:
+            raise InvalidInput("order", order, f"give one of {', '.join(ORDERS)}")
+        self._watch, self._order, self._faults, self._from = watch, order, faults or Faults(), 0
         self._closed = threading.Event()
         if not watch and not self._there():
             raise InvalidInput("stream", str(folder), f"it holds no {', '.join(self._kinds[:3])} files")
@@ -65,7 +72,10 @@ class Files:
         if self._watch:
             yield from self._watched()
             return
-        for number, path in enumerate(sorted(self._there())):
+        there = sorted(self._there())
+        if self._order == "time":
+            there.sort(key=_changed)
+        for number, path in enumerate(there):
             if number >= self._from:
                 yield from self._sample(number, path)
 
@@ -119,3 +129,11 @@ class Files:
             with contextlib.suppress(ValueError):
                 label = self._face.label(below[0])
         yield Sample(number, changed, x.astype(self._face.dtype), label)
+
+
+def _changed(path: Path) -> int:
+    """Nanoseconds; of what is gone 0: it is told when it is its turn."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -13,7 +13,7 @@ from ...errors import InvalidInput
 from .arrays import Arrays
 from .camera import Camera
 from .faults import Faults
-from .files import Files
+from .files import ORDERS, Files
 from .lines import Lines
 from .microphone import Microphone
 from .mqtt import Mqtt
@@ -29,6 +29,7 @@ KEYS = {  # and the kinds of stream that have it
     "over": FROM_TABLES,  # rows whose mean fills a missing value
     "y": ("arrays",),  # an .npy of the classes of an .npy
     "watch": ("files",),  # seconds between looks into a folder for new files
+    "order": ("files",),  # name, or time: of a folder that is not watched
     "every": ("camera",),  # seconds between pictures
     "labels": ("table", "arrays", "files", "lines", "mqtt"),  # the classes' names in order, of a model that has none
 }
@@ -76,6 +77,8 @@ def parse(text: str, field: str = "--stream") -> Stream:
     made = Stream(_kind(place, field), place, options)
     if options.get("missing", "skip") not in POLICIES:
         raise InvalidInput(f"{field} missing", options["missing"] or "empty", f"give one of {', '.join(POLICIES)}")
+    if options.get("order", "name") not in ORDERS:
+        raise InvalidInput(f"{field} order", options["order"] or "empty", f"give one of {', '.join(ORDERS)}")
     _number(made, "watch", 0.0, field)
     _number(made, "every", 1.0, field)
     if not 1 <= _number(made, "over", 20.0, field) <= 1 << 20:
@@ -100,7 +103,8 @@ def source(stream: Stream, face: Face, features: Features | None, faults: Faults
     if stream.kind == "arrays":
         return Arrays(path, face, y=Path(options["y"]) if "y" in options else None, faults=faults)
     if stream.kind == "files":
-        return Files(path, face, features, watch=_number(stream, "watch", 0.0), faults=faults)
+        watch, order = _number(stream, "watch", 0.0), options.get("order", "name")
+        return Files(path, face, features, watch=watch, order=order, faults=faults)
     if stream.kind == "mqtt":
         return Mqtt(stream.place, face, features, faults=faults)
     if stream.kind == "camera":
