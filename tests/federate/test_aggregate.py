@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import trim_mean
 
 from selvedge.errors import InvalidInput
 from selvedge.federate.aggregate.fixed import Beyond, FixedSum
@@ -91,10 +90,11 @@ def test_the_largest_numbers_fit() -> None:
 
 
 @given(n=st.integers(1, 12), seed=st.integers(0, 99))
-def test_median_and_trimmed_mean_are_numpys_and_scipys(n: int, seed: int) -> None:
+def test_median_and_trimmed_mean_are_the_definitions(n: int, seed: int) -> None:
     changes = np.random.default_rng(seed).normal(size=(n, 7)).astype(np.float32)
     np.testing.assert_array_equal(median(changes), np.median(changes, 0))
-    np.testing.assert_allclose(trimmed(changes, 0.2), trim_mean(changes.astype(np.float64), 0.2), rtol=1e-12)
+    columns = [sorted(map(float, column))[int(0.2 * n) : n - int(0.2 * n)] for column in changes.T]
+    np.testing.assert_allclose(trimmed(changes, 0.2), [sum(c) / len(c) for c in columns], rtol=1e-12)
 
 
 @settings(max_examples=30)

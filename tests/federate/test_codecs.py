@@ -41,7 +41,7 @@ def test_what_comes_back_is_of_the_shape_finite_and_within_the_bytes(
     data = made.encode(v, of, seed, Draws(seed))
     back = made.decode(data, of, seed)
     assert len(data) <= made.most(of)
-    assert (back.dtype, back.shape) == (np.float32, v.shape)
+    assert (back.dtype.name, back.shape) == ("float32", v.shape)
     assert np.isfinite(back).all()
     assert made.encode(v, of, seed, Draws(seed)) == data
     if name in EXACT:
@@ -118,8 +118,9 @@ def test_low_rank_of_a_matrix_of_that_rank_is_exact() -> None:
 def test_error_feedback_says_everything_in_the_end(name: str) -> None:
     """The sum of what was sent differs from the sum of what was meant by what is left, however long it goes on."""
     of, made = ((12, 4), (10,)), codec(name)
-    meant = sent = np.zeros(count(of))
-    left = None
+    meant: Any = np.zeros(count(of))
+    sent: Any = meant
+    left: Any = None
     for i in range(200):
         v = values(of, i) * np.float32(0.1) + np.float32(0.05)
         found = encoded(v, left, made, of, i, Draws(i))
