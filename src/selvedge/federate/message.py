@@ -1,8 +1,10 @@
-"""What goes over the network, both ways: a head of JSON, signed, and a body of bytes that the head names by its digest.
+"""What goes over the network, both ways: a head that is signed together with the digest of the bytes behind it.
 
-    file    b"SVF1", length of the head u32 little-endian, the head, the signature of all before it (64 bytes), the body
+    b"SV1", length of the head u16 little-endian, the head, the signature (64 bytes), the body
+    head        JSON, [kind, the kind's fields in the order of FIELDS ...]
+    signature   Ed25519, of all before it and the body's SHA-256
 
-The head's fields are an allow-list (:data:`FIELDS`); nothing else leaves a device.
+:data:`FIELDS` is an allow-list: nothing else leaves a device.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from typing import Any
 
 from .keys import SIGNATURE, Key, signed
 
-MAGIC = b"SVF1"
-LARGEST_HEAD = 1 << 20  # bytes
-_PREFIX = struct.Struct("<4sI")
+MAGIC = b"SV1"
+_PREFIX = struct.Struct("<3sH")
+DIGITS = 6  # of a fraction: what a loss is worth sending
 # Of each kind of message, the fields of its head, and of which type each is.
 FIELDS: Mapping[str, Mapping[str, type]] = MappingProxyType(
     {
@@ -48,7 +50,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``head``: see :data:`FIELDS`. ``body``: see the head's digest."""
+    """``head``: see :data:`FIELDS`."""
 
     kind: str
     head: Mapping[str, Any]
@@ -68,41 +70,37 @@ def made(kind: str, head: Mapping[str, Any], body: bytes, key: Key) -> Message:
     """A message that ``key`` signs. Raises ``KeyError`` for a head that is not of :data:`FIELDS`: a programmer's."""
     if set(head) != set(FIELDS[kind]):
         raise KeyError(f"a {kind} has the fields {sorted(FIELDS[kind])}")
-    full = {"kind": kind, **head, "bytes": len(body), "sha256": _digest(body)}
-    text = json.dumps(full, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    values = [float(f"{v:.{DIGITS}g}") if of is float else v for n, of in FIELDS[kind].items() for v in [head[n]]]
+    text = json.dumps([kind, *values], separators=(",", ":"), allow_nan=False).encode()
     top = _PREFIX.pack(MAGIC, len(text)) + text
-    return Message(kind, MappingProxyType(dict(head)), body, top + key.sign(top))
+    return Message(kind, MappingProxyType(dict(head)), body, top + key.sign(top + _digest(body)))
 
 
 def whose(data: bytes) -> str:
     """The client that a message says it is of, to look its key up; "" where it does not."""
     try:
-        found = _head(data)[0].get("client", "")
+        head = _head(data)[1]
     except Refused:
         return ""
+    found = head.get("client", "")
     return found if isinstance(found, str) else ""
 
 
 def read(data: bytes, public: bytes | None, most: int) -> Message:
     """The message that ``data`` is, if the owner of ``public`` signed it and its body has at most ``most`` bytes.
 
-    Raises :class:`Refused` for anything else; the body is looked at only once the head is known to be the sender's.
+    Raises :class:`Refused` for anything else; beyond its length nothing is looked at before the signature.
     """
-    head, text_end = _head(data)
+    kind, head, text_end = _head(data)
     end = text_end + SIGNATURE
     if public is None:
         raise Refused("of nobody who is known here")
-    if not signed(data[:text_end], data[text_end:end], public):
+    if len(data) - end > most:
+        raise Refused(f"a body of {len(data) - end:,} B where at most {most:,} are due")
+    body = data[end:]
+    if not signed(data[:text_end] + _digest(body), data[text_end:end], public):
         raise Refused("not signed by who it says it is of")
-    kind = head.pop("kind", None)
-    size, digest = head.pop("bytes", None), head.pop("sha256", None)
-    fields = FIELDS.get(kind) if isinstance(kind, str) else None
-    if fields is None:
-        raise Refused(f"of the kind {str(kind)[:40]!r}")
-    if set(head) != set(fields):
-        odd = sorted(set(head) ^ set(fields))[0]
-        raise Refused(f"a {kind} with another field: {odd[:40]}" if odd in head else f"a {kind} without {odd}")
-    for name, of in fields.items():
+    for name, of in FIELDS[kind].items():
         value = head[name]
         if of is float and type(value) is int:
             head[name] = value = float(value)
@@ -110,31 +108,27 @@ def read(data: bytes, public: bytes | None, most: int) -> Message:
             raise Refused(f"{name} is no {of.__name__}")
         if isinstance(value, int) and not -1 <= value < 1 << 64:
             raise Refused(f"{name} is {value}")
-    if not isinstance(size, int) or size != len(data) - end:
-        raise Refused(f"{len(data) - end:,} B of body where {size} are said")
-    if size > most:
-        raise Refused(f"a body of {size:,} B where at most {most:,} are due")
-    body = data[end:]
-    if _digest(body) != digest:
-        raise Refused("a body that is not what was signed")
-    assert isinstance(kind, str)
     return Message(kind, MappingProxyType(head), body, data[:end])
 
 
-def _head(data: bytes) -> tuple[dict[str, Any], int]:
-    """The head as JSON says it, unchecked, and where it ends."""
-    if len(data) < _PREFIX.size + SIGNATURE or data[:4] != MAGIC:
+def _head(data: bytes) -> tuple[str, dict[str, Any], int]:
+    """(kind, fields, where the head ends), as they are said to be."""
+    if len(data) < _PREFIX.size + SIGNATURE or data[: len(MAGIC)] != MAGIC:
         raise Refused("no message of this format")
     _, length = _PREFIX.unpack_from(data)
-    if length > LARGEST_HEAD or _PREFIX.size + length + SIGNATURE > len(data):
+    end = _PREFIX.size + length
+    if end + SIGNATURE > len(data):
         raise Refused(f"a head of {length:,} B")
     try:
-        head = json.loads(data[_PREFIX.size : _PREFIX.size + length], parse_constant=_no_constant)
+        head = json.loads(data[_PREFIX.size : end], parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refused("a head that is no JSON") from None
-    if not isinstance(head, dict):
-        raise Refused("a head that is no object")
-    return head, _PREFIX.size + length
+    if not isinstance(head, list) or not head or not isinstance(head[0], str) or head[0] not in FIELDS:
+        raise Refused("a head of no kind that there is")
+    fields = FIELDS[head[0]]
+    if len(head) != len(fields) + 1:
+        raise Refused(f"a {head[0]} of {len(head) - 1} fields where there are {len(fields)}")
+    return head[0], dict(zip(fields, head[1:], strict=True)), end
 
 
 def _no_constant(text: str) -> float:
@@ -142,6 +136,6 @@ def _no_constant(text: str) -> float:
 
 
 @lru_cache(maxsize=4)
-def _digest(body: bytes) -> str:
+def _digest(body: bytes) -> bytes:
     """SHA-256; one body goes to many, and Python keeps the hash of a bytes object that it looks this up by."""
-    return hashlib.sha256(body).hexdigest()
+    return hashlib.sha256(body).digest()

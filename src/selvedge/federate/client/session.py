@@ -36,7 +36,7 @@ class SessionTrainer:
             raise InvalidInput(
                 "samples", f"{len(x)} and {len(y)} labels", "give as many labels as samples, at least one"
             )
-        state = session.state_dict()
+        state = state_of(session)
         for name in personal:
             if name not in state:
                 raise InvalidInput("personal", name, f"the model has {', '.join(list(state)[:4])}, ...")
@@ -61,16 +61,16 @@ class SessionTrainer:
             pull = control - own if own is not None else control
         try:
             for part in rows:
-                before = self.layout.vector(session.state_dict()) if apart else start
+                before = self.layout.vector(state_of(session)) if apart else start
                 losses.append(session.step(self._x[part], self._y[part], lr=rate))
                 if apart:
                     # The gradient of mu / 2 |w - w0|^2, and SCAFFOLD's c - c_i, where the step began.
-                    now = self.layout.vector(session.state_dict())
+                    now = self.layout.vector(state_of(session))
                     now -= np.float32(rate) * (np.float32(local["mu"]) * (before - start) + pull)
-                    session.load_state_dict({**session.state_dict(), **self.layout.arrays(now)})
+                    session.load_state_dict({**state_of(session), **self.layout.arrays(now)})
         except NotFinite as error:
             raise CannotTrain(f"learning diverged: {error}") from None
-        state = session.state_dict()
+        state = state_of(session)
         if self._personal:
             self._store.save({}, {n: state[n] for n in self._personal})
         vector = self.layout.vector(state)
@@ -84,7 +84,7 @@ class SessionTrainer:
 
     def _load(self, start: Vector, personal: dict[str, Array]) -> None:
         session = self._session
-        session.load_state_dict({**session.state_dict(), **self.layout.arrays(start), **personal})
+        session.load_state_dict({**state_of(session), **self.layout.arrays(start), **personal})
         fresh = {n: np.zeros_like(a) for n, a in session.optimizer_state_dict().items()}
         if fresh:
             session.load_optimizer_state_dict(fresh)
@@ -98,3 +98,8 @@ class SessionTrainer:
             for i in range(0, len(order), batch):
                 made.append(np.resize(order, i + batch)[i:] if i + batch > len(order) else order[i : i + batch])
         return made
+
+
+def state_of(session: Session) -> dict[str, Array]:
+    """The model's state as numpy has it, whatever kind of session it is."""
+    return {n: np.asarray(a) for n, a in session.state_dict().items()}
