@@ -22,7 +22,6 @@ from .keys import SIGNATURE, Key, signed
 
 MAGIC = b"SV1"
 _PREFIX = struct.Struct("<3sH")
-DIGITS = 6  # of a fraction: what a loss is worth sending
 # Of each kind of message, the fields of its head, and of which type each is.
 FIELDS: Mapping[str, Mapping[str, type]] = MappingProxyType(
     {
@@ -38,6 +37,9 @@ FIELDS: Mapping[str, Mapping[str, type]] = MappingProxyType(
         "update": {
             "run": str, "task": int, "client": str, "weight": int, "loss": float, "control": bool, "have": int,
         },
+        # From a device: is there a task? now: its clock, in seconds, later each time. done: the task whose update was
+        # heard last, -1 for none.
+        "poll": {"run": str, "client": str, "now": float, "done": int},
         # From a device that could not: why, in a line.
         "refusal": {"run": str, "task": int, "client": str, "why": str},
     }
@@ -70,8 +72,7 @@ def made(kind: str, head: Mapping[str, Any], body: bytes, key: Key) -> Message:
     """A message that ``key`` signs. Raises ``KeyError`` for a head that is not of :data:`FIELDS`: a programmer's."""
     if set(head) != set(FIELDS[kind]):
         raise KeyError(f"a {kind} has the fields {sorted(FIELDS[kind])}")
-    values = [float(f"{v:.{DIGITS}g}") if of is float else v for n, of in FIELDS[kind].items() for v in [head[n]]]
-    text = json.dumps([kind, *values], separators=(",", ":"), allow_nan=False).encode()
+    text = json.dumps([kind, *(head[name] for name in FIELDS[kind])], separators=(",", ":"), allow_nan=False).encode()
     top = _PREFIX.pack(MAGIC, len(text)) + text
     return Message(kind, MappingProxyType(dict(head)), body, top + key.sign(top + _digest(body)))
 

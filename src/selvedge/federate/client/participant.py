@@ -17,6 +17,7 @@ from ..message import Message, Refused, made, read
 from .store import Store
 from .trainer import CannotTrain, Trainer
 
+DIGITS = 4  # of a loss: what is worth sending
 CONTROL = 4  # bytes of an element of the server's control variate
 
 
@@ -93,7 +94,8 @@ class Participant:
             second = encoded(found.control - was, own["left_control"], up, shapes, head["seed"], draws)
         whole = bodies.packed(change.data, second.data if second else None)
         answer = {
-            "run": head["run"], "task": head["task"], "client": self.name, "weight": found.weight, "loss": found.loss,
+            "run": head["run"], "task": head["task"], "client": self.name, "weight": found.weight,
+            "loss": float(f"{found.loss:.{DIGITS}g}"),
             "control": scaffold, "have": head["version"] if head["difference"] else -1,
         }  # fmt: skip
         kept = {n: a for n, a in own.items() if a is not None}

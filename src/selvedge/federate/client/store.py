@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from ...artifact import files
-from ...data.archive import npz
+from ...errors import InvalidInput
+from ...learn.journal.record import FRAME, framed, is_whole, read
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -39,20 +37,24 @@ class InMemory:
 
 
 class InFile:
-    """One file, written beside and renamed."""
+    """One file, written beside and renamed: a record as a journal has it, with its checksum."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
+        """Raises ``InvalidInput`` for a file that is damaged."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
             return None
-        with np.load(io.BytesIO(data), allow_pickle=False) as found:
-            arrays = {n: found[n] for n in found.files}
-        return json.loads(arrays.pop("head").tobytes()), arrays
+        payload = data[FRAME.size :]
+        number, length, check = FRAME.unpack_from(data) if len(data) >= FRAME.size else (0, -1, 0)
+        if not is_whole(number, length, check, payload):
+            fix = "it is damaged: move it away, and what error feedback had left is lost"
+            raise InvalidInput("device state", str(self._path), fix)
+        found = read(0, payload)
+        return found.head, found.arrays
 
     def save(self, head: Mapping[str, Any], arrays: Arrays) -> None:
-        text = np.frombuffer(json.dumps(dict(head)).encode(), np.uint8)
-        files.write(self._path, npz({"head": text, **arrays}))
+        files.write(self._path, b"".join(framed(0, dict(head), arrays)))
