@@ -269,3 +269,11 @@ def test_a_model_on_a_stream_goes_on_learning_where_it_was_cut_off(tmp_path: Pat
     right, frozen = (int(n) for n in re.findall(r"(\d+)%", second))
     assert right > frozen + 10
     assert "nought learnt: True" in last
+
+
+def test_devices_learn_together_over_a_bad_network_though_some_lie(tmp_path: Path) -> None:
+    mean, median = printed("federate_digits", tmp_path).splitlines()
+    for line in (mean, median):
+        assert re.search(r": done, \d+% right, [\d,]+ B sent, [1-9]\d* messages refused", line)
+    assert int(re.findall(r"(\d+)% right", median)[0]) > 70
+    assert int(re.findall(r"(\d+)% right", mean)[0]) < 40

@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .federate.aggregate.optimizer import ServerOptimizer
+    from .federate.federation import Federation, Local
+    from .federate.grid.faults import Faults
+    from .federate.simulate import simulate
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
     from .learn.anomaly.novelty import NoveltyDetector
@@ -149,6 +153,11 @@ _HOME = {
     "Learner": "learn.learner",
     "Live": "learn.live",
     "personalise": "learn.personal",
+    "Faults": "federate.grid.faults",
+    "Federation": "federate.federation",
+    "Local": "federate.federation",
+    "ServerOptimizer": "federate.aggregate.optimizer",
+    "simulate": "federate.simulate",
     "AnomalyDetector": "learn.anomaly.detector",
     "GaussianDetector": "learn.anomaly.gaussian",
     "NoveltyDetector": "learn.anomaly.novelty",
@@ -217,6 +226,8 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "Faults",
+    "Federation",
     "GaussianDetector",
     "Governor",
     "Habits",
@@ -228,6 +239,7 @@ __all__ = [
     "Learner",
     "Limits",
     "Live",
+    "Local",
     "Logits",
     "MixedBits",
     "Network",
@@ -251,6 +263,7 @@ __all__ = [
     "Scenario",
     "SelfTeacher",
     "SelvedgeError",
+    "ServerOptimizer",
     "Session",
     "Solar",
     "Space",
@@ -287,6 +300,7 @@ __all__ = [
     "quantise",
     "save_onnx",
     "save_tflite",
+    "simulate",
     "sparsify",
     "steps_per_day",
     "sweep",

@@ -14,10 +14,10 @@ from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.store import InMemory
 from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.cover import Cover, widths
+from selvedge.federate.federation import Federation
 from selvedge.federate.grid.virtual import Device, VirtualGrid
 from selvedge.federate.layout import Layout
 from selvedge.federate.server import Server
-from selvedge.federate.settings import Settings
 
 from .toward import SERVER, Toward, key, name
 
@@ -79,7 +79,7 @@ def test_devices_of_three_sizes_learn_one_model(tmp_path: Path) -> None:
         trainers.append(Toward(np.full(layout.size, 1.0 + i), layout, weight=1 + i))
         participant = Participant(name(i), key(i), SERVER.public, trainers[-1], InMemory(), seed=i)
         devices[name(i)] = Device(participant.handle, kind)
-    settings = Settings("mixed", rounds=40, clients=6, up="int8")
+    settings = Federation("mixed", rounds=40, clients=6, up="int8")
     coordinator = Coordinator(settings, WHOLE, np.zeros(WHOLE.size, np.float32), covers)
     server = Server(coordinator, tmp_path, SERVER, {name(i): key(i).public for i in range(6)})
     server.run(VirtualGrid(devices))

@@ -20,10 +20,10 @@ from selvedge.federate.client.https import POLL, UPDATE, Connection, join
 from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.store import InFile
 from selvedge.federate.coordinator import Coordinator
+from selvedge.federate.federation import Federation
 from selvedge.federate.grid.https import HttpsGrid
 from selvedge.federate.message import made
 from selvedge.federate.server import Server
-from selvedge.federate.settings import Settings
 
 from .toward import LAYOUT, SERVER, Toward, key, name
 
@@ -67,7 +67,7 @@ def device(i: int, folder: Path, grid: HttpsGrid, trusted: Path, until: threadin
 
 
 def server(folder: Path, **other: Any) -> Server:
-    settings = Settings("tried", rounds=12, clients=3, least=2, deadline=30.0, up="int8", **other)
+    settings = Federation("tried", rounds=12, clients=3, least=2, deadline=30.0, up="int8", **other)
     return Server(Coordinator(settings, LAYOUT, np.zeros(LAYOUT.size, np.float32)), folder, SERVER, DEVICES)
 
 

@@ -13,10 +13,10 @@ import pytest
 from selvedge.errors import InvalidInput
 from selvedge.federate.aggregate.optimizer import ServerOptimizer
 from selvedge.federate.coordinator import Coordinator, Event, Taken
+from selvedge.federate.federation import Federation, Local
 from selvedge.federate.grid.faults import Faults
 from selvedge.federate.layout import Layout
 from selvedge.federate.server import Server
-from selvedge.federate.settings import Local, Settings
 from selvedge.learn.journal.journal import Journal
 
 from .toward import LAYOUT, SERVER, World, key, name
@@ -33,8 +33,8 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def settings(**other: Any) -> Settings:
-    return Settings("tried", rounds=other.pop("rounds", 6), clients=4, deadline=50.0, **other)
+def settings(**other: Any) -> Federation:
+    return Federation("tried", rounds=other.pop("rounds", 6), clients=4, deadline=50.0, **other)
 
 
 def finished(world: World) -> Server:
@@ -46,7 +46,7 @@ def finished(world: World) -> Server:
 
 
 def test_with_all_devices_it_is_the_weighted_mean(tmp_path: Path) -> None:
-    world = World(Settings("all", rounds=1, clients=8), 8, tmp_path)
+    world = World(Federation("all", rounds=1, clients=8), 8, tmp_path)
     weights = [t.weight for t in world.trainers]
     wanted = np.average(world.points.astype(np.float64) * np.float32(0.5), axis=0, weights=weights)
     server = finished(world)

@@ -11,11 +11,11 @@ from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.store import InMemory
 from selvedge.federate.client.trainer import Trained
 from selvedge.federate.coordinator import Coordinator
+from selvedge.federate.federation import Federation
 from selvedge.federate.grid.virtual import Device, VirtualGrid
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
 from selvedge.federate.server import Server
-from selvedge.federate.settings import Settings
 
 LAYOUT = Layout({"a": (4, 3), "b": (5,)})
 SERVER = Key(bytes(32))
@@ -43,7 +43,7 @@ def name(i: int) -> str:
 class World:
     """``count`` devices around points that ``seed`` draws, their grid, and servers, one after another."""
 
-    def __init__(self, settings: Settings, count: int, folder: Path, seed: int = 0, **grid: Any) -> None:
+    def __init__(self, settings: Federation, count: int, folder: Path, seed: int = 0, **grid: Any) -> None:
         random = np.random.default_rng(seed)
         self.settings, self.folder = settings, folder
         self.points = (2 + 0.5 * random.normal(size=(count, LAYOUT.size))).astype(np.float32)

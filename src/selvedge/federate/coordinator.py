@@ -17,8 +17,8 @@ from .aggregate.fixed import FixedSum
 from .aggregate.robust import rule
 from .codec.named import codec
 from .cover import Cover
+from .federation import Federation
 from .layout import Layout, Vector
-from .settings import Settings
 from .shown import Shown
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -105,7 +105,7 @@ class Moved:
 class Coordinator:
     """``covers``: by name, the parts that devices may have; "" is the whole model."""
 
-    settings: Settings
+    settings: Federation
     whole: Layout
     begin: Vector
     covers: Mapping[str, Cover] = field(default_factory=dict)

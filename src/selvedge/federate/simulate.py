@@ -21,12 +21,12 @@ from .client.session import SessionTrainer, state_of
 from .client.store import InMemory
 from .client.trainer import Trainer
 from .coordinator import Closed, Coordinator, Event
+from .federation import Federation
 from .grid.faults import Faults
 from .grid.virtual import Device, VirtualGrid
 from .keys import Key
 from .layout import Layout
 from .server import Server
-from .settings import Settings
 
 Array = npt.NDArray[Any]
 Shard = tuple[Array, Array]
@@ -62,7 +62,7 @@ class Simulated:
 def simulate(
     session: Session,
     shards: Sequence[Shard],
-    settings: Settings,
+    settings: Federation,
     *,
     evaluate: Callable[[Session], float] | None = None,
     every: int = 1,

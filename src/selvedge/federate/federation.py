@@ -32,7 +32,7 @@ class Local:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Federation:
     """mode: ``rounds`` asks ``clients`` * ``over`` devices and goes on with the first ``clients`` answers, or, after
     ``deadline`` seconds, with those that there are, at least ``least``; ``buffered`` keeps so many busy and goes on
     with every ``clients`` answers, older ones weighing (1 + age)**-``fade`` (FedBuff, Nguyen et al., AISTATS 2022).
