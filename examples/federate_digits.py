@@ -28,4 +28,6 @@ for rule in ("mean", "median"):
     session = sv.compile(plan)
     told = sv.simulate(session, shards, run, faults=bad, spread=1.0)
     refused = sum(told.refused.values())
-    print(f"{rule}: {told.phase}, {right(session):.0%} right, {told.points[-1].up:,} B sent, {refused} messages refused")
+    print(
+        f"{rule}: {told.phase}, {right(session):.0%} right, {told.points[-1].up:,} B sent, {refused} messages refused"
+    )
