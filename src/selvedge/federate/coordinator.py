@@ -5,7 +5,7 @@ The model after the same events is the same to the last bit, and, of the changes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -136,24 +136,25 @@ class Coordinator:
     def version(self) -> int:
         return self.shown.version
 
-    def due(self, now: float, here: Mapping[str, str]) -> Event | None:
-        """The event that the clock, or what was taken, asks for; None: wait. ``here``: devices that can be asked, and
-        the part that each has."""
+    def due(self, now: float, here: Callable[[], Mapping[str, str]]) -> Event | None:
+        """The event that the clock, or what was taken, asks for; None: wait. ``here``: gives the devices that can be
+        asked, and the part that each has; it is called where that matters."""
         s = self.settings
         if self.phase in ("done", "stopped"):
             return None
         if self.opened is None:
             return Began(now)
-        free = [c for c in sorted(here) if c not in self.busy]
-        if self.phase == "waiting" and len(free) >= s.least:
-            return Opened(now, {c: here[c] for c in self._drawn(free, s.asked)}, len(here))
+        if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.least)) is not None:
+            return opened
         if len(self.taken) >= s.clients:
             return Closed(now)
-        late = [c for c, b in self.busy.items() if s.mode == "buffered" and now >= b.at + s.deadline]
-        if late:
-            return Gone(min(late))
-        if s.mode == "buffered" and free and len(self.busy) < s.asked:
-            return Opened(now, {c: here[c] for c in self._drawn(free, s.asked - len(self.busy))}, len(here))
+        if s.mode == "buffered":
+            late = [c for c, b in self.busy.items() if now >= b.at + s.deadline]
+            if late:
+                return Gone(min(late))
+            want = s.asked - len(self.busy)
+            if want > 0 and (opened := self._opened(now, here(), want, 1)) is not None:
+                return opened
         if now < self.opened + s.deadline and (self.busy or self.phase == "waiting"):
             return None
         if len(self.taken) >= s.least:
@@ -208,6 +209,10 @@ class Coordinator:
             self.phase, self.opened = "waiting", event.at
         else:
             self.phase, self.why = "stopped", event.why
+
+    def _opened(self, now: float, here: Mapping[str, str], want: int, least: int) -> Opened | None:
+        free = [c for c in sorted(here) if c not in self.busy]
+        return Opened(now, {c: here[c] for c in self._drawn(free, want)}, len(here)) if len(free) >= least else None
 
     def _drawn(self, free: Sequence[str], count: int) -> list[str]:
         words = Draws(self.seed(self.next_task)).words(len(free))

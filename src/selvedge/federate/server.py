@@ -62,7 +62,7 @@ class Server:
         for client in sorted(self.coordinator.busy):  # asked before it ended: who has answered sends that again
             self._ask(grid, client)
         while True:
-            event = self.coordinator.due(grid.now(), self._known(grid))
+            event = self.coordinator.due(grid.now(), lambda: self._known(grid))
             if event is not None:
                 self._happen(event, on_event)
                 if isinstance(event, Opened):
