@@ -283,3 +283,11 @@ def test_a_learner_follows_the_fog_that_comes_down(tmp_path: Path) -> None:
     assert new[0] >= old[0] - 5
     assert old[1] < 60
     assert new[1] >= old[1] + 25
+
+
+def test_devices_learn_together_over_a_bad_network_though_some_lie(tmp_path: Path) -> None:
+    mean, median = printed("federate_digits", tmp_path).splitlines()
+    for line in (mean, median):
+        assert re.search(r": done, \d+% right, [\d,]+ B sent, [1-9]\d* messages refused", line)
+    assert int(re.findall(r"(\d+)% right", median)[0]) > 70
+    assert int(re.findall(r"(\d+)% right", mean)[0]) < 40

@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .federate.aggregate.optimizer import ServerOptimizer
+    from .federate.federation import Federation, Local
+    from .federate.grid.faults import Faults
+    from .federate.simulate import simulate
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
     from .learn.anomaly.novelty import NoveltyDetector
@@ -154,6 +158,11 @@ _HOME = {
     "Learner": "learn.learner",
     "Live": "learn.live",
     "personalise": "learn.personal",
+    "Faults": "federate.grid.faults",
+    "Federation": "federate.federation",
+    "Local": "federate.federation",
+    "ServerOptimizer": "federate.aggregate.optimizer",
+    "simulate": "federate.simulate",
     "AnomalyDetector": "learn.anomaly.detector",
     "GaussianDetector": "learn.anomaly.gaussian",
     "NoveltyDetector": "learn.anomaly.novelty",
@@ -222,6 +231,8 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "Faults",
+    "Federation",
     "GaussianDetector",
     "Governor",
     "Habits",
@@ -234,6 +245,7 @@ __all__ = [
     "Limits",
     "Live",
     "LiveC",
+    "Local",
     "Logits",
     "MixedBits",
     "Network",
@@ -257,6 +269,7 @@ __all__ = [
     "Scenario",
     "SelfTeacher",
     "SelvedgeError",
+    "ServerOptimizer",
     "Session",
     "Solar",
     "Space",
@@ -295,6 +308,7 @@ __all__ = [
     "quantise",
     "save_onnx",
     "save_tflite",
+    "simulate",
     "sparsify",
     "steps_per_day",
     "sweep",

@@ -1,0 +1,60 @@
+"""What a device keeps between tasks: small, and whole or as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from ...artifact import files
+from ...errors import InvalidInput
+from ...learn.journal.record import FRAME, framed, is_whole, read
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Store(Protocol):
+    def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
+        """(head, arrays) as they were saved last; None where nothing was."""
+        ...
+
+    def save(self, head: Mapping[str, Any], arrays: Arrays) -> None: ...
+
+
+class InMemory:
+    """Of simulated devices."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Mapping[str, Any], Arrays] | None = None
+
+    def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
+        return self._kept
+
+    def save(self, head: Mapping[str, Any], arrays: Arrays) -> None:
+        self._kept = head, {n: a.copy() for n, a in arrays.items()}
+
+
+class InFile:
+    """One file, written beside and renamed: a record as a journal has it, with its checksum."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
+        """Raises ``InvalidInput`` for a file that is damaged."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        payload = data[FRAME.size :]
+        number, length, check = FRAME.unpack_from(data) if len(data) >= FRAME.size else (0, -1, 0)
+        if not is_whole(number, length, check, payload):
+            fix = "it is damaged: move it away, and what error feedback had left is lost"
+            raise InvalidInput("device state", str(self._path), fix)
+        found = read(0, payload)
+        return found.head, found.arrays
+
+    def save(self, head: Mapping[str, Any], arrays: Arrays) -> None:
+        files.write(self._path, b"".join(framed(0, dict(head), arrays)))

@@ -1,0 +1,50 @@
+"""Sorted indices as the gaps between them, in Rice's code (Rice & Plaunt 1971): near the entropy of an even draw."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .codec import Malformed
+
+Indices = npt.NDArray[np.int64]
+
+
+def width(n: int, count: int) -> int:
+    """Bits of a gap's lower part: the best for ``count`` of ``n`` indices drawn evenly (Kiely 2004: p = count / n)."""
+    return max(0, int(np.floor(np.log2(np.log(2) * n / count)))) if 0 < count < n else 0
+
+
+def coded(indices: Indices, n: int) -> bytes:
+    """indices: rising, each below ``n``. First the gaps' upper parts, in unary, then their lower ones."""
+    low = width(n, len(indices))
+    gaps = np.diff(indices, prepend=-1) - 1
+    high = gaps >> low
+    unary = np.zeros(int(high.sum()) + len(indices), np.uint8)
+    unary[np.cumsum(high + 1) - 1] = 1
+    shifts = np.arange(low - 1, -1, -1)
+    lower = ((gaps[:, None] >> shifts) & 1).astype(np.uint8).reshape(-1)
+    return np.packbits(np.concatenate([unary, lower])).tobytes()
+
+
+def decoded(data: bytes, n: int, count: int) -> tuple[Indices, int]:
+    """The ``count`` indices below ``n`` that ``data`` begins with, and how many bytes they took."""
+    low = width(n, count)
+    most = count + (n >> low)
+    bits = np.unpackbits(np.frombuffer(data, np.uint8, min(len(data), most_bytes(n, count))))
+    ends = np.flatnonzero(bits[:most])[:count]
+    if len(ends) < count or (count and ends[-1] + 1 + count * low > len(bits)):
+        raise Malformed("indices that end early")
+    high = np.diff(ends, prepend=-1) - 1
+    begin = int(ends[-1]) + 1 if count else 0
+    lower = bits[begin : begin + count * low].reshape(count, low).astype(np.int64) @ (1 << np.arange(low - 1, -1, -1))
+    indices = np.cumsum((high << low) + lower + 1) - 1
+    if count and indices[-1] >= n:
+        raise Malformed(f"an index of {indices[-1]} where there are {n}")
+    return indices, -(-(begin + count * low) // 8)
+
+
+def most_bytes(n: int, count: int) -> int:
+    """What any ``count`` of ``n`` take at the most: no more than n >> width gaps' upper parts fit into n."""
+    low = width(n, count)
+    return -(-(count * (1 + low) + (n >> low)) // 8)

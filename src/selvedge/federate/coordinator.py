@@ -1,0 +1,317 @@
+"""A run as a state machine without I/O: events in, a model out; what happens next is a function of what has happened.
+
+The model after the same events is the same to the last bit, and, of the changes of one round, in whatever order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..learn.draws import WORD, Draws, mixed
+from .aggregate.fixed import FixedSum
+from .aggregate.robust import rule
+from .codec.named import codec
+from .cover import Cover
+from .federation import Federation
+from .layout import Layout, Vector
+from .shown import Shown
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Phase = Literal["waiting", "open", "done", "stopped"]
+FADED = 256  # buffered: weights are whole numbers of 1 / 256
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """``asked``: device -> its part. population: devices known in all, which SCAFFOLD divides by."""
+
+    at: float
+    asked: Mapping[str, str]
+    population: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A change that counts. ``change``: float32 in the layout of the device's part; ``control``: the like, or None."""
+
+    client: str
+    task: int
+    weight: int
+    loss: float
+    change: Vector
+    control: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A device that will not answer its task: it said so, or its time is over."""
+
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The model moves."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """The deadline passed with too few answers, which are dropped."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    why: str
+
+
+Event = Began | Opened | Taken | Gone | Closed | Void | Stopped
+
+
+@dataclass(slots=True)
+class Busy:
+    """What a device was asked, when, with which version of the model, and the part of it that it has."""
+
+    task: int
+    version: int
+    part: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One move of the model, for people. loss: of the devices before they learnt, by weight."""
+
+    version: int
+    at: float
+    changes: int
+    loss: float
+
+
+@dataclass
+class Coordinator:
+    """``covers``: by name, the parts that devices may have; "" is the whole model."""
+
+    settings: Federation
+    whole: Layout
+    begin: Vector
+    covers: Mapping[str, Cover] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        s, size = self.settings, self.whole.size
+        self.model = self.begin.astype(np.float64)
+        shapes = tuple(self.whole.shapes.values())
+        self.shown = Shown(self.begin, codec(s.down), shapes, s.difference, s.history, s.seed)
+        self._optimizer = s.optimizer.begin(size)
+        self._sum = FixedSum(size, s.bound, s.weights * (FADED if s.mode == "buffered" else 1))
+        self.control = np.zeros(size) if s.local.scaffold else None
+        self._controls = FixedSum(size, s.bound, s.weights) if s.local.scaffold else None
+        self._held: list[tuple[str, Vector]] = []  # of the rules that need all
+        self.phase: Phase = "waiting"
+        self.why = ""
+        self.opened: float | None = None
+        self.void, self.next_task, self.population = 0, 0, 0
+        self.busy: dict[str, Busy] = {}
+        self.taken: dict[str, int] = {}  # of the present round: device -> task
+        self.last: dict[str, int] = {}  # the task of each device that was used last
+        self._loss = (0.0, 0)
+        self.moved: list[Moved] = []
+
+    # -- what is next -----------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        return self.shown.version
+
+    def due(self, now: float, here: Callable[[], Mapping[str, str]]) -> Event | None:
+        """The event that the clock, or what was taken, asks for; None: wait. ``here``: gives the devices that can be
+        asked, and the part that each has; it is called where that matters."""
+        s = self.settings
+        if self.phase in ("done", "stopped"):
+            return None
+        if self.opened is None:
+            return Began(now)
+        if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.least)) is not None:
+            return opened
+        if len(self.taken) >= s.clients:
+            return Closed(now)
+        if s.mode == "buffered":
+            late = [c for c, b in self.busy.items() if now >= b.at + s.deadline]
+            if late:
+                return Gone(min(late))
+            want = s.asked - len(self.busy)
+            if want > 0 and (opened := self._opened(now, here(), want, 1)) is not None:
+                return opened
+        if now < self.opened + s.deadline and (self.busy or self.phase == "waiting"):
+            return None
+        if len(self.taken) >= s.least:
+            return Closed(now)
+        if self.void >= s.patience:
+            return Stopped(f"{self.void + 1} times in a row fewer than {s.least} devices answered in {s.deadline:g} s")
+        return Void(now)
+
+    def deadline(self) -> float | None:
+        """When :meth:`due` says something else though nothing has come."""
+        if self.opened is None:
+            return None
+        begun = [b.at for b in self.busy.values()] if self.settings.mode == "buffered" else []
+        return min([self.opened, *begun]) + self.settings.deadline
+
+    def seed(self, task: int) -> int:
+        """Public, of a task: one seed for all of a round."""
+        return mixed((self.settings.seed * 0x9E3779B97F4A7C15 + task + 1) & WORD)
+
+    def part(self, name: str) -> Layout:
+        return self.covers[name].part if name else self.whole
+
+    def body(self, client: str, have: int) -> tuple[int, bytes]:
+        """(base, bytes) of what a device that keeps version ``have`` is to be sent for its task."""
+        part = self.busy[client].part
+        if part and not self.covers[part].is_whole:
+            return -1, self.shown.vector[self.covers[part].where].astype("<f4").tobytes()
+        return self.shown.body(have)
+
+    # -- what has happened ------------------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        """Raises ``Beyond``, and nothing has changed, for a :class:`Taken` of numbers that are too large."""
+        if isinstance(event, Taken):
+            self._take(event)
+        elif isinstance(event, Opened):
+            if self.phase == "waiting":
+                self.opened = event.at
+            self.phase, self.population = "open", event.population
+            for client, part in event.asked.items():
+                self.busy[client] = Busy(self.next_task, self.version, part, event.at)
+            self.next_task += 1
+        elif isinstance(event, Gone):
+            self.busy.pop(event.client, None)
+        elif isinstance(event, Closed):
+            self._close(event.at)
+        elif isinstance(event, Began):
+            self.opened = event.at
+        elif isinstance(event, Void):
+            self._empty()
+            self.void += 1
+            self.phase, self.opened = "waiting", event.at
+        else:
+            self.phase, self.why = "stopped", event.why
+
+    def _opened(self, now: float, here: Mapping[str, str], want: int, least: int) -> Opened | None:
+        free = [c for c in sorted(here) if c not in self.busy]
+        return Opened(now, {c: here[c] for c in self._drawn(free, want)}, len(here)) if len(free) >= least else None
+
+    def _drawn(self, free: Sequence[str], count: int) -> list[str]:
+        words = Draws(self.seed(self.next_task)).words(len(free))
+        return [free[i] for i in np.sort(np.argsort(words, kind="stable")[:count])]
+
+    def check(self, event: Taken) -> int:
+        """What the change weighs in the sum. Raises ``Beyond`` for one that :meth:`apply` would not take."""
+        s, weight = self.settings, event.weight
+        if s.mode == "buffered":
+            age = self.version - self.busy[event.client].version
+            weight = max(1, round(FADED * weight * (1 + age) ** -s.fade))
+        self._sum.check(event.change, weight)
+        if self._controls is not None and event.control is not None:
+            self._controls.check(event.control, 1)
+        return weight
+
+    def _take(self, event: Taken) -> None:
+        weight, part = self.check(event), self.busy[event.client].part
+        where = None if not part or self.covers[part].is_whole else self.covers[part].where
+        if self.settings.rule == "mean":
+            self._sum.add(event.change, weight, where)
+            if self._controls is not None and event.control is not None:
+                self._controls.add(event.control, 1, where)
+        else:
+            self._held.append((event.client, event.change))
+        self._loss = self._loss[0] + event.weight * event.loss, self._loss[1] + event.weight
+        self.taken[event.client] = self.last[event.client] = event.task
+        del self.busy[event.client]
+
+    def _close(self, at: float) -> None:
+        s = self.settings
+        if s.rule == "mean":
+            change = self._sum.mean()
+        else:
+            changes = np.stack([c for _, c in sorted(self._held, key=lambda held: held[0])])
+            change = rule(s.rule, s.robust)(changes)
+        s.optimizer.step(self.model, change, self._optimizer)
+        if self.control is not None and self._controls is not None and self._controls.weight:
+            # c <- c + |S| / N times the mean over S (algorithm 1 there, line 17).
+            self.control += self._controls.mean() * (self._controls.weight / max(self.population, 1))
+        loss = self._loss[0] / max(self._loss[1], 1)
+        self.shown.move(self.model)
+        self.moved.append(Moved(self.version, at, len(self.taken), loss))
+        self._empty()
+        self.void = 0
+        self.opened = at
+        if self.version >= s.rounds:
+            self.phase = "done"
+            self.busy.clear()
+        elif s.mode == "rounds":
+            self.phase = "waiting"
+
+    def _empty(self) -> None:
+        """Begin another round: who has not answered is free again, unless answers may be old."""
+        s = self.settings
+        self._sum = FixedSum(self.whole.size, s.bound, self._sum.most)
+        if self._controls is not None:
+            self._controls = FixedSum(self.whole.size, s.bound, s.weights)
+        self._held, self._loss = [], (0.0, 0)
+        self.taken = {}
+        if s.mode == "rounds":
+            self.busy = {}
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """All that events have made, as (what JSON has, arrays)."""
+        head = {
+            "phase": self.phase, "why": self.why, "opened": self.opened, "void": self.void,
+            "next_task": self.next_task, "population": self.population, "taken": self.taken, "last": self.last,
+            "busy": {c: [b.task, b.version, b.part, b.at] for c, b in self.busy.items()}, "loss": list(self._loss),
+            "moved": [[m.version, m.at, m.changes, m.loss] for m in self.moved], "held": [c for c, _ in self._held],
+        }  # fmt: skip
+        arrays: dict[str, npt.NDArray[Any]] = {"model": self.model}
+        parts: dict[str, Arrays] = {
+            "sum": self._sum.state_dict(), "shown": self.shown.state_dict(), "optimizer": self._optimizer,
+            "held": {str(i): c for i, (_, c) in enumerate(self._held)},
+        }  # fmt: skip
+        if self.control is not None and self._controls is not None:
+            arrays["control"] = self.control
+            parts["controls"] = self._controls.state_dict()
+        return head, arrays | {f"{part}/{n}": a for part, found in parts.items() for n, a in found.items()}
+
+    def load(self, head: Mapping[str, Any], arrays: Arrays) -> None:
+        def of(part: str) -> dict[str, npt.NDArray[Any]]:
+            return {n.removeprefix(f"{part}/"): a for n, a in arrays.items() if n.startswith(f"{part}/")}
+
+        self.phase, self.why, self.opened, self.void = head["phase"], head["why"], head["opened"], head["void"]
+        self.next_task, self.population = head["next_task"], head["population"]
+        self.taken, self.last = dict(head["taken"]), dict(head["last"])
+        self.busy = {c: Busy(*b) for c, b in head["busy"].items()}
+        self._loss = head["loss"][0], head["loss"][1]
+        self.moved = [Moved(*m) for m in head["moved"]]
+        self.model = arrays["model"].copy()
+        self._sum.load_state_dict(of("sum"))
+        self.shown.load_state_dict(of("shown"))
+        self._optimizer = {n: a.copy() for n, a in of("optimizer").items()}
+        held = of("held")
+        self._held = [(client, held[str(i)]) for i, client in enumerate(head["held"])]
+        if self.control is not None and self._controls is not None:
+            self.control = arrays["control"].copy()
+            self._controls.load_state_dict(of("controls"))

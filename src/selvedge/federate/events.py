@@ -1,0 +1,36 @@
+"""Events as records of a journal, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .coordinator import Began, Closed, Event, Gone, Opened, Stopped, Taken, Void
+
+_KINDS: Mapping[str, type[Any]] = {
+    of.__name__.lower(): of for of in (Began, Opened, Taken, Gone, Closed, Void, Stopped)
+}
+Unpacked = Callable[[str, bytes, bool], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]]
+
+
+def written(event: Event, body: bytes = b"") -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """(head, arrays). Of a :class:`Taken`, ``body`` is kept, as it came: fewer bytes than the change."""
+    head: dict[str, Any] = {"event": type(event).__name__.lower()}
+    if isinstance(event, Taken):
+        head |= {"client": event.client, "task": event.task, "weight": event.weight, "loss": event.loss}
+        return {**head, "control": event.control is not None}, {"body": np.frombuffer(body, np.uint8)}
+    return head | asdict(event), {}
+
+
+def read(head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], unpacked: Unpacked) -> Event:
+    """The event of a record; ``unpacked``: (client, body, whether with control) -> (change, control)."""
+    given = {n: v for n, v in head.items() if n != "event"}
+    if head["event"] == "taken":
+        change, control = unpacked(head["client"], arrays["body"].tobytes(), given.pop("control"))
+        return Taken(**given, change=change, control=control)
+    made: Event = _KINDS[head["event"]](**given)
+    return made

@@ -1,0 +1,114 @@
+"""How a run goes, fixed before its first round."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import ceil, isfinite
+from typing import Any, Literal
+
+from ..errors import InvalidInput
+from .aggregate.optimizer import ServerOptimizer
+from .codec.named import codec
+
+RULES = ("mean", "median", "trimmed", "krum")
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What a device does with a task. mu: FedProx's pull to where it began (Li et al., MLSys 2020, arXiv:1812.06127).
+    scaffold: control variates (Karimireddy et al., ICML 2020, arXiv:1910.06378)."""
+
+    epochs: int = 1
+    rate: float = 0.1
+    mu: float = 0.0
+    scaffold: bool = False
+
+    def __post_init__(self) -> None:
+        _whole("local epochs", self.epochs, 1)
+        _number("local rate", self.rate, 0, above=True)
+        _number("local mu", self.mu, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """mode: ``rounds`` asks ``clients`` * ``over`` devices and goes on with the first ``clients`` answers, or, after
+    ``deadline`` seconds, with those that there are, at least ``least``; ``buffered`` keeps so many busy and goes on
+    with every ``clients`` answers, older ones weighing (1 + age)**-``fade`` (FedBuff, Nguyen et al., AISTATS 2022).
+
+    rounds: how often the model moves. up, down: codecs by text (:func:`~.codec.named.codec`); ``difference``: the
+    server sends what changed, by ``down``, to those that have an earlier model, up to ``history`` versions old; else
+    the model itself. rule: what is made of the changes; what it needs besides is in ``robust``. bound: no element of a
+    change may be larger. weights: what the weights of a round may come to. patience: rounds in a row that may pass
+    their deadline with too few answers.
+    """
+
+    name: str
+    rounds: int
+    clients: int
+    mode: Literal["rounds", "buffered"] = "rounds"
+    over: float = 1.0
+    least: int = 1
+    deadline: float = 600.0
+    fade: float = 0.5
+    patience: int = 3
+    up: str = "float32"
+    down: str = "float32"
+    difference: bool = False
+    history: int = 16
+    rule: Literal["mean", "median", "trimmed", "krum"] = "mean"
+    robust: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: ServerOptimizer = field(default_factory=ServerOptimizer)
+    local: Local = field(default_factory=Local)
+    bound: float = 64.0
+    weights: int = 1 << 24
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > 100:
+            raise InvalidInput("run name", self.name, "give 1 to 100 characters")
+        if self.mode not in ("rounds", "buffered"):
+            raise InvalidInput("mode", self.mode, "give rounds or buffered")
+        for name, low in (
+            ("rounds", 1),
+            ("clients", 1),
+            ("least", 1),
+            ("patience", 0),
+            ("history", 1),
+            ("weights", 1),
+            ("seed", 0),
+        ):
+            _whole(name, getattr(self, name), low)
+        _number("over", self.over, 1)
+        _number("deadline", self.deadline, 0, above=True)
+        _number("fade", self.fade, 0)
+        _number("bound", self.bound, 0, above=True)
+        if self.least > self.clients:
+            raise InvalidInput("least", self.least, f"give at most clients, {self.clients}")
+        codec(self.up), codec(self.down)
+        if self.rule not in RULES:
+            raise InvalidInput("rule", self.rule, f"give {', '.join(RULES)}")
+        if self.local.scaffold and (self.rule != "mean" or self.mode != "rounds"):
+            raise InvalidInput("scaffold", f"with {self.rule}, {self.mode}", "it is a mean, in rounds")
+
+    @property
+    def asked(self) -> int:
+        """Devices of one round; or, buffered, that are busy at once."""
+        return ceil(self.clients * self.over)
+
+    def text(self) -> str:
+        """As JSON, for the journal."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def _whole(field_: str, value: object, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise InvalidInput(field_, value, f"give a whole number >= {low}")
+
+
+def _number(field_: str, value: object, low: float, above: bool = False) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < low:
+        raise InvalidInput(field_, value, f"give a number {'above' if above else '>='} {low}")
+    if above and value == low:
+        raise InvalidInput(field_, value, f"give a number above {low}")

@@ -1,0 +1,36 @@
+"""What carries messages between a server and its devices: the real network, or one in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """``data``: as it came, from nobody who is known yet."""
+
+    data: bytes
+
+
+class Grid(Protocol):
+    """At least once: what :meth:`receive` gave comes again until :meth:`done` was told of it."""
+
+    def now(self) -> float:
+        """Seconds, never less than before."""
+        ...
+
+    def here(self) -> Mapping[str, str]:
+        """Devices that can be asked now, and the part of the model that each has, "" for all of it."""
+        ...
+
+    def send(self, client: str, message: Message) -> None: ...
+
+    def receive(self, until: float) -> Delivery | None:
+        """The next message, or None once it is ``until``."""
+        ...
+
+    def done(self, delivery: Delivery) -> None: ...

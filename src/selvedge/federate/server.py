@@ -1,0 +1,183 @@
+"""The server of a run: a coordinator, its journal, and what it says to devices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import DoesNotFit, InvalidInput
+from ..learn.journal.journal import Journal
+from . import bodies
+from .aggregate.fixed import Beyond
+from .codec.codec import Malformed, Vector
+from .codec.named import codec
+from .coordinator import Coordinator, Event, Gone, Opened, Taken
+from .events import read as event_of
+from .events import written
+from .grid.grid import Grid
+from .keys import Key
+from .message import Refused, made, read, whose
+
+ROOM = 64 << 20  # bytes of records behind a snapshot, at least
+
+
+class Server:
+    """Runs ``coordinator`` over a grid, and goes on where it was after any end: every event is in the journal before it
+    counts. devices: the public key of each that may take part.
+
+    log: told of what is refused and why, a line each; :attr:`refused` counts them.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, folder: Path | str, key: Key, devices: Mapping[str, bytes],
+        log: Callable[[str], None] = lambda line: None,
+    ) -> None:  # fmt: skip
+        """Raises ``InvalidInput`` for a folder of another run, or one that is open elsewhere."""
+        self.coordinator, self._key, self._log = coordinator, key, log
+        self.devices = dict(devices)
+        s = coordinator.settings
+        self._codec = codec(s.up)
+        self.refused: Counter[str] = Counter()
+        self.up_bytes = self.down_bytes = 0
+        self._have: dict[str, int] = {}
+        state = sum(a.nbytes for a in coordinator.state()[1].values())
+        if s.rule != "mean":
+            state += 4 * coordinator.whole.size * s.clients
+        room = max(ROOM, 4 * bodies.most(self._codec, _shapes(coordinator, ""), s.local.scaffold))
+        sync: Literal["record", "snapshot"] = "record" if s.mode == "buffered" else "snapshot"
+        self.journal = Journal(folder, 4 * (2 * state + (1 << 20)) + 2 * room, sync)
+        try:
+            self._resume()
+        except BaseException:
+            self.journal.close()
+            raise
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def run(self, grid: Grid, on_event: Callable[[Event], None] = lambda event: None) -> None:
+        """Until the run is done or has stopped (``coordinator.phase``, ``why``). on_event: of each that counts."""
+        for client in sorted(self.coordinator.busy):  # asked before it ended: who has answered sends that again
+            self._ask(grid, client)
+        while True:
+            event = self.coordinator.due(grid.now(), lambda: self._known(grid))
+            if event is not None:
+                self._happen(event, on_event)
+                if isinstance(event, Opened):
+                    for client in event.asked:
+                        self._ask(grid, client)
+            elif self.coordinator.phase in ("done", "stopped"):
+                return
+            else:
+                until = self.coordinator.deadline()
+                assert until is not None, "it has begun"
+                delivery = grid.receive(until)
+                if delivery is not None:
+                    self._hear(delivery.data, on_event)
+                    grid.done(delivery)
+
+    def _known(self, grid: Grid) -> Mapping[str, str]:
+        return {c: part for c, part in grid.here().items() if c in self.devices}
+
+    def _ask(self, grid: Grid, client: str) -> None:
+        c, s = self.coordinator, self.coordinator.settings
+        busy = c.busy[client]
+        base, body = c.body(client, self._have.get(client, -1))
+        if c.control is not None:
+            cover = c.covers.get(busy.part)
+            control = c.control if cover is None or cover.is_whole else c.control[cover.where]
+            body += control.astype("<f4").tobytes()
+        head = {
+            "run": s.name, "task": busy.task, "version": c.version, "base": base, "layout": c.part(busy.part).digest,
+            "down": s.down if not busy.part else "float32", "difference": s.difference, "up": s.up,
+            "seed": c.seed(busy.task), "model_seed": s.seed, "taken": c.last.get(client, -1),
+            "local": {"epochs": s.local.epochs, "rate": s.local.rate, "mu": s.local.mu, "scaffold": s.local.scaffold},
+        }  # fmt: skip
+        message = made("task", head, body, self._key)
+        self.down_bytes += message.size
+        grid.send(client, message)
+
+    def _hear(self, data: bytes, on_event: Callable[[Event], None]) -> None:
+        self.up_bytes += len(data)
+        client = whose(data)
+        try:
+            event, body = self._understood(data, client)
+        except (Refused, Malformed, Beyond) as error:
+            name = client if client in self.devices else "someone"
+            self.refused[str(error)] += 1
+            self._log(f"refused: {name}: {error}")
+            return
+        self._happen(event, on_event, body)
+
+    def _understood(self, data: bytes, client: str) -> tuple[Event, bytes]:
+        """What a message means. Raises ``Refused``, ``Malformed`` or ``Beyond``: then it means nothing."""
+        c, s = self.coordinator, self.coordinator.settings
+        busy = c.busy.get(client)
+        shapes = _shapes(c, busy.part if busy else "")
+        message = read(data, self.devices.get(client), bodies.most(self._codec, shapes, s.local.scaffold))
+        head = message.head
+        if head.get("run") != s.name:
+            raise Refused(f"of another run: {str(head.get('run'))[:40]!r}")
+        if client in c.taken and c.taken[client] == head["task"]:
+            raise Refused("an update that was counted already")
+        if busy is None or busy.task != head["task"]:
+            raise Refused("of a task that is over")
+        if message.kind == "refusal":
+            return Gone(client), b""
+        if message.kind != "update":
+            raise Refused(f"a {message.kind} from a device")
+        if head["control"] is not s.local.scaffold:
+            raise Refused("with or without a control variate where it is the other way")
+        if head["have"] > c.version:
+            raise Refused(f"of version {head['have']}, which there is not yet")
+        change, control = self._changes(client, message.body, head["control"])
+        event = Taken(client, head["task"], head["weight"], head["loss"], change, control)
+        c.check(event)
+        self._have[client] = head["have"]
+        return event, message.body
+
+    def _changes(self, client: str, body: bytes, control: bool) -> tuple[Vector, Vector | None]:
+        busy = self.coordinator.busy[client]
+        seed = self.coordinator.seed(busy.task)
+        return bodies.unpacked(body, self._codec, _shapes(self.coordinator, busy.part), seed, control)
+
+    def _happen(self, event: Event, on_event: Callable[[Event], None], body: bytes = b"") -> None:
+        head, arrays = written(event, body)
+        try:
+            self.journal.append(head, arrays)
+        except DoesNotFit:
+            self._snapshot()
+            self.journal.append(head, arrays)
+        version = self.coordinator.version
+        self.coordinator.apply(event)
+        if self.coordinator.version > version:
+            self._snapshot()  # on the disk, before any device is told that its change was used
+        on_event(event)
+
+    def _snapshot(self) -> None:
+        head, arrays = self.coordinator.state()
+        self.journal.snapshot({"settings": self.coordinator.settings.text(), **self._model(), "state": head}, arrays)
+
+    def _model(self) -> dict[str, Any]:
+        return {"layout": self.coordinator.whole.digest}
+
+    def _resume(self) -> None:
+        snapshot, records = self.journal.recover()
+        if snapshot is None and not records:
+            self._snapshot()
+            return
+        assert snapshot is not None, "the first thing that is written"
+        mine = {"settings": self.coordinator.settings.text(), **self._model()}
+        for name, value in mine.items():
+            if snapshot.head.get(name) != value:
+                fix = f"it is of a run of another {name}: name another folder, or give that run's own"
+                raise InvalidInput("run folder", str(self.journal.folder), fix)
+        self.coordinator.load(snapshot.head["state"], snapshot.arrays)
+        for record in records:
+            self.coordinator.apply(event_of(record.head, record.arrays, self._changes))
+
+
+def _shapes(coordinator: Coordinator, part: str) -> tuple[tuple[int, ...], ...]:
+    return tuple(coordinator.part(part).shapes.values())
