@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
+    from .make.remembering import remembering
     from .make.searching import Candidate, Compressed, Limits, NothingFits, Space, compress
     from .make.sweep import Sweep, sweep
     from .make.weighing import Weighed, weigh
@@ -154,6 +155,7 @@ _HOME = {
     "NoveltyDetector": "learn.anomaly.novelty",
     "VibrationDetector": "learn.anomaly.vibration",
     "Replay": "learn.memory.replay",
+    "remembering": "make.remembering",
     "fit": "learn.train",
     "Candidate": "make.searching",
     "Compressed": "make.searching",
@@ -285,6 +287,7 @@ __all__ = [
     "plan_inference",
     "prune",
     "quantise",
+    "remembering",
     "save_onnx",
     "save_tflite",
     "sparsify",
