@@ -98,7 +98,7 @@ def summary(cases: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         made[way] = {
             "final": final.tolist(), "mean": float(final.mean()), "sd": float(final.std(ddof=min(1, len(final) - 1))),
             "codecs": [c["codec"] for c in mine], "capacities": [c["capacity"] for c in mine],
-            "bytes": max(c["replay_bytes"] for c in mine), 
+            "bytes": max(c["replay_bytes"] for c in mine),
             "beside": max(c.get("beside_bytes", 0) for c in mine),
             "arena": max(c["arena"] for c in mine),
             "after": np.mean([c["after"] for c in mine], 0).tolist(), "seconds": sum(c["seconds"] for c in mine),

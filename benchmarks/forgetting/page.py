@@ -32,8 +32,8 @@ def table(cases: Cases) -> str:
     """What is right in the end, by way, and how the trade chose; what cannot be measured yet has its line."""
     made = summary(cases)
     lines = [
-        "| way | codec | samples held | replay | beside it | final accuracy | ± | each order | of 2, 4, 6, 8, 10 classes | "
-        "arena | processor |",
+        "| way | codec | samples held | replay | beside it | final accuracy | ± | each order | "
+        "of 2, 4, 6, 8, 10 classes | arena | processor |",
         "|---|---|---:|---:|---:|---:|---:|---|---|---:|---:|",
     ]
     for way, found in made.items():

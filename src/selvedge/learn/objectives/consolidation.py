@@ -27,7 +27,7 @@ class Consolidation:
     arXiv:1805.06370, eq. 9). decay 1: every task counts alike.
 
     The penalty does not go through the compiled step but behind it: ``pull`` is the exact proximal step
-    w <- (w + r s F w*) / (1 + r s F) at rate r and strength s (Parikh & Boyd, *Proximal Algorithms*, 2014, 6.1.1), which
+    w <- (w + r s F w*) / (1 + r s F) at rate r and strength s (Parikh & Boyd, *Proximal Algorithms*, 2014, 6.1.1), that
     no strength makes diverge. Gradients are seen from outside likewise: a step of plain SGD moves the weights by them.
 
     ``bytes``: 8 for each parameter that learns, from the first day; a gradient needs a copy of what learns meanwhile.
