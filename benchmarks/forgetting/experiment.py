@@ -12,7 +12,7 @@ import numpy as np
 from selvedge.learn.memory.judges import nearest
 from selvedge.learn.memory.trade import Traded, trade
 
-from . import latents
+from . import keeping, latents
 from .digits import EACH, TRAIN, VALIDATION, classes, mnist, stream
 from .judging import held_out, trained
 from .learning import REPLAY, Settings, learnt, settled
@@ -22,6 +22,7 @@ WAYS: dict[str, str | None] = {
     "naive": None, "raw": "raw", "1bit": "1bit", "half+2bit": "half+2bit", TRADED: TRADED,
     FIRST_TASK: FIRST_TASK,
     "latents-float32": "raw", "latents-int8": "int8",
+    **{way: weights.codec for way, weights in keeping.WAYS.items()},
 }  # fmt: skip
 ROUNDS = 2  # of the trade by the network
 LATENTS = ("latents-float32", "latents-int8")
@@ -41,12 +42,18 @@ def case(way: str, seed: int, rows: int = TRAIN) -> dict[str, Any]:
         ranking = traded() if codec == TRADED else traded_first(seed, rows)
         codec = str(ranking[0]["codec"])
     choosing = time.process_time() - start
-    found = (latents.learnt if way in LATENTS else learnt)(codec, seed, settings, rows)
+    more: dict[str, Any] = {}
+    if way in keeping.WAYS:
+        found, beside = keeping.learnt(keeping.WAYS[way], seed, settings, rows)
+        more = {"weights": keeping.told(keeping.WAYS[way]), "beside_bytes": beside}
+    else:
+        found = (latents.learnt if way in LATENTS else learnt)(codec, seed, settings, rows)
     return {
         "way": way, "seed": seed, "classes": classes(seed).tolist(), "settings": settled(settings), "rows": rows,
         "codec": codec, "capacity": found.capacity, "replay_bytes": found.replay_bytes, "held": list(found.held),
         "arena": found.arena, "steps": found.steps, "after": [round(a, 4) for a in found.after],
         "tests": len(found.right), "ranking": ranking, "seconds": round(choosing + found.seconds, 1),
+        **more,
     }  # fmt: skip
 
 
@@ -84,13 +91,16 @@ def summary(cases: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         mine = sorted((c for c in cases if c["way"] == way), key=lambda c: c["seed"])
         if not mine:
             continue
-        if any((c["settings"], c["rows"]) != (mine[0]["settings"], mine[0]["rows"]) for c in mine):
+        same = ("settings", "rows", "weights")
+        if any([c.get(k) for k in same] != [mine[0].get(k) for k in same] for c in mine):
             raise ValueError(f"{way}: cases of several settings")
         final = np.array([c["after"][-1] for c in mine])
         made[way] = {
             "final": final.tolist(), "mean": float(final.mean()), "sd": float(final.std(ddof=min(1, len(final) - 1))),
             "codecs": [c["codec"] for c in mine], "capacities": [c["capacity"] for c in mine],
-            "bytes": max(c["replay_bytes"] for c in mine), "arena": max(c["arena"] for c in mine),
+            "bytes": max(c["replay_bytes"] for c in mine),
+            "beside": max(c.get("beside_bytes", 0) for c in mine),
+            "arena": max(c["arena"] for c in mine),
             "after": np.mean([c["after"] for c in mine], 0).tolist(), "seconds": sum(c["seconds"] for c in mine),
         }  # fmt: skip
     return made

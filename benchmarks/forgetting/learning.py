@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 import selvedge as sv
-from selvedge.learn.memory.replay import Replay
+from selvedge.learn.memory.replay import Recalled, Replay
 
 from .digits import EACH, TASKS, TRAIN, Array, classes, mnist, stream
 
@@ -48,6 +48,24 @@ class Learnt:
     arena: int
     steps: int
     seconds: float  # of the processor, in the pass
+
+
+class Keeper(Protocol):
+    """What is lowered besides the cross entropy, and what that takes: ``bytes``, at the end."""
+
+    bytes: int
+
+    def beside(self, session: Any, x: Array) -> Sequence[Array | None]:
+        """What is stored with each new sample."""
+
+    def target(self, session: Any, x: Array, y: Array, stored: Array | None) -> Array:
+        """Of a step on a batch x of labels y, with what lay beside the remembered ones."""
+
+    def stepped(self) -> None:
+        """A step was made."""
+
+    def learnt(self, session: Any, x: Array, y: Array, known: Array) -> None:
+        """A task is over, of samples x; the classes so far are ``known``."""
 
 
 def network() -> nn.Module:
@@ -95,9 +113,11 @@ def one_pass(
     rows: int,
     seen: Callable[[Array], Array] = lambda samples: samples,
     moved: bool = False,
+    keeper: Keeper | None = None,
 ) -> Learnt:
     """Learn from the stream of samples of ``x``, each once as new; what is new is offered to ``memory`` before the step
-    and drawn from it earlier. Without a memory the whole batch is new. seen: what becomes of a new or a test sample."""
+    and drawn from it earlier. Without a memory the whole batch is new. seen: what becomes of a new or a test sample.
+    keeper: what else is lowered; by default nothing but the cross entropy."""
     _, y = mnist()
     order, pairs = stream(y, seed, rows), classes(seed)
     test = np.arange(TRAIN, len(y)) if rows == TRAIN else np.arange(rows, TRAIN)
@@ -111,14 +131,24 @@ def one_pass(
         samples, labels = seen(x[at]), y[at]
         if memory is not None:
             filled = np.arange(settings.old) % new  # until the memory holds as many
-            earlier = memory.sample(settings.old) if len(memory) >= settings.old else (samples[filled], labels[filled])
-            samples, labels = np.concatenate([samples, earlier[0]]), np.concatenate([labels, earlier[1]])
-            for i in at:
-                memory.add(x[i], int(y[i]))
-        session.step(shifted(samples, settings.shift, rng) if moved else samples, labels)
+            held = len(memory) >= settings.old
+            earlier = memory.recall(settings.old) if held else Recalled(samples[filled], labels[filled], None)
+            samples, labels = np.concatenate([samples, earlier.x]), np.concatenate([labels, earlier.y])
+            beside = [None] * new if keeper is None else keeper.beside(session, samples[:new])
+            for i, said in zip(at, beside, strict=True):
+                memory.add(x[i], int(y[i]), said)
+        lesson = shifted(samples, settings.shift, rng) if moved else samples
+        if keeper is None:
+            session.step(lesson, labels)
+        else:
+            session.step(lesson, keeper.target(session, lesson, labels, None if memory is None else earlier.beside))
+            keeper.stepped()
         if len(after) < TASKS - 1 and start + new >= ends[len(after)]:
             right = told(session, tested, batch) == y[test]
             after.append(float(right[np.isin(y[test], pairs[: EACH * len(after) + EACH])].mean()))
+            if keeper is not None:
+                task = order[int(ends[len(after) - 2]) if len(after) > 1 else 0 : int(ends[len(after) - 1])]
+                keeper.learnt(session, seen(x[task]), y[task], pairs[: EACH * len(after)])
     right = told(session, tested, batch) == y[test]
     capacity, replay_bytes = (0, 0) if memory is None else (memory.capacity, memory.bytes)
     held = () if memory is None else tuple(int(n) for n in memory.held)

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
+    from .make.remembering import remembering
     from .make.searching import Candidate, Compressed, Limits, NothingFits, Space, compress
     from .make.sweep import Sweep, sweep
     from .make.weighing import Weighed, weigh
@@ -168,6 +169,7 @@ _HOME = {
     "NoveltyDetector": "learn.anomaly.novelty",
     "VibrationDetector": "learn.anomaly.vibration",
     "Replay": "learn.memory.replay",
+    "remembering": "make.remembering",
     "fit": "learn.train",
     "Candidate": "make.searching",
     "Compressed": "make.searching",
@@ -306,6 +308,7 @@ __all__ = [
     "plan_inference",
     "prune",
     "quantise",
+    "remembering",
     "save_onnx",
     "save_tflite",
     "simulate",
