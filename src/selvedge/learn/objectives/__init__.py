@@ -1,0 +1,1 @@
+"""What a step lowers besides the loss of labelled samples."""
