@@ -100,7 +100,7 @@ class Candidate:
     def search(self) -> int:
         """Updates that finding a rate takes, where it is due; else 0."""
         due = self.pace is not None and not self.pace.there and len(self.lessons.memory) >= AUTO
-        return math.ceil(cost(self.session) / self.session.manifest.accumulate) if due else 0
+        return cost(self.session) if due else 0
 
     def find(self, x: Array, y: Array) -> None:
         """The rate, and the micro-batches of an update, for what is in the arena. Where none is found, the plan's."""

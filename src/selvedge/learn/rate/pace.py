@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ from ...errors import InvalidInput
 from ...run.session import Session
 from .lesson import Lesson
 from .noise_scale import NoiseScale, noise_scale
-from .range_test import RangeTest, range_test
+from .range_test import PROBE, RATES, STEPS, RangeTest, range_test
 
-STEPS, BATCHES = 100, 16
+FORWARDS = 3  # predictions that an update of one sample costs
+BATCHES = 16  # of which the noise scale is estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Pace:
         return seen
 
 
-def auto_rate(session: Session, lesson: Lesson, *, steps: int = STEPS, batches: int = BATCHES) -> Pace:
+def auto_rate(session: Session, lesson: Lesson, *, batches: int = BATCHES) -> Pace:
     """Rate, and batch where the plan accumulates, found on the device; the session is bit for bit what it was.
 
     Of a plan that accumulates the noise scale of ``batches`` gradients says first how many of its micro-batches make an
@@ -43,14 +45,15 @@ def auto_rate(session: Session, lesson: Lesson, *, steps: int = STEPS, batches: 
     if session.manifest.accumulate > 1:
         scale = noise_scale(session, lesson, batches=batches)
         parts = int(np.clip(np.ceil(min(scale.scale, 1e6) / session.manifest.batch), 1, session.manifest.accumulate))
-    test = range_test(session, lesson, steps=steps, parts=parts)
+    test = range_test(session, lesson, parts=parts)
     return Pace(test.rate, parts, test, scale)
 
 
-def cost(session: Session, *, steps: int = STEPS, batches: int = BATCHES) -> int:
-    """Micro-batches that :func:`auto_rate` learns from, at most."""
-    parts = session.manifest.accumulate
-    return steps * parts + (batches if parts > 1 else 0)
+def cost(session: Session) -> int:
+    """Updates of the plan's whole batch that :func:`auto_rate` takes the time of, at most."""
+    parts, batch = session.manifest.accumulate, session.manifest.batch
+    asked = (RATES + 1) * math.ceil(PROBE / batch) / FORWARDS
+    return math.ceil(RATES * STEPS + (asked + (BATCHES if parts > 1 else 0)) / parts)
 
 
 class Found:
