@@ -138,7 +138,7 @@ class Learner:
 
     @property
     def asks(self) -> str | None:
-        """For another variant, and why; None: it does not."""
+        """For another variant, and why; None: it does not, or no longer (:meth:`answered`)."""
         number = self._candidate.now.asks
         return f"another variant: the {WATCHED[number - 1]} has drifted" if number else None
 
@@ -158,11 +158,22 @@ class Learner:
         return Prediction(output, self._waiting().keep(sample) if later else None)
 
     def predict_many(self, x: npt.ArrayLike) -> Array:
-        """Outputs of samples [n, ...]."""
-        many = np.asarray(x)
+        """Outputs of samples [n, ...], n >= 1. Raises as :meth:`predict_one`, before anything is spent."""
+        many = self.several(x)
         if self.governor is not None:
             self.governor.spend(predictions=len(many))
         return predictions(self.session, many)
+
+    def several(self, x: npt.ArrayLike) -> Array:
+        """x as :meth:`predict_many` would take it. Raises as it does, and nothing changes."""
+        many, mine = np.asarray(x), self._x
+        if many.ndim != mine.ndim or not len(many):
+            raise InvalidInput("samples", f"{many.dtype}{list(many.shape)}", f"give [n, {str(list(mine.shape[1:]))[1:]}")
+        taken = np.stack([self._sample(sample) for sample in many])
+        for i, sample in enumerate(taken):
+            if not _finite(sample):
+                raise InvalidInput(f"sample {i}", "not finite", "give numbers")
+        return taken
 
     # -- learning ---------------------------------------------------------------------------------------------------
 
@@ -281,6 +292,14 @@ class Learner:
         if self._enrolling is None or not self._enrolling.kept.held:
             raise InvalidInput("undo", "without an enrolment", "enrol a class first; only the last one can be undone")
         return self._enrolling
+
+    def answered(self, why: str) -> None:
+        """What it asked for (:attr:`asks`) is settled, as ``why`` says: another variant takes over from here, or there
+        is none. Raises ``InvalidInput`` where it asks for nothing."""
+        if self.asks is None:
+            raise InvalidInput("answered", why, "it asks for nothing: see asks")
+        self.diary.write(self.tally.seen, "answered", f"{self.asks}: {why}")
+        self._candidate.now.asks = 0
 
     def reset(self) -> None:
         """Back to the weights that it began with, bit for bit; what is remembered stays."""
