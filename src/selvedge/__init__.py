@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .device import Budget, Device
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
+    from .label_free import label_free
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
     from .learn.anomaly.novelty import NoveltyDetector
@@ -57,12 +58,22 @@ if TYPE_CHECKING:
     from .learn.drift.page_hinkley import PageHinkley
     from .learn.energy.governor import Governor
     from .learn.guard.anchor import Anchor
+    from .learn.guard.collapse import Collapse
+    from .learn.guard.labels import LabelGuard
+    from .learn.guard.norm import NormGuard
     from .learn.habits import Habits
     from .learn.journal.journal import Journal
     from .learn.learner import Learner
     from .learn.live import Live
     from .learn.memory.replay import Replay
+    from .learn.objectives.consistency import Consistency
+    from .learn.objectives.entropy import Entropy
+    from .learn.objectives.next_step import NextStep
+    from .learn.objectives.unlabelled import Unlabelled
     from .learn.personal import personalise
+    from .learn.rate.noise_scale import noise_scale
+    from .learn.rate.pace import auto_rate
+    from .learn.rate.range_test import range_test
     from .learn.train import fit
     from .make.captured_network import network
     from .make.compared import compare
@@ -144,10 +155,21 @@ _HOME = {
     "PageHinkley": "learn.drift.page_hinkley",
     "Governor": "learn.energy.governor",
     "Anchor": "learn.guard.anchor",
+    "Collapse": "learn.guard.collapse",
+    "LabelGuard": "learn.guard.labels",
+    "NormGuard": "learn.guard.norm",
     "Habits": "learn.habits",
     "Journal": "learn.journal.journal",
     "Learner": "learn.learner",
     "Live": "learn.live",
+    "label_free": "label_free",
+    "Consistency": "learn.objectives.consistency",
+    "Entropy": "learn.objectives.entropy",
+    "NextStep": "learn.objectives.next_step",
+    "Unlabelled": "learn.objectives.unlabelled",
+    "auto_rate": "learn.rate.pace",
+    "noise_scale": "learn.rate.noise_scale",
+    "range_test": "learn.rate.range_test",
     "personalise": "learn.personal",
     "AnomalyDetector": "learn.anomaly.detector",
     "GaussianDetector": "learn.anomaly.gaussian",
@@ -207,7 +229,9 @@ __all__ = [
     "BuildFailed",
     "Candidate",
     "Change",
+    "Collapse",
     "Compressed",
+    "Consistency",
     "Constant",
     "Contribution",
     "Cosine",
@@ -217,6 +241,7 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "Entropy",
     "GaussianDetector",
     "Governor",
     "Habits",
@@ -225,13 +250,16 @@ __all__ = [
     "InvalidInput",
     "InverseSqrt",
     "Journal",
+    "LabelGuard",
     "Learner",
     "Limits",
     "Live",
     "Logits",
     "MixedBits",
     "Network",
+    "NextStep",
     "NoCompiler",
+    "NormGuard",
     "NotFinite",
     "NotSupported",
     "NothingFits",
@@ -261,12 +289,14 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "Unlabelled",
     "VibrationDetector",
     "Weighed",
     "Width",
     "Widths",
     "__version__",
     "advise",
+    "auto_rate",
     "compare",
     "compile",
     "compress",
@@ -274,17 +304,20 @@ __all__ = [
     "distil",
     "emit",
     "fit",
+    "label_free",
     "load",
     "load_onnx",
     "load_tflite",
     "measured",
     "mixed_bits",
     "network",
+    "noise_scale",
     "personalise",
     "plan",
     "plan_inference",
     "prune",
     "quantise",
+    "range_test",
     "save_onnx",
     "save_tflite",
     "sparsify",

@@ -168,7 +168,9 @@ class Learner:
         """x as :meth:`predict_many` would take it. Raises as it does, and nothing changes."""
         many, mine = np.asarray(x), self._x
         if many.ndim != mine.ndim or not len(many):
-            raise InvalidInput("samples", f"{many.dtype}{list(many.shape)}", f"give [n, {str(list(mine.shape[1:]))[1:]}")
+            raise InvalidInput(
+                "samples", f"{many.dtype}{list(many.shape)}", f"give [n, {str(list(mine.shape[1:]))[1:]}"
+            )
         taken = np.stack([self._sample(sample) for sample in many])
         for i, sample in enumerate(taken):
             if not _finite(sample):
@@ -369,7 +371,9 @@ class Learner:
             return x, y, outputs
         sound = self.label_guard.sound(outputs, y)
         if not sound.all():
-            told = ", ".join(f"{label} where {z.argmax()} is seen" for z, label in zip(outputs[~sound], y[~sound]))
+            told = ", ".join(
+                f"{label} where {z.argmax()} is seen" for z, label in zip(outputs[~sound], y[~sound], strict=False)
+            )
             self.diary.write(self.tally.seen, "doubted", f"{(~sound).sum()} of {len(x)} labels: {told}")
         return x[sound], y[sound], outputs[sound]
 

@@ -41,7 +41,7 @@ class LabelGuard:
         if not (math.isfinite(doubt) and 0 < doubt < 1):
             raise InvalidInput("doubt", doubt, "give a share above 0 and below 1, as 0.25")
         self.classes, self.doubt = classes, doubt
-        self._state = {
+        self._state: dict[str, npt.NDArray[Any]] = {
             "outputs": np.zeros((window, classes), np.float16),
             "labels": np.zeros(window, np.int16),
             "agreed": np.zeros((window, 2), np.bool_),
@@ -83,7 +83,7 @@ class LabelGuard:
         state, slot = self._state, int(self._state["counts"][0]) % len(self._state["labels"])
         state["outputs"][slot], state["labels"][slot] = np.maximum(z, -6e4), label
         state["agreed"][slot] = model.argmax() == label, alike.argmax() == label
-        state["counts"] += (1, doubted)
+        state["counts"] += np.array([1, doubted])
         return not doubted
 
     def _neighbours(self, z: Array) -> Array:

@@ -32,6 +32,9 @@ class Entropy:
     def require(self, session: Session) -> None:
         require_mixed(session)
 
+    def seen(self, session: Session, x: Array) -> Array:
+        return x
+
     def lesson(self, session: Session, x: Array, outputs: Array, draws: Draws) -> tuple[Array, Array | None] | None:
         weights = np.ones(len(x))
         if self.most is not None:

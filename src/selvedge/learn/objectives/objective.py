@@ -20,6 +20,9 @@ class Objective(Protocol):
     def require(self, session: Session) -> None:
         """Raises ``InvalidInput`` for a plan whose loss it cannot write a target for."""
 
+    def seen(self, session: Session, x: Array) -> Array:
+        """What the model is shown of x [batch, ...]."""
+
     def lesson(self, session: Session, x: Array, outputs: Array, draws: Draws) -> tuple[Array, Array | None] | None:
         """What a step gets for samples x [batch, ...], of which the session says ``outputs``: inputs and target; None:
         nothing is to be learnt from them."""

@@ -19,5 +19,8 @@ class Reconstruction:
         if session.manifest.loss != "Reconstruction":
             raise InvalidInput("loss", session.manifest.loss, "plan with loss='reconstruction'")
 
+    def seen(self, session: Session, x: Array) -> Array:
+        return x
+
     def lesson(self, session: Session, x: Array, outputs: Array, draws: Draws) -> tuple[Array, Array | None] | None:
         return x, None

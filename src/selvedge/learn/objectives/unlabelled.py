@@ -13,7 +13,6 @@ from ...run.session import Session
 from ..copies import Copy
 from ..draws import Draws
 from ..guard.collapse import Collapse
-from .next_step import NextStep
 from .objective import Objective
 
 Array = npt.NDArray[Any]
@@ -53,11 +52,7 @@ class Unlabelled:
     def learn(self, x: npt.ArrayLike) -> Array:
         """The outputs for x [batch, ...], by the weights before they learn from it. Raises as ``session.predict``."""
         given = np.asarray(x)
-        if isinstance(self.objective, NextStep):
-            ahead = self.session.manifest.sample_shape[-1]
-            seen = given[..., :ahead]
-        else:
-            seen = given
+        seen = self.objective.seen(self.session, given)
         if self.why:
             return np.asarray(self.session.predict(seen))
         try:

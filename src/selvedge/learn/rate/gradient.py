@@ -49,8 +49,6 @@ def gradient(session: Session, x: Array, y: Array | None) -> dict[str, npt.NDArr
         session.step(x, y, lr=1.0)
         after, said = session.snapshot(), manifest.optimizer
         ahead = 1 + said["momentum"] if said["nesterov"] else 1.0
-        return {
-            n: (before[n].astype(np.float64) - after[n]) / ahead - said["weight_decay"] * before[n] for n in learns
-        }
+        return {n: (before[n].astype(np.float64) - after[n]) / ahead - said["weight_decay"] * before[n] for n in learns}
     finally:
         session.restore(before, place)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ...run.session import Session
@@ -48,7 +49,8 @@ def noise_scale(session: Session, lesson: Lesson, *, batches: int = 16) -> Noise
     if not isinstance(batches, int) or isinstance(batches, bool) or batches < 2:
         raise InvalidInput("batches", batches, "give 2 or more")
     small = session.manifest.batch
-    large, total, squares = small * batches, {}, 0.0
+    total: dict[str, npt.NDArray[np.float64]] = {}
+    large, squares = small * batches, 0.0
     for _ in range(batches):
         found = gradient(session, *lesson(small))
         squares += sum(float(np.vdot(g, g)) for g in found.values()) / batches

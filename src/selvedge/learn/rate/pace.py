@@ -29,8 +29,7 @@ class Pace:
     scale: NoiseScale | None = None
 
     def __str__(self) -> str:
-        seen = f"{self.test}" if self.scale is None else f"{self.test}; {self.scale}: {self.parts} micro-batches"
-        return seen
+        return f"{self.test}" if self.scale is None else f"{self.test}; {self.scale}: {self.parts} micro-batches"
 
 
 def auto_rate(session: Session, lesson: Lesson, *, batches: int = BATCHES) -> Pace:
@@ -88,7 +87,8 @@ class Found:
     def load_state_dict(self, state: dict[str, npt.NDArray[Any]]) -> None:
         """Raises ``InvalidInput``, and changes nothing, for anything but what :meth:`state_dict` gives."""
         given = state.get("numbers")
-        sound = given is not None and given.shape == (2,) and np.isfinite(given).all()
-        if not sound or given[0] < 0 or given[1] not in range(self._most + 1) or bool(given[0]) != bool(given[1]):
+        sound = given is not None and given.shape == (2,) and bool(np.isfinite(given).all())
+        rate, parts = (0.0, 0.0) if given is None or not sound else map(float, given)
+        if not sound or given is None or rate < 0 or parts not in range(self._most + 1) or (rate > 0) != (parts > 0):
             raise InvalidInput("pace", f"of names {sorted(state)}", "give what state_dict() gave")
         self._numbers[:] = given
