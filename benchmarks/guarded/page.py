@@ -30,8 +30,8 @@ def _spread(values: Sequence[float]) -> str:
 def labels(cases: Cases) -> str:
     rows = _rows(cases, "labels")
     lines = [
-        "| camera | labels wrong | refused of the wrong | of the right | wrong among those learnt | guarded: changed, began | "
-        "plain: changed, began |",
+        "| camera | labels wrong | refused of the wrong | of the right | wrong among those learnt | "
+        "guarded: changed, began | plain: changed, began |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for camera in dict.fromkeys(r["camera"] for r in rows):

@@ -58,7 +58,8 @@ def streams(seed: int, length: int = LENGTH) -> list[dict[str, Any]]:
 
 
 def people(seed: int, train: int = 600, count: int = PEOPLE) -> list[dict[str, Any]]:
-    """Three people of HAR, others for each seed: the first minute of their walks, learnt at once, momentum 0 and 0.9."""
+    """Three people of HAR, others for each seed: 60 seconds of the earlier half of their walks are learnt at once, with
+    momentum 0 and 0.9, and the later half is asked."""
     x, y, who, _ = sources.har()
     made = []
     for number in (np.random.default_rng([44, seed]).permutation(np.unique(who)))[:count]:

@@ -1,4 +1,4 @@
-"""A loss for learning without labels: what it lowers is said by the target, so that one compiled step serves for all."""
+"""A loss for learning without labels: its target says what it lowers, so that one compiled step serves for all."""
 
 from __future__ import annotations
 

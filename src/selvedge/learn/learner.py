@@ -67,8 +67,8 @@ class Learner:
         """memory: of samples to learn from again, of the dtype in which samples come. held_out: of samples that only
         judge. detectors: by what they watch - "error" (0 or 1; or the loss), "loss", "confidence", "input" (its mean).
         label_guard: of labels that are probably wrong, which are not learnt from. norm_guard: of rounds that move a
-        candidate too far, which is dropped. labels: the classes of the first outputs, where others are spare, for :meth:`enrol`. budget: bytes of RAM for
-        all of it.
+        candidate too far, which is dropped. labels: the classes of the first outputs, where others are spare, for
+        :meth:`enrol`. budget: bytes of RAM for all of it.
 
         Raises ``InvalidInput`` for a plan that cannot serve it and for other settings that cannot be, and
         ``DoesNotFit`` above the budget.
@@ -371,9 +371,8 @@ class Learner:
             return x, y, outputs
         sound = self.label_guard.sound(outputs, y)
         if not sound.all():
-            told = ", ".join(
-                f"{label} where {z.argmax()} is seen" for z, label in zip(outputs[~sound], y[~sound], strict=False)
-            )
+            pairs = zip(y[~sound], outputs[~sound].argmax(1), strict=True)
+            told = ", ".join(f"{label} where {seen} is seen" for label, seen in pairs)
             self.diary.write(self.tally.seen, "doubted", f"{(~sound).sum()} of {len(x)} labels: {told}")
         return x[sound], y[sound], outputs[sound]
 

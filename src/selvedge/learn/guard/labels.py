@@ -23,8 +23,8 @@ class LabelGuard:
     outputs are most alike (Bahri, Jiang & Gupta, *Deep k-NN for noisy labels*, 2020): where the world has changed the
     model may be wrong of all, and samples that are alike still have labels that are alike. How often a witness agrees
     with the labels that come, above what chance would, squared, is its weight. A label is doubted whose share is below
-    ``doubt`` of the largest (of Northcutt, Jiang & Chuang's *confident learning*, JAIR 2021, the idea that a class needs
-    be no likelier than it usually is: nothing is measured against a fixed probability).
+    ``doubt`` of the largest: against the other classes, not against a fixed probability, as in *confident learning*
+    (Northcutt, Jiang & Chuang, JAIR 2021).
 
     What it cannot see: labels that are wrong by a rule, as two classes that have changed names. They are alike where
     samples are; an anchor holds what they would spoil.

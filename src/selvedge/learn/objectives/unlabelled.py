@@ -23,8 +23,9 @@ class Unlabelled:
     it was when it began, and learns no more.
 
     Without labels nobody can show that what was learnt is better: there is no commit. What is seen is that it falls
-    apart - a prediction that is not finite, or all of them alike (:class:`Collapse`), for which the weights that it began
-    with predict the same samples again: they lie in flash, and cost a third of a step. ``why``: it stopped; else "".
+    apart - a prediction that is not finite, or all of them alike (:class:`Collapse`), for which the weights that it
+    began with predict the same samples again: they lie in flash, and cost a third of a step. ``why``: it stopped; else
+    "".
 
     >>> # own = Unlabelled(session, Entropy(), Collapse(10))
     >>> # own.learn(x)                    the outputs for x [batch, ...], before it was learnt from
