@@ -269,3 +269,12 @@ def test_a_model_on_a_stream_goes_on_learning_where_it_was_cut_off(tmp_path: Pat
     right, frozen = (int(n) for n in re.findall(r"(\d+)%", second))
     assert right > frozen + 10
     assert "nought learnt: True" in last
+
+
+def test_digits_are_learnt_without_a_label_and_a_collapse_is_taken_back(tmp_path: Path) -> None:
+    norms, whole = (line for line in printed("label_free", tmp_path).splitlines())
+    found = shares(norms)
+    assert found["learnt"] > found["frozen"] + 20
+    assert "it holds" in norms
+    assert "classes are left" in whole
+    assert shares(whole)["learnt"] == shares(whole)["frozen"]
