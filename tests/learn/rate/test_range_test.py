@@ -77,8 +77,10 @@ def test_an_interrupt_leaves_no_trace_either() -> None:
     assert same(session.snapshot(), before)
 
 
-def test_what_never_diverges_gets_the_highest_and_what_always_does_none() -> None:
-    assert range_test(quadratic(2.0), sure(2.0), highest=0.5).diverged is None
+def test_what_never_diverges_gets_the_least_loss_and_what_always_does_none() -> None:
+    found = range_test(quadratic(2.0), sure(2.0), highest=0.5)
+    assert found.diverged is None
+    assert found.rate == found.rates[found.losses.argmin()]
     with pytest.raises(InvalidInput, match="lowest"):
         range_test(quadratic(200.0), sure(200.0), lowest=1.0, highest=10.0)
 

@@ -44,8 +44,8 @@ def range_test(
     lesson: ``lesson(n)`` draws n samples, labelled where the loss has a target. The loss is that of 32 which are drawn
     once, before and behind each rate's updates: of those that steps learn from some are harder than others, and in
     batches of a few nothing else would be seen. It diverges where that loss is half as large again as it has been, or
-    no number. The ``rate`` is half of that one: momentum needs a few steps to show it. parts: micro-batches of an
-    update, of a plan that accumulates; 0: all. RAM: a copy of what learns, and the 32 samples.
+    no number. The ``rate`` is half of that one: momentum needs a few steps to show it; where none diverges, it is
+    the one behind which the loss was least. parts: micro-batches of an update, of a plan that accumulates; 0: all. RAM: a copy of what learns, and the 32 samples.
 
     Raises ``InvalidInput`` for settings that cannot be, and where it diverges at once: then no rate is found.
     """
@@ -74,7 +74,7 @@ def range_test(
     finally:
         session.restore(before, place)
     diverged = float(tried[len(losses) - 1]) if losses[-1] > WORSE * least else None
-    found = (float(highest) if diverged is None else diverged) / BELOW
+    found = float(tried[int(np.argmin(losses))]) if diverged is None else diverged / BELOW
     if found < lowest:
         raise InvalidInput("lowest", lowest, f"it diverges at {diverged:.2g}: give a lower one, or scale the input")
     return RangeTest(tried[: len(losses)], np.array(losses), start, diverged, found)
