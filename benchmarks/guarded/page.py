@@ -31,8 +31,8 @@ def labels(cases: Cases) -> str:
     rows = _rows(cases, "labels")
     lines = [
         "| camera | labels wrong | refused of the wrong | of the right | wrong among those learnt | "
-        "guarded: changed, began | plain: changed, began |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "naive, guarded | naive | learner, guarded | learner |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for camera in dict.fromkeys(r["camera"] for r in rows):
         for percent in dict.fromkeys(r["percent"] for r in rows):
@@ -46,8 +46,8 @@ def labels(cases: Cases) -> str:
                 f"| {camera or 'as it began'} | {percent} % | {f'{100 * hit / wrong:.1f} %' if wrong else ''} | "
                 f"{100 * false / right:.1f} % | {100 * left:.1f} % | "
                 + " | ".join(
-                    ", ".join(_spread([r[f"{way} {what}"] for r in own]) for what in ("changed", "began"))
-                    for way in ("guarded", "plain")
+                    _spread([r[key] for r in own])
+                    for key in ("guarded naive", "plain naive", "guarded changed", "plain changed")
                 )
                 + " |"
             )
