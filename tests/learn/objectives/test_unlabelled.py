@@ -47,7 +47,7 @@ def right(session: sv.Session, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def test_without_a_guard_it_collapses_and_with_one_it_is_what_it_was() -> None:
-    x, y = grey(data()["stream"][0]), data()["stream"][1]
+    x, y = np.float32(0.5) * floats(data()["stream"][0]) + np.float32(0.2), data()["stream"][1]
     session, start = fresh()
     before = right(session, x, y)
     plain = Unlabelled(session, Entropy(None))
@@ -122,7 +122,8 @@ def test_the_next_hour_of_a_real_temperature_is_learnt_from_what_came() -> None:
     values = np.loadtxt(file, delimiter=",", skiprows=1, usecols=1, dtype=np.float32)
     values = (values - values[:500].mean()) / values[:500].std()
     torch.manual_seed(0)
-    session = sv.compile(sv.plan(nn.Linear(24, 1), torch.zeros(8, 24), loss="mse", optimizer=sv.SGD(0.01)))
+    session = sv.compile(sv.plan(nn.Linear(24, 1), torch.zeros(8, 24), loss="mse", optimizer=sv.SGD(0.001)))
+    start = session.snapshot()
     windows = np.lib.stride_tricks.sliding_window_view(values, 25)[: 8 * (len(values) // 8 - 4)].reshape(-1, 8, 25)
     own = Unlabelled(session, NextStep())
     errors = [float(((own.learn(x)[:, 0] - x[:, -1]) ** 2).mean()) for x in windows]
@@ -130,6 +131,12 @@ def test_the_next_hour_of_a_real_temperature_is_learnt_from_what_came() -> None:
     assert np.mean(errors[-100:]) < 0.5 * np.mean(errors[:20])
     with pytest.raises(InvalidInput, match="steps"):
         own.learn(windows[0][:, :24])
+    session.restore(start, 0)
+    fast = Unlabelled(session, NextStep(), rate=0.05)
+    for x in windows[:100]:
+        fast.learn(x)
+    assert "leapt" in fast.why
+    assert same(session.snapshot(), start)
 
 
 def test_an_autoencoder_learns_what_it_is_shown() -> None:

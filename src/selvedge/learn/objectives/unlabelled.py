@@ -13,9 +13,11 @@ from ...run.session import Session
 from ..copies import Copy
 from ..draws import Draws
 from ..guard.collapse import Collapse
+from ..guard.spike import WINDOW, Spike
 from .objective import Objective
 
 Array = npt.NDArray[Any]
+LEAP = 10.0  # times the first losses
 
 
 class Unlabelled:
@@ -35,7 +37,8 @@ class Unlabelled:
         self, session: Session, objective: Objective, collapse: Collapse | None = None, *,
         rate: float | None = None, seed: int = 0,
     ) -> None:  # fmt: skip
-        """collapse: None for an objective without classes. rate: None: the plan's schedule.
+        """collapse: None for an objective without classes; then a loss that leaps, to ten times the first eight's, is
+        what takes it back. rate: None: the plan's schedule.
 
         Raises ``InvalidInput`` for a plan whose loss the objective does not know, one that accumulates, and one without
         the classes that ``collapse`` has.
@@ -49,6 +52,7 @@ class Unlabelled:
         self.session, self.objective, self.collapse, self.rate = session, objective, collapse, rate
         self.steps, self.why = 0, ""
         self._began, self._draws = Copy.of(session), Draws(seed)
+        self._spike, self._usual = Spike(LEAP), 0.0  # the mean of the first losses
 
     def learn(self, x: npt.ArrayLike) -> Array:
         """The outputs for x [batch, ...], by the weights before they learn from it. Raises as ``session.predict``."""
@@ -66,11 +70,14 @@ class Unlabelled:
         lesson = self.objective.lesson(self.session, given, outputs, self._draws)
         if lesson is not None:
             try:
-                self.session.step(*lesson, lr=self.rate)
+                loss = self.session.step(*lesson, lr=self.rate)
             except NotFinite as error:
                 self._back(f"its loss is {error.loss}", seen)
             else:
                 self.steps += 1
+                self._usual += (loss - self._usual) / self.steps if self.steps <= WINDOW else 0.0
+                if self.collapse is None and self._spike.update(loss, self._usual):
+                    self._back(f"its loss leapt to {loss:.3g}, from {self._usual:.3g}", seen)
         return outputs
 
     def _at_first(self, x: Array) -> Array:
