@@ -68,7 +68,7 @@ def test_a_step_is_that_of_pytorch(objective: Objective, theirs: Any) -> None:
     optimiser.step()
     assert loss == pytest.approx(wanted.item(), rel=1e-5)
     for name, array in session.state_dict().items():
-        assert np.abs(array - net.state_dict()[name].detach().numpy()).max() < 1e-6
+        assert np.abs(np.asarray(array) - net.state_dict()[name].detach().numpy()).max() < 1e-6
 
 
 def test_a_label_is_a_target_too() -> None:
