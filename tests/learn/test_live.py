@@ -397,12 +397,8 @@ def test_many_are_predicted_at_once_and_their_energy_counts(artifact: Path) -> N
     assert np.array_equal(live.predict_many(many), np.stack([live.learner.predict_one(x).output for x in many]))
     spent = governor.spent
     assert spent == pytest.approx(0.074, abs=1e-6)
-    for bad, told in (
-        (many[:, :5], "sample"),
-        (many[0], "samples"),
-        (many[:0], "samples"),
-        (many * np.nan, "sample 0"),
-    ):
+    wrong = {"sample": many[:, :5], "samples": many[:0], "sample 0": many * np.float32(np.nan)}
+    for told, bad in wrong.items():
         with pytest.raises(InvalidInput, match=told):
             live.predict_many(bad)
         with pytest.raises(InvalidInput, match=told):

@@ -44,8 +44,9 @@ def range_test(
     lesson: ``lesson(n)`` draws n samples, labelled where the loss has a target. The loss is that of 32 which are drawn
     once, before and behind each rate's updates: of those that steps learn from some are harder than others, and in
     batches of a few nothing else would be seen. It diverges where that loss is half as large again as it has been, or
-    no number. The ``rate`` is half of that one: momentum needs a few steps to show it; where none diverges, it is
-    the one behind which the loss was least. parts: micro-batches of an update, of a plan that accumulates; 0: all. RAM: a copy of what learns, and the 32 samples.
+    no number. The ``rate`` is half of that one: momentum needs a few steps to show it; where none diverges, it is the
+    one behind which the loss was least. parts: micro-batches of an update, of a plan that accumulates; 0: all. RAM: a
+    copy of what learns, and the 32 samples.
 
     Raises ``InvalidInput`` for settings that cannot be, and where it diverges at once: then no rate is found.
     """
