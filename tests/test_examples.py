@@ -291,3 +291,12 @@ def test_devices_learn_together_over_a_bad_network_though_some_lie(tmp_path: Pat
         assert re.search(r": done, \d+% right, [\d,]+ B sent, [1-9]\d* messages refused", line)
     assert int(re.findall(r"(\d+)% right", median)[0]) > 70
     assert int(re.findall(r"(\d+)% right", mean)[0]) < 40
+
+
+def test_digits_are_learnt_without_a_label_and_a_collapse_is_taken_back(tmp_path: Path) -> None:
+    norms, whole = (line for line in printed("label_free", tmp_path).splitlines())
+    found = shares(norms)
+    assert found["learnt"] > found["frozen"] + 20
+    assert "it holds" in norms
+    assert "classes are left" in whole
+    assert shares(whole)["learnt"] == shares(whole)["frozen"]

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .federate.federation import Federation, Local
     from .federate.grid.faults import Faults
     from .federate.simulate import simulate
+    from .label_free import label_free
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
     from .learn.anomaly.novelty import NoveltyDetector
@@ -63,12 +64,22 @@ if TYPE_CHECKING:
     from .learn.emit.emit import LiveC, emit_live
     from .learn.energy.governor import Governor
     from .learn.guard.anchor import Anchor
+    from .learn.guard.collapse import Collapse
+    from .learn.guard.labels import LabelGuard
+    from .learn.guard.norm import NormGuard
     from .learn.habits import Habits
     from .learn.journal.journal import Journal
     from .learn.learner import Learner
     from .learn.live import Live
     from .learn.memory.replay import Replay
+    from .learn.objectives.consistency import Consistency
+    from .learn.objectives.entropy import Entropy
+    from .learn.objectives.next_step import NextStep
+    from .learn.objectives.unlabelled import Unlabelled
     from .learn.personal import personalise
+    from .learn.rate.noise_scale import noise_scale
+    from .learn.rate.pace import auto_rate
+    from .learn.rate.range_test import range_test
     from .learn.train import fit
     from .make.captured_network import network
     from .make.compared import compare
@@ -154,10 +165,21 @@ _HOME = {
     "load_live": "learn.emit.board",
     "Governor": "learn.energy.governor",
     "Anchor": "learn.guard.anchor",
+    "Collapse": "learn.guard.collapse",
+    "LabelGuard": "learn.guard.labels",
+    "NormGuard": "learn.guard.norm",
     "Habits": "learn.habits",
     "Journal": "learn.journal.journal",
     "Learner": "learn.learner",
     "Live": "learn.live",
+    "label_free": "label_free",
+    "Consistency": "learn.objectives.consistency",
+    "Entropy": "learn.objectives.entropy",
+    "NextStep": "learn.objectives.next_step",
+    "Unlabelled": "learn.objectives.unlabelled",
+    "auto_rate": "learn.rate.pace",
+    "noise_scale": "learn.rate.noise_scale",
+    "range_test": "learn.rate.range_test",
     "personalise": "learn.personal",
     "Faults": "federate.grid.faults",
     "Federation": "federate.federation",
@@ -223,7 +245,9 @@ __all__ = [
     "BuildFailed",
     "Candidate",
     "Change",
+    "Collapse",
     "Compressed",
+    "Consistency",
     "Constant",
     "Contribution",
     "Cosine",
@@ -233,6 +257,7 @@ __all__ = [
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "Entropy",
     "Faults",
     "Federation",
     "GaussianDetector",
@@ -243,6 +268,7 @@ __all__ = [
     "InvalidInput",
     "InverseSqrt",
     "Journal",
+    "LabelGuard",
     "Learner",
     "Limits",
     "Live",
@@ -251,7 +277,9 @@ __all__ = [
     "Logits",
     "MixedBits",
     "Network",
+    "NextStep",
     "NoCompiler",
+    "NormGuard",
     "NotFinite",
     "NotSupported",
     "NothingFits",
@@ -282,12 +310,14 @@ __all__ = [
     "TeacherCache",
     "TorchLoss",
     "Trade",
+    "Unlabelled",
     "VibrationDetector",
     "Weighed",
     "Width",
     "Widths",
     "__version__",
     "advise",
+    "auto_rate",
     "compare",
     "compile",
     "compress",
@@ -296,6 +326,7 @@ __all__ = [
     "emit",
     "emit_live",
     "fit",
+    "label_free",
     "load",
     "load_live",
     "load_onnx",
@@ -303,11 +334,13 @@ __all__ = [
     "measured",
     "mixed_bits",
     "network",
+    "noise_scale",
     "personalise",
     "plan",
     "plan_inference",
     "prune",
     "quantise",
+    "range_test",
     "remembering",
     "save_onnx",
     "save_tflite",

@@ -16,6 +16,8 @@ from selvedge.learn.energy.governor import Governor, Variant
 from selvedge.learn.energy.senses import Charge, Moment, look
 from selvedge.learn.energy.simulated import SimulatedClock
 from selvedge.learn.guard.anchor import Anchor
+from selvedge.learn.guard.labels import LabelGuard
+from selvedge.learn.guard.norm import NormGuard
 from selvedge.learn.habits import Habits
 from selvedge.learn.journal.journal import Journal
 from selvedge.learn.learner import Learner
@@ -345,3 +347,77 @@ def test_the_benchmark_stream_has_all_that_it_says(artifact: Path) -> None:
     follow(live, 420)
     counts = live.learner.diary.counts
     assert {"refused", "enrolled", "undone", "committed"} <= counts.keys()
+
+
+class Always:
+    """A detector that finds a drift at the fortieth number."""
+
+    bytes, drift = 8, False
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def update(self, value: float, /) -> None:
+        self.seen += 1
+        self.drift = self.seen == 40
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        return {"seen": np.array(self.seen)}
+
+    def load_state_dict(self, state: dict[str, np.ndarray], /) -> None:
+        self.seen = int(state["seen"])
+
+
+def test_a_question_for_another_variant_is_answered_once_and_outlives_a_kill(artifact: Path, tmp_path: Path) -> None:
+    def again(journal: Journal) -> Live:
+        return living(artifact, journal, habits=Habits(steps=1, drift="variant"), detectors={"loss": Always()})
+
+    with Journal(tmp_path / "j", LIMIT) as journal:
+        live = again(journal)
+        with pytest.raises(InvalidInput, match="asks for nothing"):
+            live.answered("none")
+        live.run(samples(48))
+        assert "the loss has drifted" in str(live.learner.asks)
+    with Journal(tmp_path / "j", LIMIT) as journal:
+        live = again(journal)
+        assert live.learner.asks is not None
+        live.answered("a larger plan takes over")
+        assert live.learner.asks is None
+    with Journal(tmp_path / "j", LIMIT) as journal:
+        live = again(journal)
+        assert live.learner.asks is None
+        assert live.learner.diary.counts["answered"] == 1
+        assert "a larger plan" in list(live.learner.diary)[-1].why
+
+
+def test_many_are_predicted_at_once_and_their_energy_counts(artifact: Path) -> None:
+    governor = Governor(100, [Variant("plan", 0.001)], predict_joules=0.001)
+    live = Live(learner(artifact), None, governor, now=lambda: NOW)
+    many = np.stack([made(n)[0] for n in range(37)])
+    assert np.array_equal(live.predict_many(many), np.stack([live.learner.predict_one(x).output for x in many]))
+    spent = governor.spent
+    assert spent == pytest.approx(0.074, abs=1e-6)
+    wrong = {"sample": many[:, :5], "samples": many[:0], "sample 0": many * np.float32(np.nan)}
+    for told, bad in wrong.items():
+        with pytest.raises(InvalidInput, match=told):
+            live.predict_many(bad)
+        with pytest.raises(InvalidInput, match=told):
+            live.learner.predict_many(bad)
+    assert governor.spent == spent
+
+
+def test_a_rate_found_and_labels_doubted_outlive_a_cut(artifact: Path, tmp_path: Path) -> None:
+    def again(journal: Journal | None) -> Live:
+        guards = {"label_guard": LabelGuard(5), "norm_guard": NormGuard()}
+        return living(artifact, journal, habits=Habits(steps=1, rate="auto"), **guards)
+
+    whole = again(None)
+    whole.run(samples(100))
+    assert whole.learner.diary.counts["rate"] == 1
+    for cut in (36, 70):
+        with Journal(tmp_path / f"j{cut}", LIMIT) as journal:
+            again(journal).run(samples(cut))
+        with Journal(tmp_path / f"j{cut}", LIMIT) as journal:
+            live = again(journal)
+            live.run(samples(100, live.position))
+            assert bits(live) == bits(whole)

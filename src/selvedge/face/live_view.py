@@ -59,6 +59,8 @@ def picture(name: str, budget: int, life: Live, made: Round, notes: list[str]) -
     table.add_row("loss", f"{point.loss:.4g}")
     watched = ", ".join(learner.detectors) or "not watched"
     table.add_row("drift", f"{counts.get('drift', 0)} found ({watched})")
+    if learner.asks is not None:
+        table.add_row("asks", f"for {learner.asks}")
     told = f"{made.commits:,} committed, {counts.get('refused', 0):,} refused, {counts.get('dropped', 0):,} dropped"
     table.add_row("learning", f"{told}, {made.steps:,} updates")
     total = sum(life.bytes.values())

@@ -308,6 +308,7 @@ def _lived(life: Live, settings: Settings, notes: tuple[str, ...], interrupted: 
     return Lived(
         life.course.life, life.bytes, dict(learner.bytes.flash), settings.budget,
         {**{name: getattr(tally, name) for name in names}, "drifts": learner.diary.counts.get("drift", 0)},
-        tuple((e.sample, e.kind, e.why) for e in learner.diary), notes,
+        tuple((e.sample, e.kind, e.why) for e in learner.diary),
+        notes if learner.asks is None else (*notes, f"it asks for {learner.asks}"),
         None if life.governor is None else life.governor.spent, learner.kind == "CrossEntropy", interrupted,
     )  # fmt: skip

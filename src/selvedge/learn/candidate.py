@@ -10,17 +10,21 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InvalidInput
 from ..run.calls import NotFinite
 from .copies import Copies, Copy
 from .diary import Diary
 from .examiner import Examiner
 from .figures import Tally
 from .guard.judge import Judge
+from .guard.norm import NormGuard
 from .guard.spike import Spike
 from .guard.verdict import gains
-from .habits import Habits
+from .habits import AUTO, Habits
 from .lesson import Lessons, Memory
 from .metrics import CHUNK
+from .rate.lesson import step
+from .rate.pace import Found, auto_rate, cost
 
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
@@ -68,12 +72,14 @@ class Candidate:
         self.examiner, self.session, self.copies, self.lessons = examiner, examiner.session, copies, lessons
         self.held_out, self.habits, self.diary, self.governor = held_out, habits, diary, governor
         self.tally, self.now, self.spike = Tally(), Now(), Spike()
+        self.norm: NormGuard | None = None
         anchor = lessons.anchor
         start = np.zeros(0) if anchor is None else examiner.merit(*anchor.judges)
         self.judge = Judge(examiner.kind, anchor, start, habits.alpha, habits.error)
         self._judges = len(start)
         self._first_blend = 0 if anchor is None else len(habits.blends) // 2
         self.now.blend = self.now.grown = self._first_blend
+        self.pace = Found(self.session.manifest.accumulate) if habits.rate == "auto" else None
 
     def settle(self, x: Array, target: Array, theirs: Array) -> None:
         """What would be committed says what of samples that nobody has learnt from yet, beside what predicts?"""
@@ -90,22 +96,55 @@ class Candidate:
                 self.restart("dropped", f"on new samples it is worse than what predicts: {self.judge.wealth} to 1")
         self.copies.deployed.into(self.session)
 
+    @property
+    def search(self) -> int:
+        """Updates that finding a rate takes, where it is due; else 0."""
+        due = self.pace is not None and not self.pace.there and len(self.lessons.memory) >= AUTO
+        return cost(self.session) if due else 0
+
+    def find(self, x: Array, y: Array) -> None:
+        """The rate, and the micro-batches of an update, for what is in the arena. Where none is found, the plan's."""
+        assert self.pace is not None
+        steps, labelled, accumulate = self.search, self.examiner.labelled, self.session.manifest.accumulate
+
+        def lesson(n: int) -> tuple[Array, Array | None]:
+            batch, labels = self.lessons.batch(n, x, y)
+            return batch, labels if labelled else None
+
+        try:
+            found = auto_rate(self.session, lesson)
+        except (InvalidInput, NotFinite) as error:
+            self.pace.put(self.session.manifest.schedule.lr(self.session.steps), accumulate)
+            self.diary.write(self.tally.seen, "rate", f"none was found, so the plan's: {error}")
+        else:
+            self.pace.put(found.rate, found.parts)
+            self.diary.write(self.tally.seen, "rate", str(found))
+        if self.governor is not None:
+            self.governor.spend(steps=steps)
+
     def learn(self, steps: int, x: Array, y: Array, usual: float) -> None:
         """The candidate, which is in the arena, learns."""
         if not self.updated(steps, x, y, usual):
             return
+        made = Copy.of(self.session)
+        if self.norm is not None:
+            norm = self._moved(made, self.copies.candidate, steps)
+            if self.norm.update(norm):
+                self.restart("dropped", f"its gradient's norm leapt to {norm:.3g}, from {self.norm.usual:.3g}")
+                return
         self.now.trained += steps
-        self.copies.candidate = Copy.of(self.session)
+        self.copies.candidate = made
         work = steps * self.session.manifest.step_batch * FORWARDS
         self.judge.earn(work * self.habits.shadow, 2.0 * self._cost + 4 * self.habits.every)
 
     def updated(self, steps: int, x: Array, y: Array, usual: float, remembered: bool = True) -> bool:
         """``steps`` updates of what is in the arena; where it falls apart, another candidate takes its place."""
         self.spike.restart()
+        rate, parts = self._pace
         for _ in range(steps):
-            batch, labels = self.lessons.batch(self.session.manifest.step_batch, x, y, remembered)
+            batch, labels = self.lessons.batch(parts * self.session.manifest.batch, x, y, remembered)
             try:
-                loss = self.session.step(batch, labels if self.examiner.labelled else None, lr=self.habits.rate)
+                loss = step(self.session, batch, labels if self.examiner.labelled else None, rate, parts)
             except NotFinite as error:
                 self.restart("dropped", f"its loss is {error.loss}")
                 return False
@@ -209,6 +248,25 @@ class Candidate:
         self.now.grown = self._first_blend
         self.restart("reset", "asked for")
         self.copies.deployed.into(self.session)
+
+    def _moved(self, made: Copy, before: Copy, steps: int) -> float:
+        """The 2-norm of what ``steps`` updates changed of the parameters, of each and over the rate."""
+        rate = self._pace[0]
+        unit = self.session.manifest.schedule.lr(before.steps) if rate is None else rate
+        squares = 0.0
+        for name, entry in self.session.manifest.state.items():
+            if entry.of_model and name in made.arrays and made.arrays[name].dtype.kind == "f":
+                apart = made.arrays[name].astype(np.float64) - before.arrays[name]
+                squares += float(np.vdot(apart, apart))
+        return math.sqrt(squares) / (steps * unit) if unit else 0.0
+
+    @property
+    def _pace(self) -> tuple[float | None, int]:
+        """Rate, None: the plan's, and micro-batches of an update."""
+        if self.pace is not None and self.pace.there:
+            return self.pace.rate, self.pace.parts
+        rate = self.habits.rate
+        return None if rate == "auto" else rate, self.session.manifest.accumulate
 
     @property
     def _cost(self) -> int:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from ..errors import InvalidInput
 
 DRIFTS = ("ignore", "more", "reset", "variant")
+Rate = float | Literal["auto"] | None
+AUTO = 32  # samples remembered, of which a rate can be found
+
+
+def require_rate(rate: object) -> None:
+    """Raises ``InvalidInput`` for what is no :data:`Rate`."""
+    number = isinstance(rate, int | float) and not isinstance(rate, bool) and math.isfinite(rate) and rate > 0
+    if not (rate is None or rate == "auto" or number):
+        raise InvalidInput("rate", rate, "give a number above 0, or auto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +27,8 @@ class Habits:
 
     every: new samples of a round.
     steps: updates for each of them.
-    rate: of learning; None: as the plan's schedule says.
+    rate: of learning; None: as the plan's schedule says; "auto": found on the device (:func:`auto_rate`) as soon as
+    ``AUTO`` samples are remembered, and until then the schedule's.
     shares: of a batch - new samples, remembered ones, the anchor's.
     hold_out: of so many samples one judges and is not learnt from; 0: none.
     alpha: the chance, over a whole life, that something is committed without being better.
@@ -37,7 +48,7 @@ class Habits:
 
     every: int = 8
     steps: int = 4
-    rate: float | None = None
+    rate: Rate = None
     shares: tuple[float, float, float] = (0.25, 0.25, 0.5)
     hold_out: int = 8
     alpha: float = 0.2
@@ -59,8 +70,7 @@ class Habits:
                 raise InvalidInput(name, getattr(self, name), "give a number above 0 and below 1")
         if not (math.isfinite(self.shadow) and self.shadow > 0):
             raise InvalidInput("shadow", self.shadow, "give a share above 0, as 0.2")
-        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
-            raise InvalidInput("rate", self.rate, "give a number above 0")
+        require_rate(self.rate)
         if len(self.shares) != 3 or min(self.shares) < 0 or not 0 < sum(self.shares) < math.inf:
             raise InvalidInput("shares", self.shares, "give three shares of a batch, as (0.3, 0.4, 0.3)")
         falling = all(a > b for a, b in pairwise(self.blends))

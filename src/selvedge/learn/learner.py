@@ -23,6 +23,8 @@ from .examiner import Examiner
 from .figures import Bytes, Prediction, Tally
 from .guard.anchor import Anchor
 from .guard.judge import Judge
+from .guard.labels import LabelGuard
+from .guard.norm import NormGuard
 from .habits import Habits
 from .lesson import Augment, Lessons, Memory
 from .metrics import predictions
@@ -54,6 +56,8 @@ class Learner:
         detectors: Mapping[str, Detector] | None = None,
         governor: Governor | None = None,
         augment: Augment | None = None,
+        label_guard: LabelGuard | None = None,
+        norm_guard: NormGuard | None = None,
         labels: Sequence[str] | None = None,
         pending_bytes: int = 0,
         diary_bytes: int = 4096,
@@ -62,8 +66,9 @@ class Learner:
     ) -> None:
         """memory: of samples to learn from again, of the dtype in which samples come. held_out: of samples that only
         judge. detectors: by what they watch - "error" (0 or 1; or the loss), "loss", "confidence", "input" (its mean).
-        labels: the classes of the first outputs, where others are spare, for :meth:`enrol`. budget: bytes of RAM for
-        all of it.
+        label_guard: of labels that are probably wrong, which are not learnt from. norm_guard: of rounds that move a
+        candidate too far, which is dropped. labels: the classes of the first outputs, where others are spare, for
+        :meth:`enrol`. budget: bytes of RAM for all of it.
 
         Raises ``InvalidInput`` for a plan that cannot serve it and for other settings that cannot be, and
         ``DoesNotFit`` above the budget.
@@ -79,12 +84,17 @@ class Learner:
         self._require_alike(anchor, held_out)
         self._x = np.zeros((self.habits.every, *shape), memory.dtype)
         self._y = np.zeros(self.habits.every, np.int32)
+        self.label_guard = label_guard
+        if label_guard is not None and (not self.labelled or label_guard.classes != manifest.classes):
+            fix = f"the plan has {manifest.classes}" if self.labelled else f"the loss {self.kind} has no labels"
+            raise InvalidInput("label_guard", f"of {label_guard.classes} classes", fix)
         self.pending = Pending(pending_bytes, shape, memory.dtype) if pending_bytes else None
         self.diary = Diary(diary_bytes)
         lessons = Lessons(self.habits.shares, memory, anchor, augment, Draws(seed), manifest.preprocess)
         self._candidate = Candidate(
             self._examiner, Copies(session), lessons, held_out, self.habits, self.diary, governor
         )  # fmt: skip
+        self._candidate.norm = norm_guard
         self._enrolling = None if self.labels is None else Enrolling(self._candidate, self.labels, memory)
         needed = self.bytes
         if budget is not None and needed.total > budget:
@@ -128,7 +138,7 @@ class Learner:
 
     @property
     def asks(self) -> str | None:
-        """For another variant, and why; None: it does not."""
+        """For another variant, and why; None: it does not, or no longer (:meth:`answered`)."""
         number = self._candidate.now.asks
         return f"another variant: the {WATCHED[number - 1]} has drifted" if number else None
 
@@ -148,11 +158,24 @@ class Learner:
         return Prediction(output, self._waiting().keep(sample) if later else None)
 
     def predict_many(self, x: npt.ArrayLike) -> Array:
-        """Outputs of samples [n, ...]."""
-        many = np.asarray(x)
+        """Outputs of samples [n, ...], n >= 1. Raises as :meth:`predict_one`, before anything is spent."""
+        many = self.several(x)
         if self.governor is not None:
             self.governor.spend(predictions=len(many))
         return predictions(self.session, many)
+
+    def several(self, x: npt.ArrayLike) -> Array:
+        """x as :meth:`predict_many` would take it. Raises as it does, and nothing changes."""
+        many, mine = np.asarray(x), self._x
+        if many.ndim != mine.ndim or not len(many):
+            raise InvalidInput(
+                "samples", f"{many.dtype}{list(many.shape)}", f"give [n, {str(list(mine.shape[1:]))[1:]}"
+            )
+        taken = np.stack([self._sample(sample) for sample in many])
+        for i, sample in enumerate(taken):
+            if not _finite(sample):
+                raise InvalidInput(f"sample {i}", "not finite", "give numbers")
+        return taken
 
     # -- learning ---------------------------------------------------------------------------------------------------
 
@@ -272,6 +295,14 @@ class Learner:
             raise InvalidInput("undo", "without an enrolment", "enrol a class first; only the last one can be undone")
         return self._enrolling
 
+    def answered(self, why: str) -> None:
+        """What it asked for (:attr:`asks`) is settled, as ``why`` says: another variant takes over from here, or there
+        is none. Raises ``InvalidInput`` where it asks for nothing."""
+        if self.asks is None:
+            raise InvalidInput("answered", why, "it asks for nothing: see asks")
+        self.diary.write(self.tally.seen, "answered", f"{self.asks}: {why}")
+        self._candidate.now.asks = 0
+
     def reset(self) -> None:
         """Back to the weights that it began with, bit for bit; what is remembered stays."""
         self._candidate.reset()
@@ -282,7 +313,7 @@ class Learner:
         candidate, now, habits = self._candidate, self._candidate.now, self.habits
         x, y = self._x[: now.fresh].copy(), self._y[: now.fresh].copy()
         now.fresh = 0
-        x, y, outputs = self._answered(x, y)
+        x, y, outputs = self._trusted(*self._answered(x, y))
         if not len(x):
             return
         target = self._examiner.target(x, y)
@@ -301,9 +332,14 @@ class Learner:
         self.tally.rounds += 1
         if self.judge.better:
             candidate.commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))
+        search = candidate.search
         asked = len(x) * habits.steps * (2 if now.boosted > 0 else 1)
         now.boosted = max(0, now.boosted - len(x))
-        steps = asked if self.governor is None else self.governor.grant(asked)
+        steps = asked + search if self.governor is None else self.governor.grant(asked + search)
+        if search and steps >= asked + search:
+            candidate.copies.candidate.into(self.session)
+            candidate.find(x, y)
+        steps = min(asked, steps)
         if steps:
             candidate.copies.candidate.into(self.session)
             candidate.learn(steps, x, y, self._examiner.usual(outputs, target))
@@ -327,6 +363,18 @@ class Learner:
             self.tally.refused += len(x) - len(rows)
             self.diary.write(self.tally.seen, "refused", f"{len(x) - len(rows)} samples to which no answer is sound")
         return x[rows], y[rows], outputs
+
+    def _trusted(self, x: Array, y: Array, outputs: Array) -> tuple[Array, Array, Array]:
+        """Those whose labels may be learnt from; to the others nothing else happens either: what judges would be
+        misled by them as what learns is."""
+        if self.label_guard is None or not len(x):
+            return x, y, outputs
+        sound = self.label_guard.sound(outputs, y)
+        if not sound.all():
+            pairs = zip(y[~sound], outputs[~sound].argmax(1), strict=True)
+            told = ", ".join(f"{label} where {seen} is seen" for label, seen in pairs)
+            self.diary.write(self.tally.seen, "doubted", f"{(~sound).sum()} of {len(x)} labels: {told}")
+        return x[sound], y[sound], outputs[sound]
 
     def _answer(self, sample: Array) -> Array | None:
         try:
@@ -365,6 +413,12 @@ class Learner:
             ram["undo"] = self._enrolling.kept.bytes
         if self._watch.detectors:
             ram["detectors"] = self._watch.bytes
+        if self._candidate.pace is not None:
+            ram["rate"] = self._candidate.pace.bytes
+        if self.label_guard is not None:
+            ram["label guard"] = self.label_guard.bytes
+        if self._candidate.norm is not None:
+            ram["norm guard"] = self._candidate.norm.bytes
         flash = {"weights": self.session.manifest.weights_bytes}
         if self.anchor is not None:
             flash["anchor"] = self.anchor.bytes
@@ -466,7 +520,10 @@ class Learner:
     def _parts(self) -> dict[str, Any]:
         parts = {"memory": self.memory, "judge": self.judge, "spike": self._candidate.spike, "diary": self.diary}
         kept = None if self._enrolling is None else self._enrolling.kept
-        optional = {"held": self.held_out, "pending": self.pending, "enrolment": kept}
+        optional = {
+            "held": self.held_out, "pending": self.pending, "enrolment": kept, "rate": self._candidate.pace,
+            "label guard": self.label_guard, "norm guard": self._candidate.norm,
+        }  # fmt: skip
         detectors = {f"detector {name}": d for name, d in self._watch.detectors.items()}
         return {**parts, **{n: p for n, p in optional.items() if p is not None}, **detectors}
 

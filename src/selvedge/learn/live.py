@@ -127,6 +127,19 @@ class Live:
             self._call({"do": "see", "next": self.position})
         return Prediction(predictions(self.learner.session, checked[None])[0])
 
+    def predict_many(self, x: npt.ArrayLike) -> Array:
+        """What the committed weights say of samples [n, ...]."""
+        many = self.learner.several(x)
+        if self.governor is not None:
+            self._call({"do": "see", "count": len(many), "next": self.position})
+        return predictions(self.learner.session, many)
+
+    def answered(self, why: str) -> None:
+        """As :meth:`Learner.answered`, and it outlives a kill."""
+        if self.learner.asks is None:
+            raise InvalidInput("answered", why, "it asks for nothing: see learner.asks")
+        self._call({"do": "answered", "why": why, "next": self.position})
+
     def label(self, ticket: int, y: int) -> Round | None:
         """The class of a sample that was predicted with ``later=True``."""
         learner = self.learner
@@ -221,7 +234,7 @@ class Live:
             meter.at(moment)
         self.position, do = int(head["next"]), head["do"]
         if do in ("see", "learn") and meter is not None:
-            meter.spend(predictions=1)
+            meter.spend(predictions=head.get("count", 1))
         if do == "learn":
             learner.learn_one(arrays["x"], head["y"])
         elif do == "later":
@@ -232,6 +245,8 @@ class Live:
             learner.enrol(head["label"], arrays["x"], steps=head["steps"])
         elif do == "undo":
             learner.undo()
+        elif do == "answered":
+            learner.answered(head["why"])
         elif do == "finish":
             learner.finish()
         elif do == "again" and self.governor is not None:

@@ -20,7 +20,10 @@ from .examiner import Examiner
 from .guard.anchor import Anchor, Loss, lost
 from .guard.spike import Spike
 from .guard.verdict import gains
+from .habits import Rate, require_rate
 from .lesson import Augment, Lessons, Memory
+from .rate.lesson import step
+from .rate.pace import Pace, auto_rate
 
 Array = npt.NDArray[Any]
 WARM = 20  # one update in so many is one of the warm-up
@@ -32,7 +35,7 @@ class Personalised:
     """``learnt``: whether the session has now learnt the samples; else it is bit for bit what it was.
 
     why: a line. gain, p: of what was left out (:class:`Crossed`). lost: of the merit on the anchor. steps: updates made
-    in all.
+    in all. pace: the rate that was found, where it was asked for.
     """
 
     learnt: bool
@@ -41,6 +44,7 @@ class Personalised:
     p: float
     lost: Loss | None
     steps: int
+    pace: Pace | None = None
 
 
 def personalise(
@@ -48,7 +52,7 @@ def personalise(
     memory: Memory,
     *,
     steps: int,
-    rate: float | None = None,
+    rate: Rate = None,
     anchor: Anchor | None = None,
     share: float = 0.3,
     augment: Augment | None = None,
@@ -65,7 +69,7 @@ def personalise(
     learnt. Where the anchor then has lost more than its margin, that is taken back. Nothing is copied meanwhile: the
     weights to go back to are those that the session began with, in flash, so that it needs no RAM but the arena, the
     memory and a few bytes; it must not have learnt before. rate: the largest, of a warm-up and a cosine; None: as the
-    plan's schedule begins. share: of a batch, from the anchor.
+    plan's schedule begins; "auto": found by :func:`auto_rate`, of all samples. share: of a batch, from the anchor.
 
     Raises ``InvalidInput`` for a session that has learnt, fewer than two samples a fold, and settings that cannot be.
     """
@@ -74,6 +78,7 @@ def personalise(
         raise InvalidInput("session", f"after {session.steps} steps", "give one that has not learnt yet")
     if not isinstance(steps, int) or steps < 1:
         raise InvalidInput("steps", steps, "give a whole number >= 1")
+    require_rate(rate)
     x, y = memory.all()
     require(folds, len(x), ask)
     lessons = Lessons((1 - share, 0.0, share), memory, anchor, augment, draws, session.manifest.preprocess)
@@ -82,9 +87,9 @@ def personalise(
         found = crossed(examiner, x, y, folds, lessons.order(len(x)), attempt.fold, ask, error, draws)
         attempt.back()
         if found is None:
-            return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done)
+            return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done, attempt.pace)
         if not found.good:
-            return Personalised(False, f"not better: {found}", found.gain, found.p, None, attempt.done)
+            return Personalised(False, f"not better: {found}", found.gain, found.p, None, attempt.done, attempt.pace)
         before = None if anchor is None else examiner.merit(*anchor.judges)
         why, loss = "", None
         if not attempt.learn(steps, np.arange(len(x))):
@@ -96,10 +101,10 @@ def personalise(
                 why = f"{seen}: {anchor.margin:.1%} is allowed"
         if why:
             attempt.back()
-        return Personalised(not why, why or f"better: {found}", found.gain, found.p, loss, attempt.done)
+        return Personalised(not why, why or f"better: {found}", found.gain, found.p, loss, attempt.done, attempt.pace)
     except NotFinite:
         attempt.back()
-        return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done)
+        return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done, attempt.pace)
     except BaseException:  # Ctrl-C too
         attempt.back()
         raise
@@ -109,7 +114,7 @@ class _Attempt:
     """Learning from the samples, as often as it is asked for, from where the session began."""
 
     def __init__(
-        self, examiner: Examiner, lessons: Lessons, x: Array, y: Array, steps: int, folds: int, rate: float | None,
+        self, examiner: Examiner, lessons: Lessons, x: Array, y: Array, steps: int, folds: int, rate: Rate,
         on_progress: Callable[[int, int], None],
     ) -> None:  # fmt: skip
         self.examiner, self.lessons, self.x, self.y = examiner, lessons, x, y
@@ -117,8 +122,17 @@ class _Attempt:
         self.steps, self.folds, self.done, self._on_progress = steps, folds, 0, on_progress
         self.total = steps + sum(updates(steps, len(x), folds, fold) for fold in range(folds))
         self._began = Copy.of(session)  # what lies in flash anyhow
-        self._rate = session.manifest.schedule.lr(session.steps) if rate is None else rate
+        self.pace, self._parts = None, session.manifest.accumulate
+        if rate == "auto":
+            self.pace = auto_rate(session, lambda n: self._batch(n, np.arange(len(x))))
+            self._rate, self._parts = self.pace.rate, self.pace.parts
+        else:
+            self._rate = session.manifest.schedule.lr(session.steps) if rate is None else float(rate)
         self._usual = examiner.usual(examiner.outputs(x), examiner.target(x, y))
+
+    def _batch(self, size: int, rows: Array) -> tuple[Array, Array | None]:
+        x, y = self.lessons.batch(size, self.x[rows], self.y[rows], False)
+        return x, y if self.examiner.labelled else None
 
     def back(self) -> None:
         self._began.into(self.examiner.session)
@@ -129,12 +143,12 @@ class _Attempt:
 
     def learn(self, count: int, rows: Array) -> bool:
         """``count`` updates of ``rows``; whether it held together."""
-        session, labelled, spike = self.examiner.session, self.examiner.labelled, Spike()
+        session, spike = self.examiner.session, Spike()
         rates = Cosine(self._rate, count, warmup=count // WARM)
         for i in range(count):
-            batch, labels = self.lessons.batch(session.manifest.step_batch, self.x[rows], self.y[rows], False)
+            x, y = self._batch(self._parts * session.manifest.batch, rows)
             try:
-                loss = session.step(batch, labels if labelled else None, lr=rates.lr(i))
+                loss = step(session, x, y, rates.lr(i), self._parts)
             except NotFinite:
                 return False
             self.done += 1

@@ -1,0 +1,1 @@
+"""Rates that are found, labels that are doubted, collapse that is taken back."""

@@ -1,0 +1,82 @@
+"""Learning without labels, with and without a guard: whether it helps, collapses, or is taken back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+import selvedge as sv
+from benchmarks.live.habits import habits
+from benchmarks.never_worse.camera import CHANGES
+from benchmarks.never_worse.digits import digits
+from benchmarks.never_worse.starting import SCALE, float_pictures, network, trained
+from selvedge.label_free import label_free
+from selvedge.learn.draws import Draws
+from selvedge.learn.guard.collapse import Collapse
+from selvedge.learn.metrics import predictions
+from selvedge.learn.objectives.consistency import Consistency
+from selvedge.learn.objectives.entropy import Entropy
+from selvedge.learn.objectives.objective import Objective
+from selvedge.learn.objectives.unlabelled import Unlabelled
+
+BATCH, LENGTH, ASKED = 16, 2000, 1000
+STREAMS = ("", "dim", "flat", "fog", "turned", "one class")
+NORMS = ["1.*", "4.*", "7.*"]
+
+
+def moved(x: np.ndarray, draws: Draws) -> np.ndarray:
+    """By up to two pixels each way."""
+    down, right = draws.below(5, len(x)) - 2, draws.below(5, len(x)) - 2
+    return np.stack([np.roll(a, (i, j), (1, 2)) for a, i, j in zip(x, down, right, strict=True)])
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "entropy (Tent)": Entropy(None), "entropy of what is sure": Entropy(), "consistency": Consistency(moved),
+}  # fmt: skip
+
+
+def rows(seed: int, length: int = LENGTH) -> list[dict[str, Any]]:
+    """One for each stream, part of the network and objective: % right behind it, on the stream's camera and where it
+    began, with the guard and without; and why it stopped, if it did."""
+    own, net = habits("guarded"), network()
+    net.load_state_dict(trained(seed))
+    rng, (x, y) = np.random.default_rng([42, seed]), digits(seed).pool
+    drawn = rng.choice(len(y), length + ASKED, replace=False)
+    pictures, labels = float_pictures(x[drawn]), y[drawn]
+    single = float_pictures(x[np.flatnonzero(y == seed % 10)[: length // 2]])
+    made = []
+    for part in ("norms", "whole"):
+        rate = own["entropy_rate" if part == "norms" else "whole_rate"]
+        optimizer = sv.Adam(rate) if part == "norms" else sv.SGD(rate, momentum=0.9)
+        plan = sv.plan(
+            net, torch.zeros(BATCH, 1, 28, 28), loss=label_free(10), optimizer=optimizer, preprocess=SCALE,
+            update=NORMS if part == "norms" else "full", norms="live" if part == "norms" else "folded",
+        )  # fmt: skip
+        session = sv.compile(plan)
+        start = session.snapshot()
+        for stream in STREAMS:
+            change = CHANGES.get(stream, lambda a: a)
+            shown = single if stream == "one class" else change(pictures[:length])
+            asked = change(pictures[length:])
+            for name, objective in OBJECTIVES.items():
+                row: dict[str, Any] = {"stream": stream, "part": part, "objective": name, "arena": plan.arena_bytes}
+                for way in ("frozen", "plain", "guarded"):
+                    session.restore(start, 0)
+                    guard = Collapse(10, share=own["share"]) if way == "guarded" else None
+                    learns = Unlabelled(session, objective, guard, seed=seed)
+                    for i in range(0, 0 if way == "frozen" else len(shown) - BATCH + 1, BATCH):
+                        learns.learn(shown[i : i + BATCH])
+                    row[f"{way} changed"] = float((predictions(session, asked).argmax(1) == labels[length:]).mean())
+                    row[f"{way} began"] = float(
+                        (predictions(session, pictures[length:]).argmax(1) == labels[length:]).mean()
+                    )
+                    if way == "guarded":
+                        row |= {"why": learns.why, "exact": _same(session.snapshot(), start)}
+                made.append(row)
+    return made
+
+
+def _same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return all(a.tobytes() == other[n].tobytes() for n, a in one.items())

@@ -1,0 +1,94 @@
+"""How a learner goes: the rate, and the micro-batches of an update."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import InvalidInput
+from ...run.session import Session
+from .lesson import Lesson
+from .noise_scale import NoiseScale, noise_scale
+from .range_test import PROBE, RATES, STEPS, RangeTest, range_test
+
+FORWARDS = 3  # predictions that an update of one sample costs
+BATCHES = 16  # of which the noise scale is estimated
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``rate``: to learn with; ``parts``: micro-batches of an update; and what they were found from."""
+
+    rate: float
+    parts: int
+    test: RangeTest
+    scale: NoiseScale | None = None
+
+    def __str__(self) -> str:
+        return f"{self.test}" if self.scale is None else f"{self.test}; {self.scale}: {self.parts} micro-batches"
+
+
+def auto_rate(session: Session, lesson: Lesson, *, batches: int = BATCHES) -> Pace:
+    """Rate, and batch where the plan accumulates, found on the device; the session is bit for bit what it was.
+
+    Of a plan that accumulates the noise scale of ``batches`` gradients says first how many of its micro-batches make an
+    update: as many as the scale has samples, at least 1 and at most the plan's - where twice the samples would save
+    less than half of the steps (McCandlish et al., sec. 2.3). Then :func:`range_test` finds the rate for an update of
+    that size. Raises as both.
+    """
+    scale, parts = None, 1
+    if session.manifest.accumulate > 1:
+        scale = noise_scale(session, lesson, batches=batches)
+        parts = int(np.clip(np.ceil(min(scale.scale, 1e6) / session.manifest.batch), 1, session.manifest.accumulate))
+    test = range_test(session, lesson, parts=parts)
+    return Pace(test.rate, parts, test, scale)
+
+
+def cost(session: Session) -> int:
+    """Updates of the plan's whole batch that :func:`auto_rate` takes the time of, at most."""
+    parts, batch = session.manifest.accumulate, session.manifest.batch
+    asked = (RATES + 1) * math.ceil(PROBE / batch) / FORWARDS
+    return math.ceil(RATES * STEPS + (asked + (BATCHES if parts > 1 else 0)) / parts)
+
+
+class Found:
+    """The pace that a learner has found, if it has: 0 until then. ``bytes`` bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._numbers = np.zeros(2, np.float64)
+
+    @property
+    def there(self) -> bool:
+        return bool(self._numbers[0])
+
+    @property
+    def rate(self) -> float:
+        return float(self._numbers[0])
+
+    @property
+    def parts(self) -> int:
+        return int(self._numbers[1])
+
+    def put(self, rate: float, parts: int) -> None:
+        self._numbers[:] = rate, parts
+
+    @property
+    def bytes(self) -> int:
+        return self._numbers.nbytes
+
+    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
+        return {"numbers": self._numbers.copy()}
+
+    def load_state_dict(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Raises ``InvalidInput``, and changes nothing, for anything but what :meth:`state_dict` gives."""
+        given = state.get("numbers")
+        sound = given is not None and given.shape == (2,) and bool(np.isfinite(given).all())
+        rate, parts = (0.0, 0.0) if given is None or not sound else map(float, given)
+        if not sound or given is None or rate < 0 or parts not in range(self._most + 1) or (rate > 0) != (parts > 0):
+            raise InvalidInput("pace", f"of names {sorted(state)}", "give what state_dict() gave")
+        self._numbers[:] = given
