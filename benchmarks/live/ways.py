@@ -25,7 +25,6 @@ from .people import Person, Recipe
 
 Array = npt.NDArray[Any]
 WAYS = ("dummy", "frozen", "naive", "last layer", "whole", "retrained")
-BATCH, RATE = 32, 3e-3  # with which the model is made
 LIGHT = sv.Trade(int8_activations=True, least=True)
 
 
@@ -44,7 +43,7 @@ def ways(recipe: Recipe, person: Person, seed: int) -> Iterator[Outcome]:
     yield Outcome("dummy", y == np.bincount(person.own[1]).argmax())
     model = trained(recipe, *person.others, seed)
     yield Outcome("frozen", _asked(model, person))
-    own = habits("personal")
+    own = habits(f"personal.{recipe.name}")
     for way, update in (("naive", "full"), ("last layer", "last:1"), ("whole", "full")):
         plan = _plan(recipe, model, update, own)
         session = sv.compile(plan)
@@ -62,18 +61,22 @@ def ways(recipe: Recipe, person: Person, seed: int) -> Iterator[Outcome]:
 def trained(recipe: Recipe, x: Array, y: Array, seed: int) -> nn.Module:
     """The recipe's network, made of ``x`` and ``y`` in PyTorch."""
     torch.manual_seed(seed)
-    model, draw, draws = recipe.make(), np.random.default_rng([23, seed]), Draws(seed)
-    made = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(made, recipe.train)
-    for _ in range(recipe.train):
-        rows = draw.integers(len(x), size=BATCH)
-        loss = F.cross_entropy(
-            model(torch.from_numpy(recipe.augment(x[rows], draws))), torch.from_numpy(y[rows]).long()
-        )
-        made.zero_grad()
+    model, draw, draws, made = (
+        recipe.make(),
+        np.random.default_rng([23, seed]),
+        Draws(seed),
+        habits(f"personal.{recipe.name}.model"),
+    )
+    adam = torch.optim.AdamW(model.parameters(), weight_decay=made["weight_decay"])
+    rates = torch.optim.lr_scheduler.OneCycleLR(adam, made["rate"], made["updates"], pct_start=0.1)
+    for _ in range(made["updates"]):
+        rows = draw.integers(len(x), size=made["batch"])
+        said = model(torch.from_numpy(recipe.augment(x[rows], draws)))
+        loss = F.cross_entropy(said, torch.from_numpy(y[rows]).long())
+        adam.zero_grad()
         loss.backward()
-        made.step()
-        falling.step()
+        adam.step()
+        rates.step()
     return model.eval()
 
 

@@ -51,6 +51,15 @@ if TYPE_CHECKING:
     from .learn.anomaly.gaussian import GaussianDetector
     from .learn.anomaly.novelty import NoveltyDetector
     from .learn.anomaly.vibration import VibrationDetector
+    from .learn.augment.augment import Augment
+    from .learn.augment.crop import Crop
+    from .learn.augment.gain import Gain
+    from .learn.augment.mask import Mask
+    from .learn.augment.mix import Mix
+    from .learn.augment.noise import Noise
+    from .learn.augment.rotate import Rotate
+    from .learn.augment.shift import Shift
+    from .learn.augment.stretch import Stretch
     from .learn.drift.adwin import ADWIN
     from .learn.drift.ddm import DDM
     from .learn.drift.kswin import KSWIN
@@ -138,6 +147,15 @@ _HOME = {
     "InvalidInput": "errors",
     "NotSupported": "errors",
     "SelvedgeError": "errors",
+    "Augment": "learn.augment.augment",
+    "Crop": "learn.augment.crop",
+    "Gain": "learn.augment.gain",
+    "Mask": "learn.augment.mask",
+    "Mix": "learn.augment.mix",
+    "Noise": "learn.augment.noise",
+    "Rotate": "learn.augment.rotate",
+    "Shift": "learn.augment.shift",
+    "Stretch": "learn.augment.stretch",
     "ADWIN": "learn.drift.adwin",
     "DDM": "learn.drift.ddm",
     "KSWIN": "learn.drift.kswin",
@@ -201,6 +219,7 @@ __all__ = [
     "Anchor",
     "AnomalyDetector",
     "AttentionTransfer",
+    "Augment",
     "BCEWithLogits",
     "Battery",
     "Budget",
@@ -212,11 +231,13 @@ __all__ = [
     "Contribution",
     "Cosine",
     "Costs",
+    "Crop",
     "CrossEntropy",
     "Device",
     "Distil",
     "Distilled",
     "DoesNotFit",
+    "Gain",
     "GaussianDetector",
     "Governor",
     "Habits",
@@ -229,9 +250,12 @@ __all__ = [
     "Limits",
     "Live",
     "Logits",
+    "Mask",
+    "Mix",
     "MixedBits",
     "Network",
     "NoCompiler",
+    "Noise",
     "NotFinite",
     "NotSupported",
     "NothingFits",
@@ -248,15 +272,18 @@ __all__ = [
     "Relational",
     "Replay",
     "Report",
+    "Rotate",
     "Scenario",
     "SelfTeacher",
     "SelvedgeError",
     "Session",
+    "Shift",
     "Solar",
     "Space",
     "Sparsified",
     "Sparsifier",
     "Step",
+    "Stretch",
     "Sweep",
     "TeacherCache",
     "TorchLoss",
