@@ -44,8 +44,9 @@ def ways(recipe: Recipe, person: Person, seed: int) -> Iterator[Outcome]:
     model = trained(recipe, *person.others, seed)
     yield Outcome("frozen", _asked(model, person))
     own = habits(f"personal.{recipe.name}")
+    plans = {update: _plan(recipe, model, update, own) for update in ("full", "last:1")}
     for way, update in (("naive", "full"), ("last layer", "last:1"), ("whole", "full")):
-        plan = _plan(recipe, model, update, own)
+        plan = plans[update]
         session = sv.compile(plan)
         figures: dict[str, Any] = {"arena": plan.arena_bytes}
         if way == "naive":
@@ -115,7 +116,7 @@ def _learnt(
     anchor = Anchor(*person.anchor, margin=1.0)  # of others nothing is promised here: they are learnt from
     found = personalise(
         session, memory, steps=own["steps"] * len(y), rate=own["rate"], anchor=anchor, share=own["share"],
-        augment=recipe.augment, folds=own["folds"], seed=seed,
+        augment=recipe.varied, folds=own["folds"], seed=seed,
     )  # fmt: skip
     assert found.lost is not None or not found.learnt
     if recipe.budget is not None:

@@ -40,4 +40,5 @@ class Mix:
         weight = (np.float32(self.most) * draws.uniform(n)).reshape(n, *(1 for _ in x.shape[1:]))
         if self.others is None and n == 1:
             return x
-        return (np.float32(1) - weight) * x + weight * (x if self.others is None else self.others)[which]
+        other = (x if self.others is None else self.others)[which]
+        return np.asarray((np.float32(1) - weight) * x + weight * other)

@@ -25,4 +25,4 @@ class Noise:
         words = draws.words(batch("noise", x).size)
         parts = words.view(np.uint16).reshape(-1, 4).sum(1, dtype=np.int32)  # whichever end comes first: a sum
         normal = (parts - MIDDLE).astype(np.float32) * SPREAD
-        return x + np.float32(self.deviation) * normal.reshape(x.shape)
+        return np.asarray(x + np.float32(self.deviation) * normal.reshape(x.shape))

@@ -17,4 +17,4 @@ def resampled(lines: Array, places: npt.NDArray[np.int64], parts: int) -> Array:
     share = ((places - left * parts).astype(np.float32) / np.float32(parts))[:, :, None, None]
     n, by = np.arange(len(lines))[:, None], lines.swapaxes(1, 2)
     made = by[n, left] * (np.float32(1) - share) + by[n, left + 1] * share
-    return made.swapaxes(1, 2)
+    return np.asarray(made.swapaxes(1, 2))

@@ -8,7 +8,7 @@ from ...errors import InvalidInput
 from ..draws import Draws
 from .piece import Array, batch, number
 
-HALF_TURNS = np.float32([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])  # none, about x, about y, about z
+HALF_TURNS = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], np.float32)  # none, about x, about y, about z
 
 
 class Rotate:
