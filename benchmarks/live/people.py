@@ -37,8 +37,8 @@ class Person:
 class Recipe:
     """name: of its hyper-parameters. ``person``: (number, seed, whether those are being chosen) -> Person, of
     ``people`` many. ``make``: the network, for ``shape`` of a sample. ``augment``: of batches, while the model is made;
-    ``varied``: on the device. codec: of own samples in memory. budget: RAM in bytes of all that learning takes, or None. needs:
-    a folder of data."""
+    ``varied``: on the device. codec: of own samples in memory. budget: RAM in bytes of all that learning takes, or
+    None. needs: a folder of data."""
 
     name: str
     person: Callable[[int, int, bool], Person]
@@ -92,7 +92,8 @@ SOUNDS = sv.Augment(
     sv.Stretch(0.15, axis=1), sv.Stretch(0.1, axis=2), sv.Shift(4, axis=1), sv.Shift(1, axis=2), sv.Gain(0.85, 1.15),
     sv.Noise(0.15),
 )  # fmt: skip
-OWN_SOUNDS = sv.Augment(sv.Stretch(0.1, axis=1), sv.Stretch(0.05, axis=2), sv.Shift(3, axis=1), sv.Noise(0.1))
+# On the device, of one throat: its bands stay where they are.
+OWN_SOUNDS = sv.Augment(sv.Stretch(0.15, axis=1), sv.Stretch(0.05, axis=2), sv.Shift(4, axis=1), sv.Noise(0.15))
 # Windows of six axes [n, 6, steps]: the phone lies otherwise in the pocket, steps are earlier or later, or stronger.
 MOTIONS = sv.Augment(sv.Rotate(17, half_turns=True), sv.Shift(3), sv.Gain(0.85, 1.15, channels=True), sv.Noise(0.02))
 
@@ -101,7 +102,8 @@ RECIPES: Mapping[str, Recipe] = {
         "speech", _speaker, 6, nets.speech, (1, 32, 20), SOUNDS, OWN_SOUNDS, "half+int8", 64 << 10, "stm32f746", "fsdd",
     ),
     "activity": Recipe(
-        "activity", _subject, 23, nets.activity, (6, 64), MOTIONS, MOTIONS, "int8", None, "nrf52840", "har_sp_sw_23subjects",
+        "activity", _subject, 23, nets.activity, (6, 64), MOTIONS, MOTIONS, "int8", None, "nrf52840",
+        "har_sp_sw_23subjects",
     ),
 }  # fmt: skip
 
