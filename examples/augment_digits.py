@@ -23,7 +23,7 @@ asked, told = moves(mine[1080:1796], Draws(1)), y[1080:1796]  # and trembles
 plan = sv.plan(model, torch.zeros(4, 8, 8), device="stm32f746", optimizer=sv.SGD(0.05))
 for name, augment in (("still", None), ("moved", moves)):
     session, memory = sv.compile(plan), sv.Replay(8 << 10, (8, 8), np.float32, classes=10, codec="int8")
-    for sample, label in zip(mine[1000:1080], y[1000:1080]):
+    for sample, label in zip(mine[1000:1080], y[1000:1080], strict=True):
         memory.add(sample, int(label))
     sv.personalise(session, memory, steps=1500, augment=augment, folds=3)
     right = [session.predict(asked[i : i + 4]).argmax(1) == told[i : i + 4] for i in range(0, len(asked), 4)]

@@ -52,7 +52,7 @@ def test_windows_of_movement_are_told_by_their_middle() -> None:
     seated = found.x[(found.y == 0) & found.clear]
     moving = found.x[(found.y == 2) & found.clear]
     assert np.linalg.norm(seated[:, :3].mean(2), axis=1).mean() * 5 == pytest.approx(9.81, rel=0.05)  # gravity
-    assert seated[:, 3:].std(2).mean() < moving[:, 3:].std(2).mean() / 5
+    assert seated[:, 3:].std(2).mean() < moving[:, 3:].std(2).mean() / 2  # what lies around moves too
 
 
 def test_own_walks_come_before_those_that_are_asked_and_choosing_never_sees_these() -> None:
