@@ -55,6 +55,11 @@ def test_the_quickstart_runs(tmp_path: Path) -> None:
     assert len(next(p for p in EXAMPLES if p.stem == "quickstart").read_text().splitlines()) < 40
 
 
+def test_augmentation_makes_up_for_a_camera_that_trembles(tmp_path: Path) -> None:
+    found = shares(printed("augment_digits", tmp_path))
+    assert found["moved"] > found["still"] + 15
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_short(example: Path) -> None:
     assert len([line for line in example.read_text().splitlines() if line.strip()]) < 40

@@ -16,31 +16,30 @@ from .ways import WAYS, ways
 
 
 def case(name: str, seed: int, number: int) -> dict[str, Any]:
-    """Every way for one person, as plain data; "right": a bit a test sample, in base64. "seconds": of the processor."""
+    """Every way for one person, as plain data; "right" and "clear": a bit a test sample, in base64.
+    "seconds": of the processor."""
     torch.set_num_threads(1)
     start, recipe = time.process_time(), RECIPES[name]
-    person = recipe.person(number, seed)
-    rows = [
-        {"way": o.way, "right": base64.b64encode(np.packbits(o.right).tobytes()).decode(), **o.figures}
-        for o in ways(recipe, person, seed)
-    ]
+    person = recipe.person(number, seed, False)
+    rows = [{"way": o.way, "right": _bits(o.right), **o.figures} for o in ways(recipe, person, seed)]
     return {
-        "recipe": name, "seed": seed, "person": number, "habits": habits("personal"), "own": len(person.own[1]),
-        "tests": len(person.test[1]), "rows": rows, "seconds": round(time.process_time() - start, 1),
+        "recipe": name, "seed": seed, "person": number, "habits": habits(f"personal.{name}"),
+        "own": len(person.own[1]), "tests": len(person.test[1]), "clear": _bits(person.clear), "rows": rows,
+        "seconds": round(time.process_time() - start, 1),
     }  # fmt: skip
 
 
-def right(case: Mapping[str, Any], way: str) -> np.ndarray:
-    """bool [tests]."""
+def right(case: Mapping[str, Any], way: str, all_of_them: bool = False) -> np.ndarray:
+    """bool, of each test sample that is clear; or of all, transitions included."""
     row = next(r for r in case["rows"] if r["way"] == way)
-    bits = np.frombuffer(base64.b64decode(row["right"]), np.uint8)
-    return np.unpackbits(bits, count=case["tests"]).astype(bool)
+    found = _told(row["right"], case["tests"])
+    return found if all_of_them else found[_told(case["clear"], case["tests"])]
 
 
 def summary(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Recipe -> way -> accuracy: "mean" over people of their means over seeds, "worst" of the people, "spread": the
-    standard deviation over seeds of the mean over people; and of "whole": bytes, and the most that anyone "lost" to
-    frozen, in test samples."""
+    standard deviation over seeds of the mean over people; "all": the mean, transitions included; and of what learns:
+    bytes, and the most that anyone "lost" to frozen, in test samples."""
     made: dict[str, Any] = {}
     for name in RECIPES:
         own = [c for c in cases if c["recipe"] == name]
@@ -58,6 +57,8 @@ def summary(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "mean": float(np.mean(by_person)), "worst": float(min(by_person)),
                 "spread": float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else None,
             }  # fmt: skip
+            row["all"] = float(np.mean([np.mean([right(c, way, True).mean() for c in own if c["person"] == person])
+                                        for person in people]))  # fmt: skip
             told = [r for c in own for r in c["rows"] if r["way"] == way]
             for key in ("arena", "memory"):
                 if any(key in r for r in told):
@@ -69,3 +70,11 @@ def summary(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             found["ways"][way] = row
         made[name] = found
     return made
+
+
+def _bits(each: np.ndarray) -> str:
+    return base64.b64encode(np.packbits(each).tobytes()).decode()
+
+
+def _told(bits: str, count: int) -> np.ndarray:
+    return np.unpackbits(np.frombuffer(base64.b64decode(bits), np.uint8), count=count).astype(bool)

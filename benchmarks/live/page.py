@@ -16,8 +16,9 @@ DOCS = "docs/personal.md"
 
 def table(cases: Sequence[Mapping[str, Any]]) -> str:
     lines = [
-        "| recipe | way | mean | over seeds | worst person | most tests lost to frozen | RAM | others lose |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        "| recipe | way | mean | over seeds | worst person | most tests lost to frozen | with transitions | RAM | "
+        "others lose |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, found in summary(cases).items():
         told = f"{name}: {found['people']} people, {_several(found['seeds'], 'seed')}"
@@ -26,9 +27,10 @@ def table(cases: Sequence[Mapping[str, Any]]) -> str:
             ram = f"{row['arena'] + row.get('memory', 0):,} B" if "arena" in row else ""
             others = f"{100 * row['others']:.1f}" if "others" in row else ""
             lost = "" if way in ("dummy", "frozen") else f"{row['lost']}"
+            every = "" if name == "speech" else f"{100 * row['all']:.2f}"
             lines.append(
-                f"| {told} | {way} | {100 * row['mean']:.2f} | {spread} | {100 * row['worst']:.2f} | {lost} | {ram} | "
-                f"{others} |"
+                f"| {told} | {way} | {100 * row['mean']:.2f} | {spread} | {100 * row['worst']:.2f} | {lost} | "
+                f"{every} | {ram} | {others} |"
             )
             told = ""
     return "\n".join(lines)

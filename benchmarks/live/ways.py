@@ -25,7 +25,6 @@ from .people import Person, Recipe
 
 Array = npt.NDArray[Any]
 WAYS = ("dummy", "frozen", "naive", "last layer", "whole", "retrained")
-BATCH, RATE = 32, 3e-3  # with which the model is made
 LIGHT = sv.Trade(int8_activations=True, least=True)
 
 
@@ -44,9 +43,10 @@ def ways(recipe: Recipe, person: Person, seed: int) -> Iterator[Outcome]:
     yield Outcome("dummy", y == np.bincount(person.own[1]).argmax())
     model = trained(recipe, *person.others, seed)
     yield Outcome("frozen", _asked(model, person))
-    own = habits("personal")
+    own = habits(f"personal.{recipe.name}")
+    plans = {update: _plan(recipe, model, update, own) for update in ("full", "last:1")}
     for way, update in (("naive", "full"), ("last layer", "last:1"), ("whole", "full")):
-        plan = _plan(recipe, model, update, own)
+        plan = plans[update]
         session = sv.compile(plan)
         figures: dict[str, Any] = {"arena": plan.arena_bytes}
         if way == "naive":
@@ -62,18 +62,22 @@ def ways(recipe: Recipe, person: Person, seed: int) -> Iterator[Outcome]:
 def trained(recipe: Recipe, x: Array, y: Array, seed: int) -> nn.Module:
     """The recipe's network, made of ``x`` and ``y`` in PyTorch."""
     torch.manual_seed(seed)
-    model, draw, draws = recipe.make(), np.random.default_rng([23, seed]), Draws(seed)
-    made = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(made, recipe.train)
-    for _ in range(recipe.train):
-        rows = draw.integers(len(x), size=BATCH)
-        loss = F.cross_entropy(
-            model(torch.from_numpy(recipe.augment(x[rows], draws))), torch.from_numpy(y[rows]).long()
-        )
-        made.zero_grad()
+    model, draw, draws, made = (
+        recipe.make(),
+        np.random.default_rng([23, seed]),
+        Draws(seed),
+        habits(f"personal.{recipe.name}.model"),
+    )
+    adam = torch.optim.AdamW(model.parameters(), weight_decay=made["weight_decay"])
+    rates = torch.optim.lr_scheduler.OneCycleLR(adam, made["rate"], made["updates"], pct_start=0.1)
+    for _ in range(made["updates"]):
+        rows = draw.integers(len(x), size=made["batch"])
+        said = model(torch.from_numpy(recipe.augment(x[rows], draws)))
+        loss = F.cross_entropy(said, torch.from_numpy(y[rows]).long())
+        adam.zero_grad()
         loss.backward()
-        made.step()
-        falling.step()
+        adam.step()
+        rates.step()
     return model.eval()
 
 
@@ -112,7 +116,7 @@ def _learnt(
     anchor = Anchor(*person.anchor, margin=1.0)  # of others nothing is promised here: they are learnt from
     found = personalise(
         session, memory, steps=own["steps"] * len(y), rate=own["rate"], anchor=anchor, share=own["share"],
-        augment=recipe.augment, folds=own["folds"], seed=seed,
+        augment=recipe.varied, folds=own["folds"], seed=seed,
     )  # fmt: skip
     assert found.lost is not None or not found.learnt
     if recipe.budget is not None:

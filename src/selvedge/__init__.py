@@ -56,6 +56,15 @@ if TYPE_CHECKING:
     from .learn.anomaly.gaussian import GaussianDetector
     from .learn.anomaly.novelty import NoveltyDetector
     from .learn.anomaly.vibration import VibrationDetector
+    from .learn.augment.augment import Augment
+    from .learn.augment.crop import Crop
+    from .learn.augment.gain import Gain
+    from .learn.augment.mask import Mask
+    from .learn.augment.mix import Mix
+    from .learn.augment.noise import Noise
+    from .learn.augment.rotate import Rotate
+    from .learn.augment.shift import Shift
+    from .learn.augment.stretch import Stretch
     from .learn.drift.adwin import ADWIN
     from .learn.drift.ddm import DDM
     from .learn.drift.kswin import KSWIN
@@ -156,6 +165,15 @@ _HOME = {
     "InvalidInput": "errors",
     "NotSupported": "errors",
     "SelvedgeError": "errors",
+    "Augment": "learn.augment.augment",
+    "Crop": "learn.augment.crop",
+    "Gain": "learn.augment.gain",
+    "Mask": "learn.augment.mask",
+    "Mix": "learn.augment.mix",
+    "Noise": "learn.augment.noise",
+    "Rotate": "learn.augment.rotate",
+    "Shift": "learn.augment.shift",
+    "Stretch": "learn.augment.stretch",
     "ADWIN": "learn.drift.adwin",
     "DDM": "learn.drift.ddm",
     "KSWIN": "learn.drift.kswin",
@@ -239,6 +257,7 @@ __all__ = [
     "Anchor",
     "AnomalyDetector",
     "AttentionTransfer",
+    "Augment",
     "BCEWithLogits",
     "Battery",
     "Budget",
@@ -252,6 +271,7 @@ __all__ = [
     "Contribution",
     "Cosine",
     "Costs",
+    "Crop",
     "CrossEntropy",
     "Device",
     "Distil",
@@ -260,6 +280,7 @@ __all__ = [
     "Entropy",
     "Faults",
     "Federation",
+    "Gain",
     "GaussianDetector",
     "Governor",
     "Habits",
@@ -275,10 +296,13 @@ __all__ = [
     "LiveC",
     "Local",
     "Logits",
+    "Mask",
+    "Mix",
     "MixedBits",
     "Network",
     "NextStep",
     "NoCompiler",
+    "Noise",
     "NormGuard",
     "NotFinite",
     "NotSupported",
@@ -296,16 +320,19 @@ __all__ = [
     "Relational",
     "Replay",
     "Report",
+    "Rotate",
     "Scenario",
     "SelfTeacher",
     "SelvedgeError",
     "ServerOptimizer",
     "Session",
+    "Shift",
     "Solar",
     "Space",
     "Sparsified",
     "Sparsifier",
     "Step",
+    "Stretch",
     "Sweep",
     "TeacherCache",
     "TorchLoss",
