@@ -12,7 +12,6 @@ from benchmarks.live.habits import habits
 from benchmarks.never_worse.camera import CHANGES
 from benchmarks.never_worse.digits import digits
 from benchmarks.never_worse.starting import SCALE, float_pictures, network, trained
-from selvedge.label_free import label_free
 from selvedge.learn.draws import Draws
 from selvedge.learn.guard.collapse import Collapse
 from selvedge.learn.metrics import predictions
@@ -20,6 +19,7 @@ from selvedge.learn.objectives.consistency import Consistency
 from selvedge.learn.objectives.entropy import Entropy
 from selvedge.learn.objectives.objective import Objective
 from selvedge.learn.objectives.unlabelled import Unlabelled
+from selvedge.make.label_free import label_free
 
 BATCH, LENGTH, ASKED = 16, 2000, 1000
 STREAMS = ("", "dim", "flat", "fog", "turned", "one class")

@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from .federate.federation import Federation, Local
     from .federate.grid.faults import Faults
     from .federate.simulate import simulate
-    from .label_free import label_free
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
     from .learn.anomaly.novelty import NoveltyDetector
@@ -96,6 +95,7 @@ if TYPE_CHECKING:
     from .make.contribute import contribution
     from .make.daily import steps_per_day
     from .make.inference import Inference, plan_inference
+    from .make.label_free import label_free
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
@@ -190,7 +190,7 @@ _HOME = {
     "Journal": "learn.journal.journal",
     "Learner": "learn.learner",
     "Live": "learn.live",
-    "label_free": "label_free",
+    "label_free": "make.label_free",
     "Consistency": "learn.objectives.consistency",
     "Entropy": "learn.objectives.entropy",
     "NextStep": "learn.objectives.next_step",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .capture.torch_loss import TorchLoss
-from .errors import InvalidInput
+from ..capture.torch_loss import TorchLoss
+from ..errors import InvalidInput
 
 
 def _mixed(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
