@@ -39,9 +39,10 @@ def table(cases: Cases) -> str:
     for way, found in made.items():
         replay = f"{found['bytes']:,} B" if found["bytes"] else ""
         beside = f"{found['beside']:,} B" if found["beside"] else ""
+        sd = f"{100 * found['sd']:.1f}" if len(found["final"]) > 1 else ""
         lines.append(
             f"| {NAMES[way]} | {_few(found['codecs'])} | {_few(found['capacities'])} | {replay} | {beside} | "
-            f"**{100 * found['mean']:.1f}** | {100 * found['sd']:.1f} | {_each(found['final'])} | "
+            f"**{100 * found['mean']:.1f}** | {sd} | {_each(found['final'])} | "
             f"{_each(found['after'])} | {found['arena']:,} B | {found['seconds']:.0f} s |"
         )
     lines += [f"| {NAMES[way]} | | | | | not measured yet | | | | | |" for way in WAYS if way not in made]
