@@ -106,9 +106,9 @@ WAYS: dict[str, Weights] = {
     "der++-raw": Weights("raw", dark=0.3),
     "der++": Weights("half+2bit", dark=0.3),
     "lwf": Weights(taught=1.0),
-    "ewc": Weights(strength=1000.0),
+    "ewc": Weights(strength=100.0),
     "replay-lwf": Weights("half+2bit", taught=0.3),
-    "replay-ewc": Weights("half+2bit", strength=10.0),
+    "replay-ewc": Weights("half+2bit", strength=1.0),
 }
 
 

@@ -23,7 +23,8 @@ SERVER = Key(bytes(32))
 
 class Toward:
     def __init__(self, point: Any, layout: Layout = LAYOUT, weight: int = 3) -> None:
-        self.layout, self.point, self.weight, self.asked = layout, np.float32(point), weight, 0
+        self.layout, self.weight, self.asked = layout, weight, 0
+        self.point: Any = np.asarray(point, np.float32)
 
     def train(self, start: Any, local: dict[str, Any], task: int, control: Any, own: Any) -> Trained:
         self.asked += 1

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InvalidInput
 from ..learn.draws import WORD, Draws, mixed
 from .aggregate.fixed import FixedSum
 from .aggregate.robust import rule
@@ -68,7 +69,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """The deadline passed with too few answers, which are dropped."""
+    """The deadline passed with too few answers: in rounds they are dropped, buffered they wait for more."""
 
     at: float
 
@@ -112,6 +113,8 @@ class Coordinator:
 
     def __post_init__(self) -> None:
         s, size = self.settings, self.whole.size
+        if s.rule != "mean" and not all(map(self.is_whole, self.covers)):
+            raise InvalidInput("rule", s.rule, "parts of a model are added up by the mean")
         self.model = self.begin.astype(np.float64)
         shapes = tuple(self.whole.shapes.values())
         self.shown = Shown(self.begin, codec(s.down), shapes, s.difference, s.history, s.seed)
@@ -136,15 +139,16 @@ class Coordinator:
     def version(self) -> int:
         return self.shown.version
 
-    def due(self, now: float, here: Callable[[], Mapping[str, str]]) -> Event | None:
+    def due(self, now: float, here: Callable[[], Mapping[str, str]], population: int = 0) -> Event | None:
         """The event that the clock, or what was taken, asks for; None: wait. ``here``: gives the devices that can be
-        asked, and the part that each has; it is called where that matters."""
+        asked, and the part that each has; it is called where that matters. population: devices
+        known in all."""
         s = self.settings
         if self.phase in ("done", "stopped"):
             return None
         if self.opened is None:
             return Began(now)
-        if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.least)) is not None:
+        if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.least, population)) is not None:
             return opened
         if len(self.taken) >= s.clients:
             return Closed(now)
@@ -153,9 +157,10 @@ class Coordinator:
             if late:
                 return Gone(min(late))
             want = s.asked - len(self.busy)
-            if want > 0 and (opened := self._opened(now, here(), want, 1)) is not None:
+            if want > 0 and (opened := self._opened(now, here(), want, 1, population)) is not None:
                 return opened
-        if now < self.opened + s.deadline and (self.busy or self.phase == "waiting"):
+        few = len(self.taken) < s.least and s.mode == "buffered"
+        if now < self.opened + s.deadline and (self.busy or few or self.phase == "waiting"):
             return None
         if len(self.taken) >= s.least:
             return Closed(now)
@@ -174,13 +179,16 @@ class Coordinator:
         """Public, of a task: one seed for all of a round."""
         return mixed((self.settings.seed * 0x9E3779B97F4A7C15 + task + 1) & WORD)
 
+    def is_whole(self, part: str) -> bool:
+        return not part or self.covers[part].is_whole
+
     def part(self, name: str) -> Layout:
         return self.covers[name].part if name else self.whole
 
     def body(self, client: str, have: int) -> tuple[int, bytes]:
         """(base, bytes) of what a device that keeps version ``have`` is to be sent for its task."""
         part = self.busy[client].part
-        if part and not self.covers[part].is_whole:
+        if not self.is_whole(part):
             return -1, self.shown.vector[self.covers[part].where].astype("<f4").tobytes()
         return self.shown.body(have)
 
@@ -204,15 +212,20 @@ class Coordinator:
         elif isinstance(event, Began):
             self.opened = event.at
         elif isinstance(event, Void):
-            self._empty()
             self.void += 1
-            self.phase, self.opened = "waiting", event.at
+            if self.settings.mode == "rounds":
+                self._empty()
+                self.phase = "waiting"
+            self.opened = event.at
         else:
             self.phase, self.why = "stopped", event.why
 
-    def _opened(self, now: float, here: Mapping[str, str], want: int, least: int) -> Opened | None:
-        free = [c for c in sorted(here) if c not in self.busy]
-        return Opened(now, {c: here[c] for c in self._drawn(free, want)}, len(here)) if len(free) >= least else None
+    def _opened(self, now: float, here: Mapping[str, str], want: int, least: int, population: int) -> Opened | None:
+        # Buffered, a device has one vote in each move: a fast one does not stand for all.
+        free = [c for c in sorted(here) if c not in self.busy and c not in self.taken]
+        if len(free) < least:
+            return None
+        return Opened(now, {c: here[c] for c in self._drawn(free, want)}, max(population, len(here)))
 
     def _drawn(self, free: Sequence[str], count: int) -> list[str]:
         words = Draws(self.seed(self.next_task)).words(len(free))
@@ -231,7 +244,7 @@ class Coordinator:
 
     def _take(self, event: Taken) -> None:
         weight, part = self.check(event), self.busy[event.client].part
-        where = None if not part or self.covers[part].is_whole else self.covers[part].where
+        where = None if self.is_whole(part) else self.covers[part].where
         if self.settings.rule == "mean":
             self._sum.add(event.change, weight, where)
             if self._controls is not None and event.control is not None:
@@ -239,7 +252,7 @@ class Coordinator:
         else:
             self._held.append((event.client, event.change))
         self._loss = self._loss[0] + event.weight * event.loss, self._loss[1] + event.weight
-        self.taken[event.client] = self.last[event.client] = event.task
+        self.taken[event.client] = event.task
         del self.busy[event.client]
 
     def _close(self, at: float) -> None:
@@ -254,6 +267,7 @@ class Coordinator:
             # c <- c + |S| / N times the mean over S (algorithm 1 there, line 17).
             self.control += self._controls.mean() * (self._controls.weight / max(self.population, 1))
         loss = self._loss[0] / max(self._loss[1], 1)
+        self.last |= self.taken
         self.shown.move(self.model)
         self.moved.append(Moved(self.version, at, len(self.taken), loss))
         self._empty()

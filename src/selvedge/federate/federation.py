@@ -29,6 +29,8 @@ class Local:
         _whole("local epochs", self.epochs, 1)
         _number("local rate", self.rate, 0, above=True)
         _number("local mu", self.mu, 0)
+        if not isinstance(self.scaffold, bool):
+            raise InvalidInput("local scaffold", self.scaffold, "give True or False")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Federation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.name or len(self.name) > 100:
+        if not isinstance(self.name, str) or not self.name or len(self.name) > 100:
             raise InvalidInput("run name", self.name, "give 1 to 100 characters")
         if self.mode not in ("rounds", "buffered"):
             raise InvalidInput("mode", self.mode, "give rounds or buffered")
@@ -84,11 +86,19 @@ class Federation:
         _number("deadline", self.deadline, 0, above=True)
         _number("fade", self.fade, 0)
         _number("bound", self.bound, 0, above=True)
+        if self.seed >= 1 << 63 or self.bound >= 1 << 30 or not isinstance(self.difference, bool):
+            said = f"{self.seed}, {self.bound}, {self.difference}"
+            raise InvalidInput("seed, bound, difference", said, "give less than 2**63, less than 2**30, True or False")
+        if not isinstance(self.local, Local) or not isinstance(self.optimizer, ServerOptimizer):
+            raise InvalidInput("local, optimizer", "of another type", "give sv.Local and sv.ServerOptimizer")
         if self.least > self.clients:
             raise InvalidInput("least", self.least, f"give at most clients, {self.clients}")
         codec(self.up), codec(self.down)
         if self.rule not in RULES:
             raise InvalidInput("rule", self.rule, f"give {', '.join(RULES)}")
+        _robust(self.rule, self.robust, self.least)
+        if not self.difference and any(p in self.down for p in ("top:", "seeded:", "sign", "rank:")):
+            raise InvalidInput("down", self.down, "that leaves most of a model out: give difference=True")
         if self.local.scaffold and (self.rule != "mean" or self.mode != "rounds"):
             raise InvalidInput("scaffold", f"with {self.rule}, {self.mode}", "it is a mean, in rounds")
 
@@ -100,6 +110,24 @@ class Federation:
     def text(self) -> str:
         """As JSON, for the journal."""
         return json.dumps(asdict(self), sort_keys=True)
+
+
+def _robust(rule: str, given: Mapping[str, Any], least: int) -> None:
+    """Whether the rule can be had of ``least`` changes: nothing may be refused once a round is over."""
+    if not isinstance(given, Mapping):
+        raise InvalidInput("robust", given, 'give a mapping, as {"share": 0.2}')
+    names = {"trimmed": {"share"}, "krum": {"liars", "keep"}}.get(rule, set())
+    if set(given) - names or (names and not names & set(given)):
+        raise InvalidInput("robust", dict(given), f"{rule} takes {', '.join(sorted(names)) or 'nothing'}")
+    if rule == "trimmed" and not (isinstance(given["share"], int | float) and 0 <= given["share"] < 0.5):
+        raise InvalidInput("robust share", given["share"], "give a share from 0 to below 0.5")
+    if rule == "krum":
+        liars, keep = given.get("liars", 0), given.get("keep", 1)
+        _whole("robust liars", liars, 0)
+        _whole("robust keep", keep, 1)
+        if least < max(2 * liars + 3, liars + 2 + keep):
+            fix = f"with {liars} liars and keep {keep}, krum needs {max(2 * liars + 3, liars + 2 + keep)} answers"
+            raise InvalidInput("least", least, fix)
 
 
 def _whole(field_: str, value: object, low: int) -> None:

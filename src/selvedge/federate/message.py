@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -103,8 +105,8 @@ def read(data: bytes, public: bytes | None, most: int) -> Message:
         raise Refused("not signed by who it says it is of")
     for name, of in FIELDS[kind].items():
         value = head[name]
-        if of is float and type(value) is int:
-            head[name] = value = float(value)
+        if of is float and type(value) in (int, float):
+            head[name] = value = _finite(name, value)
         if type(value) is not of:
             raise Refused(f"{name} is no {of.__name__}")
         if isinstance(value, int) and not -1 <= value < 1 << 64:
@@ -132,11 +134,18 @@ def _head(data: bytes) -> tuple[str, dict[str, Any], int]:
     return head[0], dict(zip(fields, head[1:], strict=True)), end
 
 
+def _finite(name: str, value: float) -> float:
+    with contextlib.suppress(OverflowError):
+        if isfinite(value := float(value)):
+            return value
+    raise Refused(f"{name} is no finite number")
+
+
 def _no_constant(text: str) -> float:
     raise ValueError(text)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _digest(body: bytes) -> bytes:
     """SHA-256; one body goes to many, and Python keeps the hash of a bytes object that it looks this up by."""
     return hashlib.sha256(body).digest()

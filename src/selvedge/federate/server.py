@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from .grid.grid import Grid
 from .keys import Key
 from .message import Refused, made, read, whose
 
+REASONS = 100  # that are told apart
 ROOM = 64 << 20  # bytes of records behind a snapshot, at least
 
 
@@ -62,7 +64,7 @@ class Server:
         for client in sorted(self.coordinator.busy):  # asked before it ended: who has answered sends that again
             self._ask(grid, client)
         while True:
-            event = self.coordinator.due(grid.now(), lambda: self._known(grid))
+            event = self.coordinator.due(grid.now(), lambda: self._known(grid), len(self.devices))
             if event is not None:
                 self._happen(event, on_event)
                 if isinstance(event, Opened):
@@ -79,7 +81,8 @@ class Server:
                     grid.done(delivery)
 
     def _known(self, grid: Grid) -> Mapping[str, str]:
-        return {c: part for c, part in grid.here().items() if c in self.devices}
+        parts = self.coordinator.covers
+        return {c: p for c, p in grid.here().items() if c in self.devices and (not p or p in parts)}
 
     def _ask(self, grid: Grid, client: str) -> None:
         c, s = self.coordinator, self.coordinator.settings
@@ -91,7 +94,7 @@ class Server:
             body += control.astype("<f4").tobytes()
         head = {
             "run": s.name, "task": busy.task, "version": c.version, "base": base, "layout": c.part(busy.part).digest,
-            "down": s.down if not busy.part else "float32", "difference": s.difference, "up": s.up,
+            "down": s.down if c.is_whole(busy.part) else "float32", "difference": s.difference, "up": s.up,
             "seed": c.seed(busy.task), "model_seed": s.seed, "taken": c.last.get(client, -1),
             "local": {"epochs": s.local.epochs, "rate": s.local.rate, "mu": s.local.mu, "scaffold": s.local.scaffold},
         }  # fmt: skip
@@ -105,11 +108,18 @@ class Server:
         try:
             event, body = self._understood(data, client)
         except (Refused, Malformed, Beyond) as error:
-            name = client if client in self.devices else "someone"
-            self.refused[str(error)] += 1
-            self._log(f"refused: {name}: {error}")
+            self._refuse(client, str(error))
+            if not isinstance(error, Refused):  # it is who it says, and this is its answer: none that can be used
+                self._happen(Gone(client), on_event)
             return
         self._happen(event, on_event, body)
+
+    def _refuse(self, client: str, why: str) -> None:
+        known = client in self.devices
+        reason = re.sub(r"\d[\d,.e+-]*", "N", why) if known else "of nobody who is known here"
+        if reason in self.refused or len(self.refused) < REASONS:
+            self.refused[reason] += 1
+        self._log(f"refused: {client if known else 'someone'}: {why}")
 
     def _understood(self, data: bytes, client: str) -> tuple[Event, bytes]:
         """What a message means. Raises ``Refused``, ``Malformed`` or ``Beyond``: then it means nothing."""
@@ -118,16 +128,18 @@ class Server:
         shapes = _shapes(c, busy.part if busy else "")
         message = read(data, self.devices.get(client), bodies.most(self._codec, shapes, s.local.scaffold))
         head = message.head
-        if head.get("run") != s.name:
-            raise Refused(f"of another run: {str(head.get('run'))[:40]!r}")
+        if message.kind not in ("update", "refusal"):
+            raise Refused(f"a {message.kind} where an update is due")
+        if head["run"] != s.name:
+            raise Refused("of another run")
         if client in c.taken and c.taken[client] == head["task"]:
             raise Refused("an update that was counted already")
         if busy is None or busy.task != head["task"]:
             raise Refused("of a task that is over")
         if message.kind == "refusal":
+            self._have.pop(client, None)  # it may have lost what it kept
+            self._refuse(client, f"the device cannot: {head['why'][:200]}")
             return Gone(client), b""
-        if message.kind != "update":
-            raise Refused(f"a {message.kind} from a device")
         if head["control"] is not s.local.scaffold:
             raise Refused("with or without a control variate where it is the other way")
         if head["have"] > c.version:

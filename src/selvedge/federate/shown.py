@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..learn.draws import Draws
+from ..learn.draws import GOLDEN, WORD, Draws, mixed
 from .codec.codec import Codec, Malformed, Shapes, Vector, count
 from .codec.raw import Raw
 
@@ -46,10 +46,9 @@ class Shown:
         if not self._difference:
             self._code(model.astype(np.float32))
             return
-        step = self._codec.encode(
-            np.asarray(model - self.vector, np.float32), self._shapes, self._seed, Draws(self._seed + self.version)
-        )
-        self.vector = self.vector + self._codec.decode(step, self._shapes, self._seed)
+        seed = _seed(self._seed, self.version)
+        step = self._codec.encode(np.asarray(model - self.vector, np.float32), self._shapes, seed, Draws(seed))
+        self.vector = self.vector + self._codec.decode(step, self._shapes, seed)
         self.steps[self.version] = step
         self.steps.pop(self.version - self._history, None)
 
@@ -97,8 +96,14 @@ def read(
             raise Malformed("a step that ends early")
         (length,) = _LENGTH.unpack_from(body, at)
         at += _LENGTH.size
+        base += 1
         if at + length > len(body):
             raise Malformed("a step that ends early")
-        made = made + codec.decode(body[at : at + length], shapes, seed)
+        made = made + codec.decode(body[at : at + length], shapes, _seed(seed, base))
         at += length
     return made
+
+
+def _seed(seed: int, version: int) -> int:
+    """Of the step that leads to a version: what one draws nothing of, another does."""
+    return mixed((seed * GOLDEN + version) & WORD)

@@ -17,6 +17,7 @@ from selvedge.errors import InvalidInput, NotSupported
 from selvedge.learn.objectives.consolidation import Consolidation
 
 N, C = 4, 3
+MOMENTUM = 0.9
 
 
 def net() -> nn.Sequential:
@@ -25,7 +26,7 @@ def net() -> nn.Sequential:
 
 
 def session(**optimizer: Any) -> Any:
-    return sv.compile(sv.plan(net(), torch.zeros(N, 6), optimizer=sv.SGD(0.05, momentum=0.9, **optimizer)))
+    return sv.compile(sv.plan(net(), torch.zeros(N, 6), optimizer=sv.SGD(0.05, momentum=MOMENTUM, **optimizer)))
 
 
 def samples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -64,6 +65,34 @@ def test_the_fisher_information_is_pytorchs_and_the_session_is_what_it_was() -> 
     assert kept.bytes == 8 * sum(p.numel() for p in model.parameters())
 
 
+def test_the_fisher_information_is_the_same_whatever_becomes_of_a_gradient() -> None:
+    x, y = samples(6)
+    found = []
+    for nesterov in (False, True):
+        kept = Consolidation(session(nesterov=nesterov), 1.0)
+        kept.learnt(x, y)
+        found.append(kept.fisher)
+    for name, array in found[0].items():
+        np.testing.assert_allclose(found[1][name], array, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_it_settles_where_loss_and_penalty_are_least_together(momentum: float) -> None:
+    """loss (w x - 1)^2 of x = 1, from w* = 0: F = 4 there, so that w = 2 / (2 + 4 strength)."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    one, goal = np.ones((1, 1), np.float32), np.ones((1, 1), np.float32)
+    plan = sv.plan(model, torch.zeros(1, 1), loss="mse", optimizer=sv.SGD(0.01, momentum=momentum))
+    own = sv.compile(plan)
+    kept = Consolidation(own, 0.5)
+    kept.learnt(one, goal)
+    assert float(kept.fisher["weight"].item()) == pytest.approx(4)
+    for _ in range(2000):
+        own.step(one, goal, lr=0.001)
+        kept.pull(0.001)
+    assert float(own.snapshot()["weight"].item()) == pytest.approx(0.5, abs=0.01)
+
+
 def test_earlier_tasks_count_less_by_the_decay() -> None:
     own, kept = session(), None
     found = []
@@ -95,7 +124,7 @@ def test_the_pull_is_where_penalty_and_distance_are_least(strength: float, rate:
             assert u.tobytes() == away[name].tobytes()
             continue
         w, a, f = (part.astype(np.float64) for part in (away[name], anchor[name], kept.fisher[name]))
-        force = rate * strength * f
+        force = rate / (1 - MOMENTUM) * strength * f
         slope = (u - w) + force * (u - a)
         assert np.abs(slope / (1 + force)).max() < 1e-6
         assert (np.abs(u - a) <= np.abs(w - a) + 1e-7).all()
@@ -112,7 +141,7 @@ def test_a_small_rate_is_the_penaltys_own_gradient_step() -> None:
     penalty = sum(1.5 * (torch.from_numpy(kept.fisher[n]).double() * (w[n] - a) ** 2).sum() for n, a in anchor.items())
     assert isinstance(penalty, torch.Tensor)
     penalty.backward()
-    kept.pull(1e-2)
+    kept.pull(1e-2 * (1 - MOMENTUM))
     for name, array in own.snapshot().items():
         if name in w:
             slope = w[name].grad

@@ -48,7 +48,7 @@ class Connection:
                 retry = float(answer.getheader("Retry-After") or 0)
             except ValueError:
                 retry = 0.0
-            return answer.status, body, min(max(retry, 0.0), LONGEST)
+            return answer.status, body, retry if 0 <= retry <= LONGEST else 0.0
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from ...learn.draws import Draws
 from .. import bodies, shown
 from ..codec.codec import Malformed, Vector, count
 from ..codec.named import codec
+from ..federation import Local
 from ..feedback import encoded
 from ..keys import Key
 from ..message import Message, Refused, made, read
@@ -29,14 +32,10 @@ class Participant:
     """
 
     def __init__(self, name: str, key: Key, server: bytes, trainer: Trainer, store: Store, seed: int = 0) -> None:
-        self.name, self._key, self._server, self._trainer, self._store, self._seed = (
-            name,
-            key,
-            server,
-            trainer,
-            store,
-            seed,
-        )
+        self.name, self._key, self._server = name, key, server
+        self._trainer, self._store = trainer, store
+        # Devices round by lots of their own: errors that are alike do not cancel.
+        self._own = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "little")
 
     def handle(self, data: bytes) -> Message | None:
         """The answer to a message, or None for one that is not the server's or is of an earlier task."""
@@ -56,7 +55,7 @@ class Participant:
             return None
         try:
             return self._learn(head, message.body, before, dict(arrays), shapes)
-        except (CannotTrain, Malformed, InvalidInput) as error:
+        except (CannotTrain, Malformed, InvalidInput, TypeError) as error:
             why = str(error)[:200]
             return made(
                 "refusal", {"run": head["run"], "task": head["task"], "client": self.name, "why": why}, b"", self._key
@@ -68,10 +67,11 @@ class Participant:
     def _learn(
         self, head: Any, body: bytes, before: Any, arrays: dict[str, Vector], shapes: tuple[tuple[int, ...], ...]
     ) -> Message:
-        local, layout, up = head["local"], self._trainer.layout, codec(head["up"])
+        # The server may be wrong, or worse: what it asks for is looked at as if a user had given it.
+        local, layout, up = Local(**head["local"]), self._trainer.layout, codec(head["up"])
         if head["layout"] != layout.digest:
             raise CannotTrain("a task for another model")
-        scaffold = bool(local["scaffold"])
+        scaffold = local.scaffold
         control = None
         if scaffold:
             end = len(body) - CONTROL * layout.size
@@ -84,8 +84,11 @@ class Participant:
         )
         taken = bool(before) and head["taken"] == before["task"]
         own = {n: arrays.get(f"new.{n}" if taken else n) for n in ("left", "left_control", "control")}
-        found = self._trainer.train(start, dict(local), head["task"], control, own["control"])
-        draws = Draws(self._seed, head["task"] << 32)
+        found = self._trainer.train(start, asdict(local), head["task"], control, own["control"])
+        numbers = [found.vector, np.array(found.loss), *([] if found.control is None else [found.control])]
+        if not all(np.isfinite(a).all() for a in numbers):
+            raise CannotTrain("what was learnt is no finite number")
+        draws = Draws(self._own, head["task"] << 32)
         change = encoded(found.vector - start, own["left"], up, shapes, head["seed"], draws)
         second = None
         if scaffold:

@@ -12,6 +12,7 @@ from .seeded import Seeded
 from .sign import Sign
 from .top import Top
 
+PARTS = 4
 FIX = (
     "give float32, float16, int8, int4, int2 or sign; before it top:SHARE+, seeded:SHARE+ or rank:K+; after it +deflate"
 )
@@ -27,6 +28,8 @@ def codec(given: Codec | str) -> Codec:
             raise InvalidInput("codec", f"of type {type(given).__name__}", FIX)
         return given
     first, *rest = given.split("+")
+    if len(rest) > PARTS:
+        raise InvalidInput("codec", f"of {len(rest) + 1} parts", FIX)
     if rest and rest[-1] == "deflate":
         return Deflate(codec(given.removesuffix("+deflate")))
     if first in _LAST and not rest:

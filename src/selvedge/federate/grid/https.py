@@ -105,7 +105,8 @@ class HttpsGrid:
     def done(self, delivery: Delivery) -> None:
         assert isinstance(delivery, _Heard)
         self._held = None
-        delivery.heard.set_result(None)
+        if delivery.heard.set_running_or_notify_cancel():  # else who sent it has been told to send it again
+            delivery.heard.set_result(None)
 
     # -- the devices' side ------------------------------------------------------------------------------------------
 

@@ -107,6 +107,10 @@ def _require_in_c(learner: Learner) -> None:
         raise unlike("labels, to enrol classes", "leave them out")
     if learner.detectors or learner.governor is not None or lessons.augment is not None:
         raise unlike("detectors, governor or augment", "call those that are in C yourself, and leave them out here")
+    if learner.label_guard is not None or learner._candidate.norm is not None:
+        raise unlike("a guard of labels or of norms", "leave it out")
+    if habits.rate == "auto":
+        raise unlike("a rate that is found", "give habits=sv.Habits(rate=...)")
     if learner.memory.dtype != np.float32 and (learner.memory.dtype != np.uint8 or manifest.preprocess is None):
         raise unlike(f"samples of {learner.memory.dtype}", "give float32, or uint8 with the plan's preprocess")
     for name, value, most in (

@@ -20,7 +20,8 @@ class NormGuard:
 
     That is the norm of the mean gradient, times what a momentum makes of it; it is seen without one byte more, where
     the weights before a round are kept anyhow. It leaps before the loss does: a few samples of a size that the
-    weights do not know move them once, and spoil what comes after. What leapt does not count as usual.
+    weights do not know move them once, and spoil what comes after. What leapt does not count as usual, unless nothing
+    else comes: of :data:`FEWEST` leaps one after the other the world has changed, and the last is where it begins anew.
     """
 
     def __init__(self, times: float = 10.0) -> None:
@@ -28,7 +29,7 @@ class NormGuard:
         if not (math.isfinite(times) and times > 1):
             raise InvalidInput("times", times, "give a number above 1")
         self.times = times
-        self._numbers = np.zeros(2, np.float64)  # the average logarithm, and the rounds
+        self._numbers = np.zeros(3, np.float64)  # the average logarithm, the rounds, and the leaps in turn
 
     @property
     def usual(self) -> float:
@@ -41,11 +42,12 @@ class NormGuard:
             return True
         if norm <= 0:
             return False
-        log, rounds = self._numbers
+        log, rounds, leaps = self._numbers
         if rounds >= FEWEST and norm > self.times * self.usual:
+            self._numbers[:] = (log, rounds, leaps + 1) if leaps + 1 < FEWEST else (math.log(norm), 1, 0)
             return True
         keep = min(REMEMBERED, rounds / (rounds + 1))
-        self._numbers[:] = keep * log + (1 - keep) * math.log(norm), rounds + 1
+        self._numbers[:] = keep * log + (1 - keep) * math.log(norm), rounds + 1, 0
         return False
 
     @property
@@ -58,6 +60,6 @@ class NormGuard:
     def load_state_dict(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Raises ``InvalidInput``, and changes nothing, for anything but what :meth:`state_dict` gives."""
         given = state.get("numbers")
-        if set(state) != {"numbers"} or given is None or given.shape != (2,) or not np.isfinite(given).all():
+        if set(state) != {"numbers"} or given is None or given.shape != (3,) or not np.isfinite(given).all():
             raise InvalidInput("norm guard", f"of names {sorted(state)}", "give what state_dict() gave")
         self._numbers[:] = given

@@ -11,11 +11,10 @@ import numpy.typing as npt
 
 from ...errors import InvalidInput, NotSupported
 from ...run.session import Session
-from ..copies import Copy
 from ..given import fitting
+from ..rate.gradient import gradient
 
 Array = npt.NDArray[Any]
-PROBE = 1.0  # rate of the step that shows a gradient: the weights move by just that
 
 
 class Consolidation:
@@ -28,7 +27,8 @@ class Consolidation:
 
     The penalty does not go through the compiled step but behind it: ``pull`` is the exact proximal step
     w <- (w + r s F w*) / (1 + r s F) at rate r and strength s (Parikh & Boyd, *Proximal Algorithms*, 2014, 6.1.1), that
-    no strength makes diverge. Gradients are seen from outside likewise: a step of plain SGD moves the weights by them.
+    no strength makes diverge. With momentum m a gradient acts 1 / (1 - m) times in the end, and so does the pull: it is
+    the same penalty. Gradients are seen from outside likewise (:func:`~..rate.gradient.gradient`).
 
     ``bytes``: 8 for each parameter that learns, from the first day; a gradient needs a copy of what learns meanwhile.
     """
@@ -69,27 +69,21 @@ class Consolidation:
         the session is bit for bit what it was. Raises ``InvalidInput`` for no sample, and as ``session.step``."""
         if not len(x) or len(x) != len(target):
             raise InvalidInput("x", f"{len(x)} samples, {len(target)} targets", "give one or more, a target for each")
-        now, batch = Copy.of(self._session), self._session.manifest.step_batch
-        still = {n: a if self._session.manifest.state[n].of_model else np.zeros_like(a) for n, a in now.arrays.items()}
-        found = {n: np.zeros_like(a) for n, a in self._fisher.items()}
-        try:
-            for i in range(len(x)):
-                self._session.restore(still, now.steps)
-                self._session.step(np.repeat(x[i : i + 1], batch, 0), np.repeat(target[i : i + 1], batch, 0), lr=PROBE)
-                moved = self._session.snapshot()
-                for n in self._names:
-                    found[n] += ((still[n] - moved[n]) / PROBE) ** 2
-        finally:
-            now.into(self._session)
+        batch, found = self._session.manifest.step_batch, {n: np.zeros(a.shape) for n, a in self._fisher.items()}
+        for i in range(len(x)):
+            one = np.repeat(x[i : i + 1], batch, 0), np.repeat(target[i : i + 1], batch, 0)
+            for n, g in gradient(self._session, *one).items():
+                found[n] += g**2
+        now = self._session.snapshot()
         for n in self._names:
-            self._fisher[n] = np.asarray(self.decay * self._fisher[n] + found[n] / len(x), found[n].dtype)
-            self._anchor[n] = now.arrays[n].copy()
+            self._fisher[n] = np.asarray(self.decay * self._fisher[n] + found[n] / len(x), now[n].dtype)
+            self._anchor[n] = now[n].copy()
 
     def pull(self, rate: float) -> None:
         """After a step at ``rate``: the weights go towards those to keep."""
-        arrays = self._session.snapshot()
+        arrays, momentum = self._session.snapshot(), self._session.manifest.optimizer["momentum"]
         for n in self._names:
-            force = arrays[n].dtype.type(rate * self.strength) * self._fisher[n]
+            force = arrays[n].dtype.type(rate * self.strength / (1 - momentum)) * self._fisher[n]
             arrays[n] = (arrays[n] + force * self._anchor[n]) / (1 + force)
         self._session.restore(arrays, self._session.steps)
 
