@@ -384,6 +384,7 @@ _NEEDED = {
     "torchao": "torchao>=0.18,<0.19",
     "onnx": "onnx>=1.23,<1.24",
     "ortools": "ortools>=9.15,<9.16",
+    "nacl": "pynacl>=1.5,<2",
 }
 
 
@@ -395,7 +396,8 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
             raise
-        raise ImportError(f"selvedge.{name} needs {error.name}: pip install '{_NEEDED[error.name]}'") from error
+        what = _NEEDED[error.name]
+        raise ImportError(f"selvedge.{name} needs {what.partition('>')[0]}: pip install '{what}'") from error
     value = getattr(module, name)
     globals()[name] = value
     return value

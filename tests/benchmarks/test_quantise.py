@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quantise.experiment import case, summary, table
-from benchmarks.quantise.sizes import MODELS, shown, size
+from benchmarks.quantise.sizes import MODELS, SCALES, shown, size
 from tests.data.folders import shared
 
 TOLD = {"onnxruntime": 0.995, "simulation": 1.0, "onnx": 0.3, "tflite": 0.29}
@@ -54,6 +54,6 @@ def test_one_case_has_every_way() -> None:
 
 def test_the_page_shows_the_sizes_of_this_code() -> None:
     lines = shown().splitlines()
-    assert [line.split("`")[1] for line in lines if "`" in line] == list(MODELS)
-    for name in ("ds_cnn", "resnet8"):
-        assert size(name).line() in lines, "run `python -m benchmarks.quantise.sizes`"
+    assert [line.split("`")[1] for line in lines if "`" in line] == [m for m in MODELS for _ in SCALES]
+    for name, scales in (("ds_cnn", "channel"), ("resnet8", "tensor, equalised")):
+        assert size(name, scales).line() in lines, "run `python -m benchmarks.quantise.sizes`"

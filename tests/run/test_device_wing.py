@@ -52,12 +52,12 @@ HOST = {
     "distil",
     "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
     "Pruned", "Pruner", "Width", "Widths", "prune", "Sparsified", "Sparsifier", "sparsify", "Weighed", "weigh",
-    "Candidate", "Compressed", "Limits", "NothingFits", "Space", "compress",
+    "Candidate", "Compressed", "Limits", "NothingFits", "Space", "compress", "label_free", "remembering",
 }  # fmt: skip
 # Networks out of files are planned without torch, and read with what reads the file.
 OTHERS = {
     "Inference": "ortools>=9.15,<9.16", "plan_inference": "ortools>=9.15,<9.16",
-    "load_onnx": "onnx>=1.23,<1.24", "save_onnx": "onnx>=1.23,<1.24",
+    "load_onnx": "onnx>=1.23,<1.24", "save_onnx": "onnx>=1.23,<1.24", "simulate": "pynacl>=1.5,<2",
 }  # fmt: skip
 
 
