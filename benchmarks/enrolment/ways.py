@@ -85,7 +85,7 @@ def trained(kind: Kind, known: int, x: Array, y: Array, seed: int) -> nn.Sequent
         rows = draw.integers(len(x), size=BATCH)
         loss = F.cross_entropy(model(torch.from_numpy(kind.augment(x[rows], draws))), torch.from_numpy(y[rows]).long())
         adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         adam.step()
         falling.step()
     return model.eval()

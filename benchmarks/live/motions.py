@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.archives import members
 from benchmarks.auto.sources import ACTIVITIES, FOLDER
 
 Array = npt.NDArray[Any]
@@ -35,20 +35,18 @@ class Motions:
 def motions() -> Motions:
     """All of the phone's recordings."""
     xs, ys, clear, people, walks = [], [], [], [], []
-    with tarfile.open(FILE) as files:
-        for entry in sorted((f for f in files if "_sp." in f.name), key=lambda f: f.name):
-            text = files.extractfile(entry).read().decode()  # type: ignore[union-attr]
-            rows = [line.split(",") for line in text.splitlines()[1:]]
-            steps = len(rows) // FEWER
-            x = np.array([r[:6] for r in rows[: steps * FEWER]]).astype(np.float32).reshape(steps, FEWER, 6).mean(1)
-            told = np.array([ACTIVITIES.index(r[7]) for r in rows[: steps * FEWER : FEWER]])
-            number, walk = (int(part) for part in entry.name.split("/s")[-1].split("_")[:2])
-            for begin in range(0, steps - LENGTH + 1, EVERY):
-                middle = begin + (LENGTH - MIDDLE) // 2
-                counts = np.bincount(told[middle : middle + MIDDLE], minlength=len(ACTIVITIES))
-                xs.append((x[begin : begin + LENGTH] / UNITS).T)
-                ys.append(counts.argmax())
-                clear.append(counts.max() >= CLEAR * MIDDLE)
-                people.append(number - 1)
-                walks.append(walk)
+    for name, held in members(FILE, "_sp."):
+        rows = [line.split(",") for line in held.decode().splitlines()[1:]]
+        steps = len(rows) // FEWER
+        x = np.array([r[:6] for r in rows[: steps * FEWER]]).astype(np.float32).reshape(steps, FEWER, 6).mean(1)
+        told = np.array([ACTIVITIES.index(r[7]) for r in rows[: steps * FEWER : FEWER]])
+        number, walk = (int(part) for part in name.split("/s")[-1].split("_")[:2])
+        for begin in range(0, steps - LENGTH + 1, EVERY):
+            middle = begin + (LENGTH - MIDDLE) // 2
+            counts = np.bincount(told[middle : middle + MIDDLE], minlength=len(ACTIVITIES))
+            xs.append((x[begin : begin + LENGTH] / UNITS).T)
+            ys.append(counts.argmax())
+            clear.append(counts.max() >= CLEAR * MIDDLE)
+            people.append(number - 1)
+            walks.append(walk)
     return Motions(np.ascontiguousarray(np.stack(xs)), np.int32(ys), np.int32(people), np.int32(walks), np.array(clear))

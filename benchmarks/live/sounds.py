@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.archives import members
 from benchmarks.auto.sources import FOLDER
 
 Array = npt.NDArray[Any]
@@ -19,9 +19,7 @@ LENGTH = 5216  # samples at 8 kHz: 0.65 s; what is longer is cut, what is shorte
 @lru_cache(maxsize=1)
 def sounds() -> tuple[Array, Array, Array]:
     """Log-mel pictures [3000, 1, 32, 20] of clips brought to one loudness, the digit, the speaker's number."""
-    with tarfile.open(FILE) as files:
-        raw = {f.name.split("/")[-1]: np.frombuffer(files.extractfile(f).read()[44:], "<i2")[:LENGTH]  # type: ignore[union-attr]
-               for f in files if f.name.endswith(".wav")}  # fmt: skip
+    raw = {n.split("/")[-1]: np.frombuffer(held[44:], "<i2")[:LENGTH] for n, held in members(FILE, ".wav")}
     names = sorted(raw)
     clips = [raw[n] / np.float64(10) / raw[n].std() for n in names]  # speakers are up to eight times as loud as others
     waves = np.stack([np.pad(clip, (0, LENGTH - len(clip))) for clip in clips])

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .models import BATCH, MODELS, RATE, learner, plan, stream
 HERE = Path(__file__).parent
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", "-march=native", "-ffp-contract=off", "-fPIC"]
 SAMPLES = 16  # of a turn: two rounds
-JOURNALS = {"journal": "snapshot", "journal, each on the disk": "record"}
+JOURNALS: dict[str, Literal["snapshot", "record"]] = {"journal": "snapshot", "journal, each on the disk": "record"}
 Case = dict[str, Any]
 CLOCK = time.thread_time  # others use this machine too: what they take does not count
 CALLS = (  # of live.h, which are timed
@@ -150,7 +150,7 @@ def study(name: str, turns: int, epochs: int, folder: Path | None = None) -> Cas
 
         in_c, alone = InC(fresh(), at), fresh()
         players = {"alone": InPython(alone, lambda x, y, _: alone.learn_one(x, y))}
-        journals = [sv.Journal(at / sync, 64 << 20, sync) for sync in JOURNALS.values()]  # type: ignore[arg-type]
+        journals = [sv.Journal(at / sync, 64 << 20, sync) for sync in JOURNALS.values()]
         try:
             for journal, title in zip(journals, JOURNALS, strict=True):
                 own = fresh()

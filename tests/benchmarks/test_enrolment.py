@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_a_newcomer_is_in_nothing_that_made_the_model(name: str) -> None:
 def test_every_way_of_one_newcomer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model made in fewer updates: what is promised holds all the same."""
     shared("har_sp_sw_23subjects")
-    monkeypatch.setitem(KINDS, "activity", replace(KINDS["activity"], train=150))  # type: ignore[arg-type]
+    monkeypatch.setitem(cast(dict[str, Any], KINDS), "activity", replace(KINDS["activity"], train=150))
     case = experiment.case("activity", 7, 2)
     assert [r["way"] for r in case["rows"]] == list(WAYS)
     enrolled = experiment.row(case, "enrolled")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -156,4 +156,4 @@ def test_names_that_are_none(name: str) -> None:
 
 def test_what_is_no_codec() -> None:
     with pytest.raises(InvalidInput, match="codec is of type int"):
-        codec(3)  # type: ignore[arg-type]
+        codec(cast(Any, 3))

@@ -168,7 +168,6 @@ def test_addresses_and_files_that_are_none(certificate: tuple[Path, Path], grid:
         HttpsGrid("127.0.0.1", grid.port, *certificate, DEVICES, "tried", 100)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_device_and_a_killed_server_come_back(
     certificate: tuple[Path, Path], grid: HttpsGrid, tmp_path: Path
 ) -> None:

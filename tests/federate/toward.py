@@ -9,7 +9,7 @@ import numpy as np
 
 from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.store import InMemory
-from selvedge.federate.client.trainer import Trained
+from selvedge.federate.client.trainer import CannotTrain, Trained
 from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.federation import Federation
 from selvedge.federate.grid.virtual import Device, VirtualGrid
@@ -24,10 +24,13 @@ SERVER = Key(bytes(32))
 class Toward:
     def __init__(self, point: Any, layout: Layout = LAYOUT, weight: int = 3) -> None:
         self.layout, self.weight, self.asked = layout, weight, 0
+        self.cannot = ""  # why, where it is to refuse
         self.point: Any = np.asarray(point, np.float32)
 
     def train(self, start: Any, local: dict[str, Any], task: int, control: Any, own: Any) -> Trained:
         self.asked += 1
+        if self.cannot:
+            raise CannotTrain(self.cannot)
         end = start + np.float32(0.5) * (self.point - start)
         variate = None if control is None else (start - end).astype(np.float32)
         return Trained(end.astype(np.float32), self.weight, float(np.square(self.point - start).mean()), variate)

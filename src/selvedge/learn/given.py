@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import index
-from typing import Any, SupportsFloat, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ..artifact.number import finite
 from ..errors import InvalidInput
 
 State: TypeAlias = Mapping[str, npt.NDArray[Any]]
@@ -24,8 +25,9 @@ def whole(field: str, value: Any) -> int:
 
 def share(field: str, value: Any) -> float:
     """A number between 0 and 1, neither of them. Raises ``InvalidInput``."""
-    if isinstance(value, SupportsFloat) and np.ndim(value) == 0 and 0 < float(value) < 1:  # type: ignore[arg-type]
-        return float(value)
+    found = finite(value)
+    if found is not None and 0 < found < 1:
+        return found
     raise InvalidInput(field, value, "give a number between 0 and 1")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, SupportsFloat
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ...artifact.number import finite
 from ...errors import InvalidInput
 from ..draws import Draws
 
@@ -40,8 +41,9 @@ def along(name: str, x: Array, axis: int) -> Array:
 
 def number(field: str, value: Any, least: float, most: float) -> float:
     """A number of ``least`` to ``most``. Raises ``InvalidInput``."""
-    if isinstance(value, SupportsFloat) and np.ndim(value) == 0 and least <= float(value) <= most:  # type: ignore[arg-type]
-        return float(value)
+    found = finite(value)
+    if found is not None and least <= found <= most:
+        return found
     raise InvalidInput(field, value, f"give a number of {least:g} to {most:g}")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...artifact.manifest import Manifest, StateEntry
 from ..learner import Learner
+from ..memory.replay import Replay
 from .sample import replay
 
 KINDS = ("committed", "dropped", "refused", "reset")  # as SV_COMMITTED to SV_RESET
@@ -57,9 +58,10 @@ def struct(learner: Learner, entries: int) -> np.dtype[Any]:
     fields += [("losses", "f8", every), ("knows", "f8", every), ("ours", "f8", every), ("odds", "f8", classes)]
     if learner.pending is not None:
         fields.append(("tickets", "u8", learner.pending.capacity))
-    fields.append(("memory_held", "u4", learner.memory.classes))  # type: ignore[attr-defined]
-    if learner.held_out is not None:
-        fields.append(("held_out_held", "u4", learner.held_out.classes))  # type: ignore[attr-defined]
+    for name, held in (("memory_held", learner.memory), ("held_out_held", learner.held_out)):
+        if held is not None:
+            assert isinstance(held, Replay), "another kind of memory was refused"
+            fields.append((name, "u4", held.classes))
     fields += [("y", "i4", every), ("candidate", "u1", copy), ("grown", "u1", copy)]
     fields += [("x", "u1", every * of_each), ("sample", "u1", of_each), ("memory", "u1", replay(memory, "memory")[1])]
     if learner.held_out is not None:
