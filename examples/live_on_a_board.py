@@ -31,16 +31,8 @@ sv.emit(sv.plan(model.eval(), torch.zeros(8, 1, 8, 8), optimizer=sv.SGD(lr=0.004
 memory = sv.Replay(4096, (1, 8, 8), np.float32, classes=10, codec="int4")
 learner = sv.Learner(sv.load("firmware/net"), memory=memory, anchor=sv.Anchor(x[600:1100], y[600:1100], margin=0.06))
 made, grey = sv.emit_live(learner, "firmware/live"), 0.3 * x + 0.6
-command = [
-    *find_compiler().command,
-    "-std=c99",
-    "-O2",
-    "-ffp-contract=off",
-    "-Ifirmware/net",
-    "-Ifirmware/live",
-    "firmware/net/net.c",
-]
-command += ["firmware/live/net_live.c", "-x", "c", "-", "-lm", "-o", "firmware/board"]
+command = [*find_compiler().command, "-std=c99", "-O2", "-ffp-contract=off", "-Ifirmware/net", "-Ifirmware/live"]
+command += ["firmware/net/net.c", "firmware/live/net_live.c", "-x", "c", "-", "-lm", "-o", "firmware/board"]
 subprocess.run(command, input=FIRMWARE.encode(), check=True)
 stream = b"".join(grey[i].tobytes() + y[i].tobytes() for i in range(1100, 1500))
 print(f"before {(learner.predict_many(grey[1500:]).argmax(1) == y[1500:]).mean():.1%} right under the new light")
