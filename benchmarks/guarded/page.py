@@ -11,6 +11,8 @@ import numpy as np
 
 from benchmarks.written import ROOT, tables
 
+from .unlabelled import WAYS
+
 DOCS = "docs/guards.md"
 Cases = Sequence[Mapping[str, Any]]
 
@@ -57,8 +59,9 @@ def labels(cases: Cases) -> str:
 def unlabelled(cases: Cases) -> str:
     rows = _rows(cases, "unlabelled")
     lines = [
-        "| learns | objective | stream | frozen | plain | guarded | plain: where it began | guarded | taken back |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|",
+        "| learns | objective | stream | frozen | statistics alone | plain | guarded | with labels | "
+        "plain: where it began | guarded | taken back |",
+        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for part in dict.fromkeys(r["part"] for r in rows):
         for objective in dict.fromkeys(r["objective"] for r in rows):
@@ -66,7 +69,7 @@ def unlabelled(cases: Cases) -> str:
                 own = [r for r in rows if (r["part"], r["objective"], r["stream"]) == (part, objective, stream)]
                 told = [
                     _spread([r[key] for r in own])
-                    for key in ("frozen changed", "plain changed", "guarded changed", "plain began", "guarded began")
+                    for key in (*(f"{way} changed" for way in WAYS), "plain began", "guarded began")
                 ]
                 back = sum(bool(r["why"]) for r in own)
                 lines.append(

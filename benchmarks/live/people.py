@@ -61,7 +61,7 @@ def _speaker(number: int, seed: int, choosing: bool) -> Person:
     own = np.flatnonzero(who == number)
     few = draw.permutation(np.concatenate([draw.choice(own[y[own] == digit], 5, replace=False) for digit in range(10)]))
     rest = np.setdiff1d(own, few)
-    return _parted(x, y, who != number, few, rest, np.ones(len(rest), bool), draw)
+    return _parted(x, y, who != number, np.arange(len(y)), few, rest, np.ones(len(rest), bool), draw)
 
 
 def _subject(number: int, seed: int, choosing: bool) -> Person:
@@ -74,16 +74,21 @@ def _subject(number: int, seed: int, choosing: bool) -> Person:
     early = np.isin(found.walk, walks[: len(walks) // 2])
     test = np.flatnonzero(own & ~early)
     return _parted(
-        found.x, found.y, (found.who != number) & found.clear, np.flatnonzero(own & early & found.clear), test,
-        found.clear[test], np.random.default_rng([22, number, seed]),
+        found.x, found.y, (found.who != number) & found.clear, found.walk + 1000 * found.who,
+        np.flatnonzero(own & early & found.clear), test, found.clear[test], np.random.default_rng([22, number, seed]),
     )  # fmt: skip
 
 
 def _parted(
-    x: Array, y: Array, other: Array, own: Array, test: Array, clear: Array, draw: np.random.Generator
+    x: Array, y: Array, other: Array, whole: Array, own: Array, test: Array, clear: Array, draw: np.random.Generator
 ) -> Person:
+    """``whole``: what each sample is a piece of; no two pieces of one are in the anchor and in what trains the model,
+    for windows of a walk overlap."""
     others = draw.permutation(np.flatnonzero(other))
-    parts = ((x[rows], y[rows]) for rows in (others[ANCHOR:], others[:ANCHOR], own, test))
+    apart = draw.permutation(np.unique(whole[others]))
+    enough = np.cumsum([(whole[others] == one).sum() for one in apart]).searchsorted(ANCHOR) + 1
+    away = np.isin(whole[others], apart[:enough])
+    parts = ((x[rows], y[rows]) for rows in (others[~away], others[away][:ANCHOR], own, test))
     return Person(*parts, clear)
 
 

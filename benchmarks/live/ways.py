@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,13 +107,10 @@ def _learnt(
     session: sv.Session, recipe: Recipe, person: Person, own: Mapping[str, Any], arena: int, seed: int
 ) -> dict[str, Any]:
     x, y = person.own
-    size = int(np.prod(x.shape[1:]))
-    memory = Replay(len(y) * (size * 4 + 8) + 256, x.shape[1:], np.float32, classes=session.manifest.classes,
-                    codec=recipe.codec, seed=seed)  # fmt: skip
+    memory = _remembering(recipe, len(y), session.manifest.classes, seed)
     for sample, label in zip(x, y, strict=True):
         memory.add(sample, int(label))
-    item = (memory.bytes - 64) / memory.capacity
-    held = int(np.ceil(64 + item * len(memory)))  # what a memory of just so many samples takes
+    assert len(memory) == len(y)
     anchor = Anchor(*person.anchor, margin=1.0)  # of others nothing is promised here: they are learnt from
     found = personalise(
         session, memory, steps=own["steps"] * len(y), rate=own["rate"], anchor=anchor, share=own["share"],
@@ -120,8 +118,19 @@ def _learnt(
     )  # fmt: skip
     assert found.lost is not None or not found.learnt
     if recipe.budget is not None:
-        assert arena + held <= recipe.budget, f"{arena} B of arena and {held} B of memory"
+        assert arena + memory.bytes <= recipe.budget, f"{arena} B of arena and {memory.bytes} B of memory"
     return {
-        "memory": held, "updates": found.steps, "learnt": found.learnt, "why": found.why, "p": found.p,
+        "memory": memory.bytes, "updates": found.steps, "learnt": found.learnt, "why": found.why, "p": found.p,
         "others": None if found.lost is None else found.lost.mean,
     }  # fmt: skip
+
+
+def _remembering(recipe: Recipe, samples: int, classes: int, seed: int) -> Replay:
+    """The smallest memory that holds so many of the recipe's samples."""
+
+    def of(size: int) -> Replay:
+        return Replay(size, recipe.shape, np.float32, classes=classes, codec=recipe.codec, seed=seed)
+
+    most = samples * (int(np.prod(recipe.shape)) * 4 + 8) + 256
+    least = bisect_left(range(most), samples, lo=most // (40 * samples) + 128, key=lambda size: of(size).capacity)
+    return of(least)
