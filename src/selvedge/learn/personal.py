@@ -27,6 +27,7 @@ from .rate.pace import Pace, auto_rate
 
 Array = npt.NDArray[Any]
 WARM = 20  # one update in so many is one of the warm-up
+HALVINGS = 2  # of the rate, where the loss leapt
 LEAPT = "the loss leapt: lower the rate"
 
 
@@ -35,7 +36,7 @@ class Personalised:
     """``learnt``: whether the session has now learnt the samples; else it is bit for bit what it was.
 
     why: a line. gain, p: of what was left out (:class:`Crossed`). lost: of the merit on the anchor. steps: updates made
-    in all. pace: the rate that was found, where it was asked for.
+    in all, those that leapt too. pace: the rate that was found, where it was asked for. halved: how often the rate was.
     """
 
     learnt: bool
@@ -45,6 +46,7 @@ class Personalised:
     lost: Loss | None
     steps: int
     pace: Pace | None = None
+    halved: int = 0
 
 
 def personalise(
@@ -69,7 +71,8 @@ def personalise(
     learnt. Where the anchor then has lost more than its margin, that is taken back. Nothing is copied meanwhile: the
     weights to go back to are those that the session began with, in flash, so that it needs no RAM but the arena, the
     memory and a few bytes; it must not have learnt before. rate: the largest, of a warm-up and a cosine; None: as the
-    plan's schedule begins; "auto": found by :func:`auto_rate`, of all samples. share: of a batch, from the anchor.
+    plan's schedule begins; "auto": found by :func:`auto_rate`, of all samples. Where the loss leaps, everything begins
+    again at half of it, twice at most. share: of a batch, from the anchor.
 
     Raises ``InvalidInput`` for a session that has learnt, fewer than two samples a fold, and settings that cannot be.
     """
@@ -84,15 +87,33 @@ def personalise(
     lessons = Lessons((1 - share, 0.0, share), memory, anchor, augment, draws, session.manifest.preprocess)
     attempt = _Attempt(examiner, lessons, x, y, steps, folds, rate, on_progress)
     try:
-        found = crossed(examiner, x, y, folds, lessons.order(len(x)), attempt.fold, ask, error, draws)
+        while True:
+            made = _made(attempt, folds, anchor, ask, error, draws)
+            if made.why != LEAPT or attempt.halved == HALVINGS:
+                return made
+            attempt.halve()
+    except BaseException:  # Ctrl-C too
+        attempt.back()
+        raise
+
+
+def _made(attempt: _Attempt, folds: int, anchor: Anchor | None, ask: Ask, error: float, draws: Draws) -> Personalised:
+    """All of it, at one rate."""
+    examiner, x = attempt.examiner, attempt.x
+
+    def made(learnt: bool, why: str, gain: float = 0.0, p: float = 1.0, loss: Loss | None = None) -> Personalised:
+        return Personalised(learnt, why, gain, p, loss, attempt.done, attempt.pace, attempt.halved)
+
+    try:
+        found = crossed(examiner, x, attempt.y, folds, attempt.lessons.order(len(x)), attempt.fold, ask, error, draws)
         attempt.back()
         if found is None:
-            return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done, attempt.pace)
+            return made(False, LEAPT)
         if not found.good:
-            return Personalised(False, f"not better: {found}", found.gain, found.p, None, attempt.done, attempt.pace)
+            return made(False, f"not better: {found}", found.gain, found.p)
         before = None if anchor is None else examiner.merit(*anchor.judges)
         why, loss = "", None
-        if not attempt.learn(steps, np.arange(len(x))):
+        if not attempt.learn(attempt.steps, np.arange(len(x))):
             why = LEAPT
         elif anchor is not None and before is not None:
             loss = lost(gains(examiner.kind, examiner.merit(*anchor.judges), before), error)
@@ -101,13 +122,10 @@ def personalise(
                 why = f"{seen}: {anchor.margin:.1%} is allowed"
         if why:
             attempt.back()
-        return Personalised(not why, why or f"better: {found}", found.gain, found.p, loss, attempt.done, attempt.pace)
+        return made(not why, why or f"better: {found}", found.gain, found.p, loss)
     except NotFinite:
         attempt.back()
-        return Personalised(False, LEAPT, 0.0, 1.0, None, attempt.done, attempt.pace)
-    except BaseException:  # Ctrl-C too
-        attempt.back()
-        raise
+        return made(False, LEAPT)
 
 
 class _Attempt:
@@ -120,7 +138,8 @@ class _Attempt:
         self.examiner, self.lessons, self.x, self.y = examiner, lessons, x, y
         session = examiner.session
         self.steps, self.folds, self.done, self._on_progress = steps, folds, 0, on_progress
-        self.total = steps + sum(updates(steps, len(x), folds, fold) for fold in range(folds))
+        self.total = self._each = steps + sum(updates(steps, len(x), folds, fold) for fold in range(folds))
+        self.halved = 0
         self._began = Copy.of(session)  # what lies in flash anyhow
         self.pace, self._parts = None, session.manifest.accumulate
         if rate == "auto":
@@ -136,6 +155,10 @@ class _Attempt:
 
     def back(self) -> None:
         self._began.into(self.examiner.session)
+
+    def halve(self) -> None:
+        """The rate, for all of it once more."""
+        self._rate, self.halved, self.total = self._rate / 2, self.halved + 1, self.done + self._each
 
     def fold(self, fold: int, rows: Array) -> bool:
         self.back()
