@@ -23,8 +23,8 @@ from .guard.verdict import gains
 from .habits import AUTO, Habits
 from .lesson import Lessons, Memory
 from .metrics import CHUNK
-from .rate.lesson import step
 from .rate.pace import Found, auto_rate, cost
+from .rate.step import step
 
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients

@@ -13,6 +13,7 @@ from ..artifact.sound import face
 from ..errors import DoesNotFit, InvalidInput
 from ..run.calls import NotFinite
 from ..run.session import Session
+from .augment.piece import Piece
 from .candidate import Candidate, Governor, Now
 from .copies import Copies
 from .cross import Ask, crossed, require, updates
@@ -26,7 +27,7 @@ from .guard.judge import Judge
 from .guard.labels import LabelGuard
 from .guard.norm import NormGuard
 from .habits import Habits
-from .lesson import Augment, Lessons, Memory
+from .lesson import Lessons, Memory
 from .metrics import predictions
 from .pending import Pending
 from .spare import Labels, Masked
@@ -55,7 +56,7 @@ class Learner:
         habits: Habits | None = None,
         detectors: Mapping[str, Detector] | None = None,
         governor: Governor | None = None,
-        augment: Augment | None = None,
+        augment: Piece | None = None,
         label_guard: LabelGuard | None = None,
         norm_guard: NormGuard | None = None,
         labels: Sequence[str] | None = None,

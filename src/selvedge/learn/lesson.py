@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..artifact.preprocess import Preprocess
+from .augment.piece import Piece
 from .draws import Draws
 from .guard.anchor import Anchor
 
 Array = npt.NDArray[Any]
-Augment = Callable[[Array, Draws], Array]
 
 
 class Memory(Protocol):
@@ -49,7 +48,7 @@ class Lessons:
         shares: tuple[float, float, float],
         memory: Memory,
         anchor: Anchor | None,
-        augment: Augment | None,
+        augment: Piece | None,
         draws: Draws,
         preprocess: Preprocess | None = None,
     ) -> None:

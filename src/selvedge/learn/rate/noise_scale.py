@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 from ...run.session import Session
 from .gradient import gradient
-from .lesson import Lesson
+from .step import Lesson
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ...run.session import Session
-from .lesson import Lesson
 from .noise_scale import NoiseScale, noise_scale
 from .range_test import PROBE, RATES, STEPS, RangeTest, range_test
+from .step import Lesson
 
 FORWARDS = 3  # predictions that an update of one sample costs
 BATCHES = 16  # of which the noise scale is estimated

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 from ...run.calls import NotFinite
 from ...run.session import Session
-from .lesson import Lesson, require_parts, step
+from .step import Lesson, require_parts, step
 
 RATES = 28  # from 1e-5 to 3: five a decade
 STEPS = 4  # updates at each rate
