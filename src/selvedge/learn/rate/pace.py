@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 from ...run.session import Session
 from .noise_scale import NoiseScale, noise_scale
-from .range_test import PROBE, RATES, STEPS, RangeTest, range_test
+from .range_test import PROBE, RATES, STEPS, NoRate, RangeTest, range_test
 from .step import Lesson
 
 FORWARDS = 3  # predictions that an update of one sample costs
@@ -38,13 +38,17 @@ def auto_rate(session: Session, lesson: Lesson, *, batches: int = BATCHES) -> Pa
     Of a plan that accumulates the noise scale of ``batches`` gradients says first how many of its micro-batches make an
     update: as many as the scale has samples, at least 1 and at most the plan's - where twice the samples would save
     less than half of the steps (McCandlish et al., sec. 2.3). Then :func:`range_test` finds the rate for an update of
-    that size. Raises as both.
+    that size. Raises as the first, and ``InvalidInput`` where at every rate that is tried it diverges.
     """
     scale, parts = None, 1
     if session.manifest.accumulate > 1:
         scale = noise_scale(session, lesson, batches=batches)
         parts = int(np.clip(np.ceil(min(scale.scale, 1e6) / session.manifest.batch), 1, session.manifest.accumulate))
-    test = range_test(session, lesson, parts=parts)
+    try:
+        test = range_test(session, lesson, parts=parts)
+    except NoRate as error:
+        fix = f"{error.fix.partition(':')[0]}, so that none is found: give a number, or scale the input"
+        raise InvalidInput("rate", "auto", fix) from None
     return Pace(test.rate, parts, test, scale)
 
 

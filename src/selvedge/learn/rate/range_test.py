@@ -20,6 +20,10 @@ WORSE = 1.5  # times the least loss: it diverges
 BELOW = 2.0
 
 
+class NoRate(InvalidInput):
+    """At the lowest rate it diverges already."""
+
+
 @dataclass(frozen=True, slots=True)
 class RangeTest:
     """``rates`` and ``losses`` [n]: of the same samples behind the updates at each; ``start``: their loss before;
@@ -77,7 +81,7 @@ def range_test(
     diverged = float(tried[len(losses) - 1]) if losses[-1] > WORSE * least else None
     found = float(tried[int(np.argmin(losses))]) if diverged is None else diverged / BELOW
     if found < lowest:
-        raise InvalidInput("lowest", lowest, f"it diverges at {diverged:.2g}: give a lower one, or scale the input")
+        raise NoRate("lowest", lowest, f"it diverges at {diverged:.2g}: give a lower one, or scale the input")
     return RangeTest(tried[: len(losses)], np.array(losses), start, diverged, found)
 
 
