@@ -23,7 +23,7 @@ from .guard.verdict import gains
 from .habits import AUTO, Habits
 from .lesson import Lessons, Memory
 from .metrics import CHUNK
-from .rate.pace import Found, auto_rate, cost
+from .rate.pace import Found, auto_rate, cost, room
 from .rate.step import step
 
 Array = npt.NDArray[Any]
@@ -79,7 +79,10 @@ class Candidate:
         self._judges = len(start)
         self._first_blend = 0 if anchor is None else len(habits.blends) // 2
         self.now.blend = self.now.grown = self._first_blend
-        self.pace = Found(self.session.manifest.accumulate) if habits.rate == "auto" else None
+        self.pace: Found | None = None
+        if habits.rate == "auto":
+            sample = math.prod(lessons.memory.sample_shape) * lessons.memory.dtype.itemsize
+            self.pace = Found(self.session.manifest.accumulate, room(self.session, sample))
 
     def settle(self, x: Array, target: Array, theirs: Array) -> None:
         """What would be committed says what of samples that nobody has learnt from yet, beside what predicts? The arena

@@ -83,6 +83,7 @@ class Learner:
         if memory.sample_shape != shape:
             raise InvalidInput("memory", f"of samples {list(memory.sample_shape)}", f"the plan takes {list(shape)}")
         self._require_alike(anchor, held_out)
+        self._require_classes(anchor)
         self._x = np.zeros((self.habits.every, *shape), memory.dtype)
         self._y = np.zeros(self.habits.every, np.int32)
         self.label_guard = label_guard
@@ -422,7 +423,7 @@ class Learner:
         if self._watch.detectors:
             ram["detectors"] = self._watch.bytes
         if self._candidate.pace is not None:
-            ram["rate"] = self._candidate.pace.bytes
+            ram["rate"] = self._candidate.pace.bytes + self._candidate.pace.room
         if self.label_guard is not None:
             ram["label guard"] = self.label_guard.bytes
         if self._candidate.norm is not None:
@@ -465,6 +466,19 @@ class Learner:
             raise InvalidInput("anchor", f"of {anchor.x.dtype}{list(anchor.x.shape[1:])}", wanted)
         if self.labelled and anchor.y is None:
             raise InvalidInput("anchor y", None, f"the loss {self.kind} has targets: give one for each sample")
+
+    def _require_classes(self, anchor: Anchor | None) -> None:
+        """The memories hold every class of the model, and the anchor no other."""
+        if not self.labelled:
+            return
+        classes = self.session.manifest.classes
+        for name, memory in (("memory", self.memory), ("held_out", self.held_out)):
+            if memory is not None and getattr(memory, "classes", classes) < classes:
+                raise InvalidInput(name, f"of {getattr(memory, 'classes', 0)} classes", f"the plan has {classes}")
+        y = None if anchor is None else anchor.y
+        if y is not None and (y.dtype.kind not in "iu" or not 0 <= y.min() <= y.max() < classes):
+            told = f"{y.dtype}, {y.min()}..{y.max()}"
+            raise InvalidInput("anchor y", told, f"give classes, 0..{classes - 1}")
 
     def checked(self, x: npt.ArrayLike, y: int | None = None) -> tuple[Array, int | None]:
         """Both as :meth:`learn_one` would take them; without y, as :meth:`predict_one` would. Raises as they do, and
@@ -514,9 +528,18 @@ class Learner:
             if state[name].shape != (len(fields(numbers)),) or not np.isfinite(state[name]).all():
                 raise InvalidInput(f"learner state {name}", state[name], "give what state_dict() gave")
             for f, value in zip(fields(numbers), state[name], strict=True):
+                if isinstance(getattr(numbers, f.name), int) and not (value >= 0 and value == int(value)):
+                    raise InvalidInput(f"learner state {name}", f"with {f.name} of {value:g}", "give what it gave")
                 setattr(numbers, f.name, type(getattr(numbers, f.name))(value))
-        if not max(self._candidate.now.blend, self._candidate.now.grown) < len(self.habits.blends):
-            raise InvalidInput("learner state now", f"of blend {self._candidate.now.blend}", "it is of other habits")
+        now, y = self._candidate.now, self._y
+        if not max(now.blend, now.grown) < len(self.habits.blends):
+            raise InvalidInput("learner state now", f"of blend {now.blend}", "it is of other habits")
+        if now.fresh >= self.habits.every or now.asks > len(WATCHED):
+            told = f"of {now.fresh} samples of a round, asking {now.asks}"
+            raise InvalidInput("learner state now", told, "it is of other habits")
+        if self.labelled and y.size and not 0 <= y.min() <= y.max() < self.session.manifest.classes:
+            fix = f"the model has classes 0..{self.session.manifest.classes - 1}"
+            raise InvalidInput("learner state fresh/y", f"{y.min()}..{y.max()}", fix)
         self._candidate.lessons.draws.count = int(state["draws"])
         if self._enrolling is not None:
             self._enrolling.mark()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ...run.session import Session
+from .gradient import readable
 from .noise_scale import NoiseScale, noise_scale
 from .range_test import PROBE, RATES, STEPS, NoRate, RangeTest, range_test
 from .step import Lesson
@@ -59,11 +60,23 @@ def cost(session: Session) -> int:
     return math.ceil(RATES * STEPS + (asked + (BATCHES if parts > 1 else 0)) / parts)
 
 
-class Found:
-    """The pace that a learner has found, if it has: 0 until then. ``bytes`` bytes."""
+def room(session: Session, sample: int) -> int:
+    """Bytes that :func:`auto_rate` holds beside the copy of what learns that it goes back to, of samples of ``sample``
+    bytes: first, of a plan that accumulates, another copy and two gradients in float64; then the probe, with labels."""
+    manifest = session.manifest
+    learns = [e for e in manifest.state.values() if e.region == "state"]
+    probe = math.ceil(PROBE / manifest.batch) * manifest.batch * (sample + np.dtype(np.int32).itemsize)
+    if manifest.accumulate == 1:
+        return probe
+    numbers = sum(math.prod(manifest.state[name].shape) for name in readable(session))
+    return max(probe, sum(entry.bytes for entry in learns) + 2 * np.dtype(np.float64).itemsize * numbers)
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+
+class Found:
+    """The pace that a learner has found, if it has: 0 until then. ``bytes`` bytes, and ``room`` while it is sought."""
+
+    def __init__(self, most: int, room: int = 0) -> None:
+        self._most, self.room = most, room
         self._numbers = np.zeros(2, np.float64)
 
     @property
