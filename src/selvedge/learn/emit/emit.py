@@ -22,7 +22,10 @@ from ..learner import Learner
 from .layout import LIVE, NAMES, PARTS, learning, struct
 from .sample import replay, stored, unlike
 
-HEADERS = ("draws.h", "codec.h", "replay.h", "spike.h", "judge.h", "live.h")
+HEADERS = (
+    "draws.h", "codec.h", "replay.h", "spike.h", "judge.h", "live_plan.h", "live_sums.h", "live_diary.h",
+    "live_copies.h", "live_answers.h", "live_batch.h", "live_candidate.h", "live_round.h", "live.h",
+)  # fmt: skip
 MOST_BATCH, MOST_EVERY, MOST_BLENDS = 64, 128, 8  # SV_BATCH_MOST, sv_sum_few, SV_BLENDS_MOST
 FIRST = "/* Emitted from a learner of plan {digest}; do not edit."
 
@@ -69,7 +72,7 @@ def emit_live(learner: Learner, directory: str | Path, *, entries: int = 64) -> 
 
 def _owned(folder: Path) -> Collection[str] | None:
     """The names of what an earlier call has written."""
-    if not all((folder / header).is_file() for header in HEADERS):
+    if not all((folder / header).is_file() for header in ("judge.h", "live.h")):  # an earlier version's, too
         return None
     kinds = ("_live.c", "_live.h", "_anchor.h")
     return {*HEADERS, *(f.name for f in folder.iterdir() if f.name.endswith(kinds))}
@@ -194,7 +197,7 @@ void {name}_live_init({name}_live *l, {name}_context *c);
 void {name}_live_resume({name}_live *l, {name}_context *c);
 /* The logits, in the arena until the next call; 0 where the sample, or one of them, is not a number. */
 const float *{name}_live_predict({name}_live *l, {name}_context *c, const {sample} *x);
-/* SV_LIVE_KEPT, SV_LIVE_ROUND (and it has learnt), SV_LIVE_REFUSED or SV_LIVE_BAD_LABEL: see live.h. */
+/* SV_LIVE_KEPT, SV_LIVE_ROUND (and it has learnt), SV_LIVE_REFUSED or SV_LIVE_BAD_LABEL: see live_plan.h. */
 int32_t {name}_live_learn({name}_live *l, {name}_context *c, const {sample} *x, int32_t y);
 /* End the round with what is there. */
 void {name}_live_finish({name}_live *l, {name}_context *c);
