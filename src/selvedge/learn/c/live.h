@@ -2,8 +2,8 @@
  *
  * Given the same calls it makes the draws, keeps the memory, spends the error and takes the decisions of the learner
  * that selvedge.emit_live was given; with the same step the same weights, bit for bit. Settings and places are in
- * sv_live_plan (flash), all that changes is in sv_live and the arrays that sv_live_at points to (RAM). Between two calls the arena
- * holds what predicts; an optimiser's state there is any. No heap, no globals; memcpy, memset and libm. Compile it with
+ * sv_live_plan (flash), all that changes is in sv_live and the arrays that sv_live_at points to (RAM). Between two
+ * calls the arena holds what predicts; an optimiser's state there is any. No heap, no globals; memcpy, memset and libm. Compile it with
  * -ffp-contract=off.
  *
  * What predicts is always a part of the way from where the model began to what was committed last, so that it takes no

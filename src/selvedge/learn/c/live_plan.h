@@ -1,4 +1,4 @@
-/* What a learner is told, in flash, and all that changes, in RAM: sv_live_plan, sv_live, and where both lie, sv_live_at. */
+/* What a learner is told, in flash: sv_live_plan; all that changes, in RAM: sv_live; and where both lie: sv_live_at. */
 #ifndef SELVEDGE_LIVE_PLAN_H
 #define SELVEDGE_LIVE_PLAN_H
 
