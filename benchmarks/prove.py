@@ -245,7 +245,7 @@ BESIDE = (
         f"src/selvedge/{name}"
         for name in (
             "ir/ops/sparse.py", "make/alone.py", "make/begun.py", "make/calibrate_sparse.py", "make/interleaved.py",
-            "make/label_free.py", "make/remembering.py",
+            "make/by_target.py",
             "make/measured_network.py", "make/repeated.py", "make/room.py", "make/searching", "make/sparse.py",
             "make/sparse_times.py", "make/store.py", "make/weighing", "planning/sparse.py",
             "planning/sparse_sizes.py",

@@ -39,7 +39,7 @@ class Newcomer:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """``newcomer``: (fold, seed) -> Newcomer, of ``folds`` many a seed. ``make``: the network of so many outputs.
-    ``augment``: of batches, when the model is made and on the device. train: updates that make the model, of 64."""
+    ``augment``: of batches, when the model is made and on the device. train: updates that make the model, of 32."""
 
     newcomer: Callable[[int, int], Newcomer]
     folds: int

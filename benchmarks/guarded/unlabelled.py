@@ -20,7 +20,7 @@ from selvedge.learn.objectives.consistency import Consistency
 from selvedge.learn.objectives.entropy import Entropy
 from selvedge.learn.objectives.objective import Objective
 from selvedge.learn.objectives.unlabelled import Unlabelled
-from selvedge.make.label_free import label_free
+from selvedge.make.by_target import label_free
 from selvedge.run.calls import NotFinite
 
 BATCH, LENGTH, ASKED = 16, 2000, 1000

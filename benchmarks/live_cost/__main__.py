@@ -23,6 +23,7 @@ from .models import MODELS
 from .study import JOURNALS, study
 
 EPOCHS = 5
+WIDE = 1000  # characters of a line of the figures: a turn is one
 PAGE = ROOT / "docs" / "live-c.md"
 Case = Mapping[str, Any]
 
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     result = {"about": about, "cases": cases}
     print(json.dumps(result, indent=1) if given.json else "\n".join(table(result)))
     if given.write:
-        figures(result, results("live_cost"))
+        figures(result, results("live_cost"), wide=WIDE)
         tables(PAGE, dict(zip(("live_cost_c", "live_cost_python"), table(result), strict=True)))
     return 0
 

@@ -89,17 +89,16 @@ if TYPE_CHECKING:
     from .learn.rate.pace import auto_rate
     from .learn.rate.range_test import range_test
     from .learn.train import fit
+    from .make.by_target import label_free, remembering
     from .make.captured_network import network
     from .make.compared import compare
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
     from .make.daily import steps_per_day
     from .make.inference import Inference, plan_inference
-    from .make.label_free import label_free
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
-    from .make.remembering import remembering
     from .make.searching import Candidate, Compressed, Limits, NothingFits, Space, compress
     from .make.sweep import Sweep, sweep
     from .make.weighing import Weighed, weigh
@@ -190,7 +189,7 @@ _HOME = {
     "Journal": "learn.journal.journal",
     "Learner": "learn.learner",
     "Live": "learn.live",
-    "label_free": "make.label_free",
+    "label_free": "make.by_target",
     "Consistency": "learn.objectives.consistency",
     "Entropy": "learn.objectives.entropy",
     "NextStep": "learn.objectives.next_step",
@@ -209,7 +208,7 @@ _HOME = {
     "NoveltyDetector": "learn.anomaly.novelty",
     "VibrationDetector": "learn.anomaly.vibration",
     "Replay": "learn.memory.replay",
-    "remembering": "make.remembering",
+    "remembering": "make.by_target",
     "fit": "learn.train",
     "Candidate": "make.searching",
     "Compressed": "make.searching",

@@ -171,6 +171,10 @@ def test_a_rotation_keeps_lengths_and_angles_of_all_sensors() -> None:
     [
         (lambda: sv.Shift(0), "shift by is 0: give a whole number of 1 to"),
         (lambda: sv.Shift(1, fill="zero"), "shift fill is zero: give edge or around"),
+        (lambda: sv.Shift(1, axis="a"), "shift axis is a: give a whole number"),  # type: ignore[arg-type]
+        (lambda: sv.Crop(0.5, axis=1.5), "crop axis is 1.5: give a whole number"),  # type: ignore[arg-type]
+        (lambda: sv.Stretch(0.1, axis=None), "stretch axis is None: give a whole number"),  # type: ignore[arg-type]
+        (lambda: sv.Mask(1, axis="a"), "mask axis is a: give a whole number"),  # type: ignore[arg-type]
         (lambda: sv.Gain(2, 1), "gain high is 1: give 2 or more: low is that"),
         (lambda: sv.Gain(float("nan"), 1), "gain low is nan: give a number of"),
         (lambda: sv.Noise(-1), "noise deviation is -1: give a number of 0 to"),

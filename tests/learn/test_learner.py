@@ -164,6 +164,35 @@ def test_a_round_of_nothing_sound_is_passed_over() -> None:
     assert same(own.session.snapshot(), start)
 
 
+class Broken(Rationed):
+    """A governor that fails, once it may have learnt."""
+
+    def spend(self, *, steps: int = 0, predictions: int = 0) -> None:
+        if steps:
+            raise OSError("the meter is gone")
+
+
+def test_whatever_ends_a_round_what_predicts_is_what_was_committed() -> None:
+    own = learner(governor=Broken(1000))
+    start = own.session.snapshot()
+    x, y = data()["stream"]
+    with pytest.raises(OSError, match="meter"):
+        follow(own, grey(x[:8]), y[:8])
+    assert own.tally.steps == 1
+    assert same(own.session.snapshot(), start)
+
+
+def test_classes_that_memory_and_anchor_cannot_have_are_refused() -> None:
+    few = Replay(2000, small.SHAPE, np.float32, classes=9)
+    with pytest.raises(InvalidInput, match="memory is of 9 classes: the plan has 10"):
+        learner(memory=few)
+    with pytest.raises(InvalidInput, match="held_out is of 9 classes: the plan has 10"):
+        learner(held_out=few)
+    x, y = data()["anchor"]
+    with pytest.raises(InvalidInput, match=r"anchor y is int32, 1..10: give classes, 0..9"):
+        learner(anchor=Anchor(x, y + np.int32(1)))
+
+
 @settings(max_examples=3, deadline=None)
 @given(st.integers(1, 110))
 def test_what_is_put_away_goes_on_bit_for_bit(cut: int) -> None:
@@ -199,6 +228,11 @@ def test_anothers_state_is_refused_and_changes_nothing() -> None:
         {**before, "tally": np.zeros(2)},
         {**before, "tally": np.full_like(before["tally"], np.nan)},
         {**before, "now": before["now"] + 50},
+        {**before, "now": before["now"] - 50},
+        {**before, "now": before["now"] + 0.5},
+        {**before, "now": before["now"] + 8 * (np.arange(len(before["now"])) == 0)},
+        {**before, "tally": -before["tally"]},
+        {**before, "fresh/y": before["fresh/y"] + np.int32(10)},
         {**before, "fresh/x": before["fresh/x"][:, :, 1:]},
         {**before, first: before[first][:-1]},
         {**before, "judge/log": np.zeros(2)},

@@ -64,7 +64,9 @@ def run(
     drift: Annotated[str, typer.Option(help="What a drift asks for: ignore, more, reset or variant.")] = "more",
     every: Annotated[int, typer.Option(help="Samples of a round.")] = 8,
     steps: Annotated[int, typer.Option(help="Updates for each sample.")] = 4,
-    rate: Annotated[float | None, typer.Option(help="Of learning; by default the plan's.")] = None,
+    rate: Annotated[
+        str | None, typer.Option(help="Of learning, or auto: found on the device; by default the plan's.")
+    ] = None,
     joules_a_day: Annotated[float | None, typer.Option(help="That it may take in any 24 hours.")] = None,
     joules_a_step: Annotated[float | None, typer.Option(help="Of an update; by default the plan's.")] = None,
     joules_a_prediction: Annotated[float | None, typer.Option(help="Of a prediction; by default 0.")] = None,
@@ -98,7 +100,7 @@ def run(
     from . import early, place
     from .interrupt import stopping
     from .live_model import Wish, artifact, session_of
-    from .live_settings import KIND, Settings, amount, anchor_of, size
+    from .live_settings import KIND, Settings, amount, anchor_of, rate_of, size
 
     found = early.living(stream=stream, full=full, queue=queue, stalled=stalled, page=page)
     folder = artifact(model)
@@ -106,7 +108,7 @@ def run(
         model=model if folder is None else str(folder.resolve()), budget=size("--budget", budget),
         memory=size("--memory", memory), codec=codec, policy=policy, held_out=size("--held-out", held_out),
         anchor=anchor_of(anchor), margin=margin, detectors=tuple(detectors or ()),
-        drift=drift, every=every, steps=steps, rate=amount("--rate", rate),
+        drift=drift, every=every, steps=steps, rate=rate_of("--rate", rate),
         joules_a_day=amount("--joules-a-day", joules_a_day), joules_a_step=amount("--joules-a-step", joules_a_step),
         joules_a_prediction=joules_a_prediction or 0.0,
         only_charging=only_charging, labels=found.labels, seed=seed,

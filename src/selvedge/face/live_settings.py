@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,8 @@ KIND = "life"  # of a working folder
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``model``: the artifact's folder, as absolute, or how the model was named. ``budget``, ``memory``, ``held_out``:
-    bytes, 0 for none. ``anchor``: a stream, "" for none. ``detectors``: as "error=adwin". ``joules_*``: 0 for none."""
+    bytes, 0 for none. ``rate``: 0 for the plan's. ``anchor``: a stream, "" for none. ``detectors``: as "error=adwin".
+    ``joules_*``: 0 for none."""
 
     model: str
     budget: int = 0
@@ -40,7 +41,7 @@ class Settings:
     drift: str = "more"
     every: int = 8
     steps: int = 4
-    rate: float = 0.0
+    rate: float | Literal["auto"] = 0.0
     joules_a_day: float = 0.0
     joules_a_step: float = 0.0
     joules_a_prediction: float = 0.0
@@ -85,6 +86,16 @@ def amount(field: str, value: float | None) -> float:
     if value is not None and not 0 < value < float("inf"):
         raise InvalidInput(field, value, "give a number above 0, or leave it out")
     return value or 0.0
+
+
+def rate_of(field: str, text: str | None) -> float | Literal["auto"]:
+    """The same of a rate, which may be found on the device: "auto"."""
+    if text == "auto":
+        return "auto"
+    try:
+        return amount(field, None if text is None else float(text))
+    except ValueError:
+        raise InvalidInput(field, text, "give a number above 0, or auto; or leave it out") from None
 
 
 def anchor_of(text: str | None) -> str:

@@ -23,8 +23,8 @@ from .guard.verdict import gains
 from .habits import AUTO, Habits
 from .lesson import Lessons, Memory
 from .metrics import CHUNK
-from .rate.lesson import step
-from .rate.pace import Found, auto_rate, cost
+from .rate.pace import Found, auto_rate, cost, room
+from .rate.step import step
 
 Array = npt.NDArray[Any]
 FORWARDS = 3  # predictions that an update of one sample costs: forward, and both gradients
@@ -79,10 +79,14 @@ class Candidate:
         self._judges = len(start)
         self._first_blend = 0 if anchor is None else len(habits.blends) // 2
         self.now.blend = self.now.grown = self._first_blend
-        self.pace = Found(self.session.manifest.accumulate) if habits.rate == "auto" else None
+        self.pace: Found | None = None
+        if habits.rate == "auto":
+            sample = math.prod(lessons.memory.sample_shape) * lessons.memory.dtype.itemsize
+            self.pace = Found(self.session.manifest.accumulate, room(self.session, sample))
 
     def settle(self, x: Array, target: Array, theirs: Array) -> None:
-        """What would be committed says what of samples that nobody has learnt from yet, beside what predicts?"""
+        """What would be committed says what of samples that nobody has learnt from yet, beside what predicts? The arena
+        then holds it: the end of the round puts back what predicts."""
         if not self.judge.pay(len(x)):
             return
         self.copies.blend(self.habits.blends[self.now.blend]).into(self.session)
@@ -94,7 +98,6 @@ class Candidate:
             self.judge.settle(ours, theirs)
             if self.judge.evidence.log < math.log(self.habits.drop):
                 self.restart("dropped", f"on new samples it is worse than what predicts: {self.judge.wealth} to 1")
-        self.copies.deployed.into(self.session)
 
     @property
     def search(self) -> int:
@@ -141,10 +144,11 @@ class Candidate:
         """``steps`` updates of what is in the arena; where it falls apart, another candidate takes its place."""
         self.spike.restart()
         rate, parts = self._pace
+        session, size, labelled = self.session, parts * self.session.manifest.batch, self.examiner.labelled
         for _ in range(steps):
-            batch, labels = self.lessons.batch(parts * self.session.manifest.batch, x, y, remembered)
+            batch, labels = self.lessons.batch(size, x, y, remembered)
             try:
-                loss = step(self.session, batch, labels if self.examiner.labelled else None, rate, parts)
+                loss = step(session, batch, labels if labelled else None, rate, parts)
             except NotFinite as error:
                 self.restart("dropped", f"its loss is {error.loss}")
                 return False

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 WORD = (1 << 64) - 1
 GOLDEN, _A, _B = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_STEP, _FIRST, _SECOND, *_SHIFTS = (np.uint64(n) for n in (GOLDEN, _A, _B, 30, 27, 31))
 
 
 def mixed(word: int) -> int:
@@ -30,12 +31,15 @@ class Draws:
     def words(self, n: int) -> npt.NDArray[np.uint64]:
         """The next ``n`` words."""
         first = np.uint64((self.seed + (self.count + 1) * GOLDEN) & WORD)
-        with np.errstate(over="ignore"):
-            word = first + np.arange(n, dtype=np.uint64) * np.uint64(GOLDEN)
-            word = (word ^ (word >> np.uint64(30))) * np.uint64(_A)
-            word = (word ^ (word >> np.uint64(27))) * np.uint64(_B)
+        word = np.arange(n, dtype=np.uint64)  # arrays wrap without a word of warning; in place, as it is asked often
+        word *= _STEP
+        word += first
+        for shift, factor in zip(_SHIFTS[:2], (_FIRST, _SECOND), strict=True):
+            word ^= word >> shift
+            word *= factor
+        word ^= word >> _SHIFTS[2]
         self.count += n
-        return np.asarray(word ^ (word >> np.uint64(31)))
+        return word
 
     def below(self, bound: int, n: int = 1) -> npt.NDArray[np.intp]:
         """``n`` of 0..bound-1, bound <= 2**32: the top 32 bits times it; the bias is at most bound / 2**32."""

@@ -47,8 +47,12 @@ class Examiner:
 
     def usual(self, outputs: Array, target: Array) -> float:
         """The loss that one has without learning: of these outputs, or of guessing a class, if that is more."""
+        return self.usual_of(self.losses(outputs, target))
+
+    def usual_of(self, losses: Array) -> float:
+        """The same of their losses."""
         guess = math.log(self.session.manifest.classes) if self.labelled else 0.0
-        return max(guess, float(self.losses(outputs, target).mean()))
+        return max(guess, float(losses.mean()))
 
     def worth(self, outputs: Array, target: Array) -> Array:
         """The merits [n] of outputs (:func:`merit`)."""

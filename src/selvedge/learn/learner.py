@@ -13,6 +13,7 @@ from ..artifact.sound import face
 from ..errors import DoesNotFit, InvalidInput
 from ..run.calls import NotFinite
 from ..run.session import Session
+from .augment.piece import Piece
 from .candidate import Candidate, Governor, Now
 from .copies import Copies
 from .cross import Ask, crossed, require, updates
@@ -26,7 +27,7 @@ from .guard.judge import Judge
 from .guard.labels import LabelGuard
 from .guard.norm import NormGuard
 from .habits import Habits
-from .lesson import Augment, Lessons, Memory
+from .lesson import Lessons, Memory
 from .metrics import predictions
 from .pending import Pending
 from .spare import Labels, Masked
@@ -55,7 +56,7 @@ class Learner:
         habits: Habits | None = None,
         detectors: Mapping[str, Detector] | None = None,
         governor: Governor | None = None,
-        augment: Augment | None = None,
+        augment: Piece | None = None,
         label_guard: LabelGuard | None = None,
         norm_guard: NormGuard | None = None,
         labels: Sequence[str] | None = None,
@@ -82,6 +83,7 @@ class Learner:
         if memory.sample_shape != shape:
             raise InvalidInput("memory", f"of samples {list(memory.sample_shape)}", f"the plan takes {list(shape)}")
         self._require_alike(anchor, held_out)
+        self._require_classes(anchor)
         self._x = np.zeros((self.habits.every, *shape), memory.dtype)
         self._y = np.zeros(self.habits.every, np.int32)
         self.label_guard = label_guard
@@ -313,42 +315,44 @@ class Learner:
         candidate, now, habits = self._candidate, self._candidate.now, self.habits
         x, y = self._x[: now.fresh].copy(), self._y[: now.fresh].copy()
         now.fresh = 0
-        x, y, outputs = self._trusted(*self._answered(x, y))
+        x, y, outputs, losses = self._trusted(*self._answered(x, y))
         if not len(x):
             return
         target = self._examiner.target(x, y)
-        served, losses = self._examiner.worth(outputs, target), self._examiner.losses(outputs, target)
+        served = self._examiner.worth(outputs, target)
         self.tally.merit += float(served.sum())
         self.tally.loss += float(np.nan_to_num(losses, nan=LARGEST, posinf=LARGEST).clip(max=LARGEST).sum())
         for name in self._watch.look(x, outputs, losses, 1 - served if self.labelled else losses):
             self._drifted(name)
-        if now.trained and self.tally.seen - now.since >= habits.warm:
-            candidate.settle(x, target, self._examiner.knows(outputs, target))
-        for sample, label in zip(x, y, strict=True):
-            self.tally.seen += 1
-            judges = habits.hold_out and self.tally.seen % habits.hold_out == 0
-            kept = self.held_out if judges and self.held_out is not None else self.memory
-            kept.add(sample, int(label))
-        self.tally.rounds += 1
-        if self.judge.better:
-            candidate.commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))
-        search = candidate.search
-        asked = len(x) * habits.steps * (2 if now.boosted > 0 else 1)
-        now.boosted = max(0, now.boosted - len(x))
-        steps = asked + search if self.governor is None else self.governor.grant(asked + search)
-        if search and steps >= asked + search:
-            candidate.copies.candidate.into(self.session)
-            candidate.find(x, y)
-        steps = min(asked, steps)
-        if steps:
-            candidate.copies.candidate.into(self.session)
-            candidate.learn(steps, x, y, self._examiner.usual(outputs, target))
-        candidate.copies.deployed.into(self.session)
+        try:
+            if now.trained and self.tally.seen - now.since >= habits.warm:
+                candidate.settle(x, target, self._examiner.knows(outputs, target))
+            for sample, label in zip(x, y, strict=True):
+                self.tally.seen += 1
+                judges = habits.hold_out and self.tally.seen % habits.hold_out == 0
+                kept = self.held_out if judges and self.held_out is not None else self.memory
+                kept.add(sample, int(label))
+            self.tally.rounds += 1
+            if self.judge.better:
+                candidate.commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))
+            search = candidate.search
+            asked = len(x) * habits.steps * (2 if now.boosted > 0 else 1)
+            now.boosted = max(0, now.boosted - len(x))
+            steps = asked + search if self.governor is None else self.governor.grant(asked + search)
+            if search and steps >= asked + search:
+                candidate.copies.candidate.into(self.session)
+                candidate.find(x, y)
+            steps = min(asked, steps)
+            if steps:
+                candidate.copies.candidate.into(self.session)
+                candidate.learn(steps, x, y, self._examiner.usual_of(losses))
+        finally:  # a governor, a memory or Ctrl-C too: what predicts is what was committed
+            candidate.copies.deployed.into(self.session)
 
-    def _answered(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        """Those samples to which what predicts has a sound answer, and the answers. The others, as of 1e30, are refused
-        and counted, as those that are not finite themselves: in the memory one of them would spoil every candidate that
-        learns from it."""
+    def _answered(self, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
+        """Those samples to which what predicts has a sound answer, the answers and their losses. The others, as of
+        1e30, are refused and counted, as those that are not finite themselves: in the memory one of them would spoil
+        every candidate that learns from it."""
         try:
             outputs, rows = self._examiner.outputs(x), np.arange(len(x))
         except NotFinite:
@@ -356,25 +360,30 @@ class Learner:
             rows = np.array([i for i, output in enumerate(each) if output is not None], np.intp)
             answers = [output for output in each if output is not None]
             outputs = np.stack(answers) if answers else np.zeros((0, 1), np.float32)
-        if self.labelled and len(rows):
-            sound = self._examiner.losses(outputs, y[rows]) <= ABSURD
-            outputs, rows = outputs[sound], rows[sound]
+        if not len(rows):
+            losses = np.zeros(0)
+        elif self.labelled:
+            losses = self._examiner.losses(outputs, y[rows])
+            sound = losses <= ABSURD
+            outputs, rows, losses = outputs[sound], rows[sound], losses[sound]
+        else:
+            losses = self._examiner.losses(outputs, self._examiner.target(x[rows], None))
         if len(rows) < len(x):
             self.tally.refused += len(x) - len(rows)
             self.diary.write(self.tally.seen, "refused", f"{len(x) - len(rows)} samples to which no answer is sound")
-        return x[rows], y[rows], outputs
+        return x[rows], y[rows], outputs, losses
 
-    def _trusted(self, x: Array, y: Array, outputs: Array) -> tuple[Array, Array, Array]:
+    def _trusted(self, x: Array, y: Array, outputs: Array, losses: Array) -> tuple[Array, Array, Array, Array]:
         """Those whose labels may be learnt from; to the others nothing else happens either: what judges would be
         misled by them as what learns is."""
         if self.label_guard is None or not len(x):
-            return x, y, outputs
+            return x, y, outputs, losses
         sound = self.label_guard.sound(outputs, y)
         if not sound.all():
             pairs = zip(y[~sound], outputs[~sound].argmax(1), strict=True)
             told = ", ".join(f"{label} where {seen} is seen" for label, seen in pairs)
             self.diary.write(self.tally.seen, "doubted", f"{(~sound).sum()} of {len(x)} labels: {told}")
-        return x[sound], y[sound], outputs[sound]
+        return x[sound], y[sound], outputs[sound], losses[sound]
 
     def _answer(self, sample: Array) -> Array | None:
         try:
@@ -414,7 +423,7 @@ class Learner:
         if self._watch.detectors:
             ram["detectors"] = self._watch.bytes
         if self._candidate.pace is not None:
-            ram["rate"] = self._candidate.pace.bytes
+            ram["rate"] = self._candidate.pace.bytes + self._candidate.pace.room
         if self.label_guard is not None:
             ram["label guard"] = self.label_guard.bytes
         if self._candidate.norm is not None:
@@ -427,7 +436,7 @@ class Learner:
     def _sample(self, x: npt.ArrayLike) -> Array:
         sample, mine = np.asarray(x), self._x
         if mine.dtype.kind == "f" and sample.dtype.kind in "fiu":
-            sample = sample.astype(mine.dtype)
+            sample = sample.astype(mine.dtype, copy=False)  # whoever keeps it copies it
         if sample.shape != mine.shape[1:] or sample.dtype != mine.dtype:
             wanted = f"{mine.dtype}{list(mine.shape[1:])}"
             raise InvalidInput("sample", f"{sample.dtype}{list(sample.shape)}", f"give {wanted}")
@@ -457,6 +466,19 @@ class Learner:
             raise InvalidInput("anchor", f"of {anchor.x.dtype}{list(anchor.x.shape[1:])}", wanted)
         if self.labelled and anchor.y is None:
             raise InvalidInput("anchor y", None, f"the loss {self.kind} has targets: give one for each sample")
+
+    def _require_classes(self, anchor: Anchor | None) -> None:
+        """The memories hold every class of the model, and the anchor no other."""
+        if not self.labelled:
+            return
+        classes = self.session.manifest.classes
+        for name, memory in (("memory", self.memory), ("held_out", self.held_out)):
+            if memory is not None and getattr(memory, "classes", classes) < classes:
+                raise InvalidInput(name, f"of {getattr(memory, 'classes', 0)} classes", f"the plan has {classes}")
+        y = None if anchor is None else anchor.y
+        if y is not None and (y.dtype.kind not in "iu" or not 0 <= y.min() <= y.max() < classes):
+            told = f"{y.dtype}, {y.min()}..{y.max()}"
+            raise InvalidInput("anchor y", told, f"give classes, 0..{classes - 1}")
 
     def checked(self, x: npt.ArrayLike, y: int | None = None) -> tuple[Array, int | None]:
         """Both as :meth:`learn_one` would take them; without y, as :meth:`predict_one` would. Raises as they do, and
@@ -506,9 +528,18 @@ class Learner:
             if state[name].shape != (len(fields(numbers)),) or not np.isfinite(state[name]).all():
                 raise InvalidInput(f"learner state {name}", state[name], "give what state_dict() gave")
             for f, value in zip(fields(numbers), state[name], strict=True):
+                if isinstance(getattr(numbers, f.name), int) and not (value >= 0 and value == int(value)):
+                    raise InvalidInput(f"learner state {name}", f"with {f.name} of {value:g}", "give what it gave")
                 setattr(numbers, f.name, type(getattr(numbers, f.name))(value))
-        if not max(self._candidate.now.blend, self._candidate.now.grown) < len(self.habits.blends):
-            raise InvalidInput("learner state now", f"of blend {self._candidate.now.blend}", "it is of other habits")
+        now, y = self._candidate.now, self._y
+        if not max(now.blend, now.grown) < len(self.habits.blends):
+            raise InvalidInput("learner state now", f"of blend {now.blend}", "it is of other habits")
+        if now.fresh >= self.habits.every or now.asks > len(WATCHED):
+            told = f"of {now.fresh} samples of a round, asking {now.asks}"
+            raise InvalidInput("learner state now", told, "it is of other habits")
+        if self.labelled and y.size and not 0 <= y.min() <= y.max() < self.session.manifest.classes:
+            fix = f"the model has classes 0..{self.session.manifest.classes - 1}"
+            raise InvalidInput("learner state fresh/y", f"{y.min()}..{y.max()}", fix)
         self._candidate.lessons.draws.count = int(state["draws"])
         if self._enrolling is not None:
             self._enrolling.mark()

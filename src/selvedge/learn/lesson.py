@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..artifact.preprocess import Preprocess
+from .augment.piece import Piece
 from .draws import Draws
 from .guard.anchor import Anchor
 
 Array = npt.NDArray[Any]
-Augment = Callable[[Array, Draws], Array]
 
 
 class Memory(Protocol):
@@ -49,13 +48,14 @@ class Lessons:
         shares: tuple[float, float, float],
         memory: Memory,
         anchor: Anchor | None,
-        augment: Augment | None,
+        augment: Piece | None,
         draws: Draws,
         preprocess: Preprocess | None = None,
     ) -> None:
         """preprocess: what makes an anchor of bytes, as it lies in flash, into numbers like those that come."""
         self.shares, self.memory, self.anchor, self.augment, self.draws = shares, memory, anchor, augment, draws
         self.preprocess = preprocess
+        self._known: dict[tuple[bool, ...], Array] = {}
 
     def batch(self, size: int, x: Array, y: Array, remembered: bool = True) -> tuple[Array, Array]:
         """``size`` samples and labels, of the new ones ``x``, ``y`` and of the others. remembered: the memory's too."""
@@ -80,9 +80,15 @@ class Lessons:
 
     def _drawn(self, there: tuple[int, ...], size: int) -> list[int]:
         """How many places each source has; at least one of them is not empty."""
-        open_to = [share if count else 0.0 for share, count in zip(self.shares, there, strict=True)]
-        if not sum(open_to):
-            open_to = [float(bool(count)) for count in there]
-        ends = np.cumsum(open_to) / sum(open_to)
-        which = np.searchsorted(ends, self.draws.uniform(size), side="right")
-        return [int(c) for c in np.bincount(np.minimum(which, len(ends) - 1), minlength=len(ends))]
+        ends = self._ends(tuple(map(bool, there)))
+        which = ends.searchsorted(self.draws.uniform(size), side="right")
+        return np.bincount(np.minimum(which, len(ends) - 1), minlength=len(ends)).tolist()  # type: ignore[no-any-return]
+
+    def _ends(self, there: tuple[bool, ...]) -> Array:
+        """Where each source's part of 0..1 ends, of those that have something: for each set of them worked out once."""
+        if there not in self._known:
+            open_to = [share if some else 0.0 for share, some in zip(self.shares, there, strict=True)]
+            if not sum(open_to):
+                open_to = [float(some) for some in there]
+            self._known[there] = np.cumsum(open_to) / sum(open_to)
+        return self._known[there]

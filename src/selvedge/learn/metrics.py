@@ -90,7 +90,8 @@ def scored(
 def predictions(session: Session, x: Array) -> Array:
     """The model's (first) output for every sample of ``x``, in batches of the plan's size."""
     batch = session.manifest.batch
-    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)])
+    missing = -len(x) % batch
+    filled = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)]) if missing else x
     found = []
     for i in range(0, len(filled), batch):
         output = session.predict(filled[i : i + batch])

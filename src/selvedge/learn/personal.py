@@ -13,6 +13,7 @@ from ..artifact.schedule import Cosine
 from ..errors import InvalidInput
 from ..run.calls import NotFinite
 from ..run.session import Session
+from .augment.piece import Piece
 from .copies import Copy
 from .cross import Ask, crossed, require, updates
 from .draws import Draws
@@ -21,9 +22,9 @@ from .guard.anchor import Anchor, Loss, lost
 from .guard.spike import Spike
 from .guard.verdict import gains
 from .habits import Rate, require_rate
-from .lesson import Augment, Lessons, Memory
-from .rate.lesson import step
+from .lesson import Lessons, Memory
 from .rate.pace import Pace, auto_rate
+from .rate.step import step
 
 Array = npt.NDArray[Any]
 WARM = 20  # one update in so many is one of the warm-up
@@ -57,7 +58,7 @@ def personalise(
     rate: Rate = None,
     anchor: Anchor | None = None,
     share: float = 0.3,
-    augment: Augment | None = None,
+    augment: Piece | None = None,
     folds: int = 5,
     ask: Ask = "no worse",
     error: float = 0.05,

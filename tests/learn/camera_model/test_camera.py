@@ -140,6 +140,7 @@ def test_courses() -> None:
         (lambda: Sudden((Camera(), Camera()), (1.5,)), "moments"),
         (lambda: Sudden((Camera(),), (0.5,)), "moments"),
         (lambda: Recurring((), 1), "times"),
+        (lambda: Recurring((Camera(),), 1.5), "times is 1.5: give a whole number"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(made: object, said: str) -> None:

@@ -92,6 +92,13 @@ def of_pictures(session: Session) -> Learner:
     return Learner(session, memory=memory, anchor=anchor, habits=Habits(every=1, warm=2, shadow=3.0, alpha=0.9))
 
 
+def hopeless(session: Session) -> Learner:
+    """Renamed labels are learnt fast; the anchor is asked in part, and has no hope. Little credit is earned."""
+    memory = Replay(4000, small.SHAPE, np.float32, classes=10, codec="raw", seed=5)
+    habits = Habits(rate=0.2, alpha=0.9, shadow=0.2, warm=0, hold_out=0, shares=(0.5, 0.5, 0.0), blends=(1.0, 0.5))
+    return Learner(session, memory=memory, anchor=small.anchor(0.01), habits=habits, seed=4)
+
+
 MADE: dict[str, tuple[Callable[[], sv.Plan], Callable[[Session], Learner]]] = {
     "default": (partial(small._plan, 0.9), by_default),
     "unanchored": (partial(small._plan, 0.9), without_anchor),
@@ -99,6 +106,7 @@ MADE: dict[str, tuple[Callable[[], sv.Plan], Callable[[Session], Learner]]] = {
     "fast": (partial(small._plan, 0.9), too_fast),
     "lenient": (partial(small._plan, 0.0), lenient),
     "whole": (pictures, of_pictures),
+    "hopeless": (partial(small._plan, 0.0), hopeless),
 }
 
 
@@ -223,6 +231,23 @@ def test_streams_of_which_something_comes(
     odd, ours = pairs(name).differ(calls(name, parts, ""))
     assert odd == []
     assert entered <= {entry.kind for entry in ours.diary}
+
+
+def test_what_is_not_asked_of_the_anchor_is_not_paid(pairs: Callable[[str], Pair]) -> None:
+    """A look that is given up is paid as far as it went; seen at once, before what learning earns fills it up again."""
+    pair = pairs("hopeless")
+    ours, (x, y) = pair.learner(), small.data()["stream"]
+    made: Calls = [("l", small.floats(a), (int(b) + 3) % 10) for a, b in zip(x, y, strict=True)]
+    told = 0
+    for _, sample, label in made:
+        ours.learn_one(sample, label)
+        told += 1
+        if any("on 256 samples" in entry.why for entry in ours.diary):
+            break
+    judges = small.anchor().judging
+    assert any("on 256 samples" in entry.why for entry in ours.diary)
+    assert ours.judge._count.credit < 2.0 * judges + 4 * ours.habits.every, "it is full: a refund would not be seen"
+    assert pair.differ(made[:told])[0] == []
 
 
 def test_the_bytes_are_what_is_said(pairs: Callable[[str], Pair]) -> None:

@@ -93,6 +93,16 @@ def test_its_state_goes_on_and_anothers_is_refused() -> None:
             one.load_state_dict(state)
 
 
+@pytest.mark.parametrize("label", [10, -1, 1.5])
+def test_a_label_that_is_no_class_is_refused_and_not_remembered(label: float) -> None:
+    own = LabelGuard(10)
+    with pytest.raises(InvalidInput, match=r"labels is .*: give (classes, 0..9|a class)"):
+        own.sound(np.zeros((3, 10), np.float32), np.array([1, label, 2]))
+    with pytest.raises(InvalidInput, match=r"outputs is float32\[3, 9\]: give finite logits \[n, 10\]"):
+        own.sound(np.zeros((3, 9), np.float32), np.array([1, 2, 3]))
+    assert len(own) == 0
+
+
 def test_settings_that_cannot_be_are_refused() -> None:
     for field, settings in (("classes", {"classes": 1}), ("window", {"window": 8}), ("doubt", {"doubt": 1.0})):
         with pytest.raises(InvalidInput, match=field):

@@ -108,6 +108,12 @@ def test_what_a_target_cannot_hold_is_one_line() -> None:
         (lambda: Wanted(0, C), "0 samples"),
         (lambda: Wanted(2, C, float("nan")), "temperature"),
         (lambda: Wanted(2, C).label(y + C), f"0..{C - 1}"),
+        (lambda: Wanted(2, C).label(y - 1), "y is -1 for one of them: give a class"),
+        (lambda: Wanted(2, C).label(y + 0.5), r"y is float64\[2\]"),
+        (lambda: Wanted(2, C).label(y, rows=np.array([0, 2])), r"rows is .*: give numbers of samples, 0..1"),
+        (lambda: Wanted(2, C).label(y, "a"), "weight is a"),  # type: ignore[arg-type]
+        (lambda: Wanted(2, C).taught(z, np.arange(C), 1.0), "known is int64"),
+        (lambda: Wanted(2, C).taught(z.astype(str), np.ones(C, bool), 1.0), "teacher is <U32"),
         (lambda: Wanted(2, C).label(y[:1]), "2 samples"),
         (lambda: Wanted(2, C).label(y, -1.0), "weight is -1"),
         (lambda: Wanted(2, C).logits(z[:, 1:], 1.0), "finite numbers"),

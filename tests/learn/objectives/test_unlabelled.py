@@ -4,6 +4,7 @@ temperatures, and what PyTorch's network of them is."""
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 import selvedge as sv
-from selvedge.errors import InvalidInput
+from selvedge.errors import DoesNotFit, InvalidInput
 from selvedge.learn.guard.collapse import Collapse
 from selvedge.learn.objectives.entropy import Entropy
 from selvedge.learn.objectives.next_step import NextStep
@@ -145,6 +146,71 @@ def test_an_autoencoder_learns_what_it_is_shown() -> None:
     own = Unlabelled(session, Reconstruction())
     errors = [float(((own.learn(x[i : i + 4]) - x[i : i + 4]) ** 2).mean()) for i in range(0, 640, 4)]
     assert np.mean(errors[-20:]) < np.mean(errors[:20])
+
+
+@pytest.mark.parametrize("cut", [3, 30])
+def test_what_is_put_into_a_journal_goes_on_bit_for_bit(cut: int, tmp_path: Path) -> None:
+    x = np.float32(0.5) * floats(data()["stream"][0]) + np.float32(0.2)
+    parts = [x[i : i + BATCH] for i in [*range(0, 640, BATCH)] * 2]
+    first, _ = fresh()
+    whole = Unlabelled(first, Entropy(None), Collapse(10), seed=3)
+    for part in parts:
+        whole.learn(part)
+    wanted = whole.state_dict()
+    assert whole.why
+    with sv.Journal(tmp_path / "life", 1 << 20) as journal:
+        cut_off = Unlabelled(fresh()[0], Entropy(None), Collapse(10), seed=3)
+        for number, part in enumerate(parts[: cut + 4]):
+            journal.append({"batch": number}, {"x": part})
+            cut_off.learn(part)
+            if number + 1 == cut:
+                journal.snapshot({"batch": number}, cut_off.state_dict())
+    with sv.Journal(tmp_path / "life", 1 << 20) as journal:
+        kept, records = journal.recover()
+        assert kept is not None
+        assert len(records) == 4
+        again = Unlabelled(fresh()[0], Entropy(None), Collapse(10), seed=3)
+        again.load_state_dict(kept.arrays)
+        for record in records:
+            again.learn(record.arrays["x"])
+    for part in parts[cut + 4 :]:
+        again.learn(part)
+    assert again.why == whole.why
+    assert same(again.state_dict(), wanted)
+
+
+def test_its_bytes_are_counted_and_bounded() -> None:
+    session, _ = fresh()
+    copy = sum(a.nbytes for a in session.snapshot().values())
+    guarded, plain = Unlabelled(session, Entropy(), Collapse(10)), Unlabelled(session, Entropy())
+    assert guarded.bytes.ram["arena"] == session.arena_bytes
+    assert guarded.bytes.ram["copies"] == copy
+    assert guarded.bytes.ram["collapse"] == Collapse(10).bytes
+    assert plain.bytes.ram["copies"] == 0
+    with pytest.raises(DoesNotFit, match="without labels does not fit"):
+        Unlabelled(session, Entropy(), Collapse(10), budget=guarded.bytes.total - 1)
+    Unlabelled(session, Entropy(), Collapse(10), budget=guarded.bytes.total)
+    guarded.learn(floats(data()["stream"][0][:BATCH]))
+    assert Unlabelled(session, Entropy(), Collapse(10)).bytes.ram["copies"] == 2 * copy, "they lie in flash no more"
+
+
+def test_anothers_state_is_refused_and_changes_nothing() -> None:
+    session, _ = fresh()
+    own = Unlabelled(session, Entropy(None), Collapse(10))
+    x = floats(data()["stream"][0])
+    own.learn(x[:BATCH])
+    before = own.state_dict()
+    later = Unlabelled(session, Entropy(None), Collapse(10)).state_dict()  # of a session that has learnt
+    first = next(n for n in before if n.startswith("session/"))
+    for state in (
+        {}, later, Unlabelled(fresh()[0], Entropy(None)).state_dict(), {**before, first: before[first][:-1]},
+        {**before, "counts": -before["counts"]}, {**before, "usual": np.array(np.nan)},
+        {**before, "collapse/count": np.array([-1])}, {**before, "spike/ring": np.zeros(3, np.float32)},
+    ):  # fmt: skip
+        session.restore({n.removeprefix("session/"): a for n, a in before.items() if n.startswith("session/")}, 1)
+        with pytest.raises(InvalidInput, match="unlabelled state"):
+            own.load_state_dict(state)
+        assert same(own.state_dict(), before)
 
 
 def test_plans_that_do_not_fit_are_refused() -> None:

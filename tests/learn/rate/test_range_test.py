@@ -8,8 +8,8 @@ import torch
 
 import selvedge as sv
 from selvedge.errors import InvalidInput
-from selvedge.learn.rate.lesson import Lesson, step
 from selvedge.learn.rate.range_test import range_test
+from selvedge.learn.rate.step import Lesson, step
 from selvedge.run.session import Session
 
 from .. import small

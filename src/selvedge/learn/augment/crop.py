@@ -6,7 +6,7 @@ import numpy as np
 
 from ...errors import InvalidInput
 from ..draws import Draws
-from .piece import Array, along, batch, number
+from .piece import Array, along, axis_number, batch, number
 from .resampled import resampled
 
 
@@ -19,8 +19,8 @@ class Crop:
     """
 
     def __init__(self, least: float, axis: int = -1) -> None:
-        """Raises ``InvalidInput`` unless 0 < least < 1."""
-        self.least, self.axis = number("crop least", least, 0, 1), axis
+        """Raises ``InvalidInput`` unless 0 < least < 1 and the axis is a whole number."""
+        self.least, self.axis = number("crop least", least, 0, 1), axis_number("crop", axis)
         if not 0 < self.least < 1:
             raise InvalidInput("crop least", least, "give a fraction of the axis, as 0.8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..draws import Draws
-from .piece import Array, along, batch, count, number
+from .piece import Array, along, axis_number, batch, count, number
 
 
 class Mask:
@@ -16,8 +16,9 @@ class Mask:
     """
 
     def __init__(self, most: int, axis: int = -1, fill: float = 0.0) -> None:
-        """Raises ``InvalidInput`` for ``most`` below 1."""
-        self.most, self.axis, self.fill = count("mask most", most, 1), axis, number("mask fill", fill, -1e30, 1e30)
+        """Raises ``InvalidInput`` for ``most`` below 1, and an axis that is no whole number."""
+        self.most, self.axis = count("mask most", most, 1), axis_number("mask", axis)
+        self.fill = number("mask fill", fill, -1e30, 1e30)
 
     def __call__(self, x: Array, draws: Draws) -> Array:
         """Raises ``InvalidInput`` where samples have no such axis."""

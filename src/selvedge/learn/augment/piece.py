@@ -39,6 +39,11 @@ def along(name: str, x: Array, axis: int) -> Array:
     return x.reshape(len(x), outer, x.shape[at], inner)
 
 
+def axis_number(name: str, given: Any) -> int:
+    """Of an axis of a sample, from the front or, below 0, from the back. Raises ``InvalidInput`` for no whole one."""
+    return count(f"{name} axis", given, -32, 31)
+
+
 def number(field: str, value: Any, least: float, most: float) -> float:
     """A number of ``least`` to ``most``. Raises ``InvalidInput``."""
     found = finite(value)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...errors import InvalidInput
 from ..draws import Draws
-from .piece import Array, along, batch, count
+from .piece import Array, along, axis_number, batch, count
 
 FILLS = ("edge", "around")
 
@@ -19,8 +19,8 @@ class Shift:
     """
 
     def __init__(self, by: int, axis: int = -1, fill: str = "edge") -> None:
-        """Raises ``InvalidInput`` for ``by`` below 1 and for another fill."""
-        self.by, self.axis = count("shift by", by, 1), axis
+        """Raises ``InvalidInput`` for ``by`` below 1, an axis that is no whole number and another fill."""
+        self.by, self.axis = count("shift by", by, 1), axis_number("shift", axis)
         if fill not in FILLS:
             raise InvalidInput("shift fill", fill, f"give {' or '.join(FILLS)}")
         self.fill = fill

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...errors import InvalidInput
 from ..draws import Draws
-from .piece import Array, along, batch, number
+from .piece import Array, along, axis_number, batch, number
 from .resampled import resampled
 
 
@@ -16,8 +16,8 @@ class Stretch:
     """
 
     def __init__(self, most: float, axis: int = -1) -> None:
-        """Raises ``InvalidInput`` unless 0 < most < 1."""
-        self.most, self.axis = number("stretch most", most, 0, 1), axis
+        """Raises ``InvalidInput`` unless 0 < most < 1 and the axis is a whole number."""
+        self.most, self.axis = number("stretch most", most, 0, 1), axis_number("stretch", axis)
         if not 0 < self.most < 1:
             raise InvalidInput("stretch most", most, "give a fraction, as 0.1")
 

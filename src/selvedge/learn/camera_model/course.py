@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from ...errors import InvalidInput
+from ..given import whole
 from .camera import Camera
 
 
@@ -51,13 +52,14 @@ class Sudden:
 
 @dataclass(frozen=True, slots=True)
 class Recurring:
-    """``cameras`` in turn, ``times`` over. Raises ``InvalidInput`` for none of either."""
+    """``cameras`` in turn, ``times`` over. Raises ``InvalidInput`` for none of either, and a ``times`` that
+    is not whole."""
 
     cameras: Sequence[Camera]
     times: int
 
     def __post_init__(self) -> None:
-        if not self.cameras or self.times < 1:
+        if whole("times", self.times) < 1 or not self.cameras:
             raise InvalidInput("times", f"{self.times} x {len(self.cameras)} cameras", "give one or more of both")
 
     def at(self, share: float) -> Camera:

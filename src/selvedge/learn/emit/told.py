@@ -21,7 +21,7 @@ def told(diary: npt.NDArray[Any], count: int, habits: Habits, margin: float) -> 
 
 
 def _why(entry: Any, habits: Habits, margin: float) -> str:
-    """As SV_WHY_BETTER to SV_WHY_NO_ANSWER of live.h number them."""
+    """As SV_WHY_BETTER to SV_WHY_NO_ANSWER of live_plan.h number them."""
     a, b, n = float(entry["a"]), float(entry["b"]), int(entry["n"])
     with np.errstate(over="ignore"):
         wealth = f"{float(np.exp(a)):.2g} to 1" if int(entry["why"]) in (0, 2) else ""

@@ -69,7 +69,19 @@ class LabelGuard:
         return min(int(self._state["counts"][0]), len(self._state["labels"]))
 
     def sound(self, outputs: Array, labels: Array) -> npt.NDArray[np.bool_]:
-        """Which of these samples - logits [n, classes], labels [n] - may be learnt from, one after the other."""
+        """Which of these samples - logits [n, classes], labels [n] - may be learnt from, one after the other.
+
+        Raises ``InvalidInput``, and remembers nothing, for other shapes, logits that are not finite, and a label that
+        is no class.
+        """
+        z, y = np.asarray(outputs), np.asarray(labels)
+        if z.ndim != 2 or z.shape[1] != self.classes or z.dtype.kind != "f" or not np.isfinite(z).all():
+            raise InvalidInput("outputs", f"{z.dtype}{list(z.shape)}", f"give finite logits [n, {self.classes}]")
+        if y.shape != z.shape[:1] or (y.size and y.dtype.kind not in "iu"):
+            raise InvalidInput("labels", f"{y.dtype}{list(y.shape)}", f"give a class for each of {len(z)} samples")
+        odd = y[(y < 0) | (y >= self.classes)]
+        if odd.size:
+            raise InvalidInput("labels", f"{odd[0]} for one of them", f"give classes, 0..{self.classes - 1}")
         return np.array([self._one(z, int(y)) for z, y in zip(outputs, labels, strict=True)], np.bool_)
 
     def _one(self, output: Array, label: int) -> bool:

@@ -34,8 +34,10 @@ class Spike:
         seen = int(self._seen[0])
         self._ring[seen % WINDOW] = min(loss, 1e30)
         self._seen[0] = seen + 1 if seen < WINDOW else (seen + 1) % WINDOW + WINDOW
+        if seen + 1 < WINDOW:
+            return False
         mean = float(np.add.reduce(self._ring)) / WINDOW  # as mean() has it, in a tenth of the time
-        return seen + 1 >= WINDOW and mean > self.times * usual
+        return mean > self.times * usual
 
     def restart(self) -> None:
         """As new: for another candidate."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from ...errors import InvalidInput
 from ...run.session import Session
+from ..augment.piece import Piece
 from ..draws import Draws
 from ..guard.collapse import probabilities
-from ..lesson import Augment
 from .objective import Array, mixed, require_mixed
 
 
@@ -24,7 +24,7 @@ class Consistency:
     a sample counts for nothing. Raises ``InvalidInput`` for what is no share.
     """
 
-    augment: Augment
+    augment: Piece
     sure: float = 0.9
 
     def __post_init__(self) -> None:

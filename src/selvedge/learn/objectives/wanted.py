@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ...artifact.number import finite
 from ...errors import InvalidInput
 from ..given import whole
 
@@ -28,17 +28,23 @@ class Wanted:
         """Raises ``InvalidInput`` for no sample, fewer than 2 classes and a temperature that is not above 0."""
         if whole("n", n) < 1 or whole("classes", classes) < 2:
             raise InvalidInput("wanted", f"{n} samples of {classes} classes", "give 1 or more, of 2 or more")
-        if not (math.isfinite(temperature) and temperature > 0):
+        heat = finite(temperature)
+        if heat is None or heat <= 0:
             raise InvalidInput("temperature", temperature, "give a number above 0")
-        self.classes, self.temperature = classes, float(temperature)
+        self.classes, self.temperature = classes, heat
         self.target = np.zeros((n, 4 * classes + 1), np.float32)
 
     def label(self, y: Array, weight: float = 1.0, rows: slice | Array = slice(None)) -> Wanted:
         """The cross entropy to the classes ``y``, int."""
-        part = self._part(rows, 0)
-        if part.shape[:1] != np.shape(y) or (len(y) and not 0 <= np.min(y) <= np.max(y) < self.classes):
-            raise InvalidInput("y", np.shape(y), f"give a class 0..{self.classes - 1} for each of {len(part)} samples")
-        self._put(rows, 0, np.eye(self.classes, dtype=np.float32)[np.asarray(y)] * self._weight(weight))
+        part, classes = self._part(rows, 0), np.asarray(y)
+        fix = f"give a class 0..{self.classes - 1} for each of {len(part)} samples"
+        if classes.shape != part.shape[:1] or (classes.size and classes.dtype.kind not in "iu"):
+            raise InvalidInput("y", f"{classes.dtype}{list(classes.shape)}", fix)
+        if classes.size and not 0 <= classes.min() <= classes.max() < self.classes:
+            odd = classes[(classes < 0) | (classes >= self.classes)][0]
+            raise InvalidInput("y", f"{odd} for one of them", fix)
+        own = np.eye(self.classes, dtype=np.float32)[classes.astype(np.intp)]
+        self._put(rows, 0, own * self._weight(weight))
         return self
 
     def logits(self, stored: Array, weight: float, rows: slice | Array = slice(None)) -> Wanted:
@@ -52,8 +58,10 @@ class Wanted:
         """``weight`` times the distillation of a teacher's logits [n, classes], over the classes ``known``, bool
         [classes], alone: LwF."""
         self._alike("teacher", teacher, rows)
-        if np.shape(known) != (self.classes,) or not np.any(known):
-            raise InvalidInput("known", np.shape(known), f"give bool [{self.classes}], one of them true")
+        taught = np.asarray(known)
+        if taught.shape != (self.classes,) or taught.dtype != np.bool_ or not taught.any():
+            told = f"{taught.dtype}{list(taught.shape)}"
+            raise InvalidInput("known", told, f"give bool [{self.classes}], one of them true")
         z = np.where(known, np.asarray(teacher, np.float64) / self.temperature, -np.inf)
         p = np.exp(z - z.max(1, keepdims=True))
         self._put(rows, 2 * self.classes + 1, p / p.sum(1, keepdims=True) * self._weight(weight))
@@ -61,17 +69,22 @@ class Wanted:
         return self
 
     def _part(self, rows: slice | Array, start: int) -> Array:
-        return np.asarray(self.target[rows, start : start + self.classes])
+        try:
+            return np.asarray(self.target[rows, start : start + self.classes])
+        except (IndexError, TypeError, ValueError):
+            fix = f"give numbers of samples, 0..{len(self.target) - 1}, or a slice"
+            raise InvalidInput("rows", rows, fix) from None
 
     def _put(self, rows: slice | Array, start: int, values: Array) -> None:
         self.target[rows, start : start + self.classes] = values
 
     def _alike(self, what: str, given: Array, rows: slice | Array) -> None:
-        shape = self._part(rows, 0).shape
-        if np.shape(given) != shape or not np.isfinite(given).all():
-            raise InvalidInput(what, f"of shape {list(np.shape(given))}", f"give finite numbers {list(shape)}")
+        shape, found = self._part(rows, 0).shape, np.asarray(given)
+        if found.shape != shape or found.dtype.kind not in "fiu" or not np.isfinite(found).all():
+            raise InvalidInput(what, f"{found.dtype}{list(found.shape)}", f"give finite numbers {list(shape)}")
 
     def _weight(self, weight: float) -> float:
-        if not (math.isfinite(weight) and weight >= 0):
+        found = finite(weight)
+        if found is None or found < 0:
             raise InvalidInput("weight", weight, "give a number of at least 0")
-        return float(weight)
+        return found

@@ -27,6 +27,13 @@ def require_readable(session: Session) -> None:
             raise NotSupported(f"the gradient of a plan with {field}", "", fix)
 
 
+def readable(session: Session) -> list[str]:
+    """The parameters whose gradients are read: what learns as floats."""
+    state = session.manifest.state
+    learns = (n for n in session.manifest.updated if n in state and state[n].region == "state")
+    return [n for n in learns if np.dtype(state[n].dtype).kind == "f"]
+
+
 def gradient(session: Session, x: Array, y: Array | None) -> dict[str, npt.NDArray[np.float64]]:
     """The mean gradient of one (micro-)batch by parameter, as it is stored; the session is bit for bit what it was.
 
@@ -36,7 +43,7 @@ def gradient(session: Session, x: Array, y: Array | None) -> dict[str, npt.NDArr
     """
     require_readable(session)
     before, place, manifest = session.snapshot(), session.steps, session.manifest
-    learns = [n for n in manifest.updated if n in before and before[n].dtype.kind == "f"]
+    learns = readable(session)
     try:
         if manifest.accumulate > 1:
             session.accumulate(x, y)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 from ...run.session import Session
 from .gradient import gradient
-from .lesson import Lesson
+from .step import Lesson
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ def noise_scale(session: Session, lesson: Lesson, *, batches: int = 16) -> Noise
     for _ in range(batches):
         found = gradient(session, *lesson(small))
         squares += sum(float(np.vdot(g, g)) for g in found.values()) / batches
-        total = {n: g / batches + total.get(n, 0.0) for n, g in found.items()}
+        for name, g in found.items():
+            g /= batches
+            total[name] = np.add(g, total[name], out=total[name]) if name in total else g
     of_all = sum(float(np.vdot(g, g)) for g in total.values())
     signal = (large * of_all - small * squares) / (large - small)
     noise = (squares - of_all) / (1 / small - 1 / large)

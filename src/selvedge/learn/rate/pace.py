@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ...run.session import Session
-from .lesson import Lesson
+from .gradient import readable
 from .noise_scale import NoiseScale, noise_scale
-from .range_test import PROBE, RATES, STEPS, RangeTest, range_test
+from .range_test import PROBE, RATES, STEPS, NoRate, RangeTest, range_test
+from .step import Lesson
 
 FORWARDS = 3  # predictions that an update of one sample costs
 BATCHES = 16  # of which the noise scale is estimated
@@ -38,13 +39,17 @@ def auto_rate(session: Session, lesson: Lesson, *, batches: int = BATCHES) -> Pa
     Of a plan that accumulates the noise scale of ``batches`` gradients says first how many of its micro-batches make an
     update: as many as the scale has samples, at least 1 and at most the plan's - where twice the samples would save
     less than half of the steps (McCandlish et al., sec. 2.3). Then :func:`range_test` finds the rate for an update of
-    that size. Raises as both.
+    that size. Raises as the first, and ``InvalidInput`` where at every rate that is tried it diverges.
     """
     scale, parts = None, 1
     if session.manifest.accumulate > 1:
         scale = noise_scale(session, lesson, batches=batches)
         parts = int(np.clip(np.ceil(min(scale.scale, 1e6) / session.manifest.batch), 1, session.manifest.accumulate))
-    test = range_test(session, lesson, parts=parts)
+    try:
+        test = range_test(session, lesson, parts=parts)
+    except NoRate as error:
+        fix = f"{error.fix.partition(':')[0]}, so that none is found: give a number, or scale the input"
+        raise InvalidInput("rate", "auto", fix) from None
     return Pace(test.rate, parts, test, scale)
 
 
@@ -55,11 +60,23 @@ def cost(session: Session) -> int:
     return math.ceil(RATES * STEPS + (asked + (BATCHES if parts > 1 else 0)) / parts)
 
 
-class Found:
-    """The pace that a learner has found, if it has: 0 until then. ``bytes`` bytes."""
+def room(session: Session, sample: int) -> int:
+    """Bytes that :func:`auto_rate` holds beside the copy of what learns that it goes back to, of samples of ``sample``
+    bytes: first, of a plan that accumulates, another copy and two gradients in float64; then the probe, with labels."""
+    manifest = session.manifest
+    learns = [e for e in manifest.state.values() if e.region == "state"]
+    probe = math.ceil(PROBE / manifest.batch) * manifest.batch * (sample + np.dtype(np.int32).itemsize)
+    if manifest.accumulate == 1:
+        return probe
+    numbers = sum(math.prod(manifest.state[name].shape) for name in readable(session))
+    return max(probe, sum(entry.bytes for entry in learns) + 2 * np.dtype(np.float64).itemsize * numbers)
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+
+class Found:
+    """The pace that a learner has found, if it has: 0 until then. ``bytes`` bytes, and ``room`` while it is sought."""
+
+    def __init__(self, most: int, room: int = 0) -> None:
+        self._most, self.room = most, room
         self._numbers = np.zeros(2, np.float64)
 
     @property

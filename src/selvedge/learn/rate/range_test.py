@@ -11,13 +11,17 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 from ...run.calls import NotFinite
 from ...run.session import Session
-from .lesson import Lesson, require_parts, step
+from .step import Lesson, require_parts, step
 
 RATES = 28  # from 1e-5 to 3: five a decade
 STEPS = 4  # updates at each rate
 PROBE = 32  # samples whose loss is asked for at each rate
 WORSE = 1.5  # times the least loss: it diverges
 BELOW = 2.0
+
+
+class NoRate(InvalidInput):
+    """At the lowest rate it diverges already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def range_test(
     diverged = float(tried[len(losses) - 1]) if losses[-1] > WORSE * least else None
     found = float(tried[int(np.argmin(losses))]) if diverged is None else diverged / BELOW
     if found < lowest:
-        raise InvalidInput("lowest", lowest, f"it diverges at {diverged:.2g}: give a lower one, or scale the input")
+        raise NoRate("lowest", lowest, f"it diverges at {diverged:.2g}: give a lower one, or scale the input")
     return RangeTest(tried[: len(losses)], np.array(losses), start, diverged, found)
 
 

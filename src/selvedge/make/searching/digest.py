@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import InvalidInput, NotSupported
 from .space import Architecture
-from .training import Augment
+from .training import Transform
 
 SEEN = 4  # samples that are answered
 
@@ -38,7 +38,7 @@ def of_architecture(one: Architecture, x: Tensor, seed: int) -> str:
         return str(error)
 
 
-def of_augment(augment: Augment, x: Tensor) -> str:
+def of_augment(augment: Transform, x: Tensor) -> str:
     """Of what it makes of samples. Raises ``InvalidInput`` where that is not as many, or another each time."""
     given = x[: 8 * SEEN]
     twice = []

@@ -16,7 +16,7 @@ from ...errors import InvalidInput
 from .candidate import FLOAT, INT8
 from .limits import Limits
 from .machine import machine
-from .training import Augment, Course
+from .training import Course, Transform
 
 BITS = (FLOAT, INT8)
 FIRST = 3  # a third of the epochs judges all that are left; the finalists have the rest
@@ -40,7 +40,7 @@ class Request:
     epochs: int
     lr: float
     batch: int
-    augment: Augment | None
+    augment: Transform | None
     keep: int
     finalists: int
     multiple: int

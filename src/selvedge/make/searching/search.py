@@ -33,7 +33,7 @@ from .nothing_fits import Point, excess, nothing_fits
 from .request import BITS, Progress, Request
 from .score import naswot, ranked, synflow
 from .space import Architecture, Space, architectures
-from .training import Augment, score, train
+from .training import Transform, score, train
 from .variants import CALIBRATION, Planner, Variant
 
 SECONDS, ROUNDS = 0.2, 300  # of timing, for each of the Pareto set; predictions of each at most
@@ -58,7 +58,7 @@ def compress(
     epochs: int = 30,
     lr: float = 3e-3,
     batch: int = 64,
-    augment: Augment | None = None,
+    augment: Transform | None = None,
     keep: int = 8,
     finalists: int = 3,
     multiple: int = 8,

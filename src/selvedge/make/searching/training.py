@@ -20,7 +20,7 @@ from ..store import State
 from .material import Material, Pair
 
 AT_ONCE = 256  # samples
-Augment = Callable[[Tensor, torch.Generator], Tensor]
+Transform = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Course:
 
     rate: float
     batch: int
-    augment: Augment | None
+    augment: Transform | None
 
 
 def train(
