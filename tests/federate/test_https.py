@@ -119,7 +119,7 @@ def test_what_is_odd_is_sent_away_and_the_run_goes_on(
         return status
 
     def poll(i: int, now: float, by: int, run: str = "tried") -> bytes:
-        return made("poll", {"run": run, "client": name(i), "now": now, "done": -1}, b"", key(by)).packed()
+        return made("poll", {"run": run, "client": name(i), "now": now}, b"", key(by)).packed()
 
     assert ask("GET", POLL, b"") == 404
     assert ask("POST", "/", b"") == 404
