@@ -45,6 +45,9 @@ def name(i: int) -> str:
     return f"device-{i:03}"
 
 
+DEVICES = {name(i): key(i).public for i in range(3)}
+
+
 class World:
     """``count`` devices around points that ``seed`` draws, their grid, and servers, one after another."""
 
