@@ -33,7 +33,6 @@ from .test_server import WAYS, finished, settings
 from .toward import LAYOUT, SERVER, Toward, World, key, name
 
 RUNS = int(os.environ.get("SELVEDGE_EXAMPLES") or 50)
-FULL = bool(os.environ.get("SELVEDGE_FULL"))
 DEVICES = 10
 SMALL = Layout({"a": (2, 3), "b": (3,)})
 CODECS = (
@@ -199,7 +198,7 @@ class Chaos:
                 steps += 1
                 if isinstance(event, Closed):
                     self.ledger.settle(server.coordinator.version, server.coordinator.model)
-                if FULL or steps % 16 == 0:
+                if steps % 16 == 0:
                     self._reopened(server, steps)
 
             try:
