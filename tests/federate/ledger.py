@@ -57,6 +57,8 @@ class Ledger:
         shapes = tuple(self._part(client).shapes.values())
         up = codec(self._settings.up)
         change, _ = bodies.unpacked(message.body, up, shapes, self.seeds[task], head["control"])
+        if np.abs(change).max() > self._settings.bound:  # it is to be refused
+            return
         self.made[message.packed()] = Made((client, task), head["weight"], change.astype(np.float64))
 
     def _part(self, client: str) -> Layout:
