@@ -218,6 +218,10 @@ def _killed() -> dict[str, Any]:
     return _pytest("tests/learn/test_kill_live.py", 1000)
 
 
+def _chaos() -> dict[str, Any]:
+    return _pytest("tests/federate/test_chaos.py", 500)
+
+
 def _int8() -> dict[str, Any]:
     return _pytest("tests/formats/tflite/test_zoo_native.py", 1)
 
@@ -406,6 +410,45 @@ PROOFS: Mapping[str, Proof] = {
             "src/selvedge/run",
             "benchmarks/kill_live.py",
             "tests/learn/test_kill_live.py",
+        ),
+    ),
+    "federated rounds under mixed faults": Proof(
+        _chaos,
+        (
+            *(
+                f"src/selvedge/federate/{name}"
+                for name in (
+                    "aggregate",
+                    "bodies.py",
+                    "client/liar.py",
+                    "client/participant.py",
+                    "client/store.py",
+                    "client/trainer.py",
+                    "codec",
+                    "coordinator.py",
+                    "cover.py",
+                    "events.py",
+                    "federation.py",
+                    "feedback.py",
+                    "grid/faults.py",
+                    "grid/grid.py",
+                    "grid/virtual.py",
+                    "keys.py",
+                    "layout.py",
+                    "message.py",
+                    "server.py",
+                    "shown.py",
+                )
+            ),
+            "src/selvedge/artifact/files.py",
+            "src/selvedge/artifact/number.py",
+            "src/selvedge/learn/draws.py",
+            "src/selvedge/learn/journal",
+            "src/selvedge/learn/memory/packing.py",
+            "tests/federate/ledger.py",
+            "tests/federate/test_chaos.py",
+            "tests/federate/test_server.py",
+            "tests/federate/toward.py",
         ),
     ),
     "int8 networks of the zoo, every tensor": Proof(

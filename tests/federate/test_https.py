@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +24,7 @@ from selvedge.federate.grid.https import HttpsGrid
 from selvedge.federate.message import made
 from selvedge.federate.server import Server
 
-from .toward import LAYOUT, SERVER, Toward, key, name
-
-DEVICES = {name(i): key(i).public for i in range(3)}
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    files = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-         "-out", str(files[0]), "-keyout", str(files[1])],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return files
-
-
-@pytest.fixture
-def grid(certificate: tuple[Path, Path]) -> Iterator[HttpsGrid]:
-    made_ = HttpsGrid("127.0.0.1", 0, *certificate, DEVICES, "tried", 1 << 20, again=0.02)
-    yield made_
-    made_.close()
+from .toward import DEVICES, LAYOUT, SERVER, Toward, key, name
 
 
 def participant(i: int, folder: Path) -> Participant:
@@ -119,7 +96,7 @@ def test_what_is_odd_is_sent_away_and_the_run_goes_on(
         return status
 
     def poll(i: int, now: float, by: int, run: str = "tried") -> bytes:
-        return made("poll", {"run": run, "client": name(i), "now": now, "done": -1}, b"", key(by)).packed()
+        return made("poll", {"run": run, "client": name(i), "now": now}, b"", key(by)).packed()
 
     assert ask("GET", POLL, b"") == 404
     assert ask("POST", "/", b"") == 404
@@ -155,7 +132,8 @@ def test_who_does_not_show_the_certificate_is_not_spoken_to(grid: HttpsGrid, tmp
 
 
 def test_addresses_and_files_that_are_none(certificate: tuple[Path, Path], grid: HttpsGrid, tmp_path: Path) -> None:
-    for url in ("http://localhost", "localhost:1", "https://", "https://localhost/x"):
+    odd = ("https://localhost:99999", "https://localhost:x", "https://localhost:0", "https://[::1")
+    for url in ("http://localhost", "localhost:1", "https://", "https://localhost/x", *odd):
         with pytest.raises(InvalidInput, match="server is"):
             Connection(url)
     with pytest.raises(InvalidInput, match="certificate is"):
@@ -212,3 +190,126 @@ def test_a_killed_device_and_a_killed_server_come_back(
     assert again.coordinator.phase == "done"
     assert len(again.coordinator.moved) == 12
     assert abs(again.coordinator.model.mean() - 2.0) < 0.6
+
+
+class Counting(Connection):
+    """``tasks``: models that were downloaded. cut: ends the connection before each update, as a server that waited."""
+
+    def __init__(self, *given: Any, cut: bool = False) -> None:
+        super().__init__(*given)
+        self.tasks, self.tries, self._cut = 0, 0, cut
+
+    def ask(self, path: str, data: bytes, most: int) -> tuple[int, bytes, float]:
+        if path == UPDATE:
+            self.tries += 1
+            if self._cut and self.tries % 2:
+                self.close()
+                raise ConnectionResetError("cut")
+        status, body, wait = super().ask(path, data, most)
+        self.tasks += path == POLL and status == 200
+        return status, body, wait
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["idle", "cut"])
+def test_a_model_is_downloaded_once_however_long_training_takes(
+    cut: bool, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The server ends idle connections after a second here, and a device trains for longer."""
+    grid = HttpsGrid("127.0.0.1", 0, *certificate, DEVICES, "tried", 1 << 20, again=0.02, keep_alive=1)
+    connection = Counting(f"https://localhost:{grid.port}", certificate[0], cut=cut)
+    device_, train = participant(0, tmp_path), Toward.train
+
+    class Slow(Toward):
+        def train(self, *given: Any) -> Any:
+            time.sleep(0 if cut else 2.5)
+            return train(self, *given)
+
+    device_._trainer = Slow(np.ones(LAYOUT.size))
+    over, said = threading.Event(), []
+    thread = threading.Thread(
+        target=lambda: join(
+            device_,
+            key(0),
+            "tried",
+            connection,
+            1 << 20,
+            ended=over.is_set,
+            log=said.append,
+            sleep=lambda s: over.wait(0.02),
+        )
+    )
+    settings = Federation("tried", rounds=2, clients=1, deadline=60.0)
+    running = Server(
+        Coordinator(settings, LAYOUT, np.zeros(LAYOUT.size, np.float32)), tmp_path / "run", SERVER, DEVICES
+    )
+    thread.start()
+    try:
+        running.run(grid)
+    finally:
+        over.set()
+        thread.join(20)
+        running.close()
+        grid.close()
+    assert running.coordinator.phase == "done"
+    assert connection.tasks == 2
+    assert cut or not [line for line in said if "no answer" in line]
+
+
+def test_what_is_not_signed_waits_for_nothing_and_a_device_has_one_update_that_waits(
+    certificate: tuple[Path, Path],
+) -> None:
+    said: list[str] = []
+    grid = HttpsGrid("127.0.0.1", 0, *certificate, DEVICES, "tried", 1 << 20, log=said.append)
+    head = {"run": "tried/1", "task": 0, "weight": 1, "loss": 0.5, "control": False, "have": -1}
+
+    def update(i: int, by: int) -> bytes:
+        return made("update", {**head, "client": name(i)}, bytes(1000), key(by)).packed()
+
+    def ask(data: bytes, answers: list[int]) -> None:
+        connection = Connection(f"https://localhost:{grid.port}", certificate[0])
+        answers.append(connection.ask(UPDATE, data, 1000)[0])
+        connection.close()
+
+    answers: list[int] = []
+    try:
+        for data in (update(0, by=1), update(9, by=9), b"x" * 5000):
+            ask(data, answers)
+        assert answers == [403] * 3
+        assert grid._coming.qsize() == 0
+        assert dict(grid.refused) == {"not signed by who it says it is of": 1, "of nobody who is known here": 2}
+        assert len(said) == 3
+        waits: list[int] = []
+        thread = threading.Thread(target=ask, args=(update(0, by=0), waits))
+        thread.start()
+        first = None
+        end = time.monotonic() + 20
+        while first is None and time.monotonic() < end:
+            first = grid.receive(grid.now() + 0.1)
+        assert first is not None
+        ask(update(0, by=0), answers)
+        assert answers[3] == 503
+        assert grid._coming.qsize() == 0
+        grid.done(first)
+        thread.join(20)
+        assert waits == [202]
+        assert (grid._unsigned, grid._waits) == (0, 0)
+    finally:
+        grid.close()
+
+
+def test_many_tasks_are_one_body_and_what_is_over_is_let_go_of(grid: HttpsGrid) -> None:
+    body = bytes(100_000)
+    task = {"run": "tried/1", "task": 0, "version": 0, "base": -1, "layout": "", "window": 0, "down": "float32",
+            "difference": False, "up": "int8", "seed": 1, "model_seed": 1, "local": {}, "taken": -1}  # fmt: skip
+    for i in range(3):
+        grid.send(name(i), made("task", {**task, "client": name(i)}, body, SERVER))
+    assert all(grid._tasks[name(i)].body is body for i in range(3))
+    grid.withdraw(name(0))
+    assert set(grid._tasks) == {name(1), name(2)}
+
+
+def test_no_clock_of_the_day_turns_the_grids_back(grid: HttpsGrid, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = grid.now()
+    assert abs(before - time.time()) < 60  # what a journal has is comparable after a restart
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert grid.now() >= before

@@ -46,7 +46,8 @@ class Loud:
 
     def __init__(self, world: World, odd: list[bytes]) -> None:
         self.grid, self.odd, self.said = world.grid, odd, 0
-        self.now, self.here, self.send, self.done = (getattr(world.grid, n) for n in ("now", "here", "send", "done"))
+        self.now, self.here, self.send = world.grid.now, world.grid.here, world.grid.send
+        self.withdraw, self.done = world.grid.withdraw, world.grid.done
 
     def receive(self, until: float) -> Any:
         if self.said < len(self.odd):
@@ -57,8 +58,9 @@ class Loud:
 
 def test_no_message_that_a_device_can_sign_ends_a_run(tmp_path: Path) -> None:
     world = World(federation(), 4, tmp_path)
-    poll = made("poll", {"run": "tried", "client": name(0), "now": 1.0, "done": -1}, b"", key(0))
-    task = {"run": "tried", "task": 0, "version": 0, "base": -1, "layout": "", "down": "int8", "difference": False,
+    poll = made("poll", {"run": "tried", "client": name(0), "now": 1.0}, b"", key(0))
+    task = {"run": "tried", "task": 0, "client": name(0), "version": 0, "base": -1, "layout": "", "window": 0,
+            "down": "int8", "difference": False,
             "up": "int8", "seed": 1, "model_seed": 1, "local": {}, "taken": -1}  # fmt: skip
     text = json.dumps(["update", *UPDATE.values()])
     odd = [
@@ -107,7 +109,8 @@ def test_why_a_device_could_not_is_told(tmp_path: Path) -> None:
 
 def task(local: Any, up: str = "float32", **other: Any) -> bytes:
     head = {
-        "run": "tried", "task": 4, "version": 0, "base": -1, "layout": LAYOUT.digest, "down": "float32",
+        "run": "tried", "task": 4, "client": name(0), "version": 0, "base": -1, "layout": LAYOUT.digest, "window": 0,
+        "down": "float32",
         "difference": False, "up": up, "seed": 1, "model_seed": 1, "local": local, "taken": -1, **other,
     }  # fmt: skip
     return made("task", head, np.zeros(17, "<f4").tobytes(), SERVER).packed()
@@ -146,7 +149,7 @@ def test_devices_round_by_lots_of_their_own() -> None:
     sent = set()
     for i in range(6):
         device = Participant(name(i), key(i), SERVER.public, Toward(np.linspace(0, 1, 17)), InMemory())
-        answer = device.handle(task(GOOD, "int4"))
+        answer = device.handle(task(GOOD, "int4", client=name(i)))
         assert answer is not None
         sent.add(answer.body)
     assert len(sent) == 6
@@ -233,9 +236,12 @@ def test_an_old_answer_weighs_less() -> None:
     c = coordinator(mode="buffered", clients=1, fade=0.5)
     c.apply(Opened(0.0, {name(i): "" for i in range(3)}, 3))
     for i in range(3):
-        assert c.check(Taken(name(i), 0, 10, 0.0, np.zeros(17, np.float32))) == round(2560 * (1 + i) ** -0.5)
+        weighs = round(2560 * (1 + i) ** -0.5)
+        assert c.check(Taken(name(i), 0, 10, 0.0, np.zeros(17, np.float32))) == (weighs, 2560)
         takes(c, name(i), 1.0)
         c.apply(Closed(1.0))
+    # The paper's sum is divided by K, not by what the faded ones weigh: an old answer moves the model less.
+    np.testing.assert_allclose(c.model, sum((1 + i) ** -0.5 for i in range(3)), atol=0.01)
 
 
 def test_scaffold_divides_by_all_devices_that_there_are() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,10 @@ import pytest
 
 from selvedge.errors import InvalidInput
 from selvedge.federate.aggregate.optimizer import ServerOptimizer
-from selvedge.federate.coordinator import Coordinator, Event, Taken
+from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.federation import Federation, Local
-from selvedge.federate.grid.faults import Faults
 from selvedge.federate.layout import Layout
 from selvedge.federate.server import Server
-from selvedge.learn.journal.journal import Journal
 
 from .toward import LAYOUT, SERVER, World, key, name
 
@@ -62,72 +58,6 @@ def test_it_nears_the_middle_of_all_devices(way: str, tmp_path: Path) -> None:
     assert np.abs(server.coordinator.model - middle).mean() < 0.3 * np.abs(middle).mean()
     assert 0 < server.up_bytes <= world.grid.counted["up"]  # the last answers are under way when it is done
     assert server.down_bytes == world.grid.counted["down"]
-
-
-class Killed(BaseException):
-    pass
-
-
-class Dying(Journal):
-    """Ends the process, so to speak, at its ``at``-th record: before it is written, or behind it."""
-
-    at, behind, count = 0, False, 0
-
-    def append(self, head: Any, arrays: Any = None) -> int:
-        type(self).count += 1
-        if type(self).count == self.at and not self.behind:
-            raise Killed
-        number = super().append(head, arrays)
-        if type(self).count == self.at:
-            raise Killed
-        return number
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("behind", [False, True], ids=["before", "behind"])
-def test_killed_at_every_record_it_comes_to_the_same_bits(
-    way: str, behind: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    uninterrupted = finished(World(settings(**WAYS[way]), 8, tmp_path / "whole"))
-    monkeypatch.setattr("selvedge.federate.server.Journal", Dying)
-    records = uninterrupted.journal.number
-    assert records > 20
-    step = 1 if os.environ.get("SELVEDGE_EXAMPLES") else records // 8
-    for at in range(1, records + 1, step):
-        Dying.at, Dying.behind, Dying.count = at, behind, 0
-        world = World(settings(**WAYS[way]), 8, tmp_path / f"killed{at}")
-        first = world.server()
-        with pytest.raises(Killed):
-            first.run(world.grid)
-        first.close()
-        again = finished(world)
-        assert again.coordinator.model.tobytes() == uninterrupted.coordinator.model.tobytes()
-        assert again.coordinator.shown.vector.tobytes() == uninterrupted.coordinator.shown.vector.tobytes()
-
-
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SELVEDGE_EXAMPLES", "50"))))
-def test_with_every_fault_it_ends_and_counts_each_change_once(seed: int, tmp_path: Path) -> None:
-    random = np.random.default_rng(seed)
-    drop, duplicate, corrupt, delay, crash = random.uniform(0, 0.25, 5).tolist()
-    partition = float(random.uniform(0, 100)), float(random.uniform(100, 300))
-    faults = Faults(drop, duplicate, corrupt, delay, crash, float(random.uniform(1, 60)), (partition,))
-    ways = list(WAYS.values())
-    world = World(settings(least=2, **ways[seed % len(ways)]), 12, tmp_path, seed, faults=faults)
-    counted: Counter[tuple[str, int]] = Counter()
-    taken: list[int] = []
-
-    def heard(event: Event) -> None:
-        if isinstance(event, Taken):
-            counted[event.client, event.task] += 1
-            taken.append(event.weight)
-
-    server = world.server()
-    server.run(world.grid, heard)
-    server.close()
-    assert server.coordinator.phase == "done" or "devices answered" in server.coordinator.why
-    assert max(counted.values()) == 1
-    assert sum(m.changes for m in server.coordinator.moved) <= len(taken)
-    assert np.isfinite(server.coordinator.model).all()
 
 
 def test_what_is_told_to_be_taken_was_on_the_disk_before(tmp_path: Path) -> None:

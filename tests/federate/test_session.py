@@ -52,7 +52,7 @@ def test_a_task_is_pytorchs_own_steps(session: sv.Session, mu: float, scaffold: 
     began = [p.detach().clone() for p in model.parameters()]
     pull = layout.arrays(np.zeros_like(start) if control is None or own is None else control - own)
     optimizer = torch.optim.SGD(model.parameters(), RATE)
-    rows = trainer._rows(2, BATCH, 3)
+    rows = list(trainer._rows(2, BATCH, 3))
     for part in rows:
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(torch.from_numpy(x[part])), torch.from_numpy(y[part]).long())
@@ -71,11 +71,11 @@ def test_a_task_is_pytorchs_own_steps(session: sv.Session, mu: float, scaffold: 
 
 def test_an_epoch_has_every_sample_and_every_task_its_own_order(session: sv.Session) -> None:
     trainer = SessionTrainer(session, *samples(10))
-    rows = trainer._rows(2, BATCH, 1)
+    rows = list(trainer._rows(2, BATCH, 1))
     assert [len(r) for r in rows] == [4] * 6
     for epoch in (rows[:3], rows[3:]):
         assert sorted(np.concatenate(epoch)[:10]) == list(range(10))
-    assert not np.array_equal(np.concatenate(rows), np.concatenate(trainer._rows(2, BATCH, 2)))
+    assert not np.array_equal(np.concatenate(rows), np.concatenate(list(trainer._rows(2, BATCH, 2))))
 
 
 def test_personal_layers_stay_and_the_others_do_not_see_them(session: sv.Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from selvedge.federate.client.store import InMemory
 from selvedge.federate.client.trainer import CannotTrain, Trained
 from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.federation import Federation
-from selvedge.federate.grid.virtual import Device, VirtualGrid
+from selvedge.federate.grid.virtual import Device, Handle, VirtualGrid
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
 from selvedge.federate.server import Server
@@ -44,6 +45,9 @@ def name(i: int) -> str:
     return f"device-{i:03}"
 
 
+DEVICES = {name(i): key(i).public for i in range(3)}
+
+
 class World:
     """``count`` devices around points that ``seed`` draws, their grid, and servers, one after another."""
 
@@ -54,16 +58,26 @@ class World:
         self.trainers = [Toward(p, weight=1 + i % 5) for i, p in enumerate(self.points)]
         self.stores = [InMemory() for _ in range(count)]
         devices = {
-            name(i): Device(self.participant(i).handle, seconds=float(random.lognormal()), link=1e5)
+            name(i): Device(
+                self.participant(i).handle, seconds=float(random.lognormal()), link=1e5, restart=self.restarts(i)
+            )
             for i in range(count)
         }
         self.grid = VirtualGrid(devices, seed, **grid)
         self.log: list[str] = []
 
+    def restarts(self, i: int) -> Callable[[bool], Handle]:
+        def restart(lost: bool) -> Handle:
+            if lost:
+                self.stores[i] = InMemory()
+            return self.participant(i).handle
+
+        return restart
+
     def participant(self, i: int) -> Participant:
         return Participant(name(i), key(i), SERVER.public, self.trainers[i], self.stores[i], seed=i)
 
-    def server(self) -> Server:
+    def server(self, durable: bool = False) -> Server:
         coordinator = Coordinator(self.settings, LAYOUT, np.zeros(LAYOUT.size, np.float32))
         public = {name(i): key(i).public for i in range(len(self.points))}
-        return Server(coordinator, self.folder, SERVER, public, self.log.append)
+        return Server(coordinator, self.folder, SERVER, public, self.log.append, durable)

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from ..errors import InvalidInput
 from ..learn.draws import WORD, Draws, mixed
-from .aggregate.fixed import FixedSum
+from .aggregate.fixed import Beyond, FixedSum
 from .aggregate.robust import rule
 from .codec.named import codec
-from .cover import Cover
+from .cover import Cover, Rolling
 from .federation import Federation
-from .layout import Layout, Vector
+from .layout import Layout, Vector, digest
 from .shown import Shown
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -104,17 +104,21 @@ class Moved:
 
 @dataclass
 class Coordinator:
-    """``covers``: by name, the parts that devices may have; "" is the whole model."""
+    """``covers``: by name, the parts that devices may have; "" is the whole model. run: its name and which of all runs
+    of that name it is: two that share a name share no change."""
 
     settings: Federation
     whole: Layout
     begin: Vector
-    covers: Mapping[str, Cover] = field(default_factory=dict)
+    covers: Mapping[str, Cover | Rolling] = field(default_factory=dict)
+    run: str = ""
 
     def __post_init__(self) -> None:
         s, size = self.settings, self.whole.size
         if s.rule != "mean" and not all(map(self.is_whole, self.covers)):
             raise InvalidInput("rule", s.rule, "parts of a model are added up by the mean")
+        if s.local.scaffold and any(cover.period > 1 for cover in self.covers.values()):
+            raise InvalidInput("scaffold", "with parts that roll", "a control variate is of the same elements always")
         self.model = self.begin.astype(np.float64)
         shapes = tuple(self.whole.shapes.values())
         self.shown = Shown(self.begin, codec(s.down), shapes, s.difference, s.history, s.seed)
@@ -168,6 +172,10 @@ class Coordinator:
             return Stopped(f"{self.void + 1} times in a row fewer than {s.least} devices answered in {s.deadline:g} s")
         return Void(now)
 
+    def latest(self) -> float:
+        """When the last thing was that is known of: a clock that begins anew goes on from there."""
+        return max([self.opened or 0.0, *(b.at for b in self.busy.values()), *(m.at for m in self.moved[-1:])])
+
     def deadline(self) -> float | None:
         """When :meth:`due` says something else though nothing has come."""
         if self.opened is None:
@@ -185,12 +193,30 @@ class Coordinator:
     def part(self, name: str) -> Layout:
         return self.covers[name].part if name else self.whole
 
-    def body(self, client: str, have: int) -> tuple[int, bytes]:
-        """(base, bytes) of what a device that keeps version ``have`` is to be sent for its task."""
-        part = self.busy[client].part
-        if not self.is_whole(part):
-            return -1, self.shown.vector[self.covers[part].where].astype("<f4").tobytes()
-        return self.shown.body(have)
+    def where(self, part: str, task: int) -> npt.NDArray[np.int64] | None:
+        """int64: the places in the whole vector that a device of that part has in a task; None: all."""
+        return None if self.is_whole(part) else self.covers[part].at(task).where
+
+    def window(self, part: str, task: int) -> int:
+        """Which of the elements that a part may have it has in a task; 0 of one that does not change."""
+        return 0 if self.is_whole(part) else task % self.covers[part].period
+
+    @property
+    def digest(self) -> Mapping[str, str]:
+        """Of the model and its parts: what a change means."""
+        return {"layout": self.whole.digest, "covers": digest(sorted((n, c.digest) for n, c in self.covers.items()))}
+
+    def body(self, part: str, task: int, have: int) -> tuple[int, bytes]:
+        """(base, bytes) of what a device that keeps version ``have`` is to be sent for its task; of SCAFFOLD with the
+        control variate behind it."""
+        where = self.where(part, task)
+        if where is None:
+            base, body = self.shown.body(have)
+        else:
+            base, body = -1, self.shown.vector[where].astype("<f4").tobytes()
+        if self.control is not None:
+            body += (self.control if where is None else self.control[where]).astype("<f4").tobytes()
+        return base, body
 
     # -- what has happened ------------------------------------------------------------------------------------------
 
@@ -231,22 +257,26 @@ class Coordinator:
         words = Draws(self.seed(self.next_task)).words(len(free))
         return [free[i] for i in np.sort(np.argsort(words, kind="stable")[:count])]
 
-    def check(self, event: Taken) -> int:
-        """What the change weighs in the sum. Raises ``Beyond`` for one that :meth:`apply` would not take."""
+    def check(self, event: Taken) -> tuple[int, int]:
+        """What the change weighs in the sum, and what the sum is divided by for it. Raises ``Beyond`` for one that
+        :meth:`apply` would not take."""
         s, weight = self.settings, event.weight
+        if weight > s.heaviest:
+            raise Beyond(f"it says {weight:,} samples, where a device may have {s.heaviest:,}")
+        of = weight
         if s.mode == "buffered":
-            age = self.version - self.busy[event.client].version
-            weight = max(1, round(FADED * weight * (1 + age) ** -s.fade))
-        self._sum.check(event.change, weight)
+            age, of = self.version - self.busy[event.client].version, FADED * weight
+            weight = max(1, round(of * (1 + age) ** -s.fade))
+        self._sum.check(event.change, weight, of)
         if self._controls is not None and event.control is not None:
             self._controls.check(event.control, 1)
-        return weight
+        return weight, of
 
     def _take(self, event: Taken) -> None:
-        weight, part = self.check(event), self.busy[event.client].part
-        where = None if self.is_whole(part) else self.covers[part].where
+        (weight, of), busy = self.check(event), self.busy[event.client]
+        where = self.where(busy.part, busy.task)
         if self.settings.rule == "mean":
-            self._sum.add(event.change, weight, where)
+            self._sum.add(event.change, weight, where, of)
             if self._controls is not None and event.control is not None:
                 self._controls.add(event.control, 1, where)
         else:
@@ -295,7 +325,7 @@ class Coordinator:
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """All that events have made, as (what JSON has, arrays)."""
         head = {
-            "phase": self.phase, "why": self.why, "opened": self.opened, "void": self.void,
+            "run": self.run, "phase": self.phase, "why": self.why, "opened": self.opened, "void": self.void,
             "next_task": self.next_task, "population": self.population, "taken": self.taken, "last": self.last,
             "busy": {c: [b.task, b.version, b.part, b.at] for c, b in self.busy.items()}, "loss": list(self._loss),
             "moved": [[m.version, m.at, m.changes, m.loss] for m in self.moved], "held": [c for c, _ in self._held],
@@ -314,6 +344,7 @@ class Coordinator:
         def of(part: str) -> dict[str, npt.NDArray[Any]]:
             return {n.removeprefix(f"{part}/"): a for n, a in arrays.items() if n.startswith(f"{part}/")}
 
+        self.run = head["run"]
         self.phase, self.why, self.opened, self.void = head["phase"], head["why"], head["opened"], head["void"]
         self.next_task, self.population = head["next_task"], head["population"]
         self.taken, self.last = dict(head["taken"]), dict(head["last"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import lcm
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInput
-from .layout import Layout, Shape
+from .layout import Layout, Shape, digest
 
 Indices = npt.NDArray[np.int64]
 
@@ -40,6 +41,17 @@ class Cover:
     def all(cls, whole: Layout) -> Cover:
         return cls(whole, {n: ((),) * len(s) for n, s in whole.shapes.items()})
 
+    period = 1  # after how many tasks it is the same again
+
+    def at(self, task: int) -> Cover:
+        """That of a task: always the same one."""
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """Of which elements it has."""
+        return digest([[n, [list(axis) for axis in axes]] for n, axes in self.indices.items()])
+
     @cached_property
     def is_whole(self) -> bool:
         return self.part.shapes == self.whole.shapes and all(not any(axes) for axes in self.indices.values())
@@ -62,6 +74,27 @@ class Cover:
 
     def _shape(self, name: str) -> Shape:
         return tuple(len(a) or n for a, n in zip(self.indices[name], self.whole.shapes[name], strict=True))
+
+
+class Rolling:
+    """``part`` of ``whole`` by :func:`widths`, whose channels begin one further on with each task (FedRolex): after
+    :attr:`period` of them all elements have been learnt alike."""
+
+    def __init__(self, whole: Layout, part: Layout) -> None:
+        """Raises ``InvalidInput`` where ``part`` is none."""
+        self.whole, self.part = whole, widths(whole, part, 0).part
+        axes = [(a, b) for n, small in part.shapes.items() for a, b in zip(small, whole.shapes[n], strict=True)]
+        self.period = lcm(*(b for a, b in axes if a < b))
+        self.is_whole = False if self.period > 1 else self.part.shapes == whole.shapes
+        self.digest = digest(["rolling", [[n, list(s)] for n, s in self.part.shapes.items()]])
+        self._last = 0, widths(whole, self.part, 0)
+
+    def at(self, task: int) -> Cover:
+        """That of a task."""
+        number = task % self.period
+        if self._last[0] != number:
+            self._last = number, widths(self.whole, self.part, number)
+        return self._last[1]
 
 
 def widths(whole: Layout, part: Layout, round_number: int | None = None) -> Cover:

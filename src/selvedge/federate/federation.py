@@ -37,13 +37,15 @@ class Local:
 class Federation:
     """mode: ``rounds`` asks ``clients`` * ``over`` devices and goes on with the first ``clients`` answers, or, after
     ``deadline`` seconds, with those that there are, at least ``least``; ``buffered`` keeps so many busy and goes on
-    with every ``clients`` answers, older ones weighing (1 + age)**-``fade`` (FedBuff, Nguyen et al., AISTATS 2022).
+    with every ``clients`` answers, older ones multiplied by (1 + age)**-``fade``; what the sum of all is divided by
+    does not fade, so that by old answers a model moves less (FedBuff, Nguyen et al., AISTATS 2022, algorithm 1).
 
     rounds: how often the model moves. up, down: codecs by text (:func:`~.codec.named.codec`); ``difference``: the
     server sends what changed, by ``down``, to those that have an earlier model, up to ``history`` versions old; else
     the model itself. rule: what is made of the changes; what it needs besides is in ``robust``. bound: no element of a
-    change may be larger. weights: what the weights of a round may come to. patience: rounds in a row that may pass
-    their deadline with too few answers.
+    change may be larger. weights: what the weights of a round may come to. most_samples: that a device may say it
+    has, beyond which its change is refused; None: a ``clients``-th of ``weights``. patience: rounds in a row that may
+    pass their deadline with too few answers.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Federation:
     bound: float = 64.0
     weights: int = 1 << 24
     seed: int = 0
+    most_samples: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or len(self.name) > 100:
@@ -91,6 +94,10 @@ class Federation:
             raise InvalidInput("seed, bound, difference", said, "give less than 2**63, less than 2**30, True or False")
         if not isinstance(self.local, Local) or not isinstance(self.optimizer, ServerOptimizer):
             raise InvalidInput("local, optimizer", "of another type", "give sv.Local and sv.ServerOptimizer")
+        if self.weights < self.clients:
+            raise InvalidInput("weights", self.weights, f"give at least clients, {self.clients}")
+        if self.most_samples is not None:
+            _whole("most_samples", self.most_samples, 1)
         if self.least > self.clients:
             raise InvalidInput("least", self.least, f"give at most clients, {self.clients}")
         codec(self.up), codec(self.down)
@@ -106,6 +113,12 @@ class Federation:
     def asked(self) -> int:
         """Devices of one round; or, buffered, that are busy at once."""
         return ceil(self.clients * self.over)
+
+    @property
+    def heaviest(self) -> int:
+        """What a change may weigh: none leaves the others of a round without room."""
+        share = self.weights // self.clients
+        return share if self.most_samples is None else min(self.most_samples, share)
 
     def text(self) -> str:
         """As JSON, for the journal."""

@@ -46,7 +46,7 @@ class Layout:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of names and shapes: both sides mean the same vector."""
-        return hashlib.sha256(json.dumps([[n, list(s)] for n, s in self.shapes.items()]).encode()).hexdigest()
+        return digest([[n, list(s)] for n, s in self.shapes.items()])
 
     def places(self) -> Iterator[tuple[str, Shape, slice]]:
         start = 0
@@ -68,3 +68,8 @@ class Layout:
     def arrays(self, vector: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Views into ``vector`` [size], by name."""
         return {name: vector[place].reshape(shape) for name, shape, place in self.places()}
+
+
+def digest(of: Any) -> str:
+    """SHA-256 of what JSON has."""
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()

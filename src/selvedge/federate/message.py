@@ -27,21 +27,21 @@ _PREFIX = struct.Struct("<3sH")
 # Of each kind of message, the fields of its head, and of which type each is.
 FIELDS: Mapping[str, Mapping[str, type]] = MappingProxyType(
     {
-        # To a device. version: of the model; base: that of the model which the body is the difference to, -1 where it
-        # is all of it. taken: the task of this client that was used last,
-        # -1 for none: what its error feedback goes by.
+        # To the device ``client``. run: its name and which of all runs of that name. version: of the model; base: that
+        # of the model which the body is the difference to, -1 where it is all of it. window: which elements a part of
+        # the model has, where that changes, else 0: what error feedback left is of these. taken: the task of this
+        # client that was used last, -1 for none: what its error feedback goes by.
         "task": {
-            "run": str, "task": int, "version": int, "base": int, "layout": str, "down": str, "difference": bool,
-            "up": str, "seed": int, "model_seed": int, "local": dict, "taken": int,
+            "run": str, "task": int, "client": str, "version": int, "base": int, "layout": str, "window": int,
+            "down": str, "difference": bool, "up": str, "seed": int, "model_seed": int, "local": dict, "taken": int,
         },
         # From a device. weight: samples. control: whether the body also has the change of control variates. have: the
         # version of the model that it keeps, for the next task to be the difference to.
         "update": {
             "run": str, "task": int, "client": str, "weight": int, "loss": float, "control": bool, "have": int,
         },
-        # From a device: is there a task? now: its clock, in seconds, later each time. done: the task whose update was
-        # heard last, -1 for none.
-        "poll": {"run": str, "client": str, "now": float, "done": int},
+        # From a device: is there a task? run: its name. now: its clock, in seconds, later each time.
+        "poll": {"run": str, "client": str, "now": float},
         # From a device that could not: why, in a line.
         "refusal": {"run": str, "task": int, "client": str, "why": str},
     }

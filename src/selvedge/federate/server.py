@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..errors import DoesNotFit, InvalidInput
 from ..learn.journal.journal import Journal
@@ -14,7 +16,7 @@ from . import bodies
 from .aggregate.fixed import Beyond
 from .codec.codec import Malformed, Vector
 from .codec.named import codec
-from .coordinator import Coordinator, Event, Gone, Opened, Taken
+from .coordinator import Closed, Coordinator, Event, Gone, Opened, Taken, Void
 from .events import read as event_of
 from .events import written
 from .grid.grid import Grid
@@ -22,19 +24,23 @@ from .keys import Key
 from .message import Refused, made, read, whose
 
 REASONS = 100  # that are told apart
+ENTRY = 256  # bytes of a device in a snapshot, besides its name
+LINE = 128  # and of a move
 ROOM = 64 << 20  # bytes of records behind a snapshot, at least
 
 
 class Server:
     """Runs ``coordinator`` over a grid, and goes on where it was after any end: every event is in the journal before it
-    counts. devices: the public key of each that may take part.
+    counts. devices: the public key of each that may take part. durable: an event has reached the disk before anybody is
+    told of it; without, it has left the process, which may be killed, but a power cut takes a round that was begun, and
+    real devices then know more of the run than the server: for simulated ones.
 
     log: told of what is refused and why, a line each; :attr:`refused` counts them.
     """
 
     def __init__(
         self, coordinator: Coordinator, folder: Path | str, key: Key, devices: Mapping[str, bytes],
-        log: Callable[[str], None] = lambda line: None,
+        log: Callable[[str], None] = lambda line: None, durable: bool = True,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for a folder of another run, or one that is open elsewhere."""
         self.coordinator, self._key, self._log = coordinator, key, log
@@ -44,12 +50,10 @@ class Server:
         self.refused: Counter[str] = Counter()
         self.up_bytes = self.down_bytes = 0
         self._have: dict[str, int] = {}
-        state = sum(a.nbytes for a in coordinator.state()[1].values())
-        if s.rule != "mean":
-            state += 4 * coordinator.whole.size * s.clients
-        room = max(ROOM, 4 * bodies.most(self._codec, _shapes(coordinator, ""), s.local.scaffold))
-        sync: Literal["record", "snapshot"] = "record" if s.mode == "buffered" else "snapshot"
-        self.journal = Journal(folder, 4 * (2 * state + (1 << 20)) + 2 * room, sync)
+        self._bodies: dict[tuple[str, int, int], tuple[int, bytes]] = {}  # of this version, for all who are sent it
+        self._ahead = 0.0  # seconds of the run's clock before the grid's
+        sync: Literal["record", "snapshot"] = "record" if durable else "snapshot"
+        self.journal = Journal(folder, self._limit(), sync)
         try:
             self._resume()
         except BaseException:
@@ -61,12 +65,14 @@ class Server:
 
     def run(self, grid: Grid, on_event: Callable[[Event], None] = lambda event: None) -> None:
         """Until the run is done or has stopped (``coordinator.phase``, ``why``). on_event: of each that counts."""
+        # A clock that was set back, or has begun anew, must not hold a round for as long.
+        self._ahead = max(0.0, self.coordinator.latest() - grid.now())
         for client in sorted(self.coordinator.busy):  # asked before it ended: who has answered sends that again
             self._ask(grid, client)
         while True:
-            event = self.coordinator.due(grid.now(), lambda: self._known(grid), len(self.devices))
+            event = self.coordinator.due(grid.now() + self._ahead, lambda: self._known(grid), len(self.devices))
             if event is not None:
-                self._happen(event, on_event)
+                self._happen(event, grid, on_event)
                 if isinstance(event, Opened):
                     for client in event.asked:
                         self._ask(grid, client)
@@ -75,9 +81,9 @@ class Server:
             else:
                 until = self.coordinator.deadline()
                 assert until is not None, "it has begun"
-                delivery = grid.receive(until)
+                delivery = grid.receive(until - self._ahead)
                 if delivery is not None:
-                    self._hear(delivery.data, on_event)
+                    self._hear(delivery.data, grid, on_event)
                     grid.done(delivery)
 
     def _known(self, grid: Grid) -> Mapping[str, str]:
@@ -87,13 +93,13 @@ class Server:
     def _ask(self, grid: Grid, client: str) -> None:
         c, s = self.coordinator, self.coordinator.settings
         busy = c.busy[client]
-        base, body = c.body(client, self._have.get(client, -1))
-        if c.control is not None:
-            cover = c.covers.get(busy.part)
-            control = c.control if cover is None or cover.is_whole else c.control[cover.where]
-            body += control.astype("<f4").tobytes()
+        window, have = c.window(busy.part, busy.task), self._have.get(client, -1)
+        if (busy.part, window, have) not in self._bodies:
+            self._bodies[busy.part, window, have] = c.body(busy.part, busy.task, have)
+        base, body = self._bodies[busy.part, window, have]
         head = {
-            "run": s.name, "task": busy.task, "version": c.version, "base": base, "layout": c.part(busy.part).digest,
+            "run": c.run, "task": busy.task, "client": client, "version": c.version, "base": base,
+            "layout": c.part(busy.part).digest, "window": window,
             "down": s.down if c.is_whole(busy.part) else "float32", "difference": s.difference, "up": s.up,
             "seed": c.seed(busy.task), "model_seed": s.seed, "taken": c.last.get(client, -1),
             "local": {"epochs": s.local.epochs, "rate": s.local.rate, "mu": s.local.mu, "scaffold": s.local.scaffold},
@@ -102,7 +108,7 @@ class Server:
         self.down_bytes += message.size
         grid.send(client, message)
 
-    def _hear(self, data: bytes, on_event: Callable[[Event], None]) -> None:
+    def _hear(self, data: bytes, grid: Grid, on_event: Callable[[Event], None]) -> None:
         self.up_bytes += len(data)
         client = whose(data)
         try:
@@ -110,9 +116,9 @@ class Server:
         except (Refused, Malformed, Beyond) as error:
             self._refuse(client, str(error))
             if not isinstance(error, Refused):  # it is who it says, and this is its answer: none that can be used
-                self._happen(Gone(client), on_event)
+                self._happen(Gone(client), grid, on_event)
             return
-        self._happen(event, on_event, body)
+        self._happen(event, grid, on_event, body)
 
     def _refuse(self, client: str, why: str) -> None:
         known = client in self.devices
@@ -130,7 +136,7 @@ class Server:
         head = message.head
         if message.kind not in ("update", "refusal"):
             raise Refused(f"a {message.kind} where an update is due")
-        if head["run"] != s.name:
+        if head["run"] != c.run:
             raise Refused("of another run")
         if client in c.taken and c.taken[client] == head["task"]:
             raise Refused("an update that was counted already")
@@ -155,7 +161,7 @@ class Server:
         seed = self.coordinator.seed(busy.task)
         return bodies.unpacked(body, self._codec, _shapes(self.coordinator, busy.part), seed, control)
 
-    def _happen(self, event: Event, on_event: Callable[[Event], None], body: bytes = b"") -> None:
+    def _happen(self, event: Event, grid: Grid, on_event: Callable[[Event], None], body: bytes = b"") -> None:
         head, arrays = written(event, body)
         try:
             self.journal.append(head, arrays)
@@ -163,32 +169,58 @@ class Server:
             self._snapshot()
             self.journal.append(head, arrays)
         version = self.coordinator.version
+        asked = sorted(self.coordinator.busy) if isinstance(event, Closed | Void) else []
         self.coordinator.apply(event)
         if self.coordinator.version > version:
+            self._bodies.clear()
             self._snapshot()  # on the disk, before any device is told that its change was used
+        if isinstance(event, Taken | Gone):
+            grid.withdraw(event.client)
+        for client in asked:
+            if client not in self.coordinator.busy:
+                grid.withdraw(client)
         on_event(event)
 
     def _snapshot(self) -> None:
         head, arrays = self.coordinator.state()
-        self.journal.snapshot({"settings": self.coordinator.settings.text(), **self._model(), "state": head}, arrays)
+        self.journal.snapshot({**self._of(), "state": head}, arrays)
 
-    def _model(self) -> dict[str, Any]:
-        return {"layout": self.coordinator.whole.digest}
+    def _of(self) -> dict[str, str]:
+        """What a folder must be of, to be gone on with."""
+        return {"settings": self.coordinator.settings.text(), **self.coordinator.digest}
+
+    def _limit(self) -> int:
+        """Bytes that the journal may come to: four of its largest snapshot, and what happens between two."""
+        c, s = self.coordinator, self.coordinator.settings
+        state = sum(a.nbytes for a in c.state()[1].values())
+        if s.rule != "mean":
+            state += 4 * c.whole.size * s.clients
+        if s.difference:
+            state += 4 * c.whole.size  # the steps that Shown keeps
+        if any(not c.is_whole(part) for part in c.covers):
+            state += 8 * c.whole.size  # how often each element was had
+        # Each device may be busy, taken and used; each move has a line.
+        state += sum(ENTRY + 3 * len(json.dumps(client)) for client in self.devices) + LINE * s.rounds
+        room = max(ROOM, 4 * bodies.most(self._codec, _shapes(c, ""), s.local.scaffold))
+        return 4 * (2 * state + (1 << 20)) + 2 * room
 
     def _resume(self) -> None:
         snapshot, records = self.journal.recover()
         if snapshot is None and not records:
+            self.coordinator.run = self.coordinator.run or f"{self.coordinator.settings.name}/{secrets.token_hex(8)}"
             self._snapshot()
             return
         assert snapshot is not None, "the first thing that is written"
-        mine = {"settings": self.coordinator.settings.text(), **self._model()}
-        for name, value in mine.items():
+        for name, value in self._of().items():
             if snapshot.head.get(name) != value:
                 fix = f"it is of a run of another {name}: name another folder, or give that run's own"
                 raise InvalidInput("run folder", str(self.journal.folder), fix)
         self.coordinator.load(snapshot.head["state"], snapshot.arrays)
+        version = self.coordinator.version
         for record in records:
             self.coordinator.apply(event_of(record.head, record.arrays, self._changes))
+        if self.coordinator.version > version:
+            self._snapshot()  # it ended between a move and its snapshot
 
 
 def _shapes(coordinator: Coordinator, part: str) -> tuple[tuple[int, ...], ...]:

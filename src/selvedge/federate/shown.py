@@ -21,7 +21,7 @@ class Shown:
 
     Without ``difference`` it is the model by ``codec``. With it, each version is the one before it and what ``codec``
     makes of the model's distance to that: what one step leaves out, the next ones say. The last ``history`` steps are
-    kept for devices that have an earlier version.
+    kept for devices that have an earlier version, as many as are together fewer bytes than all of the model.
     """
 
     def __init__(self, model: Vector, codec: Codec, shapes: Shapes, difference: bool, history: int, seed: int) -> None:
@@ -51,6 +51,8 @@ class Shown:
         self.vector = self.vector + self._codec.decode(step, self._shapes, seed)
         self.steps[self.version] = step
         self.steps.pop(self.version - self._history, None)
+        while self.steps and sum(_LENGTH.size + len(s) for s in self.steps.values()) >= 4 * count(self._shapes):
+            del self.steps[min(self.steps)]  # nobody is ever sent these: all of it is fewer bytes
 
     def body(self, have: int) -> tuple[int, bytes]:
         """(base, bytes) for a device that has version ``have``, -1 for none: the steps from there where those are

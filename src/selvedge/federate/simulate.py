@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from .client.session import SessionTrainer, state_of
 from .client.store import InMemory
 from .client.trainer import Trainer
 from .coordinator import Closed, Coordinator, Event
+from .cover import Cover, Rolling
 from .federation import Federation
 from .grid.faults import Faults
-from .grid.virtual import Device, VirtualGrid
+from .grid.virtual import Device, Handle, VirtualGrid
 from .keys import Key
-from .layout import Layout
+from .layout import Layout, digest
 from .server import Server
 
 Array = npt.NDArray[Any]
@@ -48,7 +50,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """``state``: the model, by its PyTorch names. phase, why: how it ended. refused: messages by reason. faults: what
+    """``state``: the model, by its PyTorch names; personal layers as they began. personal: of each device, its own
+    layers by name. phase, why: how it ended. refused: messages by reason. faults: what
     the grid counted."""
 
     state: Mapping[str, Array]
@@ -57,6 +60,7 @@ class Simulated:
     why: str
     refused: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, int] = field(default_factory=dict)
+    personal: Sequence[Mapping[str, Array]] = ()
 
 
 def simulate(
@@ -72,47 +76,93 @@ def simulate(
     link: float = 1e5,
     faults: Faults | None = None,
     folder: Path | str | None = None,
+    covers: Mapping[str, Cover | Rolling] | None = None,
+    sessions: Mapping[str, Session] | None = None,
+    parts: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Simulated:
     """Learn one model from ``shards``, (x, y) of each device, without any sample leaving its device.
 
     All devices share ``session``, which is given a device's start each time, and is left with the model that came of
     it.
-    evaluate: asked of the session every so many moves and at the last. spread: sigma of the log-normal factor of
-    ``seconds``, which a task takes a device. link: bytes a second. folder: of the journal, to go on after an end;
-    devices' own state is not in it.
+    evaluate: asked of the session every so many moves and at the last; with ``personal`` layers, of each device's, and
+    what is told is the mean over devices. covers: parts of the model, by name; sessions: of a model of each of these
+    parts; parts: the name of each device's, "" for all of the model; none: all have all of it.
+    spread: sigma of the log-normal factor of ``seconds``, which a task takes a device. link: bytes a second. folder: of
+    the journal, to go on after an end; devices' own state is not in it.
 
     Raises ``InvalidInput`` for shards that a session cannot learn, and settings of another run in ``folder``.
     """
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise InvalidInput("every", every, "give a whole number >= 1")
     if finite(spread) is None or spread < 0 or finite(seconds) is None or seconds < 0:
         raise InvalidInput("speed", f"{seconds} s, spread {spread}", "give finite numbers >= 0")
     if len(shards) < settings.least:
         raise InvalidInput("devices", len(shards), f"a round needs at least {settings.least}")
+    kinds = list(parts) or [""] * len(shards)
+    covers, models = dict(covers or {}), {"": session, **(sessions or {})}
+    began = {part: state_of(model) for part, model in models.items()}
+    layout = Layout.of({n: a for n, a in began[""].items() if n not in set(personal)})
+    _check_parts(kinds, len(shards), covers, {p: Layout.of(s) for p, s in began.items() if p}, layout, personal)
     random = np.random.default_rng([37, settings.seed])
-    trainers: list[Trainer] = [SessionTrainer(session, x, y, personal, seed=i) for i, (x, y) in enumerate(shards)]
-    liars = random.permutation(len(shards))[: round((faults or Faults()).liars * len(shards))]
-    for i in liars:
-        trainers[i] = Liar(trainers[i], (faults or Faults()).strength)
+    liars = set(random.permutation(len(shards))[: round((faults or Faults()).liars * len(shards))].tolist())
     server_key = Key(hashlib.sha256(b"server").digest())
     keys = {f"device-{i:05}": Key(hashlib.sha256(f"device {i}".encode()).digest()) for i in range(len(shards))}
+    own: list[InMemory] = [InMemory() for _ in shards]  # the personal layers of each device
+    stores = [InMemory() for _ in shards]
+
+    def begun(i: int) -> Handle:
+        """Device ``i`` as it begins, out of what it has stored."""
+        model = models[kinds[i]]
+        if personal:
+            model.load_state_dict(began[kinds[i]])
+        trainer: Trainer = SessionTrainer(model, *shards[i], personal, own[i], seed=i)
+        if i in liars:
+            trainer = Liar(trainer, (faults or Faults()).strength)
+        name = f"device-{i:05}"
+        return Participant(name, keys[name], server_key.public, trainer, stores[i], seed=i).handle
+
+    def restarted(i: int) -> Callable[[bool], Handle]:
+        def restart(lost: bool) -> Handle:
+            if lost:
+                own[i], stores[i] = InMemory(), InMemory()
+            return begun(i)
+
+        return restart
+
     devices = {}
-    for i, (name, key) in enumerate(keys.items()):
-        participant = Participant(name, key, server_key.public, trainers[i], InMemory(), seed=i)
+    for i, name in enumerate(keys):
         took = float(seconds * np.exp(spread * random.standard_normal()))
-        devices[name] = Device(participant.handle, seconds=took, link=link)
+        devices[name] = Device(begun(i), kinds[i], took, link, restarted(i))
     grid = VirtualGrid(devices, settings.seed, faults)
-    layout = Layout.of({n: a for n, a in state_of(session).items() if n not in set(personal)})
-    coordinator = Coordinator(settings, layout, layout.vector(state_of(session)))
+    # Its devices are new ones, who have been in no run before: it needs no name that there was never before.
+    run = f"{settings.name}/{digest(settings.text())[:16]}"
+    coordinator = Coordinator(settings, layout, layout.vector(began[""]), covers, run)
     points: list[Point] = []
+
+    def layers(i: int) -> Mapping[str, Array]:
+        kept = own[i].load()
+        return dict(kept[1]) if kept is not None else {n: began[kinds[i]][n] for n in personal}
+
+    def judged(of: Callable[[Session], float]) -> float:
+        if not personal:
+            load(session, coordinator)
+            return of(session)
+        found = []
+        for i in range(len(shards)):
+            load(session, coordinator, layers(i))
+            found.append(float(of(session)))
+        return float(np.mean(found))
+
     with tempfile.TemporaryDirectory() as temporary:
-        server = Server(coordinator, folder or temporary, server_key, {n: k.public for n, k in keys.items()})
+        public = {n: k.public for n, k in keys.items()}
+        server = Server(coordinator, folder or temporary, server_key, public, durable=False)
 
         def heard(event: Event) -> None:
             if isinstance(event, Closed):
                 moved, told = coordinator.moved[-1], None
                 if evaluate is not None and (moved.version % every == 0 or coordinator.phase == "done"):
-                    load(session, coordinator)
-                    told = evaluate(session)
+                    told = judged(evaluate)
                 points.append(
                     Point(moved.version, event.at, server.up_bytes, server.down_bytes, moved.changes, moved.loss, told)
                 )
@@ -122,12 +172,33 @@ def simulate(
             server.run(grid, heard)
         finally:
             server.close()
-    load(session, coordinator)
+    load(session, coordinator, {n: began[""][n] for n in personal})
     counted = {n: c for n, c in grid.counted.items() if n not in ("up", "down")}
-    return Simulated(state_of(session), points, coordinator.phase, coordinator.why, dict(server.refused), counted)
+    return Simulated(
+        state_of(session), points, coordinator.phase, coordinator.why, dict(server.refused), counted,
+        [layers(i) for i in range(len(shards))] if personal else (),
+    )  # fmt: skip
 
 
-def load(session: Session, coordinator: Coordinator) -> None:
-    """Let the session have the model; what is personal stays."""
+def load(session: Session, coordinator: Coordinator, personal: Mapping[str, Array] = MappingProxyType({})) -> None:
+    """Let the session have the model, and these ``personal`` layers."""
     arrays = coordinator.whole.arrays(coordinator.model.astype(np.float32))
-    session.load_state_dict({**state_of(session), **arrays})
+    session.load_state_dict({**state_of(session), **arrays, **personal})
+
+
+def _check_parts(
+    kinds: Sequence[str], count: int, covers: Mapping[str, Cover | Rolling], models: Mapping[str, Layout],
+    whole: Layout, personal: Collection[str],
+) -> None:  # fmt: skip
+    if len(kinds) != count:
+        raise InvalidInput("parts", f"of {len(kinds)} devices", f"there are {count}: name one each")
+    if covers and personal:
+        raise InvalidInput("personal", ", ".join(personal), "with parts of a model all layers are shared")
+    for name in sorted(set(kinds) - {""}):
+        if name not in covers or name not in models:
+            raise InvalidInput("parts", name, "give its cover in covers and a session of that model in sessions")
+    for name, cover in covers.items():
+        if name in models and cover.part.digest != models[name].digest:
+            raise InvalidInput(f"sessions {name}", "of other arrays", "its model has the names and shapes of its cover")
+        if cover.at(0).whole.digest != whole.digest:
+            raise InvalidInput(f"covers {name}", "of another model", "cut it out of the session's own")

@@ -49,20 +49,24 @@ class FixedSum:
         """That of each term at the most, weight times element."""
         return float(2.0 ** -(self.fraction + 1))
 
-    def add(self, vector: npt.NDArray[Any], weight: int, where: npt.NDArray[np.int64] | None = None) -> None:
-        """vector: float32 or float64 [size], or [len(where)] for the elements at ``where``, each at most once.
+    def add(
+        self, vector: npt.NDArray[Any], weight: int, where: npt.NDArray[np.int64] | None = None, of: int | None = None
+    ) -> None:
+        """vector: float32 or float64 [size], or [len(where)] for the elements at ``where``, each at most once. of: what
+        the mean divides by for it, where that is more than ``weight``: what it would weigh if it were not old.
 
         Raises :class:`Beyond`, and nothing is added, for a number that is larger than the bound or none, and for more
         weight than was said.
         """
-        self.check(vector, weight)
+        of = weight if of is None else of
+        self.check(vector, weight, of)
         scale = float(weight) * 2.0**self.fraction
         if where is not None or self.counts is not None:
             place = np.arange(self.size) if where is None else where
             if self.counts is None:
                 self.counts = np.full(self.size, self.weight, np.int64)
             self.total[place] += np.rint(vector.astype(np.float64) * scale).astype(np.int64)
-            self.counts[place] += weight
+            self.counts[place] += of
         else:
             for start in range(0, self.size, CHUNK):
                 rows = slice(start, start + CHUNK)
@@ -72,12 +76,13 @@ class FixedSum:
                 np.rint(wide, out=wide)
                 np.copyto(whole, wide, casting="unsafe")
                 self.total[rows] += whole
-        self.weight += weight
+        self.weight += of
 
-    def check(self, vector: npt.NDArray[Any], weight: int) -> None:
+    def check(self, vector: npt.NDArray[Any], weight: int, of: int | None = None) -> None:
         """Raises :class:`Beyond` for what :meth:`add` would not take."""
-        if weight < 1 or self.weight + weight > self.most:
-            raise Beyond(f"a weight of {weight} where {self.most - self.weight} is left")
+        of = weight if of is None else of
+        if not 1 <= weight <= of or self.weight + of > self.most:
+            raise Beyond(f"a weight of {of} where {self.most - self.weight} is left")
         # NaN is in no range: the comparison is the right way round.
         if len(vector) and not (vector.max() <= self.bound and vector.min() >= -self.bound):
             raise Beyond(f"a change beyond {self.bound:g}, or no number")

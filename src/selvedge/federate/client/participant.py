@@ -44,9 +44,9 @@ class Participant:
             message = read(data, self._server, 8 * count(shapes) * CONTROL + (1 << 16))
         except Refused:
             return None
-        if message.kind != "task":
-            return None
         head = message.head
+        if message.kind != "task" or head["client"] != self.name:
+            return None
         kept = self._store.load()
         before, arrays = kept if kept is not None and kept[0]["run"] == head["run"] else ({}, {})
         if before and head["task"] == before["task"]:
@@ -84,6 +84,8 @@ class Participant:
         )
         taken = bool(before) and head["taken"] == before["task"]
         own = {n: arrays.get(f"new.{n}" if taken else n) for n in ("left", "left_control", "control")}
+        if before and before["window"] != head["window"]:  # it is of other elements
+            own["left"] = None
         found = self._trainer.train(start, asdict(local), head["task"], control, own["control"])
         numbers = [found.vector, np.array(found.loss), *([] if found.control is None else [found.control])]
         if not all(np.isfinite(a).all() for a in numbers):
@@ -107,7 +109,7 @@ class Participant:
             kept |= {"new.left_control": second.left, "new.control": found.control}
         if head["difference"]:
             kept["model"] = start
-        self._store.save(answer, kept)
+        self._store.save({**answer, "window": head["window"]}, kept)
         return self._again(answer, whole)
 
 

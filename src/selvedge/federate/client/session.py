@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from .store import InMemory, Store
 from .trainer import CannotTrain, Trained
 
 Array = npt.NDArray[Any]
+STATISTICS = ("running_mean", "running_var")
+MOST_STEPS = 100_000  # of a task, unless it is said otherwise
 
 
 class SessionTrainer:
@@ -25,13 +27,16 @@ class SessionTrainer:
     ``store``; all others of floating-point numbers are shared.
 
     The session may be that of many devices of one process: everything that a task needs is loaded at its beginning.
-    Its plan's optimiser is plain SGD where tasks ask for ``mu`` or control variates, which are steps of their own.
+    Its plan's optimiser is plain SGD where tasks ask for ``mu`` or control variates, which are steps of their own, of
+    parameters: statistics of a norm are no gradient's. most_steps: of a task; one of more is refused, whoever asks.
     """
 
     def __init__(
         self, session: Session, x: Array, y: Array, personal: Collection[str] = (), store: Store | None = None,
-        seed: int = 0,
+        seed: int = 0, most_steps: int = MOST_STEPS,
     ) -> None:  # fmt: skip
+        if isinstance(most_steps, bool) or not isinstance(most_steps, int) or most_steps < 1:
+            raise InvalidInput("most_steps", most_steps, "give a whole number >= 1")
         if len(x) != len(y) or len(x) < 1:
             raise InvalidInput(
                 "samples", f"{len(x)} and {len(y)} labels", "give as many labels as samples, at least one"
@@ -44,6 +49,13 @@ class SessionTrainer:
         self._session, self._x, self._y, self._seed = session, x, y, seed
         self._personal, self._store = tuple(personal), store or InMemory()
         self._began = {n: state[n].copy() for n in self._personal}
+        self._most_steps = most_steps
+        kinds = {n: entry.kind for n, entry in session.manifest.state.items()}
+        # Float32 [size], 1 for what gradients move; folded norms have their parameters under names of their own.
+        self._learnt = np.ones(self.layout.size, np.float32)
+        for name, _, place in self.layout.places():
+            if kinds.get(name) == "buffer" or name.endswith(STATISTICS):
+                self._learnt[place] = 0
 
     def train(
         self, start: Vector, local: dict[str, Any], task: int, control: Vector | None, own: Vector | None
@@ -53,20 +65,23 @@ class SessionTrainer:
         personal = dict(kept[1]) if kept is not None else self._began
         self._load(start, personal)
         batch = session.manifest.step_batch
-        rows = self._rows(int(local["epochs"]), batch, task)
+        each = -(-len(self._x) // batch)
+        steps = int(local["epochs"]) * each
+        if steps > self._most_steps:
+            raise CannotTrain(f"{steps:,} steps, {local['epochs']} epochs of {each:,}: at most {self._most_steps:,}")
         losses: list[float] = []
         apart = bool(local["mu"]) or control is not None
         pull = np.zeros_like(start)
         if control is not None:
-            pull = control - own if own is not None else control
+            pull = (control - own if own is not None else control) * self._learnt
         try:
-            for part in rows:
+            for part in self._rows(int(local["epochs"]), batch, task):
                 before = self.layout.vector(state_of(session)) if apart else start
                 losses.append(session.step(self._x[part], self._y[part], lr=rate))
                 if apart:
                     # The gradient of mu / 2 |w - w0|^2, and SCAFFOLD's c - c_i, where the step began.
                     now = self.layout.vector(state_of(session))
-                    now -= np.float32(rate) * (np.float32(local["mu"]) * (before - start) + pull)
+                    now -= np.float32(rate) * (np.float32(local["mu"]) * (before - start) * self._learnt + pull)
                     session.load_state_dict({**state_of(session), **self.layout.arrays(now)})
         except NotFinite as error:
             raise CannotTrain(f"learning diverged: {error}") from None
@@ -77,10 +92,8 @@ class SessionTrainer:
         variate = None
         if control is not None:
             # Option II of algorithm 1 there: c_i - c + (x - y) / (K rate).
-            steps = np.float32(len(rows) * rate)
-            variate = np.asarray((start - vector) / steps - pull, np.float32)
-        first = max(1, len(rows) // int(local["epochs"]))
-        return Trained(vector, len(self._x), float(np.mean(losses[:first])), variate)
+            variate = np.asarray((start - vector) / np.float32(steps * rate) * self._learnt - pull, np.float32)
+        return Trained(vector, len(self._x), float(np.mean(losses[:each])), variate)
 
     def _load(self, start: Vector, personal: dict[str, Array]) -> None:
         session = self._session
@@ -89,15 +102,14 @@ class SessionTrainer:
         if fresh:
             session.load_optimizer_state_dict(fresh)
 
-    def _rows(self, epochs: int, batch: int, task: int) -> list[npt.NDArray[np.intp]]:
+    def _rows(self, epochs: int, batch: int, task: int) -> Iterator[npt.NDArray[np.intp]]:
         """Of each step: every sample once an epoch, in an order that the task draws; the last batch is filled up from
         the front."""
-        draws, made = Draws(self._seed, task << 32), []
+        draws = Draws(self._seed, task << 32)
         for _ in range(epochs):
             order = np.argsort(draws.words(len(self._x)), kind="stable")
             for i in range(0, len(order), batch):
-                made.append(np.resize(order, i + batch)[i:] if i + batch > len(order) else order[i : i + batch])
-        return made
+                yield np.resize(order, i + batch)[i:] if i + batch > len(order) else order[i : i + batch]
 
 
 def state_of(session: Session) -> dict[str, Array]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from ...artifact import files
-from ...errors import InvalidInput
 from ...learn.journal.record import FRAME, framed, is_whole, read
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -37,13 +37,16 @@ class InMemory:
 
 
 class InFile:
-    """One file, written beside and renamed: a record as a journal has it, with its checksum."""
+    """One file, written beside and renamed: a record as a journal has it, with its checksum.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    A file that the disk has damaged is moved to NAME.damaged, ``log`` is told so in a line, and the device goes on as
+    one that has nothing: what error feedback had left is lost, and the run is not.
+    """
+
+    def __init__(self, path: Path, log: Callable[[str], None] = lambda line: None) -> None:
+        self._path, self._log = path, log
 
     def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
-        """Raises ``InvalidInput`` for a file that is damaged."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
@@ -51,8 +54,10 @@ class InFile:
         payload = data[FRAME.size :]
         number, length, check = FRAME.unpack_from(data) if len(data) >= FRAME.size else (0, -1, 0)
         if not is_whole(number, length, check, payload):
-            fix = "it is damaged: move it away, and what error feedback had left is lost"
-            raise InvalidInput("device state", str(self._path), fix)
+            aside = self._path.with_name(f"{self._path.name}.damaged")
+            os.replace(self._path, aside)
+            self._log(f"device state is {self._path}: it was damaged, and lies at {aside.name} now; it begins anew")
+            return None
         found = read(0, payload)
         return found.head, found.arrays
 

@@ -27,7 +27,13 @@ class Grid(Protocol):
         """Devices that can be asked now, and the part of the model that each has, "" for all of it."""
         ...
 
-    def send(self, client: str, message: Message) -> None: ...
+    def send(self, client: str, message: Message) -> None:
+        """A task for ``client``, in place of an earlier one. Its body is that of many: it is not to be copied."""
+        ...
+
+    def withdraw(self, client: str) -> None:
+        """Its task is over: who has not asked for it yet does not get it any more, and its message is let go of."""
+        ...
 
     def receive(self, until: float) -> Delivery | None:
         """The next message, or None once it is ``until``."""

@@ -7,6 +7,7 @@ import queue
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -27,12 +28,19 @@ LARGEST_POLL = 1024  # bytes
 NOTHING = 204  # the status where there is no task
 AGAIN = 2.0  # seconds until a device that found no task asks again, unless it is told otherwise
 WAIT = 60.0  # seconds until a device is told that its update was not heard yet
+KEEP = 75  # seconds that a connection may be idle
+COMES = 60.0  # seconds that an update may take to come in
+ROOM = 64 << 20  # bytes of updates that are coming in, and of those that wait to be in the journal
+PIECE = 1 << 16  # bytes of a task that are handed on at once
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard(Delivery):
-    """An update, and who waits for it to be in the journal."""
+    """An update that ``client`` signed, for a ``task`` of a ``run``, and who waits for it to be in the journal."""
 
+    client: str
+    run: str
+    task: int
     heard: Future[None] = field(default_factory=Future)
 
 
@@ -42,26 +50,38 @@ class HttpsGrid:
     devices: the public key of each. parts: of the model, by device; "" for those that are missing. run: its name. most:
     bytes that a message may have. A device is there for ``alive`` seconds after it asked. An update is answered once it
     is in the journal; until then a device sends it again.
+
+    connections: at once; more are told to come again. What is not signed by a device of the run is sent away before it
+    waits for anything, ``log`` is told of it, a line each, and :attr:`refused` counts it. Of each device one update may
+    wait. All that come in take at most 64 MiB or that of the largest, and all that wait as much. keep_alive: seconds
+    that a connection may be idle.
     """
 
     def __init__(
         self, host: str, port: int, certificate: Path, key: Path, devices: Mapping[str, bytes], run: str, most: int,
         parts: Mapping[str, str] | None = None, alive: float = 60.0, again: float = AGAIN,
+        connections: int = 1000, keep_alive: int = KEEP, log: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for files that are none, and a port that is taken."""
         for name, path in (("certificate", certificate), ("key", key)):
             if not path.is_file():
                 raise InvalidInput(name, str(path), "there is no such file")
         self._devices, self._parts, self._run, self._most = dict(devices), dict(parts or {}), run, most
-        self._alive, self._again = alive, again
+        self._alive, self._again, self._log = alive, again, log
+        self.refused: Counter[str] = Counter()
+        self._room, self._unsigned, self._waits = max(ROOM, most), 0, 0  # bytes
+        self._waiting: set[str] = set()  # devices with an update that waits
+        # Seconds of the day when this began, and those that have passed since: what a journal has gone on with after
+        # a restart is no stranger to it, and nobody who sets the clock turns it back.
+        self._began = time.time() - time.monotonic()
         self._asked: dict[str, tuple[float, float]] = {}  # device -> its clock, ours
-        self._tasks: dict[str, tuple[int, bytes]] = {}  # with their numbers
+        self._tasks: dict[str, Message] = {}
         self._coming: queue.Queue[_Heard] = queue.Queue()
         self._held: _Heard | None = None
         config = uvicorn.Config(
             self._serve_one, host, port, ssl_certfile=str(certificate), ssl_keyfile=str(key), log_level="error",
             lifespan="off", server_header=False, access_log=False,
-            interface="asgi3", proxy_headers=False,
+            interface="asgi3", proxy_headers=False, limit_concurrency=connections, timeout_keep_alive=keep_alive,
         )  # fmt: skip
         try:
             config.load()
@@ -84,20 +104,23 @@ class HttpsGrid:
     # -- the server's side ------------------------------------------------------------------------------------------
 
     def now(self) -> float:
-        return time.time()
+        return self._began + time.monotonic()
 
     def here(self) -> Mapping[str, str]:
         since = time.monotonic() - self._alive
         return {c: self._parts.get(c, "") for c, (_, seen) in list(self._asked.items()) if seen >= since}
 
     def send(self, client: str, message: Message) -> None:
-        self._tasks[client] = message.head["task"], message.packed()
+        self._tasks[client] = message
+
+    def withdraw(self, client: str) -> None:
+        self._tasks.pop(client, None)
 
     def receive(self, until: float) -> Delivery | None:
         if self._held is None:
             try:
                 # Not longer than a moment: who is here changes meanwhile.
-                self._held = self._coming.get(timeout=max(0.0, min(until - time.time(), 0.2)))
+                self._held = self._coming.get(timeout=max(0.0, min(until - self.now(), 0.2)))
             except queue.Empty:
                 return None
         return self._held
@@ -105,6 +128,10 @@ class HttpsGrid:
     def done(self, delivery: Delivery) -> None:
         assert isinstance(delivery, _Heard)
         self._held = None
+        task = self._tasks.get(delivery.client)
+        if task is not None and (task.head["run"], task.head["task"]) == (delivery.run, delivery.task):
+            self.withdraw(delivery.client)  # whatever was made of it, its answer was heard
+        self._waiting.discard(delivery.client)
         if delivery.heard.set_running_or_notify_cancel():  # else who sent it has been told to send it again
             delivery.heard.set_result(None)
 
@@ -112,56 +139,101 @@ class HttpsGrid:
 
     async def _serve_one(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            status, body = await self._answer(scope, receive)
-            headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(len(body)).encode())]
-            if status == NOTHING:
+            status, task = await self._answer(scope, receive)
+            size = task.size if task else 0
+            headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(size).encode())]
+            if status in (NOTHING, 503):
                 headers.append((b"retry-after", f"{self._again:g}".encode()))
             await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            for part in (task.top, task.body) if task else ():  # in pieces: a slow device holds one, not a model
+                for i in range(0, len(part), PIECE):
+                    await send({"type": "http.response.body", "body": part[i : i + PIECE], "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Message | None]:
+        """(status, the task that is the answer's body)."""
         path = scope["path"]
         if scope["method"] != "POST" or path not in (POLL, UPDATE):
-            return 404, b""
-        data = await _body(receive, LARGEST_POLL if path == POLL else self._most)
-        if data is None:
-            return 413, b""
+            return 404, None
         if path == POLL:
-            return self._polled(data)
-        heard = _Heard(data)
+            data = await _body(receive, LARGEST_POLL, lambda more: True)
+            return self._polled(data) if isinstance(data, bytes) else (data, None)
+        return await self._updated(receive), None
+
+    async def _updated(self, receive: Receive) -> int:
+        """The status of an update: once it is in the journal, or why it will not be."""
+        held = 0
+
+        def room(more: int) -> bool:
+            nonlocal held
+            if self._unsigned + more > self._room:
+                return False
+            held, self._unsigned = held + more, self._unsigned + more
+            return True
+
+        try:
+            async with asyncio.timeout(COMES):
+                data = await _body(receive, self._most, room)
+        except TimeoutError:
+            return 408
+        finally:
+            self._unsigned -= held
+        if not isinstance(data, bytes):
+            return data
+        client = whose(data)
+        try:
+            message = read(data, self._devices.get(client), self._most)
+            if message.kind not in ("update", "refusal"):
+                raise Refused(f"a {message.kind} where an update is due")
+        except Refused as error:
+            known = client in self._devices
+            self.refused[str(error) if known else "of nobody who is known here"] += 1
+            self._log(f"refused: {client if known else 'someone'}: {error}")
+            return 403
+        if client in self._waiting or self._waits + len(data) > self._room:
+            return 503
+        heard = _Heard(data, client, message.head["run"], message.head["task"])
+        self._waiting.add(client)
+        self._waits += len(data)
         self._coming.put(heard)
         try:
             await asyncio.wait_for(asyncio.wrap_future(heard.heard), WAIT)
         except TimeoutError:
-            return 503, b""
-        return 202, b""
+            return 503
+        finally:
+            self._waits -= len(data)
+        return 202
 
-    def _polled(self, data: bytes) -> tuple[int, bytes]:
+    def _polled(self, data: bytes) -> tuple[int, Message | None]:
         client = whose(data)
         try:
             message = read(data, self._devices.get(client), 0)
         except Refused:
-            return 403, b""
+            return 403, None
         head = message.head
         # A poll that somebody caught and sends again is not later than the last.
         late = message.kind == "poll" and head["now"] <= self._asked.get(client, (-1.0, 0.0))[0]
         if message.kind != "poll" or head["run"] != self._run or late:
-            return 403, b""
+            return 403, None
         self._asked[client] = head["now"], time.monotonic()
-        number, task = self._tasks.get(client, (-1, b""))
-        return (NOTHING, b"") if number <= head["done"] else (200, task)
+        task = self._tasks.get(client)
+        return (NOTHING, None) if task is None else (200, task)
 
 
-async def _body(receive: Receive, most: int) -> bytes | None:
-    """The whole body, or None for one of more than ``most`` bytes: no more than those are ever held."""
+async def _body(receive: Receive, most: int, room: Callable[[int], bool]) -> bytes | int:
+    """The whole body; or a status, for one of more than ``most`` bytes, of which no more are ever held, for one that
+    there is no ``room`` for, and for one that breaks off."""
     data = bytearray()
     while True:
         event = await receive()
         if event["type"] != "http.request":
-            return None
-        data += event.get("body", b"")
-        if len(data) > most:
-            return None
+            return 400
+        part = event.get("body", b"")
+        if len(data) + len(part) > most:
+            return 413
+        if not room(len(part)):
+            return 503
+        data += part
         if not event.get("more_body", False):
             return bytes(data)
 

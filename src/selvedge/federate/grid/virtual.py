@@ -5,30 +5,55 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from ...artifact.number import finite
+from ...errors import InvalidInput
 from ..message import Message
 from .faults import Faults
 from .grid import Delivery
+
+Handle: TypeAlias = Callable[[bytes], Message | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     """``handle``: a task's bytes -> the answer, or None. part: of the model. seconds: that a task takes. link: bytes a
-    second, both ways. crash: lets it lose what it has in memory."""
+    second, both ways. restart: what handles tasks after a crash, out of what the device has stored, or, where it is
+    given True, without that; None: a device that has nothing in memory."""
 
-    handle: Callable[[bytes], Message | None]
+    handle: Handle
     part: str = ""
     seconds: float = 1.0
     link: float = 1e6
-    crash: Callable[[], None] = lambda: None
+    restart: Callable[[bool], Handle] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, above in (("seconds", self.seconds, False), ("link", self.link, True)):
+            number = finite(value)
+            if number is None or number < 0 or (above and number == 0):
+                raise InvalidInput(f"device {name}", value, f"give a finite number {'above' if above else '>='} 0")
+
+
+@dataclass(order=True, frozen=True, slots=True)
+class _Coming:
+    """What is under way: a task, an answer, or a device that is back after a crash. Bodies of tasks are shared."""
+
+    at: float
+    number: int
+    client: str = field(compare=False)
+    kind: Literal["task", "answer", "back"] = field(compare=False)
+    top: bytes = field(compare=False, default=b"")
+    body: bytes = field(compare=False, default=b"")
 
 
 class VirtualGrid:
     """The devices by name. Time passes only in :meth:`receive`; a device's answer is computed when it arrives, so that
-    of all answers under way none takes room.
+    of all answers under way none takes room. A task that is withdrawn while it is under way arrives: who has begun does
+    not know better.
 
     :attr:`counted`: messages, bytes and faults so far.
     """
@@ -38,7 +63,10 @@ class VirtualGrid:
         self._random = np.random.default_rng([31, seed])
         self._now = 0.0
         self._number = 0
-        self._coming: list[tuple[float, int, str, bytes, bool]] = []  # the last: whether it has been answered already
+        self._coming: list[_Coming] = []
+        self._handles = {c: d.handle for c, d in self._devices.items()}
+        self._tasks: dict[str, Message] = {}  # that stand
+        self._down: dict[str, float] = {}  # devices that have crashed, and when they are back
         self._held: Delivery | None = None
         self._cut = {c: bool(self._random.random() < self._faults.cut) for c in sorted(self._devices)}
         self.counted: Counter[str] = Counter()
@@ -50,43 +78,55 @@ class VirtualGrid:
         return {c: d.part for c, d in self._devices.items() if self._reached(c, self._now)}
 
     def send(self, client: str, message: Message) -> None:
+        self._tasks[client] = message
         device, faults = self._devices[client], self._faults
         self.counted["down"] += message.size
-        data = message.packed()
         for _ in range(2 if self._happens("duplicate", faults.duplicate) else 1):
             if self._happens("drop", faults.drop) or not self._reached(client, self._now):
                 continue
             took = device.seconds + message.size / device.link + self._late()
-            self._push(self._now + took, client, self._spoilt(data), False)
+            top, body = self._spoilt(message.top, message.body)
+            self._push(self._now + took, client, "task", top, body)
+
+    def withdraw(self, client: str) -> None:
+        self._tasks.pop(client, None)
 
     def receive(self, until: float) -> Delivery | None:
         if self._held is not None:
             return self._held
-        while self._coming and self._coming[0][0] <= until:
-            at, _, client, data, answered = heapq.heappop(self._coming)
-            self._now = max(self._now, at)
+        while self._coming and self._coming[0].at <= until:
+            coming = heapq.heappop(self._coming)
+            client, data = coming.client, coming.top + coming.body
+            self._now = max(self._now, coming.at)
             device, faults = self._devices[client], self._faults
-            if not answered:
-                if self._happens("crash", faults.crash):
-                    device.crash()
+            if coming.kind == "back":
+                del self._down[client]
+                if client in self._tasks:
+                    self.send(client, self._tasks[client])
+                continue
+            if coming.kind == "task":
+                if client in self._down:
                     continue
-                message = device.handle(data)
+                if self._happens("crash", faults.crash):
+                    self._crash(client, data)
+                    continue
+                message = self._handles[client](data)
                 if message is None:
                     continue
-                size, data = message.size, message.packed()
+                size = message.size
                 self.counted["up"] += size
-                data = self._spoilt(data)
+                data = b"".join(self._spoilt(message.top, message.body))
                 way = size / device.link + self._late()
                 if self._happens("drop", faults.drop) or not self._reached(client, self._now):
                     continue
                 if self._happens("duplicate", faults.duplicate):
-                    self._push(self._now + way + self._late(), client, data, True)
-                if way > 0 and self._coming and self._coming[0][0] < self._now + way:
-                    self._push(self._now + way, client, data, True)
+                    self._push(self._now + way + self._late(), client, "answer", data)
+                if way > 0 and self._coming and self._coming[0].at < self._now + way:
+                    self._push(self._now + way, client, "answer", data)
                     continue
                 self._now += way
                 if self._now > until:  # it will have arrived by then, but not before
-                    self._push(self._now, client, data, True)
+                    self._push(self._now, client, "answer", data)
                     self._now = until
                     return None
             self.counted["messages"] += 1
@@ -98,9 +138,21 @@ class VirtualGrid:
     def done(self, delivery: Delivery) -> None:
         self._held = None
 
-    def _push(self, at: float, client: str, data: bytes, answered: bool) -> None:
+    def _push(
+        self, at: float, client: str, kind: Literal["task", "answer", "back"], top: bytes = b"", body: bytes = b""
+    ) -> None:
         self._number += 1
-        heapq.heappush(self._coming, (at, self._number, client, data, answered))
+        heapq.heappush(self._coming, _Coming(at, self._number, client, kind, top, body))
+
+    def _crash(self, client: str, data: bytes) -> None:
+        """In the middle of a task: before its answer was stored, or, as often, behind that."""
+        if self._random.random() < 0.5:
+            self._handles[client](data)
+        restart = self._devices[client].restart
+        if restart is not None:
+            self._handles[client] = restart(self._happens("lose", self._faults.lose))
+        self._down[client] = self._now + self._faults.late
+        self._push(self._down[client], client, "back")
 
     def _happens(self, what: str, probability: float) -> bool:
         if probability and self._random.random() < probability:
@@ -111,12 +163,14 @@ class VirtualGrid:
     def _late(self) -> float:
         return float(self._random.exponential(self._faults.late)) if self._happens("delay", self._faults.delay) else 0.0
 
-    def _spoilt(self, data: bytes) -> bytes:
+    def _spoilt(self, top: bytes, body: bytes) -> tuple[bytes, bytes]:
         if not self._happens("corrupt", self._faults.corrupt):
-            return data
-        made = bytearray(data)
+            return top, body
+        made = bytearray(top + body)
         made[int(self._random.integers(len(made)))] ^= int(self._random.integers(1, 256))
-        return bytes(made)
+        return bytes(made[: len(top)]), bytes(made[len(top) :])
 
     def _reached(self, client: str, at: float) -> bool:
-        return not (self._cut[client] and any(start <= at < end for start, end in self._faults.partitions))
+        return client not in self._down and not (
+            self._cut[client] and any(start <= at < end for start, end in self._faults.partitions)
+        )
