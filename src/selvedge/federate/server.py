@@ -59,6 +59,15 @@ class Server:
     def close(self) -> None:
         self.journal.close()
 
+    def counted(self) -> dict[str, Any]:
+        """What the journal does not keep, as JSON has it: bytes, refusals, and which version each device has."""
+        return {"up": self.up_bytes, "down": self.down_bytes, "refused": dict(self.refused), "have": dict(self._have)}
+
+    def count_on(self, counted: Mapping[str, Any]) -> None:
+        """Go on from :meth:`counted`."""
+        self.up_bytes, self.down_bytes = counted["up"], counted["down"]
+        self.refused, self._have = Counter(counted["refused"]), dict(counted["have"])
+
     def run(self, grid: Grid, on_event: Callable[[Event], None] = lambda event: None) -> None:
         """Until the run is done or has stopped (``coordinator.phase``, ``why``). on_event: of each that counts."""
         for client in sorted(self.coordinator.busy):  # asked before it ended: who has answered sends that again

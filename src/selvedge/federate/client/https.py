@@ -15,7 +15,8 @@ from ..keys import Key
 from ..message import made
 from .participant import Participant
 
-POLL, UPDATE = "/v1/poll", "/v1/update"
+POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
+OVER = 410  # the status of an answer: there will be no task any more
 LONGEST = 300.0  # seconds between two tries
 TIMEOUT = 90.0
 
@@ -64,7 +65,7 @@ def join(
     log: Callable[[str], None] = lambda line: None, clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep, ended: Callable[[], bool] = lambda: False,
 ) -> int:  # fmt: skip
-    """Ask for tasks and send what comes of them until ``ended``; returns how many updates were heard.
+    """Ask for tasks and send what comes of them until ``ended`` or the run is over; returns how many updates were heard.
 
     Nothing is lost by an end at any moment: the participant keeps its answer. What fails is tried again, after twice as
     long each time, up to five minutes, give or take a fifth, so that a fleet does not come back all at once.
@@ -81,6 +82,9 @@ def join(
                 if status == 202:
                     done, heard = answer.head["task"], heard + 1
                     log(f"task {done}: sent, {answer.size:,} B")
+            elif status == OVER:
+                log("the run is over")
+                break
             elif status == 403:
                 log("refused: the server does not know this device, or its clock went back")
             elif status == 200:

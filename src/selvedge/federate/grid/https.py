@@ -22,9 +22,10 @@ from .grid import Delivery
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-POLL, UPDATE = "/v1/poll", "/v1/update"
+POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
 LARGEST_POLL = 1024  # bytes
 NOTHING = 204  # the status where there is no task
+OVER = 410  # and where there will be none any more
 AGAIN = 2.0  # seconds until a device that found no task asks again, unless it is told otherwise
 WAIT = 60.0  # seconds until a device is told that its update was not heard yet
 
@@ -41,19 +42,23 @@ class HttpsGrid:
 
     devices: the public key of each. parts: of the model, by device; "" for those that are missing. run: its name. most:
     bytes that a message may have. A device is there for ``alive`` seconds after it asked. An update is answered once it
-    is in the journal; until then a device sends it again.
+    is in the journal; until then a device sends it again. status: what who shows this token is told of the run; None:
+    nothing, to nobody else either.
     """
 
     def __init__(
         self, host: str, port: int, certificate: Path, key: Path, devices: Mapping[str, bytes], run: str, most: int,
         parts: Mapping[str, str] | None = None, alive: float = 60.0, again: float = AGAIN,
+        status: Callable[[bytes], bytes | None] = lambda token: None,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for files that are none, and a port that is taken."""
         for name, path in (("certificate", certificate), ("key", key)):
             if not path.is_file():
                 raise InvalidInput(name, str(path), "there is no such file")
         self._devices, self._parts, self._run, self._most = dict(devices), dict(parts or {}), run, most
-        self._alive, self._again = alive, again
+        self._alive, self._again, self._status = alive, again, status
+        self._over = False
+        self._told: set[str] = set()  # that it is over
         self._asked: dict[str, tuple[float, float]] = {}  # device -> its clock, ours
         self._tasks: dict[str, tuple[int, bytes]] = {}  # with their numbers
         self._coming: queue.Queue[_Heard] = queue.Queue()
@@ -80,6 +85,17 @@ class HttpsGrid:
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
+
+    def allow(self, devices: Mapping[str, bytes], parts: Mapping[str, str] | None = None) -> None:
+        """Others may take part from now on."""
+        self._devices, self._parts = dict(devices), dict(parts or {})
+
+    def end(self, seconds: float) -> None:
+        """The run is over: tell it to the devices that are there, as they ask, for so many seconds at most."""
+        self._over = True
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not set(self.here()) <= self._told:
+            time.sleep(0.05)
 
     # -- the server's side ------------------------------------------------------------------------------------------
 
@@ -121,13 +137,16 @@ class HttpsGrid:
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         path = scope["path"]
-        if scope["method"] != "POST" or path not in (POLL, UPDATE):
+        if scope["method"] != "POST" or path not in (POLL, UPDATE, STATUS):
             return 404, b""
-        data = await _body(receive, LARGEST_POLL if path == POLL else self._most)
+        data = await _body(receive, self._most if path == UPDATE else LARGEST_POLL)
         if data is None:
             return 413, b""
         if path == POLL:
             return self._polled(data)
+        if path == STATUS:
+            told = self._status(data)
+            return (403, b"") if told is None else (200, told)
         heard = _Heard(data)
         self._coming.put(heard)
         try:
@@ -148,6 +167,9 @@ class HttpsGrid:
         if message.kind != "poll" or head["run"] != self._run or late:
             return 403, b""
         self._asked[client] = head["now"], time.monotonic()
+        if self._over:
+            self._told.add(client)
+            return OVER, b""
         number, task = self._tasks.get(client, (-1, b""))
         return (NOTHING, b"") if number <= head["done"] else (200, task)
 

@@ -6,8 +6,10 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..message import Message
 from .faults import Faults
@@ -97,6 +99,23 @@ class VirtualGrid:
 
     def done(self, delivery: Delivery) -> None:
         self._held = None
+
+    def state(self) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
+        """All that has happened, between two messages: what JSON has, and the bytes of messages under way."""
+        assert self._held is None, "a message was received and is not done"
+        coming = [[at, n, client, len(data), answered] for at, n, client, data, answered in self._coming]
+        head = {"now": self._now, "number": self._number, "random": self._random.bit_generator.state,
+                "coming": coming, "counted": dict(self.counted)}  # fmt: skip
+        return head, np.frombuffer(b"".join(data for _, _, _, data, _ in self._coming), np.uint8)
+
+    def load(self, head: Mapping[str, Any], under_way: npt.NDArray[np.uint8]) -> None:
+        """Go on from :meth:`state`, with the same devices."""
+        self._now, self._number, self.counted = head["now"], head["number"], Counter(head["counted"])
+        self._random.bit_generator.state = head["random"]
+        self._coming, at = [], 0
+        for when, number, client, size, answered in head["coming"]:
+            self._coming.append((when, number, client, under_way[at : at + size].tobytes(), answered))
+            at += size
 
     def _push(self, at: float, client: str, data: bytes, answered: bool) -> None:
         self._number += 1
