@@ -1,8 +1,8 @@
 """What a device is given beforehand, by hand: which run, where, whose word counts, and the model to train.
 
-    FOLDER/invitation.json   run, url, the server's public key, the profile
-    FOLDER/certificate.pem   what vouches for the server; absent: the system's authorities
-    FOLDER/model/            the artifact
+FOLDER/invitation.json   run, url, the server's public key, the profile
+FOLDER/certificate.pem   what vouches for the server; absent: the system's authorities
+FOLDER/model/            the artifact
 """
 
 from __future__ import annotations

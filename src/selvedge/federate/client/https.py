@@ -65,7 +65,8 @@ def join(
     log: Callable[[str], None] = lambda line: None, clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep, ended: Callable[[], bool] = lambda: False,
 ) -> int:  # fmt: skip
-    """Ask for tasks and send what comes of them until ``ended`` or the run is over; returns how many updates were heard.
+    """Ask for tasks and send what comes of them until ``ended`` or the run is over; returns how many updates were
+    heard.
 
     Nothing is lost by an end at any moment: the participant keeps its answer. What fails is tried again, after twice as
     long each time, up to five minutes, give or take a fifth, so that a fleet does not come back all at once.
