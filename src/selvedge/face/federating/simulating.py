@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from ...federate.course import Move
 from ...federate.deal import deal
 from ...federate.server import Server
 from ...federate.world import Halted, Hardware, World
-from ...learn.metrics import score
 from ...make.compile import HostSession, emit
 from ...make.compile import compile as compile_plan
 from ...make.plan import Plan
@@ -24,6 +24,7 @@ from ..job import Job, prepare
 from ..progress import Work
 from ..training import write_state
 from . import page
+from .judging import Judge
 from .kind import Kind
 from .planning import plans
 from .report import Report
@@ -49,19 +50,19 @@ def simulate(
         Hardware(kind.name, session, plan.cost.seconds or 0.0, plan.cost.joules, wish.link)
         for kind, session, plan in zip(of, sessions, made, strict=True)
     ]
-    judges, test = _judges(job)
+    judge = Judge(job.data)
     with asked():
         kinds = [i % len(of) for i in range(len(shards))]
         world = World(hardware, shards, kinds, wish.federation(), out / JOURNAL, faults=wish.bad(), spread=wish.spread)
     try:
         with stopping() as stop, View(silent) as view:
-            report = _run(world, len(shards), out, every, view, stop, on_move, lambda s: _score(s, job, judges))
+            report = _run(world, len(shards), out, every, view, stop, on_move, judge.held_out)
     except Halted:
         told = f"after {world.coordinator.version} of {wish.rounds} rounds"
         raise Interrupted(f"interrupted {told}: they are in {out}; the same line goes on from there") from None
     finally:
         world.close()
-    report = _ended(report, sessions[0], made[0], job, test, out)
+    report = ended(report, sessions[0], made[0], judge, out)
     return report, tuple(_notes(job, of, made))
 
 
@@ -90,12 +91,10 @@ def _run(
     return now(world.run(evaluate, every, on_event=heard, stop=stop))
 
 
-def _ended(report: Report, session: HostSession, plan: Plan, job: Job, test: np.ndarray | None, out: Path) -> Report:
-    """With the test, and all that is left behind written."""
-    from dataclasses import replace
-
-    if test is not None:
-        report = replace(report, test=_score(session, job, test))
+def ended(report: Report, session: HostSession, plan: Plan, judge: Judge | None, out: Path) -> Report:
+    """With the test; and all that a run leaves behind is written."""
+    if judge is not None:
+        report = replace(report, test=judge.test(session))
     emit(plan, "c", out / MODEL, learnt=session)
     write_state(out / STATE, session)
     report.write(out)
@@ -116,20 +115,6 @@ def _shards(wish: Wish, job: Job) -> list[tuple[np.ndarray, np.ndarray]]:
 def _pair(job: Job, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x, y = job.data.part("train").take(rows)
     return x, x if y is None else y
-
-
-def _judges(job: Job) -> tuple[np.ndarray, np.ndarray | None]:
-    """Which samples judge each round, and which the end alone: as numbers of the data set."""
-    split = job.data.split
-    if len(split["validation"]):
-        return split["validation"], split["test"] if len(split["test"]) else None
-    return split["test"] if len(split["test"]) else split["train"], None
-
-
-def _score(session: Session, job: Job, rows: np.ndarray) -> tuple[float, float | None]:
-    part = next(job.data.part(name) for name, found in job.data.split.items() if found is rows)
-    found = score(session, part)
-    return found.loss, found.accuracy
 
 
 def _notes(job: Job, of: Sequence[Kind], made: Sequence[Plan]) -> list[str]:
