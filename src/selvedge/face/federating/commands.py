@@ -164,7 +164,10 @@ def serve(
     rule: Rule = "mean",
     mode: Mode = "rounds",
     over: Over = 1.0,
-    least: Least = 1,
+    least: Annotated[
+        int | None,
+        typer.Option("--least", help="Devices that a round needs; by default more than half of --per-round."),
+    ] = None,
     deadline: Deadline = 600.0,
     patience: Patience = 3,
     epochs: Epochs = 1,
@@ -195,7 +198,8 @@ def serve(
     if (certificate is None) != (key is None):
         raise InvalidInput("--certificate", certificate or "missing", "give --certificate and --key, or neither")
     wish = Wish(
-        model, data, given, rounds, per_round, name, codec, down, difference, rule, mode, over, least, deadline,
+        model, data, given, rounds, per_round, name, codec, down, difference, rule, mode, over,
+        per_round // 2 + 1 if least is None else least, deadline,
         patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed,
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=1)
