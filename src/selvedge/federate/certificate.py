@@ -30,7 +30,7 @@ def self_signed(hosts: Sequence[str], key: Key, now: datetime, serial: int) -> s
     """
     names = b"".join(_alternative(host) for host in hosts)
     if not names:
-        raise InvalidInput("host", "none", "give the name or address that devices call")
+        raise InvalidInput("--host", "none", "give the name or address that devices call")
     who = _sequence(_set(_sequence(_oid(COMMON_NAME), _tlv(0x0C, hosts[0][:64].encode()))))
     identifier = hashlib.sha1(key.public).digest()  # RFC 5280, 4.2.1.2 (1): a name of the key, nothing is proven by it
     algorithm = _sequence(_oid(ED25519))
@@ -51,6 +51,11 @@ def self_signed(hosts: Sequence[str], key: Key, now: datetime, serial: int) -> s
     return _pem("CERTIFICATE", _sequence(said, algorithm, _tlv(0x03, b"\0" + key.sign(said))))
 
 
+def check(host: str) -> None:
+    """Raises ``InvalidInput`` for what is neither a name nor an address."""
+    _alternative(host)
+
+
 def private(key: Key) -> str:
     """PEM of the private key, PKCS #8 (RFC 8410, section 7)."""
     inner = _tlv(0x04, _tlv(0x04, key.secret))
@@ -63,7 +68,7 @@ def _alternative(host: str) -> bytes:
     except ValueError:
         pass
     if len(host) > 253 or not all(LABEL.fullmatch(part) for part in host.split(".")):
-        raise InvalidInput("host", host or "empty", "give a name or an address, as gateway.local or 192.168.1.5")
+        raise InvalidInput("--host", host or "empty", "give a name or an address, as gateway.local or 192.168.1.5")
     return _tlv(0x82, host.encode())
 
 

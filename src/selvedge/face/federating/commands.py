@@ -190,6 +190,7 @@ def serve(
 
     Every event is in the journal before it counts: after Ctrl-C or any other end the same line goes on.
     """
+    from ...federate.certificate import check
     from .. import early
     from .kind import kinds
     from .wish import Wish, keep
@@ -204,6 +205,7 @@ def serve(
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=1)
     of = kinds(given, shape)
+    check(host)
     try:
         import uvicorn  # noqa: F401
     except ImportError:

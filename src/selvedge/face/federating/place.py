@@ -32,8 +32,10 @@ class Operator:
 
 
 def tls(folder: Path, host: str) -> tuple[Path, Path]:
-    """A certificate for ``host`` and its key; those that were made here before, where they are."""
-    files_ = folder / TLS / "certificate.pem", folder / TLS / "key.pem"
+    """A certificate for ``host`` and its key; those that were made here before, where they are. Raises
+    ``InvalidInput`` for what is no host."""
+    certificate.check(host)
+    files_ = folder / TLS / f"{host}.pem", folder / TLS / f"{host}.key"
     if not all(f.is_file() for f in files_):
         key = Key()
         text = certificate.self_signed([host], key, datetime.now(UTC), secrets.randbits(120) | 1 << 119)
