@@ -70,14 +70,14 @@ def until(folder: Path, count: int, process: Process | None = None) -> None:
 def test_killed_and_interrupted_a_simulation_ends_the_same(place: Path) -> None:
     """Three kinds of device, one of them with half the channels, over a bad network."""
     line = (
-        *SIMULATE, "--clients", "12", "--split", "dirichlet:0.5", "--rounds", "60", "--per-round", "6", "--over", "1.3",
+        *SIMULATE, "--clients", "12", "--split", "dirichlet:0.5", "--rounds", "40", "--per-round", "6", "--over", "1.3",
         "--deadline", "30", "--codec", "top:0.2+int4", "--epochs", "2", "--device", "nrf52840", "--device",
         "esp32-s3", "--device", "nrf52832=net.py:small", "--faults", "drop=0.05,crash=0.05,corrupt=0.02", "--json",
     )  # fmt: skip
     whole = run(*line, "--out", "whole", cwd=place)
     assert (whole.code, whole.err) == (0, "")
     *moves, last = lines(whole.out)
-    assert [m["round"] for m in moves] == list(range(1, 61))
+    assert [m["round"] for m in moves] == list(range(1, 41))
     assert last["phase"] == "done"
     assert last["accuracy"] == moves[-1]["accuracy"] > 0.7
     assert last["test"]["accuracy"] > 0.7
@@ -101,7 +101,7 @@ def test_killed_and_interrupted_a_simulation_ends_the_same(place: Path) -> None:
     assert "Accuracy against KiB sent by devices" in page
     told = run("federate", "status", "cut", cwd=place)
     assert told.code == 0
-    assert told.out.startswith("federation: done; 60 of 60 rounds\n")
+    assert told.out.startswith("federation: done; 40 of 40 rounds\n")
     assert "refused " in told.out
     assert json.loads(run("federate", "status", "cut", "--json", cwd=place).out)["running"] is False
     other = run(*line, "--out", "cut", "--seed", "1", cwd=place)
@@ -228,18 +228,8 @@ def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> N
     devices, listed = [], ""
     for i, kind in enumerate(kinds):
         name = f"device-{i}"
-        enrolled = (
-            "federate",
-            "join",
-            "--enrol",
-            "--store",
-            f"state{i}",
-            "--name",
-            name,
-            "--device",
-            f"run/devices/{kind}",
-        )
-        key = run(*enrolled, cwd=folder)
+        enrolled = ("join", "--enrol", "--store", f"state{i}", "--name", name, "--device", f"run/devices/{kind}")
+        key = run("federate", *enrolled, cwd=folder)
         assert key.code == 0, key.err
         assert key.out.split()[::2] == [name, kind]
         listed += key.out
@@ -264,7 +254,7 @@ def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> N
     assert (end["phase"], end["round"], end["seen"]) == ("done", 12, 3)
     assert [m["version"] for m in end["moves"]] == list(range(1, 13))
     assert end["accuracy"] > 0.5
-    assert not end["refused"]
+    assert set(end["refused"]) <= {"of a task that is over", "an update that was counted already"}  # of the kill
     taken = sum(seen["taken"] for seen in end["devices"].values())
     assert taken >= 2 * 12
     sent = [lines(served.said(f"{i}.log"))[-1] for i in range(3)]

@@ -112,9 +112,10 @@ def simulate(
     given = tuple(device or DEFAULT)
     if clients == 0 and split != "by-column":
         raise InvalidInput("--clients", 0, "give a whole number >= 1; 0 is one a group, of --split by-column")
-    few = 10 if per_round is None else per_round
+    if per_round is not None and per_round < 1:
+        raise InvalidInput("--per-round", per_round, "give a whole number >= 1")
     wish = Wish(
-        model, data, given, rounds, min(few, clients or few) if per_round is None else few, name, codec, down,
+        model, data, given, rounds, per_round or 0, name, codec, down,
         difference, rule, mode, over, least, deadline, patience, epochs, lr, mu, scaffold, server_optimizer, batch,
         norms, loss, shape, seed, clients, split, faults, spread, link,
     )  # fmt: skip

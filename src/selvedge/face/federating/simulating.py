@@ -53,7 +53,9 @@ def simulate(
     judge = Judge(job.data)
     with asked():
         kinds = [i % len(of) for i in range(len(shards))]
-        world = World(hardware, shards, kinds, wish.federation(), out / JOURNAL, faults=wish.bad(), spread=wish.spread)
+        world = World(
+            hardware, shards, kinds, wish.federation(len(shards)), out / JOURNAL, faults=wish.bad(), spread=wish.spread
+        )
     try:
         with stopping() as stop, View(silent) as view:
             report = _run(world, len(shards), out, every, view, stop, on_move, judge.held_out)

@@ -18,6 +18,7 @@ from ...make.begun import about
 from ..spoken import spoken
 
 KIND = "federation"  # of a working folder
+USUAL = 10  # answers that a round of a simulation goes by, or all
 FAULTS = ("drop", "duplicate", "corrupt", "delay", "crash", "liars", "strength", "late")
 OPTIONS = {  # the library's fields as the command line has them
     "run name": "--name", "clients": "--per-round", "local epochs": "--epochs", "local rate": "--lr",
@@ -33,7 +34,7 @@ OPTIONS = {  # the library's fields as the command line has them
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """As the command line has it. ``devices``: profiles, as NAME or NAME=MODEL. ``clients``, ``split``, ``faults``,
+    """As the command line has it. ``devices``: profiles, as NAME or NAME=MODEL. ``per_round``: 0: 10, or all. ``clients``, ``split``, ``faults``,
     ``spread``, ``link``: of a simulation."""
 
     model: str
@@ -67,12 +68,12 @@ class Wish:
     spread: float = 0.0
     link: float = 1e5
 
-    def federation(self) -> Federation:
-        """Raises ``InvalidInput`` in the words of the command line."""
+    def federation(self, devices: int = USUAL) -> Federation:
+        """Of so many devices. Raises ``InvalidInput`` in the words of the command line."""
         with asked():
             rule, robust = _rule(self.rule)
             return Federation(
-                self.name, self.rounds, self.per_round, mode=cast(Any, self.mode), over=self.over, least=self.least,
+                self.name, self.rounds, self.per_round or min(USUAL, devices), mode=cast(Any, self.mode), over=self.over, least=self.least,
                 deadline=self.deadline, patience=self.patience, up=self.codec, down=self.down,
                 difference=self.difference, rule=cast(Any, rule), robust=robust,
                 optimizer=_optimizer(self.server_optimizer), seed=self.seed,
