@@ -99,8 +99,8 @@ def simulate(
 ) -> None:
     """See how devices would learn MODEL together: the data is dealt to them, time is virtual, all else is real.
 
-    MODEL is zoo:NAME?key=value, file.py:factory, or an exported model.pt2. Each kind of device runs the native code of
-    its own plan; what does not fit it is refused at once. Faults, codecs, rules and messages are the real ones.
+    MODEL is zoo:NAME?key=value or file.py:factory. Each kind of device runs the native code of its own plan; what does
+    not fit it is refused at once. Faults, codecs, rules and messages are the real ones.
 
     In --out: the model (an artifact, and model.npz for PyTorch), a page with plots, and the journal: after Ctrl-C or
     any other end the same line goes on, and comes to the same bits.

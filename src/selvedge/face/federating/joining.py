@@ -78,7 +78,8 @@ def joined(
     def heard(line: str) -> None:
         if line.startswith("refused: the server does not know"):
             if not refused:
-                log(f"the server does not know this device yet: its allowed.txt needs the line\n  {who.line()}")
+                needed = who.line(invited.profile)
+                log(f"the server does not know this device yet: its allowed.txt needs the line\n  {needed}")
             refused.append(line)
         else:
             log(line)

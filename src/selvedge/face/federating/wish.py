@@ -34,8 +34,8 @@ OPTIONS = {  # the library's fields as the command line has them
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """As the command line has it. ``devices``: profiles, as NAME or NAME=MODEL. ``per_round``: 0: 10, or all. ``clients``, ``split``, ``faults``,
-    ``spread``, ``link``: of a simulation."""
+    """As the command line has it. ``devices``: profiles, as NAME or NAME=MODEL. ``per_round``: 0 for :data:`USUAL`, or
+    all. ``clients``, ``split``, ``faults``, ``spread``, ``link``: of a simulation."""
 
     model: str
     data: str
@@ -73,7 +73,8 @@ class Wish:
         with asked():
             rule, robust = _rule(self.rule)
             return Federation(
-                self.name, self.rounds, self.per_round or min(USUAL, devices), mode=cast(Any, self.mode), over=self.over, least=self.least,
+                self.name, self.rounds, self.per_round or min(USUAL, devices), mode=cast(Any, self.mode),
+                over=self.over, least=self.least,
                 deadline=self.deadline, patience=self.patience, up=self.codec, down=self.down,
                 difference=self.difference, rule=cast(Any, rule), robust=robust,
                 optimizer=_optimizer(self.server_optimizer), seed=self.seed,
