@@ -99,6 +99,7 @@ def serve(
         stop = stack.enter_context(stopping())
         view = stack.enter_context(View(silent))
         written = [0.0]
+        told_last: dict[str, Any] = {}
 
         def now() -> Report:
             return Report.now(
@@ -112,8 +113,12 @@ def serve(
             if must or time.monotonic() - written[0] >= OFTEN:
                 written[0] = time.monotonic()
                 made = now()
-                latest[0] = json.dumps(made.to_dict()).encode()
-                made.write(out)
+                said = {name: value for name, value in made.to_dict().items() if name != "at"}
+                if said != told_last:  # a gateway's flash is not worn where nothing happens
+                    told_last.clear()
+                    told_last.update(said)
+                    latest[0] = json.dumps(made.to_dict()).encode()
+                    made.write(out)
             if view.due:
                 view.at(now())
 
