@@ -298,6 +298,15 @@ def test_devices_learn_together_over_a_bad_network_though_some_lie(tmp_path: Pat
     assert int(re.findall(r"(\d+)% right", mean)[0]) < 40
 
 
+def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:
+    *rounds, test, page = printed("federate_devices", tmp_path).splitlines()
+    assert len(rounds) == 4
+    accuracies = [int(re.search(r": (\d+)% right, [\d,]+ B sent, \d+ lost, \d+ mJ$", line)[1]) for line in rounds]
+    assert accuracies[-1] > max(70, accuracies[0])
+    assert int(re.search(r"(\d+)% right", test)[1]) > 70
+    assert Path(page.removeprefix("the page: ")).is_file()
+
+
 def test_digits_are_learnt_without_a_label_and_a_collapse_is_taken_back(tmp_path: Path) -> None:
     norms, whole = (line for line in printed("label_free", tmp_path).splitlines())
     found = shares(norms)

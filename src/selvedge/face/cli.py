@@ -21,6 +21,7 @@ from .. import __version__
 from ..errors import InvalidInput, SelvedgeError, one_line
 from . import commands, devices_commands, live_commands, refusal
 from .commands import options
+from .federating import commands as federating
 from .held import held
 
 SEEDS = 1 << 63  # what torch takes
@@ -39,6 +40,7 @@ app = typer.Typer(
 
 app.add_typer(devices_commands.app, name="devices")
 app.add_typer(live_commands.app, name="live")
+app.add_typer(federating.app, name="federate")
 
 
 def _version(asked: bool) -> None:

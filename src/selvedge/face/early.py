@@ -10,11 +10,13 @@ from ..data.spec import parse
 from ..device import Budget, Device
 from ..device.profile import THIS_MACHINE
 from ..errors import InvalidInput
+from ..federate import deal
 from ..learn.stream.feed import FULL
 from ..learn.stream.spec import Stream
 from ..learn.stream.spec import parse as parse_stream
 from . import completion, named, optimizer_name, place
 from .dynamic import parse as parse_sizes
+from .federating.wish import KIND, Wish
 
 
 def options(
@@ -201,6 +203,30 @@ def living(
             raise InvalidInput("--page", page, "end it in .html, or in .svg for the first picture alone")
         place.writable("--page", page)
     return found
+
+
+def federating(*, wish: Wish, out: Path, every: int) -> None:
+    """Those of ``selvedge federate simulate`` and ``serve``."""
+    _no_file("model", wish.model, "trained: give zoo:NAME, or file.py:factory")
+    named.read(wish.model, wish.shape)
+    if wish.data:
+        _targets(wish.data, wish.loss)
+    _one_of("--norms", wish.norms, completion.NORMS)
+    _positive("--every", every)
+    if wish.batch is not None:
+        _positive("--batch", wish.batch)
+    if not 0 <= wish.seed < 1 << 32:
+        raise InvalidInput("--seed", wish.seed, "give a whole number in 0..4294967295")
+    wish.federation()
+    wish.bad()
+    if wish.split:
+        deal.check(wish.split)
+        if wish.clients < 0:
+            raise InvalidInput("--clients", wish.clients, "give a whole number >= 1")
+        if not 0 <= wish.spread < float("inf"):
+            raise InvalidInput("--spread", wish.spread, "give a number of 0 or more")
+        _rate("--link", wish.link)
+    place.working_folder("--out", out, KIND)
 
 
 def _no_file(field: str, spec: str, what: str) -> None:

@@ -28,7 +28,7 @@ def data(error: SelvedgeError) -> dict[str, object]:
 
 def _bytes(change: Change, resource: str) -> int:
     """Of what did not fit."""
-    return change.flash_bytes if resource == "flash" else change.arena_bytes
+    return change.flash_bytes if resource.startswith("flash") else change.arena_bytes
 
 
 def _price(change: Change) -> str:

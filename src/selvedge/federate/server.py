@@ -8,7 +8,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import DoesNotFit, InvalidInput
 from ..learn.journal.journal import Journal
@@ -63,11 +63,25 @@ class Server:
     def close(self) -> None:
         self.journal.close()
 
-    def run(self, grid: Grid, on_event: Callable[[Event], None] = lambda event: None) -> None:
-        """Until the run is done or has stopped (``coordinator.phase``, ``why``). on_event: of each that counts."""
+    def counted(self) -> dict[str, Any]:
+        """What the journal does not keep, as JSON has it: bytes, refusals, and which version each device has."""
+        return {"up": self.up_bytes, "down": self.down_bytes, "refused": dict(self.refused), "have": dict(self._have)}
+
+    def count_on(self, counted: Mapping[str, Any]) -> None:
+        """Go on from :meth:`counted`."""
+        self.up_bytes, self.down_bytes = counted["up"], counted["down"]
+        self.refused, self._have = Counter(counted["refused"]), dict(counted["have"])
+
+    def run(
+        self, grid: Grid, on_event: Callable[[Event], None] = lambda event: None, under_way: bool = False
+    ) -> None:  # fmt: skip
+        """Until the run is done or has stopped (``coordinator.phase``, ``why``). on_event: of each that counts.
+        under_way: the grid still has the tasks of who is busy, which are else sent again."""
         # A clock that was set back, or has begun anew, must not hold a round for as long.
         self._ahead = max(0.0, self.coordinator.latest() - grid.now())
-        for client in sorted(self.coordinator.busy):  # asked before it ended: who has answered sends that again
+        for client in (
+            () if under_way else sorted(self.coordinator.busy)
+        ):  # asked before it ended: who has answered sends that again
             self._ask(grid, client)
         while True:
             event = self.coordinator.due(grid.now() + self._ahead, lambda: self._known(grid), len(self.devices))

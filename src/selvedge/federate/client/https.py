@@ -16,7 +16,8 @@ from ..keys import Key
 from ..message import Message, made
 from .participant import Participant
 
-POLL, UPDATE = "/v1/poll", "/v1/update"
+POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
+OVER = 410  # the status of an answer: there will be no task any more
 LONGEST = 300.0  # seconds between two tries
 TIMEOUT = 90.0
 AGAIN = (408, 500, 502, 503, 504)  # statuses of an update that is to be sent again
@@ -77,7 +78,8 @@ def join(
     log: Callable[[str], None] = lambda line: None, clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep, ended: Callable[[], bool] = lambda: False,
 ) -> int:  # fmt: skip
-    """Ask for tasks and send what comes of them until ``ended``; returns how many updates were heard.
+    """Ask for tasks and send what comes of them until ``ended`` or the run is over; returns how many updates were
+    heard.
 
     Nothing is lost by an end at any moment: the participant keeps its answer, and what is not heard is sent again, not
     asked for again: a model is downloaded once. What fails is tried again, after twice as
@@ -93,6 +95,9 @@ def join(
                 status, body, wait = connection.ask(POLL, poll.packed(), most)
                 answer = participant.handle(body) if status == 200 else None
                 del body
+                if status == OVER:
+                    log("the run is over")
+                    break
                 if status == 403:
                     log("refused: the server does not know this device, or its clock went back")
                 elif status == 200 and answer is None:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +23,10 @@ from .grid import Delivery
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-POLL, UPDATE = "/v1/poll", "/v1/update"
+POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
 LARGEST_POLL = 1024  # bytes
 NOTHING = 204  # the status where there is no task
+OVER = 410  # and where there will be none any more
 AGAIN = 2.0  # seconds until a device that found no task asks again, unless it is told otherwise
 WAIT = 60.0  # seconds until a device is told that its update was not heard yet
 KEEP = 75  # seconds that a connection may be idle
@@ -54,13 +55,15 @@ class HttpsGrid:
     connections: at once; more are told to come again. What is not signed by a device of the run is sent away before it
     waits for anything, ``log`` is told of it, a line each, and :attr:`refused` counts it. Of each device one update may
     wait. All that come in take at most 64 MiB or that of the largest, and all that wait as much. keep_alive: seconds
-    that a connection may be idle.
+    that a connection may be idle. status: what who shows this token is told of the run; None: nothing, to nobody else
+    either.
     """
 
     def __init__(
         self, host: str, port: int, certificate: Path, key: Path, devices: Mapping[str, bytes], run: str, most: int,
         parts: Mapping[str, str] | None = None, alive: float = 60.0, again: float = AGAIN,
         connections: int = 1000, keep_alive: int = KEEP, log: Callable[[str], None] = lambda line: None,
+        status: Callable[[bytes], bytes | None] = lambda token: None,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for files that are none, and a port that is taken."""
         for name, path in (("certificate", certificate), ("key", key)):
@@ -74,6 +77,9 @@ class HttpsGrid:
         # Seconds of the day when this began, and those that have passed since: what a journal has gone on with after
         # a restart is no stranger to it, and nobody who sets the clock turns it back.
         self._began = time.time() - time.monotonic()
+        self._status = status
+        self._over = False
+        self._told: set[str] = set()  # that it is over
         self._asked: dict[str, tuple[float, float]] = {}  # device -> its clock, ours
         self._tasks: dict[str, Message] = {}
         self._coming: queue.Queue[_Heard] = queue.Queue()
@@ -100,6 +106,17 @@ class HttpsGrid:
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
+
+    def allow(self, devices: Mapping[str, bytes], parts: Mapping[str, str] | None = None) -> None:
+        """Others may take part from now on."""
+        self._devices, self._parts = dict(devices), dict(parts or {})
+
+    def end(self, seconds: float) -> None:
+        """The run is over: tell it to the devices that are there, as they ask, for so many seconds at most."""
+        self._over = True
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not set(self.here()) <= self._told:
+            time.sleep(0.05)
 
     # -- the server's side ------------------------------------------------------------------------------------------
 
@@ -139,26 +156,32 @@ class HttpsGrid:
 
     async def _serve_one(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            status, task = await self._answer(scope, receive)
-            size = task.size if task else 0
+            status, parts = await self._answer(scope, receive)
+            size = sum(map(len, parts))
             headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(size).encode())]
             if status in (NOTHING, 503):
                 headers.append((b"retry-after", f"{self._again:g}".encode()))
             await send({"type": "http.response.start", "status": status, "headers": headers})
-            for part in (task.top, task.body) if task else ():  # in pieces: a slow device holds one, not a model
+            for part in parts:  # in pieces: a slow device holds one, not a model
                 for i in range(0, len(part), PIECE):
                     await send({"type": "http.response.body", "body": part[i : i + PIECE], "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Message | None]:
-        """(status, the task that is the answer's body)."""
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Sequence[bytes]]:
+        """(status, the parts of the answer's body)."""
         path = scope["path"]
-        if scope["method"] != "POST" or path not in (POLL, UPDATE):
-            return 404, None
+        if scope["method"] != "POST" or path not in (POLL, UPDATE, STATUS):
+            return 404, ()
+        if path == UPDATE:
+            return await self._updated(receive), ()
+        data = await _body(receive, LARGEST_POLL, lambda more: True)
+        if not isinstance(data, bytes):
+            return data, ()
         if path == POLL:
-            data = await _body(receive, LARGEST_POLL, lambda more: True)
-            return self._polled(data) if isinstance(data, bytes) else (data, None)
-        return await self._updated(receive), None
+            status, task = self._polled(data)
+            return status, (task.top, task.body) if task else ()
+        told = self._status(data)
+        return (403, ()) if told is None else (200, (told,))
 
     async def _updated(self, receive: Receive) -> int:
         """The status of an update: once it is in the journal, or why it will not be."""
@@ -216,6 +239,9 @@ class HttpsGrid:
         if message.kind != "poll" or head["run"] != self._run or late:
             return 403, None
         self._asked[client] = head["now"], time.monotonic()
+        if self._over:
+            self._told.add(client)
+            return OVER, None
         task = self._tasks.get(client)
         return (NOTHING, None) if task is None else (200, task)
 

@@ -6,9 +6,11 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ...artifact.number import finite
 from ...errors import InvalidInput
@@ -137,6 +139,38 @@ class VirtualGrid:
 
     def done(self, delivery: Delivery) -> None:
         self._held = None
+
+    def state(self) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
+        """All that has happened, between two messages: what JSON has, and the bytes of messages, each once."""
+        assert self._held is None, "a message was received and is not done"
+        places: dict[int, int] = {}
+        pieces: list[bytes] = []
+
+        def at(data: bytes) -> int:
+            if id(data) not in places:
+                places[id(data)] = len(pieces)
+                pieces.append(data)
+            return places[id(data)]
+
+        coming = [[c.at, c.number, c.client, c.kind, at(c.top), at(c.body)] for c in self._coming]
+        tasks = [[c, m.kind, dict(m.head), at(m.top), at(m.body)] for c, m in self._tasks.items()]
+        head = {"now": self._now, "number": self._number, "random": self._random.bit_generator.state, "coming": coming,
+                "tasks": tasks, "down": self._down, "counted": dict(self.counted),
+                "sizes": [len(piece) for piece in pieces]}  # fmt: skip
+        return head, np.frombuffer(b"".join(pieces), np.uint8)
+
+    def load(self, head: Mapping[str, Any], messages: npt.NDArray[np.uint8]) -> None:
+        """Go on from :meth:`state`, with the same devices, as they are when they come back out of their stores."""
+        ends = np.cumsum(head["sizes"], dtype=np.int64)
+        pieces = [messages[end - size : end].tobytes() for end, size in zip(ends, head["sizes"], strict=True)]
+        self._now, self._number, self.counted = head["now"], head["number"], Counter(head["counted"])
+        self._random.bit_generator.state = head["random"]
+        self._coming = [
+            _Coming(at, n, c, kind, pieces[top], pieces[body]) for at, n, c, kind, top, body in head["coming"]
+        ]
+        self._tasks = {c: Message(kind, MappingProxyType(of), pieces[body], pieces[top])
+                       for c, kind, of, top, body in head["tasks"]}  # fmt: skip
+        self._down = dict(head["down"])
 
     def _push(
         self, at: float, client: str, kind: Literal["task", "answer", "back"], top: bytes = b"", body: bytes = b""

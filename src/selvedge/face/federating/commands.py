@@ -1,0 +1,328 @@
+"""`selvedge federate simulate|serve|join|status`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...errors import InvalidInput
+from ..commands import options
+
+if TYPE_CHECKING:
+    from .report import Report
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Many devices learn one model, and no sample leaves any: try it here, serve it, join it, see how it stands.",
+)
+
+DEFAULT = ("this-machine",)
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device",
+        help="A kind of device: a profile's name or .toml, or NAME=MODEL with a narrower model of the same names; "
+        "repeatable. By default this machine.",
+    ),
+]
+Rounds = Annotated[int, typer.Option("--rounds", help="Times that the model moves.")]
+Name = Annotated[str, typer.Option("--name", help="Of the run.")]
+Codec = Annotated[
+    str, typer.Option("--codec", help="Of changes: float32, int8, int4, sign, top:0.03+int4, seeded:0.25+int4, rank:2.")
+]
+Down = Annotated[str, typer.Option("--down", help="Codec of the model on its way to devices.")]
+Difference = Annotated[bool, typer.Option("--difference", help="Send devices only what changed in the model.")]
+Rule = Annotated[str, typer.Option("--rule", help="mean, median, trimmed:SHARE or krum:LIARS.")]
+Mode = Annotated[str, typer.Option("--mode", help="rounds; or buffered, which waits for nobody.")]
+Over = Annotated[float, typer.Option("--over", help="Times as many devices are asked as answers are wanted.")]
+Least = Annotated[int, typer.Option("--least", help="Answers that do when the deadline is over.")]
+Deadline = Annotated[float, typer.Option("--deadline", help="Seconds that a round may take.")]
+Patience = Annotated[int, typer.Option("--patience", help="Rounds in a row that may have fewer answers than --least.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="Times that a device sees its samples in a round.")]
+Rate = Annotated[float, typer.Option("--lr", help="Rate at which devices learn, by SGD.")]
+Mu = Annotated[float, typer.Option("--mu", help="FedProx: how strongly a device is held near the model.")]
+Scaffold = Annotated[bool, typer.Option("--scaffold", help="Control variates against unlike devices.")]
+ServerOptimizer = Annotated[
+    str, typer.Option("--server-optimizer", help="sgd, adam or yogi, as sgd:rate=1,momentum=0.9 or adam:rate=0.01.")
+]
+Batch = Annotated[int | None, typer.Option("--batch", help="Samples a step; by default the most of 8 to 1 that fit.")]
+Run = Annotated[Path, typer.Option("--out", help="The run's folder; the same line goes on there.")]
+
+
+@app.command()
+def simulate(
+    context: typer.Context,
+    model: options.Model,
+    data: options.Data,
+    out: Run,
+    clients: Annotated[
+        int, typer.Option("--clients", help="Devices in all; 0, with --split by-column: one a group.")
+    ] = 20,
+    split: Annotated[str, typer.Option("--split", help="iid, dirichlet:ALPHA, by-column (the group).")] = "iid",
+    rounds: Rounds = 20,
+    per_round: Annotated[
+        int | None, typer.Option("--per-round", help="Answers that a round goes by; by default 10, or all.")
+    ] = None,
+    device: Devices = None,
+    name: Name = "federation",
+    codec: Codec = "float32",
+    down: Down = "float32",
+    difference: Difference = False,
+    rule: Rule = "mean",
+    mode: Mode = "rounds",
+    over: Over = 1.0,
+    least: Least = 1,
+    deadline: Deadline = 600.0,
+    patience: Patience = 3,
+    epochs: Epochs = 1,
+    lr: Rate = 0.05,
+    mu: Mu = 0.0,
+    scaffold: Scaffold = False,
+    server_optimizer: ServerOptimizer = "sgd",
+    batch: Batch = None,
+    norms: options.Norms = "frozen",
+    loss: options.Loss = None,
+    shape: options.Shape = None,
+    faults: Annotated[
+        str, typer.Option("--faults", help="Of network and devices, as drop=0.05,crash=0.02,delay=0.1,liars=0.2.")
+    ] = "",
+    spread: Annotated[
+        float, typer.Option("--spread", help="How unequally fast devices are: sigma of a log-normal.")
+    ] = 0.0,
+    link: Annotated[float, typer.Option("--link", help="Bytes a second of a device, both ways.")] = 1e5,
+    every: Annotated[int, typer.Option("--every", help="Rounds between two looks at how good the model is.")] = 1,
+    seed: options.Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON a round, and one at the end.")] = False,
+) -> None:
+    """See how devices would learn MODEL together: the data is dealt to them, time is virtual, all else is real.
+
+    MODEL is zoo:NAME?key=value or file.py:factory. Each kind of device runs the native code of its own plan; what does
+    not fit it is refused at once. Faults, codecs, rules and messages are the real ones.
+
+    In --out: the model (an artifact, and model.npz for PyTorch), a page with plots, and the journal: after Ctrl-C or
+    any other end the same line goes on, and comes to the same bits.
+    """
+    from .. import early
+    from .kind import kinds
+    from .wish import Wish, keep
+
+    given = tuple(device or DEFAULT)
+    if clients == 0 and split != "by-column":
+        raise InvalidInput("--clients", 0, "give a whole number >= 1; 0 is one a group, of --split by-column")
+    if per_round is not None and per_round < 1:
+        raise InvalidInput("--per-round", per_round, "give a whole number >= 1")
+    wish = Wish(
+        model, data, given, rounds, per_round or 0, name, codec, down,
+        difference, rule, mode, over, least, deadline, patience, epochs, lr, mu, scaffold, server_optimizer, batch,
+        norms, loss, shape, seed, clients, split, faults, spread, link,
+    )  # fmt: skip
+    early.federating(wish=wish, out=out, every=every)
+    of = kinds(given, shape)
+    keep(out, wish)
+
+    from .report import line
+    from .simulating import simulate as work
+
+    debug = bool(context.find_root().params["debug"])
+    report, notes = work(
+        wish, of, out, every, debug, as_json, lambda move: typer.echo(json.dumps(line(move))) if as_json else None
+    )
+    _end(report, notes, out, as_json)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    model: options.Model,
+    out: Run,
+    data: Annotated[
+        str, typer.Option("--data", help="Samples of the server's own: they scale inputs, name classes, judge rounds.")
+    ] = "",
+    device: Devices = None,
+    rounds: Rounds = 20,
+    per_round: Annotated[int, typer.Option("--per-round", help="Answers that a round goes by.")] = 3,
+    host: Annotated[str, typer.Option("--host", help="The name or address that devices call.")] = "localhost",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: one that is free.")] = 8443,
+    listen: Annotated[
+        str | None,
+        typer.Option("--listen", help="Address to bind; by default 127.0.0.1 for localhost, else all of this machine."),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="PEM; by default one of its own, made in --out.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="Of --certificate, PEM.")] = None,
+    allow: Annotated[
+        Path | None,
+        typer.Option("--allow", help="Public keys of devices, a line each; by default allowed.txt in --out."),
+    ] = None,
+    name: Name = "federation",
+    codec: Codec = "float32",
+    down: Down = "float32",
+    difference: Difference = False,
+    rule: Rule = "mean",
+    mode: Mode = "rounds",
+    over: Over = 1.0,
+    least: Annotated[
+        int | None,
+        typer.Option("--least", help="Devices that a round needs; by default more than half of --per-round."),
+    ] = None,
+    deadline: Deadline = 600.0,
+    patience: Patience = 3,
+    epochs: Epochs = 1,
+    lr: Rate = 0.05,
+    mu: Mu = 0.0,
+    scaffold: Scaffold = False,
+    server_optimizer: ServerOptimizer = "sgd",
+    batch: Batch = None,
+    norms: options.Norms = "frozen",
+    loss: options.Loss = None,
+    shape: options.Shape = None,
+    seed: options.Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an event, and one at the end.")] = False,
+) -> None:
+    """Serve a run over HTTPS to devices that join, until it is done.
+
+    Who may take part is in allowed.txt, a public key a line, which may be edited while it runs; nobody else is
+    answered. What devices need - the artifact of their plan, the certificate, the server's public key - is in
+    --out/devices/PROFILE, to be copied to each.
+
+    Every event is in the journal before it counts: after Ctrl-C or any other end the same line goes on.
+    """
+    from ...federate.certificate import check
+    from .. import early
+    from .kind import kinds
+    from .wish import Wish, keep
+
+    given = tuple(device or DEFAULT)
+    if (certificate is None) != (key is None):
+        raise InvalidInput("--certificate", certificate or "missing", "give --certificate and --key, or neither")
+    wish = Wish(
+        model, data, given, rounds, per_round, name, codec, down, difference, rule, mode, over,
+        per_round // 2 + 1 if least is None else least, deadline,
+        patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed,
+    )  # fmt: skip
+    early.federating(wish=wish, out=out, every=1)
+    of = kinds(given, shape)
+    check(host)
+    try:
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise InvalidInput("selvedge federate serve", "without uvicorn", "pip install 'selvedge[gateway]'") from None
+    keep(out, wish)
+
+    from .kit import kits
+    from .report import line
+    from .serving import Address
+    from .serving import serve as work
+
+    made, judge, notes = kits(wish, of, out, bool(context.find_root().params["debug"]), as_json)
+    local = host in ("localhost", "127.0.0.1", "::1")
+    address = Address(host, port, listen or ("127.0.0.1" if local else "0.0.0.0"), certificate, key)
+    report = work(
+        wish, made, judge, out, address, allow, as_json,
+        lambda says, told: typer.echo(json.dumps(told) if as_json else says),
+        lambda move: typer.echo(json.dumps(line(move))) if as_json else None,
+    )  # fmt: skip
+    _end(report, notes, out, as_json)
+
+
+@app.command()
+def join(
+    store: Annotated[Path, typer.Option("--store", help="The device's own folder: its key, and what it keeps.")],
+    url: Annotated[str | None, typer.Argument(help="https://HOST:PORT, as serve has printed it.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="A .csv, .npz, .jsonl or a folder; options follow as PLACE:label=COLUMN."),
+    ] = None,
+    device: Annotated[
+        Path | None, typer.Option("--device", help="The folder that serve has written for this kind of device.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of this device, once; by default the machine's.")] = None,
+    enrol: Annotated[
+        bool, typer.Option("--enrol", help="Make the device's key, print its line for allowed.txt, and end.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an event, and one at the end.")] = False,
+) -> None:
+    """Take part as a device: learn from samples that stay here. Needs no torch.
+
+    The private key is made in --store and stays there. Ctrl-C ends it; the same line goes on, as after any other end.
+    """
+    from .. import place
+    from .joining import identity, joined
+
+    if not enrol:
+        for field, value in (("URL", url), ("--data", data), ("--device", device)):
+            if value is None:
+                raise InvalidInput(
+                    field, "missing", "give it; or --enrol, to print the line for the server's list alone"
+                )
+    profile = "" if device is None or not device.is_dir() else _profile(device)
+    if store.exists() and not store.is_dir():
+        raise InvalidInput("--store", store, "it is a file: name a folder")
+    place.writable("--store", store / "name")
+    who = identity(store, name)
+    if enrol:
+        told = {"name": who.name, "key": who.key.public.hex(), "profile": profile, "line": who.line(profile)}
+        typer.echo(json.dumps(told) if as_json else who.line(profile))
+        return
+    assert url is not None
+    assert data is not None
+    assert device is not None
+    from ..interrupt import Interrupted, stopping
+
+    def log(says: str) -> None:
+        typer.echo(json.dumps({"event": "note", "says": says}) if as_json else says, err=not as_json)
+
+    with stopping() as stop:
+        heard = joined(url, device, data, store, who, log=log, stop=stop)
+        if stop():
+            kept = f"{heard} changes were sent; the same line goes on"
+            if as_json:
+                typer.echo(json.dumps({"event": "ended", "ended": "interrupted", "name": who.name, "changes": heard}))
+            raise Interrupted(f"interrupted: {kept}")
+    if as_json:
+        typer.echo(json.dumps({"event": "ended", "ended": "over", "name": who.name, "changes": heard}))
+    else:
+        typer.echo(f"{who.name}: the run is over; {heard} changes were sent")
+
+
+@app.command()
+def status(
+    run: Annotated[str, typer.Argument(help="A run's folder; or https://HOST:PORT of a server.")],
+    operator: Annotated[
+        Path | None, typer.Option("--operator", help="Of a server: the operator.json out of its run's folder.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """What a run has done: rounds, devices, bytes, how good the model is, and what was refused and why."""
+    from .status import data, of_folder, of_server, words
+
+    remote = run.startswith("https://")
+    if remote and operator is None:
+        raise InvalidInput("--operator", "missing", "a server answers its operator alone: give its operator.json")
+    if not remote and operator is not None:
+        raise InvalidInput("--operator", operator, "it is of a server: give https://HOST:PORT, or leave it out")
+    found = of_server(run, operator) if remote and operator is not None else of_folder(Path(run))
+    typer.echo(json.dumps(data(*found), indent=1) if as_json else words(*found))
+
+
+def _end(report: Report, notes: tuple[str, ...], out: Path, as_json: bool) -> None:
+    """What is said of a run at its end."""
+    if as_json:
+        told = report.to_dict()
+        del told["course"]
+        typer.echo(json.dumps({**told, "notes": list(notes), "out": str(out)}))
+        return
+    typer.echo(str(report))
+    for note in notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"\nin {out}: federation.html with the plots, model/ for selvedge predict, model.npz for PyTorch")
+
+
+def _profile(device: Path) -> str:
+    from ...federate import invitation
+
+    return invitation.read(device).profile

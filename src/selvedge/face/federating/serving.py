@@ -1,0 +1,279 @@
+"""The work of ``selvedge federate serve``: kits for devices, a server over HTTPS, its journal, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InvalidInput
+from ...federate import allowed, bodies, secret
+from ...federate.client.session import state_of
+from ...federate.codec.named import codec
+from ...federate.coordinator import Closed, Coordinator, Event
+from ...federate.course import Course, Move
+from ...federate.cover import Cover, widths
+from ...federate.grid.grid import Delivery
+from ...federate.invitation import Invitation
+from ...federate.layout import Layout
+from ...federate.message import Message
+from ...federate.server import Server
+from ...run.session import Session
+from ..interrupt import Interrupted, stopping
+from . import place
+from .judging import Judge
+from .kit import Kit
+from .report import FILE, Report
+from .simulating import JOURNAL, ended
+from .view import View
+from .wish import Wish, asked
+
+HEAD = 1 << 16  # bytes of a message besides its body
+OFTEN = 0.5  # seconds between two looks at the allow-list, and between two reports on the disk
+FAREWELL = 30.0  # seconds, at most, in which devices are told that the run is over
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``host``: what devices call. ``listen``: the address to bind. ``certificate``, ``key``: PEM files, or None."""
+
+    host: str
+    port: int
+    listen: str
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Halted(Exception):
+    """Somebody asked the server to stop; the same line goes on."""
+
+
+def serve(
+    wish: Wish, kits: Sequence[Kit], judge: Judge | None, out: Path, address: Address, allow: Path | None, silent: bool,
+    tell: Callable[[str, Mapping[str, Any]], None], on_move: Callable[[Move], None],
+) -> Report:  # fmt: skip
+    """Until the run is done or has stopped. tell: what a person needs to know, and the same for machines. Raises
+    ``SelvedgeError``, and :class:`Interrupted`."""
+    from ...federate.grid.https import HttpsGrid
+
+    with asked():
+        settings = wish.federation()
+    session = kits[0].session
+    whole = Layout.of(state_of(session))
+    covers = {kit.kind.name: _cover(kit, whole) for kit in kits}
+    key = secret.key(out / place.KEY)
+    coordinator = Coordinator(settings, whole, whole.vector(state_of(session)), covers)
+    pem_file, pem_key = _tls(out, address)
+    pem = pem_file.read_text(encoding="ascii") if address.certificate is None else None
+    listed = place.devices_file(out, allow)
+    known = _Known(listed, tuple(covers), lambda line: tell(line, {"event": "note", "says": line}))
+    most = bodies.most(codec(settings.up), tuple(whole.shapes.values()), settings.local.scaffold) + HEAD
+    latest: list[bytes] = [b""]
+    token: list[str] = [""]
+
+    def status(given: bytes) -> bytes | None:
+        return latest[0] if token[0] and hmac.compare_digest(given, token[0].encode()) else None
+
+    with contextlib.ExitStack() as stack:
+        refusals: list[str] = []
+        server = Server(coordinator, out / JOURNAL, key, known.keys, log=refusals.append)
+        stack.callback(server.close)
+        course = _course(out, coordinator, server)
+        grid = HttpsGrid(
+            address.listen, address.port, pem_file, pem_key, known.keys, settings.name, most, known.parts, status=status
+        )
+        stack.callback(grid.close)
+        url = f"https://{f'[{address.host}]' if ':' in address.host else address.host}:{grid.port}"
+        token[0] = place.operator(out, url, pem or "").token
+        for kit in kits:
+            Invitation(settings.name, url, key.public.hex(), kit.kind.name).write(kit.folder, pem)
+        tell(*_welcome(url, kits, known, listed, out, coordinator))
+        stop = stack.enter_context(stopping())
+        view = stack.enter_context(View(silent))
+        written = [0.0]
+        told_last: dict[str, Any] = {}
+
+        def now() -> Report:
+            return Report.now(
+                "real", coordinator, course, len(server.devices), server.up_bytes, server.down_bytes, server.refused
+            )
+
+        def report(must: bool) -> None:
+            while refusals:
+                view.note(refusals[0])
+                tell(refusals[0], {"event": "refused", "says": refusals.pop(0)})
+            if must or time.monotonic() - written[0] >= OFTEN:
+                written[0] = time.monotonic()
+                made = now()
+                said = {name: value for name, value in made.to_dict().items() if name != "at"}
+                if said != told_last:  # a gateway's flash is not worn where nothing happens
+                    told_last.clear()
+                    told_last.update(said)
+                    latest[0] = json.dumps(made.to_dict()).encode()
+                    made.write(out)
+            if view.due:
+                view.at(now())
+
+        def heard(event: Event) -> None:
+            course.heard(event, grid.now())
+            if isinstance(event, Closed):
+                said = _told(session, coordinator, judge)
+                on_move(course.moved(coordinator, server.up_bytes, server.down_bytes, said))
+            report(isinstance(event, Closed))
+
+        def look() -> None:
+            if stop():
+                raise Halted
+            if known.changed():
+                server.devices = dict(known.keys)
+                grid.allow(known.keys, known.parts)
+            report(False)
+
+        report(True)
+        try:
+            server.run(_Watched(grid, look), heard)
+            grid.end(FAREWELL)
+        except Halted:
+            report(True)
+            far = f"after {coordinator.version} of {wish.rounds} rounds"
+            raise Interrupted(f"interrupted {far}: they are in {out}; the same line goes on from there") from None
+        _load(session, coordinator)
+        made = now()
+    return ended(made, session, kits[0].plan, judge, out)
+
+
+class _Known:
+    """The allow-list as it stands on the disk; a list that cannot be read is told of, and the last one holds."""
+
+    def __init__(self, path: Path, profiles: Sequence[str], note: Callable[[str], None]) -> None:
+        self._path, self._profiles, self._note = path, profiles, note
+        self._looked, self._stamp = time.monotonic(), self._stat()
+        self._take(allowed.read(path, profiles))
+
+    def changed(self) -> bool:
+        if time.monotonic() - self._looked < OFTEN:
+            return False
+        self._looked = time.monotonic()
+        stamp = self._stat()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            found = allowed.read(self._path, self._profiles)
+        except InvalidInput as error:
+            self._note(f"{error}; the devices that were known before are still")
+            return False
+        before = set(self.keys)
+        self._take(found)
+        self._note(f"{len(self.keys)} devices may take part: {len(set(self.keys) - before)} new")
+        return True
+
+    def _take(self, found: allowed.Allowed) -> None:
+        self.keys = found.keys
+        self.parts = {device: found.profiles.get(device, self._profiles[0]) for device in found.keys}
+
+    def _stat(self) -> tuple[int, int]:
+        with contextlib.suppress(OSError):
+            found = os.stat(self._path)
+            return found.st_mtime_ns, found.st_size
+        return 0, 0
+
+
+class _Watched:
+    """The grid, and between two messages a look at what else there is to do."""
+
+    def __init__(self, grid: Any, look: Callable[[], None]) -> None:
+        self._grid, self._look = grid, look
+
+    def now(self) -> float:
+        return float(self._grid.now())
+
+    def here(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self._grid.here()
+        return found
+
+    def send(self, client: str, message: Message) -> None:
+        self._grid.send(client, message)
+
+    def withdraw(self, client: str) -> None:
+        self._grid.withdraw(client)
+
+    def receive(self, until: float) -> Delivery | None:
+        self._look()
+        found: Delivery | None = self._grid.receive(until)
+        return found
+
+    def done(self, delivery: Delivery) -> None:
+        self._grid.done(delivery)
+
+
+def _tls(out: Path, address: Address) -> tuple[Path, Path]:
+    if address.certificate is not None and address.key is not None:
+        return address.certificate, address.key
+    return place.tls(out, address.host)
+
+
+def _course(out: Path, coordinator: Coordinator, server: Server) -> Course:
+    """What was told of the run before; moves that the process did not live to tell of are in the coordinator."""
+    try:
+        text = (out / FILE).read_text(encoding="utf-8")
+    except OSError:
+        return Course()
+    try:
+        before = Report.of(json.loads(text), str(out / FILE))
+    except ValueError as error:
+        raise InvalidInput("--out", str(out), f"its {FILE} cannot be read ({error}): move it away") from None
+    server.up_bytes, server.down_bytes = before.up, before.down
+    server.refused.update(before.refused)
+    course = before.course
+    have = course.moves[-1].version if course.moves else 0
+    for moved in coordinator.moved[have:]:
+        begun = moved.at if course.began is None else course.began
+        course.moves.append(
+            Move(moved.version, moved.at - begun, before.up, before.down, moved.changes, moved.changes, 0, moved.loss)
+        )
+    return course
+
+
+def _welcome(
+    url: str, kits: Sequence[Kit], known: _Known, listed: Path, out: Path, coordinator: Coordinator
+) -> tuple[str, dict[str, Any]]:  # fmt: skip
+    """What whoever has started a server needs: where it is, and how devices join."""
+    folders = {kit.kind.name: str(kit.folder) for kit in kits}
+    first = kits[0].folder
+    lines = [
+        f"serving {coordinator.settings.name} at {url}, round {coordinator.version} of {coordinator.settings.rounds}"
+    ]
+    lines.append(f"copy {' or '.join(folders.values())} to each device of that kind; there:")
+    lines.append(f"  selvedge federate join {url} --device {first.name} --data DATA --store state")
+    lines.append(f"{len(known.keys)} devices may take part; each prints its line for {listed} (join ... --enrol)")
+    lines.append(f"how it stands: selvedge federate status {out}")
+    data = {"event": "serving", "url": url, "devices": folders, "known": sorted(known.keys), "allow": str(listed)}
+    return "\n".join(lines), data
+
+
+def _cover(kit: Kit, whole: Layout) -> Cover:
+    part = Layout.of(state_of(kit.session))
+    return widths(whole, part)
+
+
+def _load(session: Session, coordinator: Coordinator) -> None:
+    arrays = coordinator.whole.arrays(coordinator.model.astype(np.float32))
+    session.load_state_dict({**state_of(session), **arrays})
+
+
+def _told(
+    session: Session, coordinator: Coordinator, judge: Judge | None
+) -> tuple[float, float | None] | None:  # fmt: skip
+    if judge is None:
+        return None
+    _load(session, coordinator)
+    return judge.held_out(session)

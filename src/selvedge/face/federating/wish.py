@@ -1,0 +1,152 @@
+"""What a run is of: all that decides what is learnt, read before anything is loaded, and kept beside the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from ...artifact import files
+from ...errors import InvalidInput
+from ...federate.aggregate.optimizer import ServerOptimizer
+from ...federate.federation import Federation, Local
+from ...federate.grid.faults import Faults
+from ...make.begun import about
+from ..spoken import spoken
+
+KIND = "federation"  # of a working folder
+USUAL = 10  # answers that a round of a simulation goes by, or all
+FAULTS = ("drop", "duplicate", "corrupt", "delay", "crash", "liars", "strength", "late")
+OPTIONS = {  # the library's fields as the command line has them
+    "run name": "--name", "clients": "--per-round", "local epochs": "--epochs", "local rate": "--lr",
+    "local mu": "--mu", "local scaffold": "--scaffold", "scaffold": "--scaffold", "robust share": "--rule",
+    "robust liars": "--rule", "robust keep": "--rule", "robust": "--rule", "devices": "--clients",
+    "server optimizer": "--server-optimizer", "server rate": "--server-optimizer rate",
+    "server momentum": "--server-optimizer momentum", "server beta2": "--server-optimizer beta2",
+    "server tau": "--server-optimizer tau", "speed": "--spread", "codec": "--codec",
+    **{name: f"--{name}" for name in ("rounds", "least", "deadline", "patience", "over", "seed", "rule", "mode",
+                                      "down", "bound", "fade")},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """As the command line has it. ``devices``: profiles, as NAME or NAME=MODEL. ``per_round``: 0 for :data:`USUAL`, or
+    all. ``clients``, ``split``, ``faults``, ``spread``, ``link``: of a simulation."""
+
+    model: str
+    data: str
+    devices: tuple[str, ...]
+    rounds: int
+    per_round: int
+    name: str = "federation"
+    codec: str = "float32"
+    down: str = "float32"
+    difference: bool = False
+    rule: str = "mean"
+    mode: str = "rounds"
+    over: float = 1.0
+    least: int = 1
+    deadline: float = 600.0
+    patience: int = 3
+    epochs: int = 1
+    lr: float = 0.05
+    mu: float = 0.0
+    scaffold: bool = False
+    server_optimizer: str = "sgd"
+    batch: int | None = None
+    norms: str = "frozen"
+    loss: str | None = None
+    shape: str | None = None
+    seed: int = 0
+    clients: int = 0
+    split: str = ""
+    faults: str = ""
+    spread: float = 0.0
+    link: float = 1e5
+
+    def federation(self, devices: int = USUAL) -> Federation:
+        """Of so many devices. Raises ``InvalidInput`` in the words of the command line."""
+        with asked():
+            rule, robust = _rule(self.rule)
+            return Federation(
+                self.name, self.rounds, self.per_round or min(USUAL, devices), mode=cast(Any, self.mode),
+                over=self.over, least=self.least,
+                deadline=self.deadline, patience=self.patience, up=self.codec, down=self.down,
+                difference=self.difference, rule=cast(Any, rule), robust=robust,
+                optimizer=_optimizer(self.server_optimizer), seed=self.seed,
+                local=Local(self.epochs, self.lr, self.mu, self.scaffold),
+            )  # fmt: skip
+
+    def bad(self) -> Faults:
+        """Raises ``InvalidInput``."""
+        given: dict[str, Any] = dict(_pairs("--faults", self.faults, FAULTS))
+        if any(not 0 <= v < float("inf") for v in given.values()):
+            raise InvalidInput("--faults", self.faults, "give numbers of 0 or more")
+        with spoken({f"fault {name}": f"--faults {name}" for name in given}):
+            return Faults(**given)
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """Refusals of the library in the words of the command line."""
+    with spoken(OPTIONS):
+        yield
+
+
+def _rule(text: str) -> tuple[str, Mapping[str, Any]]:
+    """``mean``, ``median``, ``trimmed:SHARE``, ``krum:LIARS`` or ``krum:LIARS:KEEP``."""
+    name, *given = text.split(":")
+    try:
+        if name == "trimmed" and len(given) == 1:
+            return name, {"share": float(given[0])}
+        if name == "krum" and 1 <= len(given) <= 2:
+            return name, dict(zip(("liars", "keep"), map(int, given), strict=False))
+    except ValueError:
+        pass
+    if name in ("mean", "median") and not given:
+        return name, {}
+    raise InvalidInput("--rule", text or "empty", "give mean, median, trimmed:SHARE, as trimmed:0.2, or krum:LIARS")
+
+
+def _optimizer(text: str) -> ServerOptimizer:
+    """``KIND``, or ``KIND:rate=0.1,momentum=0.9``."""
+    kind, _, rest = text.partition(":")
+    return ServerOptimizer(cast(Any, kind), **_pairs("--server-optimizer", rest, ("rate", "momentum", "beta2", "tau")))
+
+
+def _pairs(field: str, text: str, known: tuple[str, ...]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for pair in filter(None, text.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals or key not in known or key in found:
+            raise InvalidInput(field, pair, f"give each once, as {known[0]}=0.1, of {', '.join(known)}")
+        try:
+            found[key] = float(value)
+        except ValueError:
+            raise InvalidInput(f"{field} {key}", value or "empty", "give a number") from None
+    return found
+
+
+def keep(folder: Path, wish: Wish) -> None:
+    """Write it as what ``folder`` is of; where a run was begun there, see that it is the same one.
+
+    Raises ``InvalidInput``, which names the first option that differs.
+    """
+    path = about(folder, KIND)
+    try:
+        was = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        files.write(path, (json.dumps(asdict(wish), indent=1) + "\n").encode())
+        return
+    except (OSError, ValueError) as error:
+        raise InvalidInput("--out", str(folder), f"its {path.name} cannot be read ({error})") from None
+    now = json.loads(json.dumps(asdict(wish)))
+    for f in fields(Wish):
+        if was.get(f.name) != now[f.name]:
+            before, here = ("none" if v in (None, "", []) else v for v in (was.get(f.name), now[f.name]))
+            told = f"its {f.name.replace('_', ' ')} was {before}, now it is {here}"
+            raise InvalidInput("--out", str(folder), f"a run was begun there; {told}: give the same, or another folder")

@@ -1,0 +1,49 @@
+"""What a device is given beforehand, by hand: which run, where, whose word counts, and the model to train.
+
+FOLDER/invitation.json   run, url, the server's public key, the profile
+FOLDER/certificate.pem   what vouches for the server; absent: the system's authorities
+FOLDER/model/            the artifact
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ..artifact import files
+from ..errors import InvalidInput
+from .keys import PUBLIC
+
+FILE, CERTIFICATE, MODEL = "invitation.json", "certificate.pem", "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """``server``: its public key, in hexadecimal."""
+
+    run: str
+    url: str
+    server: str
+    profile: str
+
+    def write(self, folder: Path, certificate: str | None) -> None:
+        if certificate is not None:
+            files.write(folder / CERTIFICATE, certificate.encode())
+        files.write(folder / FILE, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+
+def read(folder: Path) -> Invitation:
+    """Raises ``InvalidInput`` for a folder that is none."""
+    path = folder / FILE
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        made = Invitation(**{f.name: given[f.name] for f in fields(Invitation)})
+        if not all(isinstance(v, str) for v in asdict(made).values()) or len(bytes.fromhex(made.server)) != PUBLIC:
+            raise ValueError("a field of another type")
+    except FileNotFoundError:
+        fix = "it holds no invitation.json: name the folder that selvedge federate serve has written for such devices"
+        raise InvalidInput("--device", str(folder), fix) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput("--device", str(folder), f"its {FILE} cannot be read ({error})") from None
+    return made

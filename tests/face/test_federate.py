@@ -1,0 +1,301 @@
+"""``selvedge federate``: a simulation cut off and gone on; a server and devices as processes; what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from tests.face.command import Process, fresh, run, start
+
+NET = """
+import torch
+
+
+def make(classes, width=16):
+    torch.manual_seed(1)
+    layers = torch.nn.Flatten(), torch.nn.Linear(64, width), torch.nn.ReLU(), torch.nn.Linear(width, classes)
+    return torch.nn.Sequential(*layers)
+
+
+def small(classes):
+    return make(classes, 8)
+
+
+def huge(classes):
+    return make(classes, 4096)
+"""
+SIMULATE = ("federate", "simulate", "net.py:make", "--data", "digits.npz")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    found = load_digits()
+    x, y = np.float32(found.images / 16), found.target
+    np.savez(tmp_path / "digits.npz", x=x[:600], y=y[:600], group=np.arange(600) % 12)
+    for i in range(3):
+        np.savez(tmp_path / f"own{i}.npz", x=x[600 + 100 * i : 700 + 100 * i], y=y[600 + 100 * i : 700 + 100 * i])
+    (tmp_path / "net.py").write_text(NET)
+    return tmp_path
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def rounds(folder: Path) -> int:
+    try:
+        return int(json.loads((folder / "status.json").read_text())["round"])
+    except FileNotFoundError:
+        return 0
+
+
+def until(folder: Path, count: int, process: Process | None = None) -> None:
+    end = time.monotonic() + 90
+    while rounds(folder) < count and (process is None or process.running()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_killed_and_interrupted_a_simulation_ends_the_same(place: Path) -> None:
+    """Three kinds of device, one of them with half the channels, over a bad network."""
+    line = (
+        *SIMULATE, "--clients", "12", "--split", "dirichlet:0.5", "--rounds", "40", "--per-round", "6", "--over", "1.3",
+        "--deadline", "30", "--codec", "top:0.2+int4", "--epochs", "2", "--device", "nrf52840", "--device",
+        "esp32-s3", "--device", "nrf52832=net.py:small", "--faults", "drop=0.05,crash=0.05,corrupt=0.02", "--json",
+    )  # fmt: skip
+    whole = run(*line, "--out", "whole", cwd=place)
+    assert (whole.code, whole.err) == (0, "")
+    *moves, last = lines(whole.out)
+    assert [m["round"] for m in moves] == list(range(1, 41))
+    assert last["phase"] == "done"
+    assert last["accuracy"] == moves[-1]["accuracy"] > 0.7
+    assert last["test"]["accuracy"] > 0.7
+    assert last["joules"] == moves[-1]["joules"] > 0
+    assert 0 < moves[0]["up"] < moves[-1]["up"] < last["down"]
+    assert last["lost"] == sum(m["lost"] for m in moves) > 0
+    for how in (signal.SIGKILL, signal.SIGINT):
+        process = start(*line, "--out", "cut", cwd=place)
+        until(place / "cut", rounds(place / "cut") + 4, process)
+        os.kill(process.pid, how)
+        ended = process.result()
+    assert ended.code == 130
+    assert ended.err.startswith("selvedge: interrupted after ")
+    assert ended.err.endswith(": they are in cut; the same line goes on from there\n")
+    again = run(*line, "--out", "cut", cwd=place)
+    assert lines(again.out)[:-1] == moves
+    a, b = (np.load(place / name / "model.npz") for name in ("whole", "cut"))
+    assert all(a[n].tobytes() == b[n].tobytes() for n in a.files)
+    page = (place / "cut" / "federation.html").read_text()
+    assert page.count("<svg") == 5
+    assert "Accuracy against KiB sent by devices" in page
+    told = run("federate", "status", "cut", cwd=place)
+    assert told.code == 0
+    assert told.out.startswith("federation: done; 40 of 40 rounds\n")
+    assert "refused " in told.out
+    assert json.loads(run("federate", "status", "cut", "--json", cwd=place).out)["running"] is False
+    other = run(*line, "--out", "cut", "--seed", "1", cwd=place)
+    assert other.code == 2
+    assert "its seed was 0, now it is 1: give the same, or another folder" in other.err
+
+
+def test_people_stay_together_and_a_summary_is_said(place: Path) -> None:
+    line = ("--clients", "0", "--split", "by-column", "--rounds", "3", "--device", "nrf52840", "--out", "run")
+    found = run(*SIMULATE, *line, cwd=place)
+    assert found.code == 0, found.err
+    assert found.out.startswith("federation: done; 3 of 3 rounds\nheld out: ")
+    assert "sent: " in found.out
+    predicted = run("predict", "run/model", "own0.npz", "--json", cwd=place)
+    assert predicted.code == 0, predicted.err
+
+
+BAD = [
+    (("--clients", "0"), "--clients is 0: give a whole number >= 1"),
+    (("--split", "dirichlet:x"), "--split is dirichlet:x: give iid, by-column, or dirichlet:ALPHA"),
+    (("--rule", "best"), "--rule is best: give mean, median, trimmed:SHARE"),
+    (("--codec", "zip"), "zip"),
+    (("--device", "nrf52833x"), "nrf52833x"),
+    (("--device", "nrf52832=net.py:small"), "at least one kind of device has the whole model"),
+    (("--faults", "drop=2"), "--faults drop is 2"),
+    (("--faults", "fire=1"), "--faults is fire=1: give each once, as drop=0.1"),
+    (("--rounds", "0"), "--rounds is 0: give a whole number >= 1"),
+    (("--least", "40"), "--least is 40: give at most clients"),
+    (("--lr", "-1"), "--lr is -1"),
+    (("--server-optimizer", "adam:speed=1"), "--server-optimizer is speed=1"),
+    (("--data", "none.npz"), "none.npz"),
+    (("--out", "net.py"), "--out is net.py: it is a file"),
+]
+
+
+def test_bad_input_is_one_clear_line(place: Path) -> None:
+    from selvedge.errors import SelvedgeError
+    from selvedge.face.cli import app
+
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        for given, said in BAD:
+            with pytest.raises(SelvedgeError) as caught:
+                app([*SIMULATE, *([] if "--out" in given else ["--out", "run"]), *given], standalone_mode=False)
+            text = str(caught.value)
+            assert said in text, given
+            assert "\n" not in text
+    finally:
+        os.chdir(before)
+    assert not (place / "run").exists()
+
+
+def test_what_does_not_fit_a_kind_of_device_is_refused_with_its_name(place: Path) -> None:
+    found = run(
+        "federate", "simulate", "net.py:huge", "--data", "digits.npz", "--device", "raspberry-pi-4", "--device",
+        "nrf52832", "--out", "run", cwd=place,
+    )  # fmt: skip
+    assert found.code == 2
+    first = found.err.splitlines()[0]
+    assert first.startswith("selvedge: RAM of nrf52832 does not fit: needs ")
+    assert "a narrower model for it, --device nrf52832=MODEL" in first
+
+
+class Place:
+    """A server and its devices, as processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, ""
+        self._running: list[subprocess.Popen[str]] = []
+        # There is nothing that can be imported as torch where devices are.
+        (folder / "device").mkdir()
+        (folder / "device" / "torch.py").write_text("raise ImportError('there is no torch here')\n")
+
+    def started(self, *arguments: str, log: str, torch: bool = True) -> subprocess.Popen[str]:
+        path = os.environ.get("PYTHONPATH", "")
+        env = {**os.environ, "PYTHONPATH": path if torch else f"{self.folder / 'device'}:{path}"}
+        with (self.folder / log).open("a") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "selvedge", "federate", *arguments], cwd=self.folder, env=env, stdout=out,
+                stderr=out, text=True,
+            )  # fmt: skip
+        self._running.append(process)
+        return process
+
+    def serve(self) -> subprocess.Popen[str]:
+        return self.started(
+            "serve", "net.py:make", "--data", "digits.npz", "--device", "nrf52840", "--device", "nrf52832=net.py:small",
+            "--rounds", "12", "--per-round", "3", "--deadline", "20", "--codec", "int8", "--lr", "0.1", "--out", "run",
+            "--port", self.port or "0", "--json", log="serve.log",
+        )  # fmt: skip
+
+    def url(self) -> str:
+        end = time.monotonic() + 90
+        while True:
+            found = [e for e in lines(self.said("serve.log")) if e.get("event") == "serving"]
+            if found:
+                return str(found[-1]["url"])
+            assert time.monotonic() < end, self.said("serve.log")
+            time.sleep(0.05)
+
+    def said(self, log: str) -> str:
+        return "\n".join(line for line in (self.folder / log).read_text().splitlines() if line.endswith("}"))
+
+    def end(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def served(place: Path) -> Iterator[Place]:
+    made = Place(place)
+    yield made
+    made.end()
+
+
+def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> None:
+    server, folder = served.serve(), served.folder
+    url = served.url()
+    served.port = url.rpartition(":")[2]
+    kinds = ["nrf52840", "nrf52840", "nrf52832"]
+    devices, listed = [], ""
+    for i, kind in enumerate(kinds):
+        name = f"device-{i}"
+        enrolled = ("join", "--enrol", "--store", f"state{i}", "--name", name, "--device", f"run/devices/{kind}")
+        key = run("federate", *enrolled, cwd=folder)
+        assert key.code == 0, key.err
+        assert key.out.split()[::2] == [name, kind]
+        listed += key.out
+        joining = ("join", url, "--device", f"run/devices/{kind}", "--data", f"own{i}.npz", "--store", f"state{i}")
+        devices.append(served.started(*joining, "--json", log=f"{i}.log", torch=False))
+    with (folder / "run" / "allowed.txt").open("a") as file:
+        file.write(listed)
+    until(folder / "run", 2)
+    there = ("federate", "status", url, "--operator", "run/operator.json", "--json")
+    now = json.loads(run(*there, cwd=folder).out)
+    assert now["running"] is True
+    assert (now["known"], now["rounds"]) == (3, 12)
+    assert now["phase"] in ("open", "waiting")  # for the next round
+    assert json.loads(run("federate", "status", "run", "--json", cwd=folder).out)["running"] is True
+    server.kill()
+    server.wait()
+    assert json.loads(run("federate", "status", "run", "--json", cwd=folder).out)["running"] is False
+    assert 2 <= rounds(folder / "run") < 12
+    again = served.serve()
+    assert again.wait(120) == 0, served.said("serve.log")
+    assert [d.wait(60) for d in devices] == [0, 0, 0]
+    end = json.loads(run("federate", "status", "run", "--json", cwd=folder).out)
+    assert (end["phase"], end["round"], end["seen"]) == ("done", 12, 3)
+    assert [m["version"] for m in end["moves"]] == list(range(1, 13))
+    assert end["accuracy"] > 0.5
+    assert set(end["refused"]) <= {"of a task that is over", "an update that was counted already"}  # of the kill
+    taken = sum(seen["taken"] for seen in end["devices"].values())
+    assert taken >= 2 * 12
+    sent = [lines(served.said(f"{i}.log"))[-1] for i in range(3)]
+    assert all(told["ended"] == "over" for told in sent)
+    assert sum(told["changes"] for told in sent) >= taken
+    assert (folder / "run" / "federation.html").read_text().count("<svg") == 5
+    for secret in ("run/server.key", "run/operator.json", "run/tls/localhost.key", "state0/device.key"):
+        assert (folder / secret).stat().st_mode & 0o077 == 0
+
+
+def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:
+    (place / "kit").mkdir()
+    join = ("federate", "join")
+    for arguments, said in (
+        ((*join, "--store", "s"), "URL is missing"),
+        ((*join, "https://localhost:1", "--store", "s", "--data", "own0.npz", "--device", "kit"), "no invitation.json"),
+        ((*join, "--enrol", "--store", "net.py"), "--store is net.py: it is a file"),
+        ((*join, "--enrol", "--store", "s", "--name", "a b"), "device name is a b"),
+        (("federate", "status", "kit"), "no run has begun there"),
+        (("federate", "status", "https://localhost:1"), "--operator is missing"),
+        (
+            ("federate", "status", "https://localhost:1", "--operator", "net.py"),
+            "--operator is net.py: it cannot be read",
+        ),
+        (("federate", "serve", "net.py:make", "--out", "r", "--host", "a b"), "--host is a b"),
+        (("federate", "serve", "net.py:make", "--out", "r", "--key", "k"), "give --certificate and --key, or neither"),
+    ):
+        found = run(*arguments, cwd=place)
+        assert found.code == 2, arguments
+        assert said in found.err
+        assert len(found.err.splitlines()) == 1
+    assert not (place / "r").exists()
+    first = run(*join, "--enrol", "--store", "s", cwd=place)
+    assert run(*join, "--enrol", "--store", "s", cwd=place).out == first.out
+    other = run(*join, "--enrol", "--store", "s", "--name", "other", cwd=place)
+    assert (other.code, "this device is " in other.err) == (2, True)
+
+
+def test_a_device_and_its_status_load_no_torch(place: Path) -> None:
+    (place / "torch.py").write_text("raise ImportError('there is no torch here')\n")
+    env = {"PYTHONPATH": f"{place}:{os.environ.get('PYTHONPATH', '')}"}
+    assert fresh("federate", "join", "--enrol", "--store", "s", cwd=place, env=env).code == 0
+    assert fresh("federate", "status", "s", cwd=place, env=env).code == 2
