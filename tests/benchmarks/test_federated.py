@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from benchmarks.federated.experiment import case, habits, reached, summary
 from benchmarks.federated.tasks import digits, plays
 from benchmarks.federated.ways import WAYS
 from benchmarks.federated.world import cut
+from benchmarks.federated_scale import page as scale
+from benchmarks.federated_scale.study import measured
 from benchmarks.readme import between
+from benchmarks.written import results
 from selvedge.federate.layout import Layout
 from tests.data.folders import shared
 
@@ -70,10 +74,22 @@ def test_what_is_reached_is_no_single_leap() -> None:
     assert reached(course, 0.9) is None
 
 
+def test_a_round_of_devices_without_a_model_is_measured() -> None:
+    cost = measured(8, 2000, "top:0.03+int4", 2, True)
+    assert len(cost.seconds) == len(cost.wall) == 2
+    assert cost.peak is not None
+    assert cost.peak > 8 * 2000  # each has a message of the model under way
+
+
 def test_cases_of_other_hyper_parameters_are_refused() -> None:
     cases = page.read(KEPT)
     with pytest.raises(ValueError, match="other hyper-parameters"):
         summary([{**cases[0], "habits": {}}])
+
+
+def test_the_page_shows_the_committed_costs() -> None:
+    result = json.loads(results("federated_scale").read_text())
+    assert between((ROOT / page.DOCS).read_text(), "federated-scale") == scale.table(result)
 
 
 def test_the_page_and_its_pictures_show_the_committed_cases() -> None:
