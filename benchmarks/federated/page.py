@@ -44,7 +44,7 @@ def table(cases: Cases) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> str:
-    apart = "" if row["apart"] is None else f"{100 * row['apart'][0]:+.1f}"
+    apart = "" if row["apart"] is None else f"{round(100 * row['apart'][0], 1) + 0.0:+.1f}"
     if row["never"] is None:
         spent = ["", "", ""]
     elif row["rounds"] is None:

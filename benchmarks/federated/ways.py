@@ -28,7 +28,7 @@ JUDGED = 10  # times, on the way, of those that learn without a server
 
 def dummy(task: Task, own: Habits, seed: int) -> Found:
     share = round(float(world.common(task)), 5)
-    return {"last": share, "chosen": share, "mine": share}
+    return {"last": share, "chosen": share}
 
 
 def alone(task: Task, own: Habits, seed: int) -> Found:

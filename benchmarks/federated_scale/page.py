@@ -11,7 +11,7 @@ LIMITS = {10_000: 1.0, 1_000_000: 5.0}  # parameters -> ms a device: 1 and 5 s a
 
 def table(result: Mapping[str, Any]) -> str:
     lines = [
-        "| parameters | devices | up | s a round, of the processor | least-most | by the clock | ms a device | wanted |",
+        "| parameters | devices | up | s a round, processor | least-most | by the clock | ms a device | wanted |",
         "|---:|---:|---|---:|---:|---:|---:|---|",
     ]
     for row in result["time"]:
