@@ -1,0 +1,1 @@
+"""What a round of many devices costs the machine that simulates it."""
