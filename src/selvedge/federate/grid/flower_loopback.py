@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import io
 import ipaddress
 import json
 import os
@@ -48,10 +49,12 @@ class Loopback:
     """
 
     def __init__(self, app: Path, folder: Path, through: int | None = None, port: int | None = None) -> None:
+        self.folder = folder.resolve()
+        os.environ |= self._around("superlink")  # before flwr is looked at: it reads it then
         flwr("flwr")
         if not (app / "pyproject.toml").is_file():
             raise InvalidInput("app", str(app), "give a folder with the pyproject.toml of a Flower app")
-        self.app, self.folder = app.resolve(), folder.resolve()
+        self.app = app.resolve()
         self.names = sorted(f.name for f in (self.folder / "nodes").glob("*") if f.is_dir())
         if not self.names or not (self.folder / "server").is_dir():
             raise InvalidInput("folder", str(folder), "give one with nodes/NAME/, a SuperNode each, and server/")
@@ -147,14 +150,16 @@ class Loopback:
         _write(self.folder / "pids" / name, str(process.pid))
 
     def _call(self, *arguments: str) -> str:
-        """What flwr's command says. Raises ``InvalidInput`` where it fails."""
-        done = subprocess.run(
-            [_command("flwr"), *arguments], env=self._around("superlink"), capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip()
-            raise InvalidInput("flwr", " ".join(arguments[:2]), f"it failed: {said[-300:]}")
-        return done.stdout
+        """What flwr's command says: in this process, for it takes seconds to load. Raises ``InvalidInput``."""
+        command = flwr("typer").main.get_command(flwr("flwr.cli.app").app)
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                command(list(arguments), standalone_mode=False)
+        except (Exception, SystemExit) as error:
+            message = getattr(error, "message", "") or str(error) or said.getvalue()
+            raise InvalidInput("flwr", " ".join(arguments[:2]), f"it failed: {message.strip()[-300:]}") from None
+        return said.getvalue()
 
     def _around(self, name: str) -> Mapping[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
