@@ -1,4 +1,4 @@
-"""Three devices of other profiles, one of half the width, each with its plan, samples and key: python prepare.py FOLDER"""
+"""python prepare.py FOLDER: devices of three profiles, one of half the width, each with plan, samples and key."""
 
 import json
 import sys
@@ -37,6 +37,6 @@ for name, profile, width, batch, mine in (
         np.savez(folder / "server" / "start.npz", **{n: t.numpy() for n, t in model.state_dict().items()})
     else:
         run["parts"][name], run["covers"]["half"] = "half", shapes
-run["federation"] = {"name": "digits", "rounds": 4, "clients": 3, "least": 2, "deadline": 90, "up": "int8"}
+run["federation"] = {"name": "digits", "rounds": 3, "clients": 3, "least": 2, "deadline": 300, "up": "int8"}
 run["local"] = {"epochs": 3, "rate": 0.1}
 (folder / "server" / "run.json").write_text(json.dumps(run))

@@ -26,7 +26,9 @@ def main(grid, context):
     settings = sv.Federation(**given["federation"], local=sv.Local(**given["local"]))
     start = dict(np.load(folder / "start.npz"))
     whole = Layout.of(start)
-    covers = {name: widths(whole, Layout({n: tuple(s) for n, s in part.items()})) for name, part in given["covers"].items()}
+    covers = {
+        name: widths(whole, Layout({n: tuple(s) for n, s in part.items()})) for name, part in given["covers"].items()
+    }
     devices = {name: bytes.fromhex(public) for name, public in given["devices"].items()}
     server = Server(
         Coordinator(settings, whole, whole.vector(start), covers), folder / "journal",

@@ -159,5 +159,5 @@ class FlowerGrid:
 
 
 def _only(ids: Iterable[str | None]) -> str:
-    """"" where flwr did not take it: it is tried again."""
+    """ "" where flwr did not take it: it is tried again."""
     return next(iter(ids), None) or ""

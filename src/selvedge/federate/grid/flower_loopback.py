@@ -139,12 +139,23 @@ class Loopback:
 
     def _certificates(self) -> Sequence[str]:
         certificate = str(self.tls / "certificate.pem")
-        return "--ssl-certfile", certificate, "--ssl-keyfile", str(self.tls / "key.pem"), "--ssl-ca-certfile", certificate
+        return (
+            "--ssl-certfile",
+            certificate,
+            "--ssl-keyfile",
+            str(self.tls / "key.pem"),
+            "--ssl-ca-certfile",
+            certificate,
+        )
 
     def _start(self, name: str, command: str, *arguments: str) -> None:
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(
-                [_command(command), *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._around(name)
+                [_command(command), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._around(name),
             )
         self._running[name] = process
         _write(self.folder / "pids" / name, str(process.pid))
