@@ -15,7 +15,7 @@ folder = Path(sys.argv[1])
 found = load_digits()
 x, y = np.float32(found.images / 16).reshape(-1, 64), np.int32(found.target)
 rows = np.random.default_rng(0).permutation(1400)
-server, run = Key(), {"devices": {}, "parts": {}, "covers": {}, "again": 60}
+server, run = Key(), {"devices": {}, "parts": {}, "covers": {}, "again": 300}
 (folder / "server").mkdir(parents=True)
 (folder / "server" / "key").write_bytes(server.secret)
 for name, profile, width, batch, mine in (

@@ -144,7 +144,7 @@ def main(folder: Path, python: str) -> dict[str, Any]:
         threading.Thread(target=proxy.serve, args=(listening,), daemon=True).start()
 
         def updates() -> int:
-            return sum(b'["update"' in m for m in carried(proxy.sent)[0])
+            return sum(stream.count(b'["update"') for stream in list(proxy.sent))
 
         wait(lambda: updates() >= 1, command)
         os.kill(int((folder / "pids" / "board").read_text()), signal.SIGKILL)
@@ -170,7 +170,7 @@ def wait(until: Any, command: subprocess.Popen[str]) -> None:
     while not until():
         assert command.poll() is None, "it ended early"
         assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.2)
+        time.sleep(1)
 
 
 if __name__ == "__main__":
