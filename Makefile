@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FLOWER := $(VENV)-flower
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check bench prove flower system clean
+.PHONY: help demo test check bench prove flower flower-test system clean
 
 help:
 	@echo "make demo   set up, then train and adapt the digits model in 64 KiB"
@@ -14,6 +14,7 @@ help:
 	@echo "make check  ruff, mypy and the import contracts"
 	@echo "make bench  the README's tables, side by side with PyTorch, torch.compile and ExecuTorch"
 	@echo "make flower a SuperLink and three SuperNodes on this machine learn the digits together, in out/flower"
+	@echo "make flower-test  the same in a network namespace, through a capturing proxy, with kills"
 	@echo "make prove  the long proofs: seeds and counts that the documentation quotes"
 
 $(VENV)/.demo: pyproject.toml
@@ -53,7 +54,11 @@ flower: $(VENV)/.demo $(FLOWER)/.flower
 	$(BIN)/python examples/flower/prepare.py out/flower
 	$(FLOWER)/bin/python -m selvedge.federate.grid.flower_loopback examples/flower out/flower
 
-test: $(VENV)/.dev $(FLOWER)/.flower system check
+# The deployment with kills; Flower gives a task up that takes half a minute to begin: on a machine that is not busy.
+flower-test: $(VENV)/.dev $(FLOWER)/.flower
+	$(BIN)/python -m pytest tests/federate/test_flower.py
+
+test: $(VENV)/.dev system check
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: $(VENV)/.dev

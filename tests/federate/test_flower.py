@@ -28,14 +28,14 @@ from selvedge.federate.server import Server
 from ..required import missing
 
 ROOT = Path(__file__).parents[2]
-# Where `make` has put it: beside this environment, and named after it.
+# Where `make flower-test` has put it: beside this environment, and named after it.
 PYTHON = Path(os.environ.get("SELVEDGE_FLOWER", f"{sys.prefix}-flower/bin/python"))
 FROM_A_DEVICE = {"poll", "update", "refusal"}
 
 
 def needed() -> Path:
     if not PYTHON.is_file():
-        missing(f"{PYTHON}, which `make test` installs flwr into,")
+        missing(f"{PYTHON}, which `make flower-test` installs flwr into,")
     if subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
         missing("the right to make a network namespace (unshare -rn)")
     return PYTHON
