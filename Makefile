@@ -2,15 +2,19 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Flower pins packages that others want newer, and its websockets warns in every server: an environment of its own.
+FLOWER := $(VENV)-flower
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check bench prove system clean
+.PHONY: help demo test check bench prove flower flower-test system clean
 
 help:
 	@echo "make demo   set up, then train and adapt the digits model in 64 KiB"
 	@echo "make test   set up, then every check and test"
 	@echo "make check  ruff, mypy and the import contracts"
 	@echo "make bench  the README's tables, side by side with PyTorch, torch.compile and ExecuTorch"
+	@echo "make flower a SuperLink and three SuperNodes on this machine learn the digits together, in out/flower"
+	@echo "make flower-test  the same in a network namespace, through a capturing proxy, with kills"
 	@echo "make prove  the long proofs: seeds and counts that the documentation quotes"
 
 $(VENV)/.demo: pyproject.toml
@@ -24,6 +28,11 @@ $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
+
+$(FLOWER)/.flower: pyproject.toml
+	$(PYTHON) -m venv $(FLOWER)
+	$(FLOWER)/bin/python -m pip install --quiet --editable ".[flower]"
+	@touch $@
 
 demo: $(VENV)/.demo
 	$(BIN)/selvedge demo
@@ -39,6 +48,16 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+flower: $(VENV)/.demo $(FLOWER)/.flower
+	rm -rf out/flower
+	$(BIN)/python -m pip install --quiet --editable ".[demo,federate]"
+	$(BIN)/python examples/flower/prepare.py out/flower
+	$(FLOWER)/bin/python -m selvedge.federate.grid.flower_loopback examples/flower out/flower
+
+# The deployment with kills; Flower gives a task up that takes half a minute to begin: on a machine that is not busy.
+flower-test: $(VENV)/.dev $(FLOWER)/.flower
+	$(BIN)/python -m pytest tests/federate/test_flower.py
+
 test: $(VENV)/.dev system check
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -49,4 +68,4 @@ prove: $(VENV)/.dev system
 	$(BIN)/python -m benchmarks.prove
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(FLOWER) build dist .pytest_cache .mypy_cache .ruff_cache
