@@ -16,7 +16,8 @@ LEAST = 8  # inputs: x, its scale and zero point, the weights and theirs, the re
 
 def expanded(operator: Operator, constants: dict[str, np.ndarray]) -> Iterator[Operator]:
     """``operator``, or DequantizeLinear of what it reads, the operator on real numbers and QuantizeLinear. A bias is at
-    the scale of its products: a constant more. Tensors between get names that no file can hold."""
+    the scale of its products: a constant more. Tensors between have a line break in
+    their names, as none of a file has."""
     if operator.op not in FLOAT:
         yield operator
         return
@@ -28,7 +29,8 @@ def expanded(operator: Operator, constants: dict[str, np.ndarray]) -> Iterator[O
     reals = [("x", given[0:3], {}), ("w", given[3:6], {"axis": 0} if operator.op == "QLinearConv" else {"axis": 1})]
     if len(given) > LEAST and given[LEAST]:
         scales = [_scale(operator, constants, name) for name in (given[1], given[4])]
-        constants[_name(made, "scale")] = scales[0].reshape(()) * scales[1]
+        with np.errstate(over="ignore", under="ignore"):
+            constants[_name(made, "scale")] = scales[0].reshape(()) * scales[1]
         reals.append(("bias", (given[LEAST], _name(made, "scale")), {"axis": 0}))
     if given[5] in constants and given[4] in constants and constants[given[5]].size == 1:
         zero = np.broadcast_to(constants[given[5]].reshape(()), constants[given[4]].shape)
