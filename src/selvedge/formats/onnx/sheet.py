@@ -96,11 +96,14 @@ class Sheet:
         """The real numbers that the int8 ``value`` stands for."""
         return self.dequantised(self.tensor(value, first, rank), quant_of(value))
 
-    def dequantised(self, name: str, quant: Quant, axis: int | None = None, dtype: str = "int8") -> str:
+    def dequantised(
+        self, name: str, quant: Quant, axis: int | None = None, dtype: str = "int8", zero_said: bool = True
+    ) -> str:
         """DequantizeLinear; ``axis``: that of several scales in the tensor as it lies here. A zero point of 0 is its
-        default."""
+        default; but for a convolution's constants, ONNX Runtime fuses only what says it."""
         attrs = {} if axis is None else {"axis": axis}
-        scale, zero = self.parameters(quant, dtype) if any(quant.zero_point) else (self.scale(quant), "")
+        said = zero_said or any(quant.zero_point)
+        scale, zero = self.parameters(quant, dtype) if said else (self.scale(quant), "")
         given = tuple(filter(None, (name, scale, zero)))
         if (given, axis) not in self.made:
             self.made[given, axis] = self.emit("DequantizeLinear", given, "dequantise", **attrs)

@@ -60,7 +60,7 @@ def _bias(sheet: Sheet, node: Node) -> list[str]:
     if sheet.operators and node.op == "int8_conv2d":
         return [bias]
     axis = None if w.axis is None else 0
-    return [sheet.dequantised(bias, Quant(tuple(products.tolist()), (0,), axis), axis, "int32")]
+    return [sheet.dequantised(bias, Quant(tuple(products.tolist()), (0,), axis), axis, "int32", zero_said=False)]
 
 
 def _conv(sheet: Sheet, node: Node) -> None:
@@ -75,7 +75,7 @@ def _conv(sheet: Sheet, node: Node) -> None:
         made = sheet.emit("QLinearConv", [*given, *_bias(sheet, node)], "conv", **conv_attrs(node))
         _put(sheet, node, made, y, True)
         return
-    real = sheet.dequantised(weights, quant, quant.axis)
+    real = sheet.dequantised(weights, quant, quant.axis, zero_said=False)
     made = sheet.emit("Conv", [sheet.real(x, True), real, *_bias(sheet, node)], "conv", **conv_attrs(node))
     _finished(sheet, node, made, y, True)
 
