@@ -32,7 +32,7 @@ def load_onnx(path: str | Path, *, floats: bool = False, name: str = "model") ->
     return Network(with_floats(read.graph) if floats else read.graph, name, read.layouts)
 
 
-def save_onnx(network: Network, path: str | Path) -> Path:
+def save_onnx(network: Network, path: str | Path, *, form: str = "qdq") -> Path:
     """Write ``network`` as an ONNX model of opset 17, whole or not at all; ``path`` is returned.
 
     Each int8 row becomes DequantizeLinear -> operator -> QuantizeLinear (QDQ) with int8 weights, a scale a channel
@@ -40,12 +40,16 @@ def save_onnx(network: Network, path: str | Path) -> Path:
     Those round otherwise than ours, by at most one step a layer. Float rows become float operators. Inputs and outputs
     keep their names, shapes and dtypes; inside, images are NCHW.
 
-    Raises ``NotSupported`` for a row that ONNX has no operator for, and ``InvalidInput`` for a path that cannot be
-    written.
+    form: "qdq", or "operators": a convolution is one QLinearConv, in fewer bytes; what the standard has no int8
+        operator with a bias for stays QDQ.
+
+    Raises ``NotSupported`` for a row that ONNX has no operator for, and ``InvalidInput`` for another form and for a
+    path that cannot be written.
     """
     if not isinstance(network, Network):
         raise InvalidInput("network", f"of type {type(network).__name__}", "give what selvedge.load_tflite returned")
     if not isinstance(path, str | PathLike):
         raise InvalidInput("path", f"of type {type(path).__name__}", "give that of the file to write")
-    write(Path(path), onnx.written(network.graph, network.name, network.layouts).SerializeToString(deterministic=True))
+    made = onnx.written(network.graph, network.name, network.layouts, form)
+    write(Path(path), made.SerializeToString(deterministic=True))
     return Path(path)

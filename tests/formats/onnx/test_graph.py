@@ -114,6 +114,50 @@ def test_what_onnx_runtimes_quantiser_writes_is_read_as_int8_rows(kind: str, tmp
         assert got.argmax() == expected.argmax()
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+@pytest.mark.parametrize("channels", [False, True])
+def test_the_standards_int8_operators_are_read_as_rows(kind: type[np.integer[Any]], channels: bool) -> None:
+    """A QLinearConv, of one scale and of one a channel, and a QLinearMatMul, with ONNX Runtime as the oracle: of
+    weights of seven bits, since without VNNI its products of uint8 and int8 saturate in int16."""
+    r = np.random.default_rng(2)
+    zero = 3 if kind is np.int8 else 131
+    scales = r.uniform(0.002, 0.02, 6).astype(np.float32) if channels else np.float32(0.01)
+    constants = {
+        "sx": np.float32(0.05), "zx": kind(zero), "w": r.integers(-63, 64, (6, 3, 3, 3)).astype(np.int8),
+        "sw": scales, "zw": np.int8(0), "b": r.integers(-500, 500, 6).astype(np.int32), "sy": np.float32(0.04),
+        "m": r.integers(-63, 64, (6 * 64, 5)).astype(np.int8), "sm": np.float32(0.01), "sz": np.float32(0.2),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "sx", "zx"], ["q"]),
+        helper.make_node("QLinearConv", ["q", "sx", "zx", "w", "sw", "zw", "sy", "zx", "b"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("Flatten", ["c"], ["f"]),
+        helper.make_node("QLinearMatMul", ["f", "sy", "zx", "m", "sm", "zw", "sz", "zx"], ["k"]),
+        helper.make_node("DequantizeLinear", ["k", "sz", "zx"], ["answer"]),
+    ]
+    made = model(nodes, (1, 3, 8, 8), 2, {name: np.asarray(array) for name, array in constants.items()})
+    onnx.checker.check_model(made, full_check=True)
+    read = formats.graph(formats.parse(made.SerializeToString()))
+    ir.verify(read.graph)
+    assert {"int8_conv2d", "int8_linear"} <= {n.op for n in read.graph.nodes()}
+    for _ in range(4):
+        x = r.normal(size=(1, 3, 8, 8)).astype(np.float32)
+        assert np.abs(again(read, {"x": x}) - run(made, {"image": x})[0]).max() <= 2 * 0.2 + 1e-5
+    made.graph.node[1].input[1] = "q"
+    refused(made, InvalidInput, "node 1 QLinearConv", "scale", "computed")
+    del made.graph.node[3].input[6:]
+    made.graph.node[1].input[1] = "sx"
+    refused(made, InvalidInput, "node 3 QLinearMatMul", "inputs", "6")
+
+
+def test_a_name_of_two_lines_and_another_form_are_refused(tmp_path: Path) -> None:
+    lines = [helper.make_node("Relu", ["image"], ["a\nb"]), helper.make_node("Relu", ["a\nb"], ["answer"])]
+    refused(model(lines, (1, 4), 2, {}), InvalidInput, "node 0 Relu", "one line")
+    network = sv.Network(formats.graph(formats.parse(small(np.random.default_rng(0)).SerializeToString())).graph, "net")
+    with pytest.raises(InvalidInput, match="form is qop: give one of qdq, operators"):
+        sv.save_onnx(network, tmp_path / "net.onnx", form="qop")
+    assert not (tmp_path / "net.onnx").exists()
+
+
 def refused(proto: onnx.ModelProto, kind: type[SelvedgeError], *told: str) -> None:
     with pytest.raises(kind) as error:
         formats.graph(formats.parse(proto.SerializeToString()))

@@ -21,6 +21,7 @@ from tests.formats.tflite.test_operators import CASES, values
 from .runtime import run, steps
 
 EXAMPLES = int(os.environ.get("SELVEDGE_EXAMPLES", "40"))
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 FLOATS = sorted(set(CASES) - {"QUANTIZE", "DEQUANTIZE"})
 
 
@@ -49,14 +50,16 @@ def again(read: formats.Read, arrays: dict[str, np.ndarray]) -> np.ndarray:
 def test_an_int8_row_is_within_a_step_and_comes_back_as_it_was(operator: str, seed: int) -> None:
     graph, arrays = drawn(operator, seed, floats=False)
     expected = ir.interpret(graph, arrays, {})["output"]
-    model = formats.written(graph, "row")
-    onnx.checker.check_model(model, full_check=True)
-    assert steps(run(model, arrays)[0], expected) <= 1
-    read = formats.graph(formats.parse(model.SerializeToString()))
-    ir.verify(read.graph)
-    assert [v.spec.quant for v in read.graph.inputs.values()] == [v.spec.quant for v in graph.inputs.values()]
-    assert read.graph.outputs["output"].spec.quant == graph.outputs["output"].spec.quant
-    np.testing.assert_array_equal(again(read, arrays), expected)
+    for form in formats.FORMS if operator in CONVOLUTIONS else formats.FORMS[:1]:
+        model = formats.written(graph, "row", form=form)
+        onnx.checker.check_model(model, full_check=True)
+        assert ("QLinearConv" in {n.op_type for n in model.graph.node}) == (form == "operators")
+        assert steps(run(model, arrays)[0], expected) <= 1
+        read = formats.graph(formats.parse(model.SerializeToString()))
+        ir.verify(read.graph)
+        assert [v.spec.quant for v in read.graph.inputs.values()] == [v.spec.quant for v in graph.inputs.values()]
+        assert read.graph.outputs["output"].spec.quant == graph.outputs["output"].spec.quant
+        np.testing.assert_array_equal(again(read, arrays), expected)
 
 
 @pytest.mark.parametrize("operator", FLOATS)

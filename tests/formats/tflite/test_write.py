@@ -135,6 +135,23 @@ def test_it_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(*found)
 
 
+def test_what_is_equal_lies_in_the_file_once() -> None:
+    """Layers that differ in what they are called alone take less than their weights, biases and 256 B each; a name has
+    what is given and returned; what flattens before a fully connected layer is no operator."""
+    network = quantised("resnet8")
+    data = tflite.written(tflite.model(network.graph))
+    read = tflite.parse(data)
+    assert {t.name for i, t in enumerate(read.tensors) if i not in (*read.inputs, *read.outputs)} == {""}
+    assert [read.tensors[i].name for i in (*read.inputs, *read.outputs)] == ["x", "output"]
+    assert "RESHAPE" not in [o.name for o in read.operators]
+    held = sum(t.data.nbytes for t in read.tensors if t.data is not None)
+    scales = sum(12 * len(t.quant.scale) for t in read.tensors if t.quant is not None)
+    assert held < len(data) < held + scales + 256 * len(read.operators)
+    x = np.random.default_rng(0).integers(-128, 128, network.inputs["x"].shape).astype(np.int8)
+    (made,) = Reference(data).run([x], read.outputs).values()
+    np.testing.assert_array_equal(made, ir.interpret(network.graph, {"x": x}, {})["output"])
+
+
 def test_what_no_operator_computes_is_refused() -> None:
     x = ir.input_leaf("x", ir.Spec((1, 4)))
     graph = ir.Graph({"x": x}, {}, {"output": ir.apply("gelu", x, approximate="none")})

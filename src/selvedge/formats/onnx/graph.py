@@ -10,6 +10,7 @@ from selvedge.artifact.layout import Layout
 from selvedge.errors import InvalidInput, NotSupported
 from selvedge.ir import Graph, Value, input_leaf, joined, topological
 
+from .expanded import FLOAT, expanded
 from .model import Model, Operator
 from .read_elementwise import ELEMENTWISE
 from .read_layers import LAYERS
@@ -23,8 +24,8 @@ RULES: Mapping[str, Callable[[Node], None]] = MappingProxyType({**ELEMENTWISE, *
 """Operator -> its rule: the checked operator as rows of the op table."""
 
 # Operators that read images NCHW, and operators behind which there is no image any more.
-IMAGES = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization")
-RESHAPING = ("Flatten", "Gemm", "MatMul", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+IMAGES = ("Conv", "QLinearConv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization")
+RESHAPING = ("Flatten", "Gemm", "MatMul", "QLinearMatMul", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +53,9 @@ def graph(model: Model) -> Read:
         leaf = input_leaf(port, input_spec(dtype, layout.shape, quants, name))
         tensors.lies[name, name in images] = inputs[port] = leaf
         layouts[port] = layout
-    for operator in model.operators:
-        _take(operator, tensors, model.opset)
+    for written in model.operators:
+        for operator in expanded(written, tensors.constants):
+            _take(operator, tensors, model.opset)
     outputs = {}
     for n, name in enumerate(model.outputs):
         port = f"output{n or ''}"
@@ -85,7 +87,7 @@ def _images(model: Model) -> set[str]:
 def _take(operator: Operator, tensors: Tensors, opset: int) -> None:
     rule = RULES.get(operator.op)
     if rule is None:
-        raise NotSupported(operator.op, operator.where, f"the operators are {', '.join(sorted(RULES))}")
+        raise NotSupported(operator.op, operator.where, f"the operators are {', '.join(sorted({*RULES, *FLOAT}))}")
     if any(operator.outputs[1:]) and operator.op not in ("Dropout", "MaxPool"):
         raise NotSupported(f"{operator.op} of several results", operator.where, "export it with one")
     try:

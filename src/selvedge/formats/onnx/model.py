@@ -116,6 +116,8 @@ def _operator(node: onnx.NodeProto, index: int, folder: Path | None) -> Operator
         raise NotSupported(f"{op} of {printable(node.domain)}", where, "export standard operators (QDQ)")
     if not node.output or not node.output[0]:
         raise InvalidInput(f"{where} outputs", "empty", "a node makes something")
+    if any("\n" in text(name) for name in node.output):
+        raise InvalidInput(f"{where} outputs", printable(node.output[0]), "names are of one line")
     attrs = {text(a.name): _attribute(a, where, folder) for a in node.attribute}
     return Operator(op, text(node.name), index, tuple(map(text, node.input)), tuple(map(text, node.output)), attrs)
 

@@ -12,6 +12,7 @@ from selvedge.ir import Quant, Value, apply, constant
 from selvedge.ir.integer.convert import quantise as quantised
 from selvedge.ir.quant import permuted
 
+from .expanded import FLOAT
 from .model import Model, Operator
 from .reading import TO_FIRST, TO_LAST, Node
 from .tensors import MOST_RANK, printable
@@ -173,7 +174,7 @@ def _said(constants: Mapping[str, np.ndarray], readers: Mapping[str, list[Operat
     left, seen = [name], {name}
     while left:
         for node in readers.get(left.pop(), ()):
-            if node.op == "DequantizeLinear":
+            if node.op == "DequantizeLinear" or (node.op in FLOAT and node.inputs[0] in seen):
                 return _one(constants, node.where, *(*node.inputs, "", "")[1:3])
             if node.op in MOVING and node.outputs[0] not in seen:
                 seen.add(node.outputs[0])

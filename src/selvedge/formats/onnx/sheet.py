@@ -23,13 +23,17 @@ TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 @dataclass(slots=True)
 class Sheet:
-    """nodes, constants: what is written so far. ``lies``: (value, channels first) -> the tensor's name."""
+    """nodes, constants: what is written so far. ``lies``: (value, channels first) -> the tensor's name. ``operators``:
+    whether an int8 row is one operator where the standard has it, instead of QDQ. ``made``: what is dequantised
+    already."""
 
+    operators: bool = False
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     lies: dict[tuple[Value, bool], str] = field(default_factory=dict)
     shared: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    made: dict[tuple[tuple[str, ...], int | None], str] = field(default_factory=dict)
 
     def name(self, stem: str) -> str:
         """A tensor's name that is not taken."""
@@ -37,9 +41,9 @@ class Sheet:
         return f"{stem}_{self.counts[stem]}"
 
     def emit(self, op: str, inputs: Sequence[str], stem: str, **attrs: Any) -> str:
-        """A node of one result; its name, which is also the node's."""
+        """A node of one result; that tensor's name."""
         made = self.name(stem)
-        self.nodes.append(helper.make_node(op, list(inputs), [made], name=made, **attrs))
+        self.nodes.append(helper.make_node(op, list(inputs), [made], **attrs))
         return made
 
     def constant(self, array: np.ndarray, stem: str) -> str:
@@ -92,10 +96,18 @@ class Sheet:
         """The real numbers that the int8 ``value`` stands for."""
         return self.dequantised(self.tensor(value, first, rank), quant_of(value))
 
-    def dequantised(self, name: str, quant: Quant, axis: int | None = None, dtype: str = "int8") -> str:
-        """DequantizeLinear; ``axis``: that of several scales in the tensor as it lies here."""
+    def dequantised(
+        self, name: str, quant: Quant, axis: int | None = None, dtype: str = "int8", zero_said: bool = True
+    ) -> str:
+        """DequantizeLinear; ``axis``: that of several scales in the tensor as it lies here. A zero point of 0 is its
+        default; but for a convolution's constants, ONNX Runtime fuses only what says it."""
         attrs = {} if axis is None else {"axis": axis}
-        return self.emit("DequantizeLinear", [name, *self.parameters(quant, dtype)], "dequantise", **attrs)
+        said = zero_said or any(quant.zero_point)
+        scale, zero = self.parameters(quant, dtype) if said else (self.scale(quant), "")
+        given = tuple(filter(None, (name, scale, zero)))
+        if (given, axis) not in self.made:
+            self.made[given, axis] = self.emit("DequantizeLinear", given, "dequantise", **attrs)
+        return self.made[given, axis]
 
     def quantised(self, name: str, quant: Quant) -> str:
         """QuantizeLinear to int8."""
@@ -103,11 +115,14 @@ class Sheet:
 
     def parameters(self, quant: Quant, dtype: str) -> tuple[str, str]:
         """The tensors of scale and zero point."""
+        shape = () if quant.axis is None else (len(quant.scale),)
+        zero = np.broadcast_to(np.array(quant.zero_point, dtype), len(quant.scale)).reshape(shape)
+        return self.scale(quant), self.constant(zero, "zero_point")
+
+    def scale(self, quant: Quant) -> str:
+        """The tensor of the scales."""
         scale = np.array(quant.scale, np.float32)
-        zero = np.broadcast_to(np.array(quant.zero_point, dtype), scale.shape)
-        if quant.axis is None:
-            scale, zero = scale.reshape(()), zero.reshape(())
-        return self.constant(scale, "scale"), self.constant(zero, "zero_point")
+        return self.constant(scale.reshape(()) if quant.axis is None else scale, "scale")
 
 
 def quant_of(value: Value) -> Quant:
@@ -117,16 +132,16 @@ def quant_of(value: Value) -> Quant:
     return value.spec.quant
 
 
-def conv_attrs(node: Node, w: np.ndarray) -> dict[str, Any]:
-    """Of a Conv whose weights are ``w`` [kh, kw, in, out]."""
+def conv_attrs(node: Node) -> dict[str, Any]:
+    """Of a Conv, whose weights say the kernel's shape: what is no default."""
     (top, bottom), (left, right) = node.attrs["padding"]
-    return {
-        "kernel_shape": w.shape[:2],
-        "strides": node.attrs["stride"],
-        "dilations": node.attrs["dilation"],
-        "pads": (top, left, bottom, right),
-        "group": node.attrs["groups"],
+    said = {
+        "strides": (tuple(node.attrs["stride"]), (1, 1)),
+        "dilations": (tuple(node.attrs["dilation"]), (1, 1)),
+        "pads": ((top, left, bottom, right), (0, 0, 0, 0)),
+        "group": (node.attrs["groups"], 1),
     }
+    return {name: value for name, (value, default) in said.items() if value != default}
 
 
 def weights_of(node: Node, i: int) -> np.ndarray:

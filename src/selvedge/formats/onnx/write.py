@@ -14,6 +14,8 @@ from selvedge.artifact.layout import Layout
 from selvedge.errors import InvalidInput, NotSupported
 from selvedge.ir import Graph, Node, Spec, Value
 
+from ..lifted import lifted
+from .names import shorten
 from .sheet import TO_LAST, Sheet
 from .write_float import FLOAT
 from .write_integer import INTEGER
@@ -23,6 +25,9 @@ OPSET, IR_VERSION = 17, 8
 RULES: Mapping[str, Callable[[Sheet, Node], Any]] = MappingProxyType({**INTEGER, **MOVES, **FLOAT})
 """Row -> how it is written."""
 
+FORMS = ("qdq", "operators")
+"""How int8 rows are written. Of the standard's int8 operators only QLinearConv has a bias: the rest is QDQ in both."""
+
 PARAMETERS = ("SCALE_TENSOR", "ZERO_POINT_TENSOR")
 """Keys of a quantisation annotation (onnx.proto, TensorAnnotation)."""
 
@@ -30,16 +35,21 @@ PARAMETERS = ("SCALE_TENSOR", "ZERO_POINT_TENSOR")
 MOST_BYTES = 2**31 - 2**24
 
 
-def written(graph: Graph, name: str, layouts: Mapping[str, Layout] = MappingProxyType({})) -> onnx.ModelProto:
+def written(
+    graph: Graph, name: str, layouts: Mapping[str, Layout] = MappingProxyType({}), form: str = FORMS[0]
+) -> onnx.ModelProto:
     """``graph`` as an ONNX model of opset 17. ``layouts``: how inputs and outputs are stored that the model takes and
-    gives in another order of axes.
+    gives in another order of axes. ``form``: one of :data:`FORMS`; an int8 convolution as "operators" is one
+    QLinearConv, with fewer bytes around it.
 
     Raises :class:`NotSupported` for a row that ONNX has no operator for, or state, and :class:`InvalidInput` for
     weights of 2 GB.
     """
     for state in graph.state:
         raise NotSupported(f"state {state!r}", "the graph", "freeze it to a constant: what is written only predicts")
-    sheet = Sheet()
+    if form not in FORMS:
+        raise InvalidInput("form", form, f"give one of {', '.join(FORMS)}")
+    graph, sheet = lifted(graph), Sheet(operators=form == "operators")
     faces = {**graph.inputs, **graph.outputs}
     given = {port: layouts.get(port) or Layout.of(value.shape) for port, value in faces.items()}
     for port, value in graph.inputs.items():
@@ -63,6 +73,7 @@ def written(graph: Graph, name: str, layouts: Mapping[str, Layout] = MappingProx
         list(sheet.constants.values()),
     )
     _annotated(sheet, made, graph)
+    shorten(made)
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION, producer_name="selvedge")
 
@@ -115,7 +126,7 @@ def _named(sheet: Sheet, results: Mapping[str, str]) -> None:
         if tensor in made and tensor not in names:
             names[tensor] = port
         else:
-            sheet.nodes.append(helper.make_node("Identity", [tensor], [port], name=f"copy_{port}"))
+            sheet.nodes.append(helper.make_node("Identity", [tensor], [port]))
     for node in sheet.nodes:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]

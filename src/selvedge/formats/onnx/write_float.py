@@ -19,7 +19,7 @@ OIHW = (3, 2, 0, 1)
 def _conv(sheet: Sheet, node: Node) -> None:
     w = weights_of(node, 1)
     given = [sheet.tensor(node.inputs[0], True), sheet.constant(w.transpose(OIHW), "weight")]
-    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **conv_attrs(node, w)), True)
+    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **conv_attrs(node)), True)
 
 
 def _matmul(sheet: Sheet, node: Node) -> None:
@@ -59,13 +59,13 @@ def _average_pool(sheet: Sheet, node: Node) -> None:
         if tuple(len(range(*w)) for w in node.attrs[windows]) != tuple(node.attrs[counts]):
             raise NotSupported("avg_pool that counts its padding", node.where, "count what a window sees")
     given = sheet.tensor(node.inputs[0], True)
-    made = sheet.emit("AveragePool", [given], "average_pool", **pool_attrs(node), count_include_pad=0)
+    made = sheet.emit("AveragePool", [given], "average_pool", **pool_attrs(node))
     sheet.put(Value(node), made, True)
 
 
 def _softmax(op: str) -> Callable[[Sheet, Node], None]:
     def rule(sheet: Sheet, node: Node) -> None:
-        sheet.put(Value(node), sheet.emit(op, [sheet.tensor(node.inputs[0])], node.op, axis=-1))
+        sheet.put(Value(node), sheet.emit(op, [sheet.tensor(node.inputs[0])], node.op))
 
     return rule
 

@@ -1,4 +1,5 @@
-"""int8 rows as ONNX: DequantizeLinear -> the operator on real numbers -> QuantizeLinear, which runtimes fuse.
+"""int8 rows as ONNX: DequantizeLinear -> the operator on real numbers -> QuantizeLinear, which runtimes fuse; or, for
+convolutions, the standard's own int8 operator.
 
 What only moves int8 values moves them as they are: :mod:`.write_moves`.
 """
@@ -26,9 +27,14 @@ OPERATORS = {"logistic": "Sigmoid", "tanh": "Tanh"}
 
 
 def _finished(sheet: Sheet, node: Node, real: str, quant: Quant, first: bool) -> None:
-    """``real`` as the int8 result. A fused activation that int8's own range does not imply follows by itself, between
+    """``real`` as the int8 result."""
+    _put(sheet, node, sheet.quantised(real, quant), quant, first)
+
+
+def _put(sheet: Sheet, node: Node, made: str, quant: Quant, first: bool) -> None:
+    """``made`` is the int8 result. A fused activation that int8's own range does not imply follows by itself, between
     the same scales: runtimes fuse a bare convolution."""
-    activation, made = node.attrs.get("activation", "none"), sheet.quantised(real, quant)
+    activation = node.attrs.get("activation", "none")
     if clamp(quant, activation) != (INT8_MIN, INT8_MAX):
         made = sheet.quantised(_clamped(sheet, sheet.dequantised(made, quant), activation), quant)
     sheet.put(Value(node), made, first)
@@ -50,18 +56,28 @@ def _bias(sheet: Sheet, node: Node) -> list[str]:
     products = np.float32(x.scale[0]) * np.array(w.scale, np.float32)
     if not (np.isfinite(products).all() and (products > 0).all()):
         raise NotSupported(f"a bias of scale {float(products.min())}", node.where, "its scale must be a float32 number")
+    bias = sheet.constant(weights_of(node, 2), "bias")
+    if sheet.operators and node.op == "int8_conv2d":
+        return [bias]
     axis = None if w.axis is None else 0
-    quant = Quant(tuple(products.tolist()), (0,), axis)
-    return [sheet.dequantised(sheet.constant(weights_of(node, 2), "bias"), quant, axis, "int32")]
+    return [sheet.dequantised(bias, Quant(tuple(products.tolist()), (0,), axis), axis, "int32", zero_said=False)]
 
 
 def _conv(sheet: Sheet, node: Node) -> None:
     x, w = node.inputs[0], weights_of(node, 1)
     quant = permuted(node.attrs["quants"][1], OIHW)
     assert quant is not None
-    weights = sheet.dequantised(sheet.constant(w.transpose(OIHW), "weight"), quant, quant.axis)
-    made = sheet.emit("Conv", [sheet.real(x, True), weights, *_bias(sheet, node)], "conv", **conv_attrs(node, w))
-    _finished(sheet, node, made, node.attrs["quant"], True)
+    weights, y = sheet.constant(w.transpose(OIHW), "weight"), node.attrs["quant"]
+    if sheet.operators:
+        numbers = (sheet.parameters(q, "int8") for q in (quant_of(x), quant, y))
+        (x_scale, x_zero), (w_scale, w_zero), (y_scale, y_zero) = numbers
+        given = [sheet.tensor(x, True), x_scale, x_zero, weights, w_scale, w_zero, y_scale, y_zero]
+        made = sheet.emit("QLinearConv", [*given, *_bias(sheet, node)], "conv", **conv_attrs(node))
+        _put(sheet, node, made, y, True)
+        return
+    real = sheet.dequantised(weights, quant, quant.axis, zero_said=False)
+    made = sheet.emit("Conv", [sheet.real(x, True), real, *_bias(sheet, node)], "conv", **conv_attrs(node))
+    _finished(sheet, node, made, y, True)
 
 
 def _linear(sheet: Sheet, node: Node) -> None:
@@ -92,7 +108,7 @@ def _two(op: str) -> Callable[[Sheet, Node], None]:
 
 def _average_pool(sheet: Sheet, node: Node) -> None:
     x = node.inputs[0]
-    made = sheet.emit("AveragePool", [sheet.real(x, True)], "average_pool", **pool_attrs(node), count_include_pad=0)
+    made = sheet.emit("AveragePool", [sheet.real(x, True)], "average_pool", **pool_attrs(node))
     _finished(sheet, node, made, node.attrs["quants"][0], True)
 
 
@@ -114,7 +130,7 @@ def _softmax(sheet: Sheet, node: Node) -> None:
     real, beta = sheet.real(node.inputs[0]), float(node.attrs["beta"])
     if beta != 1:
         real = sheet.emit("Mul", [real, sheet.constant(np.array(beta, np.float32), "beta")], "mul")
-    made = sheet.emit("Softmax", [real], "softmax", axis=-1)
+    made = sheet.emit("Softmax", [real], "softmax")
     sheet.put(Value(node), sheet.quantised(made, node.attrs["quant"]))
 
 

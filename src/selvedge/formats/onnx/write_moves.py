@@ -19,7 +19,10 @@ def _reshape(sheet: Sheet, node: Node) -> None:
     # Of one pixel, NCHW is in the same order as NHWC.
     pixel = (x, True) in sheet.lies and (x, False) not in sheet.lies and x.shape[1] == x.shape[2] == 1
     given = sheet.tensor(x, pixel)
-    sheet.put(Value(node), sheet.shaped(given, shape))
+    if len(shape) == 2 and x.shape and x.shape[0] == shape[0]:
+        sheet.put(Value(node), sheet.emit("Flatten", [given], "flatten"))
+    else:
+        sheet.put(Value(node), sheet.shaped(given, shape))
 
 
 def _whole(sheet: Sheet, numbers: tuple[int, ...]) -> str:

@@ -19,11 +19,12 @@ def pool_attrs(node: Node) -> dict[str, Any]:
     rows, columns = sliding(node.attrs["windows_h"], shape[1]), sliding(node.attrs["windows_w"], shape[2])
     if rows is None or columns is None:
         raise NotSupported(f"{node.op} over irregular windows", node.where, "a pool has one kernel and one stride")
-    attrs: dict[str, Any] = {
-        "kernel_shape": (rows.kernel, columns.kernel),
-        "strides": (rows.stride, columns.stride),
-        "pads": (rows.before, columns.before, rows.after, columns.after),
-    }
+    attrs: dict[str, Any] = {"kernel_shape": (rows.kernel, columns.kernel)}
+    strides = rows.stride, columns.stride
+    if strides != (1, 1):
+        attrs["strides"] = strides
+    if any(pads := (rows.before, columns.before, rows.after, columns.after)):
+        attrs["pads"] = pads
     if (rows.dilation, columns.dilation) != (1, 1):
         if node.op != "max_pool":
             raise NotSupported(f"{node.op} over dilated windows", node.where, "an AveragePool of ONNX 17 has none")

@@ -1,4 +1,7 @@
-"""A FlatBuffer written: tables, vectors and strings, each behind what points at it. Format: see :mod:`.flatbuffer`."""
+"""A FlatBuffer written: tables, vectors and strings, each behind what points at it. Format: see :mod:`.flatbuffer`.
+
+What is said to be shared lies at the end, once for all that are equal: an offset only points forwards.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +23,32 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """A vector of numbers, little-endian; its first one lies at a multiple of ``align`` bytes. ``shared``: equal ones
-    lie in the file once, at its end."""
+    """A vector of numbers, little-endian; its first one lies at a multiple of ``align`` bytes."""
 
     numbers: np.ndarray
     align: int = 4
     shared: bool = False
 
+    @property
+    def key(self) -> Key:
+        return self.numbers.dtype.str, self.numbers.tobytes()
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``fields``: by their number in the schema. What is absent reads as its default."""
+    """``fields``: by their number in the schema. What is absent reads as its default. ``shared``: they are numbers and
+    shared vectors."""
 
     fields: Mapping[int, Field]
+    shared: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Of a shared one."""
+        return tuple((n, f if isinstance(f, Number) else f.key) for n, f in self.fields.items())  # type: ignore[union-attr]
 
 
+Key: TypeAlias = tuple[object, ...]
 Field: TypeAlias = "Number | Array | str | Table | Sequence[Table]"
 
 
@@ -43,20 +57,22 @@ def built(root: Table, identifier: bytes) -> bytes:
     writing = _Writing(bytearray(8))
     writing.data[4:8] = identifier
     writing.point(0, writing.table(root))
-    for array, readers in writing.shared.values():
-        place = writing.array(array)
-        for at in readers:
-            writing.point(at, place)
+    for waiting in (writing.tables, writing.arrays):  # tables first: they point at vectors
+        for given, readers in waiting.values():
+            place = writing.table(given) if isinstance(given, Table) else writing.array(given)
+            for at in readers:
+                writing.point(at, place)
     return bytes(writing.data + bytes(-len(writing.data) % 8))
 
 
 @dataclass(slots=True)
 class _Writing:
-    """``vtables``: where each lies. ``shared``: what lies at the end, once, and where it is pointed at."""
+    """``vtables``: where each lies. ``tables``, ``arrays``: the shared ones, and where they are pointed at."""
 
     data: bytearray
     vtables: dict[bytes, int] = field(default_factory=dict)
-    shared: dict[tuple[str, bytes], tuple[Array, list[int]]] = field(default_factory=dict)
+    tables: dict[Key, tuple[Table, list[int]]] = field(default_factory=dict)
+    arrays: dict[Key, tuple[Array, list[int]]] = field(default_factory=dict)
 
     def table(self, table: Table) -> int:
         """Where it begins: the largest of its fields first, then what they point at."""
@@ -70,8 +86,8 @@ class _Writing:
         if packed not in self.vtables:
             self.vtables[packed] = self.grown(len(packed), 2)
             self.data[self.vtables[packed] :] = packed
-        # Its fields begin 4 bytes on, at a multiple of 8, which the largest want.
-        self.data += bytes(-(len(self.data) + 4) % 8)
+        if fields and _size(fields[0][1]) == 8:  # its fields begin 4 bytes on
+            self.data += bytes(-(len(self.data) + 4) % 8)
         start = self.grown(size, 4)
         struct.pack_into("<i", self.data, start, start - self.vtables[packed])
         for number, given in fields:
@@ -79,8 +95,9 @@ class _Writing:
             if isinstance(given, Number):
                 struct.pack_into("<" + given.code, self.data, at, given.value)
             elif isinstance(given, Array) and given.shared:
-                key = given.numbers.dtype.str, given.numbers.tobytes()
-                self.shared.setdefault(key, (given, []))[1].append(at)
+                self.arrays.setdefault(given.key, (given, []))[1].append(at)
+            elif isinstance(given, Table) and given.shared:
+                self.tables.setdefault(given.key, (given, []))[1].append(at)
             else:
                 self.point(at, self.pointed(given))
         return start

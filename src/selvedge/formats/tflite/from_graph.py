@@ -2,22 +2,24 @@
 
 What LiteRT's reference kernels make of the file is bit by bit what the graph means. TensorFlow's padding is "same" or
 "valid": another one becomes an operator of its own before its layer, of the zero point, which adds nothing to a sum.
-A table is looked up (CAST, ADD, GATHER) where it is not that of an operator.
+A fully connected layer takes what lies in rows whatever its shape, so that what flattens before it is no operator. A
+table is looked up (CAST, ADD, GATHER) where it is not that of an operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from selvedge.errors import InvalidInput, NotSupported
-from selvedge.ir import Graph, Node, Quant, Spec, Value
+from selvedge.ir import Graph, Node, Quant, Spec, Value, consumers
 from selvedge.ir.integer.table import FUNCTIONS, table
 from selvedge.ir.quant import permuted
 
+from ..lifted import lifted
 from .geometry import kernel_of, padded_kernel_of, padding_of
 from .model import Model, Operator, Option, Tensor
 from .write import KINDS
@@ -32,12 +34,15 @@ def model(graph: Graph) -> Model:
 
     Raises :class:`NotSupported` for a row that no operator computes so, with the user's line.
     """
-    writing = _Writing({v: name for name, v in graph.outputs.items()})
+    graph = lifted(graph)
+    writing = _Writing({v: name for name, v in graph.outputs.items()}, flat=_flattening(graph))
     if graph.state:
         raise InvalidInput("network", f"with state {next(iter(graph.state))}", "freeze it first: see selvedge.network")
     for name, leaf in graph.inputs.items():
         writing.places[leaf] = writing.tensor(name, leaf.spec)
     for node in graph.nodes():
+        if node in writing.flat:
+            continue
         if node.op in RULES:
             writing.places[Value(node)] = RULES[node.op](writing, node)
         elif node.inputs:
@@ -50,11 +55,25 @@ def model(graph: Graph) -> Model:
     return Model(tuple(writing.tensors), tuple(writing.operators), inputs, tuple(i for i in outputs if i is not None))
 
 
+def _flattening(graph: Graph) -> set[Node]:
+    """The reshapes to rows that only fully connected layers read."""
+    nodes = graph.nodes()
+    readers, outputs = consumers(nodes), set(graph.outputs.values())
+    return {
+        node
+        for node in nodes
+        if node.op == "reshape" and len(node.specs[0].shape) == 2 and Value(node) not in outputs
+        and all(r.op == "int8_linear" and Value(node) not in r.inputs[1:] for r in readers[Value(node)])
+    }  # fmt: skip
+
+
 @dataclass(slots=True, eq=False)
 class _Writing:
-    """``names``: of the values that are outputs. ``places``: the tensor of each value."""
+    """``names``: of the values that are outputs. ``flat``: reshapes that are left out. ``places``: the tensor of each
+    value."""
 
     names: Mapping[Value, str]
+    flat: Set[Node]
     tensors: list[Tensor] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     places: dict[Value, int] = field(default_factory=dict)
@@ -139,6 +158,8 @@ def _linear(w: _Writing, node: Node) -> int:
     name, quant = "FULLY_CONNECTED", weight.spec.quant
     version = VERSIONS[name] if quant is None or quant.axis is None else FULLY_CONNECTED_BY_CHANNEL
     options: dict[str, Option] = {"activation": node.attrs["activation"], "keep_dims": len(x.shape) > 2}
+    if x.node in w.flat:
+        (x,) = x.node.inputs
     return w.versioned(version, name, (w.of(x), w.of(weight), *_bias(w, node, bias)), node.specs[0], node, options)
 
 

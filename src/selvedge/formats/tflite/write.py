@@ -1,7 +1,12 @@
-"""A :class:`Model` as the bytes of a ``.tflite`` file: the inverse of :func:`.read.parse`, without LiteRT."""
+"""A :class:`Model` as the bytes of a ``.tflite`` file: the inverse of :func:`.read.parse`, without LiteRT.
+
+A small network is mostly what is around its numbers: what equals something lies in the file once, and only what is
+given and returned has a name.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,12 +37,16 @@ FORMER = 127  # the largest builtin number that the byte before it could hold
 
 def written(model: Model, description: str = "selvedge") -> bytes:
     """The file of ``model``."""
-    codes = list(dict.fromkeys((o.name, o.version) for o in model.operators))
+    # The commonest first: number 0 is the default, and takes no bytes.
+    codes = [code for code, _ in Counter((o.name, o.version) for o in model.operators).most_common()]
+    named = {*model.inputs, *model.outputs}
     constants = [t for t in model.tensors if t.data is not None]
     buffers = {id(t): i for i, t in enumerate(constants, start=1)}  # buffer 0 is the empty one
     subgraph = Table(
         {
-            SubgraphField.TENSORS: [_tensor(t, buffers.get(id(t), 0)) for t in model.tensors],
+            SubgraphField.TENSORS: [
+                _tensor(t, buffers.get(id(t), 0), named=i in named) for i, t in enumerate(model.tensors)
+            ],
             SubgraphField.INPUTS: _ints(model.inputs),
             SubgraphField.OUTPUTS: _ints(model.outputs),
             SubgraphField.OPERATORS: [_operator(o, codes.index((o.name, o.version))) for o in model.operators],
@@ -58,7 +67,7 @@ def written(model: Model, description: str = "selvedge") -> bytes:
 
 
 def _ints(numbers: tuple[int, ...]) -> Array:
-    return Array(np.array(numbers, np.int32))
+    return Array(np.array(numbers, np.int32), shared=True)
 
 
 def _code(name: str, version: int) -> Table:
@@ -78,12 +87,13 @@ def _buffer(tensor: Tensor) -> Table:
     return Table({BufferField.DATA: Array(np.frombuffer(data.tobytes(), np.uint8), ALIGNMENT)})
 
 
-def _tensor(tensor: Tensor, buffer: int) -> Table:
+def _tensor(tensor: Tensor, buffer: int, named: bool) -> Table:
     fields: dict[int, Field] = {
-        TensorField.SHAPE: Array(np.array(tensor.shape, np.int32), shared=True),
+        TensorField.SHAPE: _ints(tensor.shape),
         TensorField.TYPE: Number("b", TYPES[tensor.dtype]),
-        TensorField.NAME: tensor.name,
     }
+    if named:
+        fields[TensorField.NAME] = tensor.name
     if buffer:
         fields[TensorField.BUFFER] = Number("I", buffer)
     if tensor.quant is not None:
@@ -96,20 +106,21 @@ def _tensor(tensor: Tensor, buffer: int) -> Table:
         }
         if tensor.quant.axis:
             said[QuantizationField.QUANTIZED_DIMENSION] = Number("i", tensor.quant.axis)
-        fields[TensorField.QUANTIZATION] = Table(said)
+        fields[TensorField.QUANTIZATION] = Table(said, shared=True)
     return Table(fields)
 
 
 def _operator(operator: Operator, code: int) -> Table:
     kind = KINDS[operator.name]
     fields: dict[int, Field] = {
-        OperatorField.OPCODE_INDEX: Number("I", code),
         OperatorField.INPUTS: _ints(tuple(-1 if i is None else i for i in operator.inputs)),
         OperatorField.OUTPUTS: _ints(operator.outputs),
     }
+    if code:
+        fields[OperatorField.OPCODE_INDEX] = Number("I", code)
     if kind.options_type:
         fields[OperatorField.OPTIONS_TYPE] = Number("B", kind.options_type)
-        fields[OperatorField.OPTIONS] = Table(_options(kind, operator.options))
+        fields[OperatorField.OPTIONS] = Table(_options(kind, operator.options), shared=True)
     return Table(fields)
 
 
