@@ -28,17 +28,16 @@ from selvedge.federate.server import Server
 from ..required import missing
 
 ROOT = Path(__file__).parents[2]
-# Where `make flower-test` has put it: beside this environment, and named after it.
-PYTHON = Path(os.environ.get("SELVEDGE_FLOWER", f"{sys.prefix}-flower/bin/python"))
+PYTHON = os.environ.get("SELVEDGE_FLOWER")  # of an environment with flwr, from `make flower-test`
 FROM_A_DEVICE = {"poll", "update", "refusal"}
 
 
 def needed() -> Path:
-    if not PYTHON.is_file():
-        missing(f"{PYTHON}, which `make flower-test` installs flwr into,")
+    if PYTHON is None:  # minutes, and on a busy machine flwr gives tasks up: not a part of `make test`
+        pytest.skip("make flower-test runs it")
     if subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
         missing("the right to make a network namespace (unshare -rn)")
-    return PYTHON
+    return Path(PYTHON)
 
 
 def right(arrays: dict[str, Any], x: Any, y: Any) -> float:
