@@ -193,7 +193,8 @@ def certify(folder: Path, nodes: Sequence[str]) -> None:
     from cryptography.x509.oid import NameOID
 
     def secret(key: ec.EllipticCurvePrivateKey, form: serialization.PrivateFormat) -> bytes:
-        return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+        found: bytes = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+        return found
 
     for name in nodes:
         key = ec.generate_private_key(ec.SECP384R1())
