@@ -21,7 +21,7 @@ from selvedge.artifact import files
 
 from ..readme import between, replaced
 
-MODELS = ("ds_cnn", "resnet8", "mobilenet_v1_025", "deep_autoencoder", "mobilenet_v2")
+MODELS = ("ds_cnn", "resnet8", "mobilenet_v1_025", "deep_autoencoder", "mobilenet_v2", "resnet18")
 PAGE = Path(__file__).parents[2] / "docs" / "quantise.md"
 SCALES = {"channel": {}, "tensor, equalised": {"per_tensor": True, "equalise": True}}
 HEAD = (
