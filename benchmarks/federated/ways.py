@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -132,9 +131,8 @@ def narrow(task: Task, own: Habits, seed: int) -> Found:
 
 
 def through_flower(task: Task, own: Habits, seed: int) -> Found:
-    """The peer. A failed row where it is not there."""
-    found = importlib.util.find_spec("flwr")
-    return {"failed": "flwr is not installed" if found is None else "flwr is installed, and no way here drives it yet"}
+    """The peer that is missing: nothing here drives it, and its row says so."""
+    return {"failed": "nothing here drives flwr's FedAvg yet"}
 
 
 def _run(own: Habits, seed: int, local: Mapping[str, Any], **settings: Any) -> sv.Federation:

@@ -51,7 +51,7 @@ def test_a_power_cut_takes_no_change_that_was_acknowledged(tmp_path: Path, monke
         if acknowledged == 7:  # of the second round, three
             raise Cut
 
-    world.grid.done = heard  # type: ignore[method-assign]
+    monkeypatch.setattr(world.grid, "done", heard)
     with pytest.raises(Cut):
         server.run(world.grid)
     known = server.coordinator.state()[0]
@@ -64,14 +64,16 @@ def test_a_power_cut_takes_no_change_that_was_acknowledged(tmp_path: Path, monke
     again.close()
 
 
-def test_a_move_that_was_replayed_is_a_snapshot_before_anybody_is_told(tmp_path: Path) -> None:
+def test_a_move_that_was_replayed_is_a_snapshot_before_anybody_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World(settings(), 6, tmp_path)
     server = world.server()
 
     def ends() -> None:
         raise Cut
 
-    server._snapshot = ends  # type: ignore[method-assign]
+    monkeypatch.setattr(server, "_snapshot", ends)
     with pytest.raises(Cut):
         server.run(world.grid)
     server.close()
@@ -111,7 +113,7 @@ def test_two_runs_of_a_name_share_no_change(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_task_is_for_one_device(tmp_path: Path) -> None:
+def test_a_task_is_for_one_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: dict[str, bytes] = {}
     world = World(settings(rounds=1), 5, tmp_path)
     send = world.grid.send
@@ -120,7 +122,7 @@ def test_a_task_is_for_one_device(tmp_path: Path) -> None:
         sent[client] = message.packed()
         send(client, message)
 
-    world.grid.send = noted  # type: ignore[method-assign]
+    monkeypatch.setattr(world.grid, "send", noted)
     server = world.server()
     server.run(world.grid)
     server.close()
@@ -130,7 +132,7 @@ def test_a_task_is_for_one_device(tmp_path: Path) -> None:
     assert device.handle(sent[mine]) is not None
 
 
-def test_all_of_a_round_are_sent_one_body(tmp_path: Path) -> None:
+def test_all_of_a_round_are_sent_one_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for other in ({}, {"local": Local(scaffold=True)}):
         world, bodies = World(settings(**other), 8, tmp_path / str(len(other))), []
         send = world.grid.send
@@ -139,7 +141,7 @@ def test_all_of_a_round_are_sent_one_body(tmp_path: Path) -> None:
             bodies.append(message.body)
             send(client, message)
 
-        world.grid.send = noted  # type: ignore[method-assign]
+        monkeypatch.setattr(world.grid, "send", noted)
         server = world.server()
         server.run(world.grid)
         server.close()

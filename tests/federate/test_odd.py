@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -266,7 +265,10 @@ def test_differences_say_the_whole_model_in_the_end(down: str) -> None:
     goal = np.random.default_rng(0).normal(size=127)
     sent = Shown(np.zeros(127, np.float32), codec(down), shapes, True, 16, 3)
     mine = sent.vector
-    change: Callable[[], float] = lambda: float(np.abs(sent.vector - goal).mean())  # noqa: E731
+
+    def change() -> float:
+        return float(np.abs(sent.vector - goal).mean())
+
     began = change()
     for _ in range(80):
         sent.move(goal)

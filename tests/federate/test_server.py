@@ -60,7 +60,7 @@ def test_it_nears_the_middle_of_all_devices(way: str, tmp_path: Path) -> None:
     assert server.down_bytes == world.grid.counted["down"]
 
 
-def test_what_is_told_to_be_taken_was_on_the_disk_before(tmp_path: Path) -> None:
+def test_what_is_told_to_be_taken_was_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device drops what error feedback had left only for a change that no kill can lose any more."""
     world = World(settings(up="sign"), 6, tmp_path)
     server = world.server()
@@ -71,7 +71,7 @@ def test_what_is_told_to_be_taken_was_on_the_disk_before(tmp_path: Path) -> None
         told.append((client, server.coordinator.last.get(client, -1), server.journal.number))
         ask(grid, client)
 
-    server._ask = asked  # type: ignore[method-assign]
+    monkeypatch.setattr(server, "_ask", asked)
     server.run(world.grid)
     server.close()
     assert any(last >= 0 for _, last, _ in told)

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from types import TracebackType
-from typing import Self
-
-from rich.console import Console
-from rich.live import Live as Screen
 from rich.table import Table
 
 from ..device.sizes import format_bytes
 from ..learn.live import Live, Round
 from .figures import joules, percent
+from .screen import Screen
 
-OFTEN = 0.2  # seconds between two pictures
 TOLD = 6  # lines of the diary that are shown
 
 
-class View:
-    """On stderr, if that is a terminal; else nothing. Use it in a ``with`` block, which leaves the screen as it was."""
-
+class View(Screen):
     def __init__(self, name: str, budget: int, silent: bool = False) -> None:
-        console = Console(file=sys.stderr)
-        self._name, self._budget, self._drawn = name, budget, 0.0
-        self._screen = Screen(console=console, auto_refresh=False, transient=True)
-        self._shown = not silent and console.is_terminal
-        self._notes: list[str] = []
-
-    def __enter__(self) -> Self:
-        if self._shown:
-            self._screen.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._shown:
-            self._screen.stop()
-
-    def note(self, line: str) -> None:
-        """Something that the person should see."""
-        self._notes = [*self._notes, line][-3:]
+        super().__init__(silent)
+        self._name, self._budget = name, budget
 
     def at(self, life: Live, made: Round) -> None:
         """A round has ended."""
-        if self._shown and time.monotonic() - self._drawn >= OFTEN:
-            self._drawn = time.monotonic()
-            self._screen.update(picture(self._name, self._budget, life, made, self._notes), refresh=True)
+        if self.due:
+            self.draw(picture(self._name, self._budget, life, made, self._notes))
 
 
 def picture(name: str, budget: int, life: Live, made: Round, notes: list[str]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -207,10 +208,8 @@ def serve(
     early.federating(wish=wish, out=out, every=1)
     of = kinds(given, shape)
     check(host)
-    try:
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise InvalidInput("selvedge federate serve", "without uvicorn", "pip install 'selvedge[gateway]'") from None
+    if find_spec("uvicorn") is None:
+        raise InvalidInput("selvedge federate serve", "without uvicorn", "pip install 'selvedge[gateway]'")
     keep(out, wish)
 
     from .kit import kits

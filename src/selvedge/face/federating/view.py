@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from types import TracebackType
-from typing import Self
-
-from rich.console import Console
-from rich.live import Live as Screen
 from rich.table import Table
 
 from ...device.sizes import format_bytes
 from ..figures import joules, percent
+from ..screen import Screen
 from .clock import span
 from .report import Report
 
-OFTEN = 0.2  # seconds between two pictures
 TOLD = 4  # lines of notes that are shown
 
 
-class View:
-    """On stderr, if that is a terminal; else nothing. Use it in a ``with`` block, which leaves the screen as it was."""
-
+class View(Screen):
     def __init__(self, silent: bool = False) -> None:
-        console = Console(file=sys.stderr)
-        self._screen = Screen(console=console, auto_refresh=False, transient=True)
-        self._shown, self._drawn = not silent and console.is_terminal, 0.0
-        self._notes: list[str] = []
-
-    def __enter__(self) -> Self:
-        if self._shown:
-            self._screen.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._shown:
-            self._screen.stop()
-
-    @property
-    def due(self) -> bool:
-        """Whether another picture may be drawn: making a report takes time too."""
-        return self._shown and time.monotonic() - self._drawn >= OFTEN
-
-    def note(self, line: str) -> None:
-        """Something that the person should see."""
-        self._notes = [*self._notes, line][-TOLD:]
+        super().__init__(silent, TOLD)
 
     def at(self, report: Report) -> None:
-        self._drawn = time.monotonic()
-        self._screen.update(picture(report, self._notes), refresh=True)
+        self.draw(picture(report, self._notes))
 
 
 def picture(report: Report, notes: list[str]) -> Table:
