@@ -281,7 +281,7 @@ def test_a_terminal_shows_it_while_it_lives(place: Path, tmp_path: Path) -> None
         (["--batch", "4"], "--batch is 4: an artifact is planned already: leave it out"),
         (["--budget", "0"], "--budget is 0: give bytes above 0, or leave it out"),
         (["--held-out", "0"], "--held-out is 0: give bytes above 0, or leave it out"),
-        (["--rate", "0"], "--rate is 0.0: give a number above 0, or leave it out"),
+        (["--rate", "0"], "--rate is 0: give a number above 0, or auto; or leave it out"),
         (["--rate", "fast"], "--rate is fast: give a number above 0, or auto; or leave it out"),
         (["--joules-a-day", "0"], "--joules-a-day is 0.0: give a number above 0, or leave it out"),
         (["--joules-a-step", "nan"], "--joules-a-step is nan: give a number above 0, or leave it out"),
