@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import selvedge as sv
@@ -93,6 +94,17 @@ def test_int8_stands_beside_float_and_is_written(user: Path) -> None:
     assert read.predict(np.zeros((1, 8, 8, 1), np.float32)).shape == (1, 10)
 
 
+def test_an_onnx_file_of_operators_has_fewer_bytes(user: Path) -> None:
+    sizes = []
+    for form, name in (("qdq", "qdq.onnx"), ("operators", "operators.onnx")):
+        result = run(*ON, "--out", name, "--form", form, cwd=user)
+        assert (result.code, result.err) == (0, ""), result
+        ops = {node.op_type for node in onnx.load(user / name).graph.node}
+        assert ("QLinearConv" in ops, "Conv" in ops) == (form == "operators", form == "qdq")
+        sizes.append((user / name).stat().st_size)
+    assert sizes[1] < sizes[0]
+
+
 def test_for_a_device_its_c_is_written_and_its_bytes_are_told(user: Path) -> None:
     result = run(*ON, "--device", "stm32f446", "--out", "firmware", "--samples", "64", cwd=user)
     assert (result.code, result.err) == (0, ""), result
@@ -136,6 +148,9 @@ def test_few_bits_layers_that_stay_float_and_few_samples(user: Path) -> None:
         (("--samples", "8"), "calibration is of 8 samples: give at least 32, or say --allow-few"),
         (("--float", "5"), "bits"),
         (("--observer", "eye"), "--observer is eye: give one of minmax, percentile, mse"),
+        (("--form", "qop", "--out", "net.onnx"), "--form is qop: give one of qdq, operators"),
+        (("--form", "operators", "--out", "net.tflite"), "--form is operators: it is that of an .onnx file"),
+        (("--form", "operators"), "--form is operators: it is that of an .onnx file: give --out NAME.onnx"),
         (("--weights", "int3"), "--weights is int3: give one of int8, int4"),
         (("--out", "net.pt2"), "--out is net.pt2: end it in .tflite or .onnx, or name a folder"),
         (("--out", "firmware", "--plot", "firmware/a.html"), "--plot is firmware/a.html: it lies in --out"),

@@ -17,6 +17,7 @@ from .export import Inputs, exported
 from .layers import constant, weighted
 from .quantised import Quantised
 from .report import Error, Report, Row
+from .simulate import first
 from .worst import decibel, gains
 
 FAKE = "fake-quantised"
@@ -40,7 +41,7 @@ def compare(model: nn.Module, quantised: Quantised, data: Any, *, others: Column
     given.module(model)
     batches = samples.batches(data, "data")
     example = tuple(x[:2] for x in batches[0])
-    given.tried(model, example, "data")
+    first(given.tried(model, example, "data"))
     graph = exported(model, example)
     more = dict(others or {})
     columns = (FAKE, *more)

@@ -23,6 +23,7 @@ from .pt2e import FakeQuantize, FakeQuantizeBase, prepare_qat_pt2e
 from .quantise import convert, float_bytes
 from .quantised import Quantised
 from .ranges import ActivationRange, PerChannelWeight
+from .simulate import first
 from .watch import check_ranges
 
 AVERAGE = 0.01  # weight of the newest batch in an activation's range (Krishnamoorthi, arXiv:1806.08342)
@@ -74,7 +75,7 @@ class QAT(nn.Module):
         self.ranges_frozen = self.norms_frozen = False
         self._before = copy.deepcopy(model.state_dict())
         self._example, self._samples = tuple(x[:2] for x in data[0]), samples.count(data)
-        given.tried(model, self._example, "example")
+        first(given.tried(model, self._example, "example"))
         self.prepared = _prepared(model, data[0], self.wanted, learned_step)
         self._float_bytes = float_bytes(model)
         self._begin(data)

@@ -25,6 +25,7 @@ from .pt2e import convert_pt2e, prepare_pt2e
 from .quantised import KEY, Facts, Quantised
 from .ranges import METHODS, ActivationRange, PerChannelWeight, PerTensorWeight
 from .scales import scales
+from .simulate import first
 from .watch import check_ranges, watched
 from .worst import agreement, judged
 
@@ -72,7 +73,7 @@ def quantise(
     data = samples.batches(calibration)
     samples.check(data, allow_few)
     example = tuple(x[:2] for x in data[0])
-    given.tried(model, example, "calibration")
+    first(given.tried(model, example, "calibration"))
     changed = copy.deepcopy(model).eval()
     if equalise or correct_bias or adaround:
         changed = folded(changed, example)

@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from torch.fx import GraphModule, Interpreter, Node
+from torch.utils._pytree import tree_leaves
 
+from ..errors import InvalidInput
 from .layers import KEY, weighted
 from .litert import FLOAT, WIDTHS
 from .ranges import weight_scale
@@ -87,8 +89,12 @@ def _stepped(x: torch.Tensor, watcher: Any, bits: int | None) -> torch.Tensor:
 
 
 def first(out: Any) -> torch.Tensor:
-    """The first tensor of what a model returns."""
-    while isinstance(out, tuple | list):
-        out = out[0]
-    assert isinstance(out, torch.Tensor)
-    return out
+    """The first tensor of what a model returns: itself, or in a tuple, list or dict of them. Raises
+    :class:`InvalidInput`."""
+    leaves = tree_leaves(out)
+    odd = [leaf for leaf in leaves if leaf is not None and not isinstance(leaf, torch.Tensor | int | float | str)]
+    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    if odd or not tensors:
+        told = f"giving a {type(odd[0] if odd else out).__name__}"
+        raise InvalidInput("model", told, "its forward must return a tensor, or a tuple, list or dict of them")
+    return tensors[0]

@@ -67,6 +67,7 @@ def quantising(
     observer: str,
     plot: Path | None,
     out: Path | None,
+    form: str,
 ) -> None:
     """Those of ``selvedge quantise``."""
     _no_file("model", model, "quantised: give file.py:factory, which gives the trained module")
@@ -74,6 +75,9 @@ def quantising(
     _positive("--samples", samples)
     _one_of("--weights", weights, ("int8", "int4"))
     _one_of("--observer", observer, ("minmax", "percentile", "mse"))
+    _one_of("--form", form, ("qdq", "operators"))
+    if form != "qdq" and (out is None or out.suffix.lower() != ".onnx"):
+        raise InvalidInput("--form", form, "it is that of an .onnx file: give --out NAME.onnx")
     if plot is not None:
         place.page(plot)
     if out is not None:

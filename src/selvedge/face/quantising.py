@@ -50,7 +50,7 @@ SPOKEN = (
 class Order:
     """What was asked for. ``settings``: of :func:`selvedge.quantise`. ``floats``: layers that stay so.
     ``samples``: that set the ranges, at most.
-    ``out``: a .tflite or .onnx file, or a folder for the device's C."""
+    ``out``: a .tflite or .onnx file, or a folder for the device's C. ``form``: of an .onnx file."""
 
     model: str
     data: str
@@ -63,6 +63,7 @@ class Order:
     floats: tuple[str, ...]
     samples: int
     out: Path | None
+    form: str
     seed: int
     plot: Path | None
 
@@ -168,7 +169,7 @@ def _quantised(order: Order, debug: bool) -> Quantising:
         report = compare(model, made, numbers(job, test, COMPARED, order.seed))
         work.part("writing")
         if order.out is not None:
-            _write(order.out, plan, made, example)
+            _write(order.out, order.form, plan, made, example)
         if order.plot is not None:
             files.write(order.plot, report.page().encode())
     same, tops = None, [np.concatenate(n.told) for n in natives.values()]
@@ -197,10 +198,10 @@ def _named(made: Quantised) -> str:
     return f"int{widths[0]}" if len(widths) == 1 else "mixed"
 
 
-def _write(out: Path, plan: Inference, made: Quantised, example: torch.Tensor) -> None:
+def _write(out: Path, form: str, plan: Inference, made: Quantised, example: torch.Tensor) -> None:
     if out.suffix.lower() == ".tflite":
         save_tflite(network(made, example), out)
     elif out.suffix.lower() == ".onnx":
-        save_onnx(network(made, example), out)
+        save_onnx(network(made, example), out, form=form)
     else:
         emit(plan, "c", out)

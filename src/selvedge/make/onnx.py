@@ -36,20 +36,21 @@ def save_onnx(network: Network, path: str | Path, *, form: str = "qdq") -> Path:
     """Write ``network`` as an ONNX model of opset 17, whole or not at all; ``path`` is returned.
 
     Each int8 row becomes DequantizeLinear -> operator -> QuantizeLinear (QDQ) with int8 weights, a scale a channel
-    where there is one, and int32 biases at the scale of their products: what ONNX Runtime fuses into int8 kernels.
-    Those round otherwise than ours, by at most one step a layer. Float rows become float operators. Inputs and outputs
-    keep their names, shapes and dtypes; inside, images are NCHW.
+    where there is one, and biases as the real numbers that their int32 stand for: what ONNX Runtime fuses into int8
+    kernels (from 1.21; older ones want the other form). Those round otherwise than ours, by at most one step a layer.
+    Float rows become float operators. Inputs and outputs keep their names, shapes and dtypes; inside, images are NCHW.
 
-    form: "qdq", or "operators": a convolution is one QLinearConv, in fewer bytes; what the standard has no int8
-        operator with a bias for stays QDQ.
+    form: "qdq", or "operators": a convolution is one QLinearConv with an int32 bias, in fewer bytes; what the standard
+        has no int8 operator with a bias for stays QDQ.
 
-    Raises ``NotSupported`` for a row that ONNX has no operator for, and ``InvalidInput`` for another form and for a
-    path that cannot be written.
+    Raises ``NotSupported`` for a row that ONNX has no operator for, and ``InvalidInput`` for another form, for a name
+    that no tensor of a file can have, and for a path that cannot be written.
     """
     if not isinstance(network, Network):
         raise InvalidInput("network", f"of type {type(network).__name__}", "give what selvedge.load_tflite returned")
     if not isinstance(path, str | PathLike):
         raise InvalidInput("path", f"of type {type(path).__name__}", "give that of the file to write")
+    checked_name(network.name)
     made = onnx.written(network.graph, network.name, network.layouts, form)
     write(Path(path), made.SerializeToString(deterministic=True))
     return Path(path)

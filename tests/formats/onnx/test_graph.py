@@ -149,6 +149,71 @@ def test_the_standards_int8_operators_are_read_as_rows(kind: type[np.integer[Any
     refused(made, InvalidInput, "node 3 QLinearMatMul", "inputs", "6")
 
 
+@pytest.mark.parametrize("left", [True, False])
+def test_an_int8_input_is_either_operand_of_a_product(left: bool) -> None:
+    """Its scale is what stands behind it there; the other operand is a constant."""
+    r = np.random.default_rng(3)
+    constants = {
+        "sa": np.float32(0.05), "za": np.int8(3), "sb": np.float32(0.02), "zb": np.int8(-7), "sy": np.float32(0.1),
+        "zy": np.int8(1), "m": r.integers(-63, 64, (4, 6) if not left else (6, 5)).astype(np.int8),
+    }  # fmt: skip
+    operands = ["image", "sa", "za", "m", "sb", "zb"] if left else ["m", "sa", "za", "image", "sb", "zb"]
+    nodes = [helper.make_node("QLinearMatMul", [*operands, "sy", "zy"], ["answer"], name="product")]
+    made = model(nodes, (4, 6) if left else (6, 5), 2, {name: np.asarray(array) for name, array in constants.items()})
+    for port in (*made.graph.input, *made.graph.output):
+        port.type.tensor_type.elem_type = TensorProto.INT8
+    onnx.checker.check_model(made, full_check=True)
+    read = formats.graph(formats.parse(made.SerializeToString()))
+    ir.verify(read.graph)
+    assert read.graph.inputs["x"].spec.quant == ir.Quant(
+        (float(np.float32(0.05 if left else 0.02)),), (3 if left else -7,)
+    )
+    x = r.integers(-63, 64, (4, 6) if left else (6, 5)).astype(np.int8)
+    got, (expected,) = again(read, {"x": x}), run(made, {"image": x})
+    assert np.abs(got.astype(int) - expected).max() <= 1
+    assert np.unique(expected).size > 5
+
+
+def test_what_is_said_of_an_int8_operator_names_it_and_not_its_parts() -> None:
+    """An operator that is computed as four is one in the file."""
+    constants = {
+        "s": np.float32(0.05), "z": np.int8(3), "w": np.ones((6, 3, 3, 3), np.int8), "sw": np.float32(0.01),
+        "zw": np.int8(0), "b": np.ones(6, np.int32),
+    }  # fmt: skip
+    whole = ["q", "s", "z", "w", "sw", "zw", "s", "z", "b"]
+
+    def of(inputs: list[str], **more: np.ndarray) -> onnx.ModelProto:
+        nodes = [
+            helper.make_node("QuantizeLinear", ["image", "s", "z"], ["q"]),
+            helper.make_node("QLinearConv", inputs, ["c"], name="first"),
+            helper.make_node("DequantizeLinear", ["c", "s", "z"], ["answer"]),
+        ]
+        return model(nodes, (1, 3, 8, 8), 4, {n: np.asarray(a) for n, a in {**constants, **more}.items()})
+
+    named = "onnx node 1 QLinearConv 'first'"
+    for inputs, more, told in (
+        (whole, {"b": np.ones(5, np.int32)}, "bias is (5,): it must be (6,)"),
+        (whole, {"sw": np.ones(5, np.float32), "zw": np.zeros(5, np.int8)}, "scales is 5: 6 of them"),
+        (whole, {"w": np.ones((6, 3, 3), np.int8)}, "QLinearConv of weights of 3 axes"),
+        (whole, {"b": np.ones(6, np.int64)}, "QLinearConv of int64 is not supported"),
+        ([*whole[:6], "image", *whole[7:]], {}, "QLinearConv with a computed input is not supported"),
+        ([*whole[:7], "", "b"], {}, "input 7 is left out: each of the first 8 must be given"),
+        (whole[:7], {}, "inputs is 7: 8, or 9 with a bias"),
+        ([*whole, "b"], {}, "inputs is 10: 8, or 9 with a bias"),
+    ):
+        with pytest.raises((InvalidInput, NotSupported)) as error:
+            formats.graph(formats.parse(of(inputs, **more).SerializeToString()))
+        line = str(error.value)
+        assert named in line, line
+        assert told in line, line
+        assert not {"DequantizeLinear", "QuantizeLinear", "?"} & set(line.split()), line
+        assert len(line.splitlines()) == 1
+    lone = [helper.make_node("Add", ["image", ""], ["answer"], name="sum")]
+    refused(model(lone, (1, 4), 2, {}), InvalidInput, "'sum'", "input 1 is left out: give it")
+    lone[0].input.append("image")
+    refused(model(lone, (1, 4), 2, {}), InvalidInput, "'sum'", "inputs is 3: 2 of them")
+
+
 def test_a_name_of_two_lines_and_another_form_are_refused(tmp_path: Path) -> None:
     lines = [helper.make_node("Relu", ["image"], ["a\nb"]), helper.make_node("Relu", ["a\nb"], ["answer"])]
     refused(model(lines, (1, 4), 2, {}), InvalidInput, "node 0 Relu", "one line")

@@ -62,6 +62,33 @@ def test_an_int8_row_is_within_a_step_and_comes_back_as_it_was(operator: str, se
         np.testing.assert_array_equal(again(read, arrays), expected)
 
 
+@pytest.mark.parametrize("form", formats.FORMS)
+@given(seed=st.integers(0, 2**32 - 1), largest=st.sampled_from([0, 9, 2**21, 2**21 + 1, 2**30]), channels=st.booleans())
+@settings(max_examples=EXAMPLES // 2, deadline=None)
+def test_a_bias_comes_back_to_the_step(form: str, seed: int, largest: int, channels: bool) -> None:
+    """Said in real numbers up to 2^21 steps, beyond in int32; in the runtime too it is the same one."""
+    r = np.random.default_rng(seed)
+    by, y = ir.Quant((float(np.float32(r.uniform(1e-4, 1))),), (5,)), ir.Quant((0.5,), (1,))
+    scales = tuple(float(np.float32(s)) for s in r.uniform(1e-5, 0.1, 7 if channels else 1))
+    x = ir.input_leaf("x", ir.Spec((2, 16), "int8", by))
+    w = ir.constant(np.zeros((7, 16), np.int8), quant=ir.Quant(scales, (0,), 0 if channels else None))
+    bias = r.integers(-largest, largest + 1, 7).astype(np.int32)
+    bias[r.integers(7)] = largest
+    quants = {"quants": (by, w.spec.quant), "activation": "none"}
+    wide = ir.Quant((float(np.float32(max(1e-9, by.scale[0] * max(scales) * largest / 120))),), (0,))
+    for quant in (wide, y):
+        made = ir.apply("int8_linear", x, w, ir.constant(bias), quant=quant, **quants)
+        graph = ir.Graph({"x": x}, {}, {"output": made})
+        model = formats.written(graph, "row", form=form)
+        onnx.checker.check_model(model, full_check=True)
+        assert (onnx.TensorProto.INT32 in {c.data_type for c in model.graph.initializer}) == (largest > 2**21)
+        read = formats.graph(formats.parse(model.SerializeToString())).graph
+        (row,) = [n for n in read.nodes() if n.op == "int8_linear"]
+        np.testing.assert_array_equal(row.inputs[2].node.attrs["value"], bias)
+        arrays = {"x": r.integers(-128, 128, (2, 16)).astype(np.int8)}
+        assert steps(run(model, arrays)[0], ir.interpret(graph, arrays, {})["output"]) <= 1
+
+
 @pytest.mark.parametrize("operator", FLOATS)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))

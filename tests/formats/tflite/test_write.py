@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 import selvedge as sv
 from selvedge import ir, zoo
@@ -150,6 +151,55 @@ def test_what_is_equal_lies_in_the_file_once() -> None:
     x = np.random.default_rng(0).integers(-128, 128, network.inputs["x"].shape).astype(np.int8)
     (made,) = Reference(data).run([x], read.outputs).values()
     np.testing.assert_array_equal(made, ir.interpret(network.graph, {"x": x}, {})["output"])
+
+
+@pytest.mark.parametrize("per_tensor", [False, True])
+@pytest.mark.parametrize("layer", [
+    nn.Conv2d(2, 4, 3, bias=False), nn.Conv2d(2, 2, 3, groups=2, bias=False), nn.Conv2d(2, 4, 1, groups=2, bias=False),
+    nn.Linear(6, 3, bias=False),
+], ids=["convolution", "depthwise", "multiplied", "linear"])  # fmt: skip
+def test_a_layer_without_bias_and_norm_runs_in_litert(layer: nn.Module, per_tensor: bool) -> None:
+    """In the reference kernels bit by bit, and in those that LiteRT takes by itself."""
+    x = torch.randn(32, 2, 6, 6, generator=torch.Generator().manual_seed(0))
+    made = sv.quantise(nn.Sequential(layer).eval(), x, per_tensor=per_tensor, wanted_agreement=0.0)
+    network = sv.network(made, x[:1], floats=False)
+    codes = np.random.default_rng(0).integers(-128, 128, network.inputs["x"].shape).astype(np.int8)
+    assert same(network.graph, codes) == 1
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(
+        model_content=tflite.written(tflite.model(network.graph)), num_threads=1
+    )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], codes)
+    interpreter.invoke()
+    got = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    expected = ir.interpret(network.graph, {"x": codes}, {})["output"]
+    assert np.abs(got.astype(int) - expected).max() <= 1
+
+
+class Again(nn.Module):
+    """One linear layer, ``times`` times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.layer, self.times = nn.Linear(64, 64), times
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(self.times):
+            x = torch.relu(self.layer(x))
+        return x
+
+
+def test_a_layer_that_is_used_again_lies_in_the_file_once() -> None:
+    x = torch.randn(32, 64, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        nets = [Again(times).eval() for times in (1, 3)]
+    once, thrice = (sv.network(sv.quantise(n, x, wanted_agreement=0.0), x[:1], floats=False) for n in nets)
+    sizes = [len(tflite.written(tflite.model(n.graph))) for n in (once, thrice)]
+    assert sizes[0] > 64 * 64
+    assert sizes[1] - sizes[0] < 2 * 1200, sizes  # per use: a bias and its scales, that follow the input's
+    codes = np.random.default_rng(0).integers(-128, 128, (1, 64)).astype(np.int8)
+    assert same(thrice.graph, codes) == 1
 
 
 def test_what_no_operator_computes_is_refused() -> None:

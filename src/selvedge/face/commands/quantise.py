@@ -34,6 +34,9 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Write it here: a .tflite or .onnx file, or a folder for the device's C.")
     ] = None,
+    form: Annotated[
+        str, typer.Option(help="Of an .onnx file: qdq, or operators: a convolution in one node, fewer bytes.")
+    ] = "qdq",
     seed: options.Seed = 0,
     plot: options.Plot = None,
     as_json: options.Json = False,
@@ -46,7 +49,7 @@ def command(
 
     early.quantising(
         model=model, shape=shape, data=data, device=device, budget=budget, loss=loss, samples=samples,
-        weights=weights, observer=observer, plot=plot, out=out,
+        weights=weights, observer=observer, plot=plot, out=out, form=form,
     )  # fmt: skip
 
     from ..quantising import Order, quantise
@@ -56,7 +59,20 @@ def command(
         "adaround": adaround, "per_tensor": per_tensor, "allow_few": allow_few,
     }  # fmt: skip
     order = Order(
-        model, data, device, budget, loss, shape, settings, bits, tuple(float_layers or ()), samples, out, seed, plot
+        model,
+        data,
+        device,
+        budget,
+        loss,
+        shape,
+        settings,
+        bits,
+        tuple(float_layers or ()),
+        samples,
+        out,
+        form,
+        seed,
+        plot,
     )
     made = quantise(order, bool(context.find_root().params["debug"]))
     typer.echo(json.dumps(made.to_dict(), indent=1, allow_nan=False) if as_json else str(made))

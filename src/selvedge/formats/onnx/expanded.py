@@ -8,7 +8,7 @@ import numpy as np
 
 from selvedge.errors import InvalidInput
 
-from .model import Operator
+from .model import Attribute, Operator
 
 FLOAT = {"QLinearConv": "Conv", "QLinearMatMul": "MatMul"}
 LEAST = 8  # inputs: x, its scale and zero point, the weights and theirs, the result's
@@ -22,11 +22,16 @@ def expanded(operator: Operator, constants: dict[str, np.ndarray]) -> Iterator[O
         yield operator
         return
     given, made = operator.inputs, operator.outputs[0]
-    if not LEAST <= len(given) <= LEAST + (operator.op == "QLinearConv") or not all(given[:LEAST]):
-        raise InvalidInput(
-            f"{operator.where} inputs", len(given), f"{LEAST} of them given, a convolution's bias besides"
-        )
-    reals = [("x", given[0:3], {}), ("w", given[3:6], {"axis": 0} if operator.op == "QLinearConv" else {"axis": 1})]
+    convolves = operator.op == "QLinearConv"
+    if not LEAST <= len(given) <= LEAST + convolves:
+        raise InvalidInput(f"{operator.where} inputs", len(given), f"{LEAST}, or 9 with a bias" if convolves else "8")
+    if not all(given[:LEAST]):
+        fix = f"each of the first {LEAST} must be given"
+        raise InvalidInput(f"{operator.where} input {given.index('')}", "left out", fix)
+    reals: list[tuple[str, tuple[str, ...], dict[str, Attribute]]] = [
+        ("x", given[0:3], {}),
+        ("w", given[3:6], {"axis": 0 if convolves else 1}),
+    ]
     if len(given) > LEAST and given[LEAST]:
         scales = [_scale(operator, constants, name) for name in (given[1], given[4])]
         with np.errstate(over="ignore", under="ignore"):
@@ -52,8 +57,8 @@ def _name(made: str, what: str) -> str:
     return f"{made}\n{what}"
 
 
-def _like(operator: Operator, op: str, inputs: tuple[str, ...], made: str, attrs: Mapping[str, object]) -> Operator:
-    return Operator(op, operator.name, operator.index, inputs, (made,), attrs)  # type: ignore[arg-type]
+def _like(operator: Operator, op: str, inputs: tuple[str, ...], made: str, attrs: Mapping[str, Attribute]) -> Operator:
+    return Operator(op, operator.name, operator.index, inputs, (made,), attrs, operator.op)
 
 
 def _scale(operator: Operator, constants: Mapping[str, np.ndarray], name: str) -> np.ndarray:

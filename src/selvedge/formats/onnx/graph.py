@@ -95,7 +95,7 @@ def _take(operator: Operator, tensors: Tensors, opset: int) -> None:
     except ValueError as error:
         if isinstance(error, InvalidInput | NotSupported):
             raise
-        raise InvalidInput(operator.where, operator.op, str(error)) from None
+        raise InvalidInput(operator.where, operator.said, str(error)) from None
     if operator.op in MOVING and operator.inputs[0] in tensors.unsigned:
         tensors.unsigned.add(operator.outputs[0])
 

@@ -22,7 +22,8 @@ Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | np.ndarray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operator:
-    """``inputs``: tensors by name, "" for one that is left out."""
+    """``inputs``: tensors by name, "" for one that is left out. ``part_of``: the file's operator of which this is a
+    part; messages name that one."""
 
     op: str
     name: str
@@ -30,10 +31,16 @@ class Operator:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attrs: Mapping[str, Attribute]
+    part_of: str = ""
+
+    @property
+    def said(self) -> str:
+        """As the file names it."""
+        return self.part_of or self.op
 
     @property
     def where(self) -> str:
-        return f"onnx node {self.index} {self.op} {printable(self.name)!r}"
+        return f"onnx node {self.index} {self.said} {printable(self.name)!r}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,8 @@ def _conv(node: Node) -> None:
     node.count(2, 3)
     x, w = node.shape(0), node.shape(1)
     if len(x) != 4 or len(w) != 4:
-        node.unsupported(f"Conv of {len(x)} axes", "export images: two axes beside samples and channels")
+        told = f"{len(x)} axes" if len(x) != 4 else f"weights of {len(w)} axes"
+        node.unsupported(f"{node.operator.said} of {told}", "export images: two axes beside samples and channels")
     node.require(node.integers("kernel_shape", w[2:]) == w[2:], "kernel_shape", w[2:], "that of its weights")
     stride, dilation = node.integers("strides", (1, 1), 1), node.integers("dilations", (1, 1), 1)
     spans = [(w[2 + a] - 1) * dilation[a] + 1 for a in (0, 1)]
@@ -67,7 +68,9 @@ def _matmul(node: Node) -> None:
     node.count(2)
     a, b = node.shape(0), node.shape(1)
     if len(a) < 2 or len(b) < 2 or (len(b) > 2 and a[:-2] != b[:-2]):
-        node.unsupported(f"MatMul of {list(a)} and {list(b)}", "give it rows and a matrix, or as many matrices")
+        node.unsupported(
+            f"{node.operator.said} of {list(a)} and {list(b)}", "give it rows and a matrix, or as many matrices"
+        )
     rows = node.value(0)
     if len(b) == 2 and len(a) > 2:
         rows = reshape(rows, (math.prod(a[:-1]), a[-1]), node.where)

@@ -32,7 +32,9 @@ def _sliding(node: Node) -> tuple[dict[str, Any], list[Sliding]]:
     node.count(1)
     x = node.shape(0)
     if len(x) != 4:
-        node.unsupported(f"{node.operator.op} of {len(x)} axes", "export images: two axes beside samples and channels")
+        node.unsupported(
+            f"{node.operator.said} of {len(x)} axes", "export images: two axes beside samples and channels"
+        )
     node.require("kernel_shape" in node.operator.attrs, "kernel_shape", "missing", "give it")
     kernel, stride = node.integers("kernel_shape", (1, 1), 1), node.integers("strides", (1, 1), 1)
     dilation = node.integers("dilations", (1, 1), 1)

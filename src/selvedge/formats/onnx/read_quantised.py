@@ -35,7 +35,7 @@ def _quant(node: Node, rank: int, given: np.ndarray | None = None) -> tuple[Quan
     kind = zero.dtype if zero is not None else given.dtype if given is not None else np.dtype(np.uint8)
     integers = ("int8", "uint8") if given is None else ("int8", "uint8", "int32")
     if kind.name not in integers:
-        node.unsupported(f"{node.operator.op} of {kind.name}", f"use {' or '.join(integers)}")
+        node.unsupported(f"{node.operator.said} of {kind.name}", f"use {' or '.join(integers)}")
     if given is not None:
         node.require(given.dtype == kind, "zero point", kind.name, f"it must be {given.dtype.name}")
     unsigned = kind == np.uint8
@@ -174,8 +174,10 @@ def _said(constants: Mapping[str, np.ndarray], readers: Mapping[str, list[Operat
     left, seen = [name], {name}
     while left:
         for node in readers.get(left.pop(), ()):
-            if node.op == "DequantizeLinear" or (node.op in FLOAT and node.inputs[0] in seen):
-                return _one(constants, node.where, *(*node.inputs, "", "")[1:3])
+            # Each operand of the standard's int8 operators is followed by its scale and zero point.
+            for i in (0,) if node.op == "DequantizeLinear" else (0, 3) if node.op in FLOAT else ():
+                if node.inputs[i : i + 1] and node.inputs[i] in seen:
+                    return _one(constants, node.where, *(*node.inputs[i + 1 :], "", "")[:2])
             if node.op in MOVING and node.outputs[0] not in seen:
                 seen.add(node.outputs[0])
                 left.append(node.outputs[0])

@@ -97,10 +97,16 @@ class Node:
     def count(self, least: int, most: int | None = None) -> None:
         """How many inputs there are; the first ``least`` are given."""
         given, most = self.operator.inputs, least if most is None else most
-        holds = least <= len(given) <= most and all(given[:least])
-        self.require(holds, "inputs", len(given), f"{least} to {most}, {least} of them given")
+        told = f"{least}" if most == least else f"{least} to {most}"
+        self.require(least <= len(given) <= most, "inputs", len(given), f"{told} of them")
+        if not all(given[:least]):
+            self.refuse(f"input {given.index('')}", "left out", "give it")
         for name in filter(None, given):
             self.require(self.tensors.holds(name), "input", printable(name), "an index only looks something up")
+
+    def what(self, i: int) -> str:
+        """Input ``i`` in a message: of a part of an operator it has another number there."""
+        return "input" if self.operator.part_of else f"input {i}"
 
     def name(self, i: int) -> str:
         """Of input ``i``; "" where it is left out."""
@@ -121,7 +127,7 @@ class Node:
         if value.node.op == "dequantise" and value.node.inputs[0].node.op == "constant":
             return np.asarray(evaluate_node(value.node, [value.node.inputs[0].node.attrs["value"]])[0])
         if value.node.op != "constant":
-            self.unsupported(f"{self.operator.op} with a computed input {i}", "export it as a constant")
+            self.unsupported(f"{self.operator.said} with a computed {self.what(i)}", "export it as a constant")
         return np.asarray(value.node.attrs["value"])
 
     def whole(self, i: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ transposed only where a reader wants the other one: a network of convolutions ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,20 +25,26 @@ TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 class Sheet:
     """nodes, constants: what is written so far. ``lies``: (value, channels first) -> the tensor's name. ``operators``:
     whether an int8 row is one operator where the standard has it, instead of QDQ. ``made``: what is dequantised
-    already."""
+    already. ``taken``: names of inputs and outputs, which no tensor inside gets. ``alike``: value -> (name, shape) of a
+    tensor of another shape with its elements in its order."""
 
     operators: bool = False
+    taken: Set[str] = frozenset()
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     lies: dict[tuple[Value, bool], str] = field(default_factory=dict)
     shared: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     made: dict[tuple[tuple[str, ...], int | None], str] = field(default_factory=dict)
+    alike: dict[Value, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
 
     def name(self, stem: str) -> str:
         """A tensor's name that is not taken."""
-        self.counts[stem] = self.counts.get(stem, -1) + 1
-        return f"{stem}_{self.counts[stem]}"
+        while True:
+            self.counts[stem] = self.counts.get(stem, -1) + 1
+            made = f"{stem}_{self.counts[stem]}"
+            if made not in self.taken:
+                return made
 
     def emit(self, op: str, inputs: Sequence[str], stem: str, **attrs: Any) -> str:
         """A node of one result; that tensor's name."""
@@ -68,6 +74,8 @@ class Sheet:
         if array is not None:
             array = array.reshape(shape)
             return self.constant(array.transpose(TO_FIRST) if first else array, value.node.op)
+        if value in self.alike and not {(value, False), (value, True)} & self.lies.keys():
+            self.put(value, self.shaped(self.alike[value][0], value.shape))
         if (value, first) in self.lies and shape == value.shape:
             return self.lies[value, first]
         if shape != value.shape:
@@ -99,9 +107,9 @@ class Sheet:
     def dequantised(
         self, name: str, quant: Quant, axis: int | None = None, dtype: str = "int8", zero_said: bool = True
     ) -> str:
-        """DequantizeLinear; ``axis``: that of several scales in the tensor as it lies here. A zero point of 0 is its
-        default; but for a convolution's constants, ONNX Runtime fuses only what says it."""
-        attrs = {} if axis is None else {"axis": axis}
+        """DequantizeLinear; ``axis``: that of several scales in the tensor as it lies here, 1 by default. A zero point
+        of 0 is its default too; but for a convolution's constants, ONNX Runtime fuses only what says it."""
+        attrs = {} if axis in (None, 1) else {"axis": axis}
         said = zero_said or any(quant.zero_point)
         scale, zero = self.parameters(quant, dtype) if said else (self.scale(quant), "")
         given = tuple(filter(None, (name, scale, zero)))

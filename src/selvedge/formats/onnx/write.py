@@ -49,8 +49,9 @@ def written(
         raise NotSupported(f"state {state!r}", "the graph", "freeze it to a constant: what is written only predicts")
     if form not in FORMS:
         raise InvalidInput("form", form, f"give one of {', '.join(FORMS)}")
-    graph, sheet = lifted(graph), Sheet(operators=form == "operators")
+    _named_apart(graph)
     faces = {**graph.inputs, **graph.outputs}
+    graph, sheet = lifted(graph), Sheet(operators=form == "operators", taken=frozenset(faces))
     given = {port: layouts.get(port) or Layout.of(value.shape) for port, value in faces.items()}
     for port, value in graph.inputs.items():
         _stored(sheet, port, value, given[port])
@@ -76,6 +77,17 @@ def written(
     shorten(made)
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION, producer_name="selvedge")
+
+
+def _named_apart(graph: Graph) -> None:
+    """Refuses names of inputs and outputs that no tensor of a file can have."""
+    for side, ports in (("input", graph.inputs), ("output", graph.outputs)):
+        for port in ports:
+            if not port or not port.isprintable():
+                raise InvalidInput(f"name of an {side}", repr(port), "ONNX names it: give printable text of one line")
+            if side == "output" and port in graph.inputs:
+                fix = "an input has it, and in ONNX each tensor has a name of its own: call one of them otherwise"
+                raise InvalidInput("name of an output", repr(port), fix)
 
 
 def _port(name: str, spec: Spec, layout: Layout) -> onnx.ValueInfoProto:

@@ -22,6 +22,7 @@ from .sheet import Sheet, conv_attrs, quant_of, weights_of
 from .write_pools import pool_attrs
 
 OIHW = (3, 2, 0, 1)
+MOST_BIAS = 2**21  # steps: rounded to 24 bits in the product and in the quotient, they are 1/4 off at most
 # The functions that int8 tables are made of, as ONNX calls them.
 OPERATORS = {"logistic": "Sigmoid", "tanh": "Tanh"}
 
@@ -49,18 +50,27 @@ def _clamped(sheet: Sheet, real: str, activation: str) -> str:
 
 
 def _bias(sheet: Sheet, node: Node) -> list[str]:
-    """The int32 bias at the scale of its products."""
+    """The int32 bias at the scale of its products: for QLinearConv as it is, else as the real numbers that it stands
+    for, of which runtimes make it again. What float32 might not give back is dequantised."""
     if len(node.inputs) < 3:
         return []
     x, w = node.attrs["quants"]
     products = np.float32(x.scale[0]) * np.array(w.scale, np.float32)
     if not (np.isfinite(products).all() and (products > 0).all()):
         raise NotSupported(f"a bias of scale {float(products.min())}", node.where, "its scale must be a float32 number")
-    bias = sheet.constant(weights_of(node, 2), "bias")
+    bias = weights_of(node, 2)
     if sheet.operators and node.op == "int8_conv2d":
-        return [bias]
-    axis = None if w.axis is None else 0
-    return [sheet.dequantised(bias, Quant(tuple(products.tolist()), (0,), axis), axis, "int32", zero_said=False)]
+        return [sheet.constant(bias, "bias")]
+    real = bias.astype(np.float32) * products
+    if bias.min() >= -MOST_BIAS and bias.max() <= MOST_BIAS and _normal(real[bias != 0]):
+        return [sheet.constant(real, "bias")]
+    axis, whole = None if w.axis is None else 0, sheet.constant(bias, "bias")
+    return [sheet.dequantised(whole, Quant(tuple(products.tolist()), (0,), axis), axis, "int32", zero_said=False)]
+
+
+def _normal(real: np.ndarray) -> bool:
+    """Whether float32 holds all of them with 24 bits."""
+    return bool((np.isfinite(real) & (np.abs(real) >= np.finfo(np.float32).tiny)).all())
 
 
 def _conv(sheet: Sheet, node: Node) -> None:
@@ -81,15 +91,17 @@ def _conv(sheet: Sheet, node: Node) -> None:
 
 
 def _linear(sheet: Sheet, node: Node) -> None:
-    """Gemm, which takes matrices: rows of more axes are a reshape before and after."""
+    """Gemm, which takes matrices: rows of more axes are a reshape before and after. The weights lie as it takes them
+    without being told."""
     x, w = node.inputs[0], weights_of(node, 1)
-    quant = node.attrs["quants"][1]
-    weights = sheet.dequantised(sheet.constant(w, "weight"), quant, quant.axis)
+    quant = permuted(node.attrs["quants"][1], (1, 0))
+    assert quant is not None
+    weights = sheet.dequantised(sheet.constant(w.T, "weight"), quant, quant.axis)
     given, rows = sheet.tensor(x), int(np.prod(x.shape[:-1]))
     if len(x.shape) != 2:
         given = sheet.shaped(given, (rows, w.shape[1]))
     real = sheet.dequantised(given, quant_of(x))
-    made = sheet.emit("Gemm", [real, weights, *_bias(sheet, node)], "gemm", transB=1)
+    made = sheet.emit("Gemm", [real, weights, *_bias(sheet, node)], "gemm")
     _finished(sheet, node, made, node.attrs["quant"], False)
     if len(x.shape) != 2:
         matrix = sheet.tensor(Value(node))

@@ -16,10 +16,13 @@ from .write_pools import pool_attrs
 
 def _reshape(sheet: Sheet, node: Node) -> None:
     x, shape = node.inputs[0], node.specs[0].shape
-    # Of one pixel, NCHW is in the same order as NHWC.
-    pixel = (x, True) in sheet.lies and (x, False) not in sheet.lies and x.shape[1] == x.shape[2] == 1
-    given = sheet.tensor(x, pixel)
-    if len(shape) == 2 and x.shape and x.shape[0] == shape[0]:
+    if x in sheet.alike:
+        given, lies = sheet.alike[x]
+    else:
+        # Of one pixel, NCHW is in the same order as NHWC.
+        pixel = (x, True) in sheet.lies and (x, False) not in sheet.lies and x.shape[1] == x.shape[2] == 1
+        given, lies = sheet.tensor(x, pixel), x.shape
+    if len(shape) == 2 and lies[:1] == shape[:1]:
         sheet.put(Value(node), sheet.emit("Flatten", [given], "flatten"))
     else:
         sheet.put(Value(node), sheet.shaped(given, shape))
@@ -30,14 +33,22 @@ def _whole(sheet: Sheet, numbers: tuple[int, ...]) -> str:
 
 
 def _transpose(sheet: Sheet, node: Node) -> None:
-    """Between NHWC and NCHW it is another name for what lies there: nothing moves."""
+    """Between NHWC and NCHW it is another name for what lies there: nothing moves. Nor where but axes of one element
+    change their places."""
     x, perm = node.inputs[0], tuple(node.attrs["perm"])
     if perm == TO_LAST and (x, False) in sheet.lies:
         sheet.put(Value(node), sheet.tensor(x), True)
     elif perm == TO_FIRST:
         sheet.put(Value(node), sheet.tensor(x, True))
     else:
-        sheet.put(Value(node), sheet.emit("Transpose", [sheet.tensor(x)], "transpose", perm=perm))
+        first = (x, True) in sheet.lies and (x, False) not in sheet.lies
+        perm, given = tuple(TO_LAST[a] for a in perm) if first else perm, sheet.tensor(x, first)
+        shape = tuple(x.shape[a] for a in TO_FIRST) if first else x.shape
+        moved = [a for a in perm if shape[a] > 1]
+        if moved == sorted(moved):
+            sheet.alike[Value(node)] = given, shape
+        else:
+            sheet.put(Value(node), sheet.emit("Transpose", [given], "transpose", perm=perm))
 
 
 def _concat(sheet: Sheet, node: Node) -> None:

@@ -45,7 +45,11 @@ class Table:
     @property
     def key(self) -> Key:
         """Of a shared one."""
-        return tuple((n, f if isinstance(f, Number) else f.key) for n, f in self.fields.items())  # type: ignore[union-attr]
+        made: list[tuple[int, Number | Key]] = []
+        for number, given in self.fields.items():
+            assert isinstance(given, Number | Array | Table), "what is shared has no text and no list of tables"
+            made.append((number, given if isinstance(given, Number) else given.key))
+        return tuple(made)
 
 
 Key: TypeAlias = tuple[object, ...]

@@ -77,7 +77,7 @@ class _Writing:
     tensors: list[Tensor] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     places: dict[Value, int] = field(default_factory=dict)
-    known: dict[tuple[Value, tuple[int, ...]], int] = field(default_factory=dict)
+    known: dict[tuple[Spec, bytes], int] = field(default_factory=dict)
 
     def tensor(self, name: str, spec: Spec, data: np.ndarray | None = None) -> int:
         self.tensors.append(Tensor(name, spec.shape, spec.dtype, spec.quant, data))
@@ -88,16 +88,20 @@ class _Writing:
         if value.node.op != "constant":
             return self.places[value]
         order = perm or tuple(range(len(value.shape)))
-        if (value, order) not in self.known:
-            data = np.ascontiguousarray(value.node.attrs["value"].transpose(order))
-            spec = Spec(data.shape, value.dtype, permuted(value.spec.quant, order))
-            self.known[value, order] = self.tensor(f"constant{len(self.known)}", spec, data)
-        return self.known[value, order]
+        return self.constant(value.node.attrs["value"].transpose(order), permuted(value.spec.quant, order))
+
+    def constant(self, array: np.ndarray, quant: Quant | None = None) -> int:
+        """The tensor of ``array``: equal ones that stand for the same are one, as a layer's that is used again."""
+        data = np.ascontiguousarray(array)
+        spec = Spec(data.shape, data.dtype.name, quant)
+        key = spec, data.tobytes()
+        if key not in self.known:
+            self.known[key] = self.tensor(f"constant{len(self.known)}", spec, data)
+        return self.known[key]
 
     def numbers(self, numbers: object) -> int:
         """A constant of int32."""
-        data = np.array(numbers, np.int32)
-        return self.tensor(f"numbers{len(self.tensors)}", Spec(data.shape, "int32"), data)
+        return self.constant(np.array(numbers, np.int32))
 
     def operator(
         self, name: str, inputs: tuple[int | None, ...], spec: Spec, node: Node | None = None, **options: Option
@@ -164,14 +168,18 @@ def _linear(w: _Writing, node: Node) -> int:
 
 
 def _bias(w: _Writing, node: Node, bias: list[Value]) -> tuple[int | None, ...]:
-    """At the scale of the products, as the file says it."""
-    if not bias:
+    """At the scale of the products, as the file says it. Without one a fully connected layer leaves it out; LiteRT's
+    convolutions must have it: zeros."""
+    if not bias and node.op == "int8_linear":
         return (None,)
     x, weight = node.attrs["quants"]
-    scale = (np.float32(x.scale[0]) * np.array(weight.scale, np.float32)).astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        scale = np.float32(x.scale[0]) * np.array(weight.scale, np.float32)
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise NotSupported(f"a bias of scale {float(scale.min())}", node.where, "its scale must be a float32 number")
     quant = Quant(tuple(map(float, scale)), (0,), None if len(scale) == 1 else 0)
-    data = np.asarray(bias[0].node.attrs["value"])
-    return (w.tensor(f"bias{len(w.tensors)}", Spec(data.shape, "int32", quant), data),)
+    outs = node.specs[0].shape[-1:]
+    return (w.constant(np.asarray(bias[0].node.attrs["value"]) if bias else np.zeros(outs, np.int32), quant),)
 
 
 def _padded(w: _Writing, place: int, spec: Spec, amounts: tuple[tuple[int, int], ...], value: int | None = None) -> int:
@@ -184,8 +192,7 @@ def _padded(w: _Writing, place: int, spec: Spec, amounts: tuple[tuple[int, int],
 
 
 def _one(w: _Writing, value: int, spec: Spec) -> int:
-    data = np.array([value], np.int8)
-    return w.tensor(f"number{len(w.tensors)}", Spec((1,), "int8", spec.quant), data)
+    return w.constant(np.array([value], np.int8), spec.quant)
 
 
 def _pool(w: _Writing, node: Node) -> int:
@@ -228,8 +235,7 @@ def _table(w: _Writing, node: Node) -> int:
             return w.operator(name, (w.of(x),), node.specs[0], node)
     whole = w.operator("CAST", (w.of(x),), Spec(x.shape, "int32"))
     number = w.operator("ADD", (whole, w.numbers([128])), Spec(x.shape, "int32"))
-    looked_up = w.tensor(f"table{len(w.tensors)}", Spec((256,), "int8", y), entries)
-    return w.operator("GATHER", (looked_up, number), node.specs[0], node)
+    return w.operator("GATHER", (w.constant(entries, y), number), node.specs[0], node)
 
 
 def _reshape(w: _Writing, node: Node) -> int:

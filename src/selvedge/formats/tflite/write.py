@@ -40,12 +40,13 @@ def written(model: Model, description: str = "selvedge") -> bytes:
     # The commonest first: number 0 is the default, and takes no bytes.
     codes = [code for code, _ in Counter((o.name, o.version) for o in model.operators).most_common()]
     named = {*model.inputs, *model.outputs}
-    constants = [t for t in model.tensors if t.data is not None]
-    buffers = {id(t): i for i, t in enumerate(constants, start=1)}  # buffer 0 is the empty one
+    raw = [None if t.data is None else _raw(t.data) for t in model.tensors]
+    held = list(dict.fromkeys(b for b in raw if b is not None))
+    buffers: dict[bytes | None, int] = {b: i for i, b in enumerate(held, start=1)}  # 0 is the empty one
     subgraph = Table(
         {
             SubgraphField.TENSORS: [
-                _tensor(t, buffers.get(id(t), 0), named=i in named) for i, t in enumerate(model.tensors)
+                _tensor(t, buffers.get(raw[i], 0), named=i in named) for i, t in enumerate(model.tensors)
             ],
             SubgraphField.INPUTS: _ints(model.inputs),
             SubgraphField.OUTPUTS: _ints(model.outputs),
@@ -59,7 +60,7 @@ def written(model: Model, description: str = "selvedge") -> bytes:
                 ModelField.OPERATOR_CODES: [_code(name, version) for name, version in codes],
                 ModelField.SUBGRAPHS: [subgraph],
                 ModelField.DESCRIPTION: description,
-                ModelField.BUFFERS: [Table({}), *map(_buffer, constants)],
+                ModelField.BUFFERS: [Table({}), *map(_buffer, held)],
             }
         ),
         IDENTIFIER,
@@ -81,10 +82,12 @@ def _code(name: str, version: int) -> Table:
     )
 
 
-def _buffer(tensor: Tensor) -> Table:
-    assert tensor.data is not None
-    data = np.ascontiguousarray(tensor.data).astype(tensor.data.dtype.newbyteorder("<"), copy=False)
-    return Table({BufferField.DATA: Array(np.frombuffer(data.tobytes(), np.uint8), ALIGNMENT)})
+def _raw(data: np.ndarray) -> bytes:
+    return data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _buffer(raw: bytes) -> Table:
+    return Table({BufferField.DATA: Array(np.frombuffer(raw, np.uint8), ALIGNMENT)})
 
 
 def _tensor(tensor: Tensor, buffer: int, named: bool) -> Table:
