@@ -37,7 +37,8 @@ def save_onnx(network: Network, path: str | Path, *, form: str = "qdq") -> Path:
 
     Each int8 row becomes DequantizeLinear -> operator -> QuantizeLinear (QDQ) with int8 weights, a scale a channel
     where there is one, and biases as the real numbers that their int32 stand for: what ONNX Runtime fuses into int8
-    kernels (from 1.21; older ones want the other form). Those round otherwise than ours, by at most one step a layer.
+    kernels (from 1.21; older ones want the other form). Those round otherwise than ours, by at most one step a layer;
+    on x64 that takes its session option ``session.qdqisint8allowed``, without which products may saturate.
     Float rows become float operators. Inputs and outputs keep their names, shapes and dtypes; inside, images are NCHW.
 
     form: "qdq", or "operators": a convolution is one QLinearConv with an int32 bias, in fewer bytes; what the standard

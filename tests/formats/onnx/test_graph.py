@@ -80,6 +80,22 @@ def test_a_float_model_computes_and_runs_natively_as_onnx_runtime(tmp_path: Path
         np.testing.assert_allclose(session.predict(x), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 5, 6), (1, 3, 1, 1)], ids=["a channel", "a pixel"])
+def test_an_image_of_which_no_element_moves_is_given_as_the_file_has_it(shape: tuple[int, ...], tmp_path: Path) -> None:
+    r = np.random.default_rng(4)
+    w = r.normal(size=(1, shape[1], 1, 1)).astype(np.float32)
+    made = model([helper.make_node("Conv", ["image", "w"], ["answer"])], shape, 4, {"w": w})
+    onnx.save(made, tmp_path / "net.onnx")
+    network = sv.load_onnx(tmp_path / "net.onnx")
+    assert network.layouts["x"].face == shape
+    x = r.normal(size=shape).astype(np.float32)
+    (expected,) = run(made, {"image": x})
+    np.testing.assert_allclose(sv.compile(sv.plan_inference(network)).predict(x), expected, rtol=1e-5, atol=1e-6)
+    saved = onnx.load(sv.save_onnx(network, tmp_path / "again.onnx"))
+    np.testing.assert_allclose(run(saved, {"x": x})[0], expected, rtol=1e-5, atol=1e-6)
+    assert [node.op_type for node in saved.graph.node] == ["Conv"]
+
+
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
 def test_what_onnx_runtimes_quantiser_writes_is_read_as_int8_rows(kind: str, tmp_path: Path) -> None:
     quantization = pytest.importorskip("onnxruntime.quantization")

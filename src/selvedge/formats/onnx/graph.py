@@ -62,7 +62,7 @@ def graph(model: Model) -> Read:
         outputs[port] = _output(name, tensors)
         layouts[port] = Layout.of(tensors.shape(name), TO_LAST if tensors.last(name) else None)
     made = joined(Graph(inputs, {}, outputs))
-    return Read(made, {port: layout for port, layout in layouts.items() if not layout.is_identity})
+    return Read(made, {port: layout for port, layout in layouts.items() if layout.perm == TO_LAST})
 
 
 def _images(model: Model) -> set[str]:
