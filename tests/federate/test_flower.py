@@ -18,7 +18,7 @@ from selvedge.errors import InvalidInput
 from selvedge.federate.client.flower import client_app
 from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.cover import widths
-from selvedge.federate.grid.flower import FlowerGrid
+from selvedge.federate.grid.flower_link import SuperLink
 from selvedge.federate.grid.flower_loopback import main
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
@@ -115,7 +115,7 @@ def test_without_flwr_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     else:
         missing("an environment without flwr")
     with pytest.raises(InvalidInput, match=r"flwr is not installed: pip install 'selvedge\[flower\]'"):
-        FlowerGrid(object(), {}, "tried", 100)
+        SuperLink(object())
     with pytest.raises(InvalidInput, match="flwr is not installed"):
         client_app("tried", lambda context: None)  # type: ignore[arg-type, return-value]
     assert main([str(tmp_path), str(tmp_path)]) == 2

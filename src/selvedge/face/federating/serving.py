@@ -27,7 +27,8 @@ from ...federate.layout import Layout
 from ...federate.message import Message
 from ...federate.server import Server
 from ...run.session import Session
-from ..interrupt import Interrupted, stopping
+from ..interrupt import Interrupted
+from ..stopping import stopping
 from . import place
 from .judging import Judge
 from .kit import Kit

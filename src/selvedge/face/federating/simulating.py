@@ -19,9 +19,10 @@ from ...make.compile import compile as compile_plan
 from ...make.plan import Plan
 from ...run.session import Session
 from ..held import held
-from ..interrupt import Interrupted, stopping
+from ..interrupt import Interrupted
 from ..job import Job, prepare
 from ..progress import Work
+from ..stopping import stopping
 from ..training import write_state
 from . import page
 from .judging import Judge
