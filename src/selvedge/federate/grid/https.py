@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import socket
 import threading
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ import uvicorn
 
 from ...errors import InvalidInput
 from ..message import Message, Refused, read, whose
+from .connections import allowed, bound, timed
 from .grid import Delivery
 
 Scope = MutableMapping[str, Any]
@@ -30,7 +30,9 @@ OVER = 410  # and where there will be none any more
 AGAIN = 2.0  # seconds until a device that found no task asks again, unless it is told otherwise
 WAIT = 60.0  # seconds until a device is told that its update was not heard yet
 KEEP = 75  # seconds that a connection may be idle
-COMES = 60.0  # seconds that an update may take to come in
+COMES = 60.0  # seconds that a message may take to come in
+HEADS = 20.0  # and the head of a request
+HEADERS = 8 << 10  # bytes that it may have
 ROOM = 64 << 20  # bytes of updates that are coming in, and of those that wait to be in the journal
 PIECE = 1 << 16  # bytes of a task that are handed on at once
 
@@ -52,17 +54,19 @@ class HttpsGrid:
     bytes that a message may have. A device is there for ``alive`` seconds after it asked. An update is answered once it
     is in the journal; until then a device sends it again.
 
-    connections: at once; more are told to come again. What is not signed by a device of the run is sent away before it
-    waits for anything, ``log`` is told of it, a line each, and :attr:`refused` counts it. Of each device one update may
-    wait. All that come in take at most 64 MiB or that of the largest, and all that wait as much. keep_alive: seconds
-    that a connection may be idle. status: what who shows this token is told of the run; None: nothing, to nobody else
-    either.
+    connections: at once, or as many as the process may have files open; more are told to come again, or closed. heads,
+    comes: seconds within which the head of a request and its body are to come, or its connection is closed. What is not
+    signed by a device of the run is sent away before it waits for anything, ``log`` is told of it, a line each, and
+    :attr:`refused` counts it. Of each device one update may wait. All that come in take at most 64 MiB or that of the
+    largest, and all that wait as much. keep_alive: seconds that a connection may be idle. status: what who shows this
+    token is told of the run; None: nothing, to nobody else either.
     """
 
     def __init__(
         self, host: str, port: int, certificate: Path, key: Path, devices: Mapping[str, bytes], run: str, most: int,
         parts: Mapping[str, str] | None = None, alive: float = 60.0, again: float = AGAIN,
-        connections: int = 1000, keep_alive: int = KEEP, log: Callable[[str], None] = lambda line: None,
+        connections: int = 1000, keep_alive: int = KEEP, heads: float = HEADS, comes: float = COMES,
+        log: Callable[[str], None] = lambda line: None,
         status: Callable[[bytes], bytes | None] = lambda token: None,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for files that are none, and a port that is taken."""
@@ -70,7 +74,7 @@ class HttpsGrid:
             if not path.is_file():
                 raise InvalidInput(name, str(path), "there is no such file")
         self._devices, self._parts, self._run, self._most = dict(devices), dict(parts or {}), run, most
-        self._alive, self._again, self._log = alive, again, log
+        self._alive, self._again, self._comes, self._log = alive, again, comes, log
         self.refused: Counter[str] = Counter()
         self._room, self._unsigned, self._waits = max(ROOM, most), 0, 0  # bytes
         self._waiting: set[str] = set()  # devices with an update that waits
@@ -84,17 +88,20 @@ class HttpsGrid:
         self._tasks: dict[str, Message] = {}
         self._coming: queue.Queue[_Heard] = queue.Queue()
         self._held: _Heard | None = None
+        connections = allowed(connections)
         config = uvicorn.Config(
             self._serve_one, host, port, ssl_certfile=str(certificate), ssl_keyfile=str(key), log_level="error",
             lifespan="off", server_header=False, access_log=False,
             interface="asgi3", proxy_headers=False, limit_concurrency=connections, timeout_keep_alive=keep_alive,
+            http=timed(heads, comes + 1), ws="none", h11_max_incomplete_event_size=HEADERS,
         )  # fmt: skip
         try:
             config.load()
         except OSError as error:  # ssl's own errors too
             raise InvalidInput("certificate", str(certificate), f"not usable with {key.name} ({error})") from None
         self._server = uvicorn.Server(config)
-        self._socket = _bound(host, port)
+        # Twice as many as are served: who is one too many is to be told so.
+        self._socket = bound(host, port, allowed(2 * connections))
         self.port = int(self._socket.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, name="https", daemon=True)
         self._thread.start()
@@ -174,7 +181,7 @@ class HttpsGrid:
             return 404, ()
         if path == UPDATE:
             return await self._updated(receive), ()
-        data = await _body(receive, LARGEST_POLL, lambda more: True)
+        data = await self._body(receive, LARGEST_POLL, lambda more: True)
         if not isinstance(data, bytes):
             return data, ()
         if path == POLL:
@@ -195,10 +202,7 @@ class HttpsGrid:
             return True
 
         try:
-            async with asyncio.timeout(COMES):
-                data = await _body(receive, self._most, room)
-        except TimeoutError:
-            return 408
+            data = await self._body(receive, self._most, room)
         finally:
             self._unsigned -= held
         if not isinstance(data, bytes):
@@ -226,6 +230,14 @@ class HttpsGrid:
         finally:
             self._waits -= len(data)
         return 202
+
+    async def _body(self, receive: Receive, most: int, room: Callable[[int], bool]) -> bytes | int:
+        """The same in time, or the status of one that is late."""
+        try:
+            async with asyncio.timeout(self._comes):
+                return await _body(receive, most, room)
+        except TimeoutError:
+            return 408
 
     def _polled(self, data: bytes) -> tuple[int, Message | None]:
         client = whose(data)
@@ -262,15 +274,3 @@ async def _body(receive: Receive, most: int, room: Callable[[int], bool]) -> byt
         data += part
         if not event.get("more_body", False):
             return bytes(data)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((host, port))
-    except OSError as error:
-        made.close()
-        raise InvalidInput("address", f"{host}:{port}", f"it cannot be had ({error.strerror}): give another") from None
-    made.listen(128)
-    return made
