@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
 LARGEST_POLL = 1024  # bytes
+HEARD = 202  # the status of an update that is in the journal
 NOTHING = 204  # the status where there is no task
 OVER = 410  # and where there will be none any more
 AGAIN = 2.0  # seconds until a device that found no task asks again, unless it is told otherwise
@@ -39,12 +40,13 @@ PIECE = 1 << 16  # bytes of a task that are handed on at once
 
 @dataclass(frozen=True, slots=True)
 class _Heard(Delivery):
-    """An update that ``client`` signed, for a ``task`` of a ``run``, and who waits for it to be in the journal."""
+    """An update that ``client`` signed, for a ``task`` of a ``run``, and who waits for the status of its answer: until
+    it is in the journal, or the run is over."""
 
     client: str
     run: str
     task: int
-    heard: Future[None] = field(default_factory=Future)
+    heard: Future[int] = field(default_factory=Future)
 
 
 class HttpsGrid:
@@ -121,6 +123,8 @@ class HttpsGrid:
     def end(self, seconds: float) -> None:
         """The run is over: tell it to the devices that are there, as they ask, for so many seconds at most."""
         self._over = True
+        while not self._coming.empty():  # nobody is there any more who would hear it
+            _answered(self._coming.get(), OVER)
         until = time.monotonic() + seconds
         while time.monotonic() < until and not set(self.here()) <= self._told:
             time.sleep(0.05)
@@ -156,8 +160,7 @@ class HttpsGrid:
         if task is not None and (task.head["run"], task.head["task"]) == (delivery.run, delivery.task):
             self.withdraw(delivery.client)  # whatever was made of it, its answer was heard
         self._waiting.discard(delivery.client)
-        if delivery.heard.set_running_or_notify_cancel():  # else who sent it has been told to send it again
-            delivery.heard.set_result(None)
+        _answered(delivery, HEARD)
 
     # -- the devices' side ------------------------------------------------------------------------------------------
 
@@ -217,6 +220,8 @@ class HttpsGrid:
             self.refused[str(error) if known else "of nobody who is known here"] += 1
             self._log(f"refused: {client if known else 'someone'}: {error}")
             return 403
+        if self._over:
+            return OVER
         if client in self._waiting or self._waits + len(data) > self._room:
             return 503
         heard = _Heard(data, client, message.head["run"], message.head["task"])
@@ -224,12 +229,11 @@ class HttpsGrid:
         self._waits += len(data)
         self._coming.put(heard)
         try:
-            await asyncio.wait_for(asyncio.wrap_future(heard.heard), WAIT)
+            return await asyncio.wait_for(asyncio.wrap_future(heard.heard), WAIT)
         except TimeoutError:
             return 503
         finally:
             self._waits -= len(data)
-        return 202
 
     async def _body(self, receive: Receive, most: int, room: Callable[[int], bool]) -> bytes | int:
         """The same in time, or the status of one that is late."""
@@ -256,6 +260,11 @@ class HttpsGrid:
             return OVER, None
         task = self._tasks.get(client)
         return (NOTHING, None) if task is None else (200, task)
+
+
+def _answered(heard: _Heard, status: int) -> None:
+    if heard.heard.set_running_or_notify_cancel():  # else who sent it has been told to send it again
+        heard.heard.set_result(status)
 
 
 async def _body(receive: Receive, most: int, room: Callable[[int], bool]) -> bytes | int:
