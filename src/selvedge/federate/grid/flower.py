@@ -128,10 +128,10 @@ class FlowerGrid:
         waited = {told.id: (node, told) for node, _, told in self._all() if told.id}
         if not waited:
             return
-        for reply in self._link.pull(waited):
-            if reply.to not in waited:
+        for reply in self._link.pull(list(waited)):
+            if reply.to not in waited:  # or the same once more
                 continue
-            node, told = waited[reply.to]
+            node, told = waited.pop(reply.to)
             why = reply.error or self._refusal(node, told, reply)
             if why:
                 self._log(f"SuperNode {node}: {why}")
