@@ -294,6 +294,40 @@ def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:
     assert (other.code, "this device is " in other.err) == (2, True)
 
 
+def test_a_plain_line_of_join_is_read_as_the_full_command_line_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each option that there is, in both ways of writing it; whatever else is said is left to the other."""
+    import typer
+
+    from selvedge.face.cli import app
+    from selvedge.face.federating import device, joining
+
+    read: list[joining.Line] = []
+
+    def noted(line: joining.Line) -> str:
+        read.append(line)
+        return ""
+
+    monkeypatch.setattr(joining, "run", noted)
+    command = typer.main.get_command(app).commands["federate"].commands["join"]  # type: ignore[attr-defined]
+    options = [p for p in command.params if p.opts[0].startswith("--")]
+    valued = [p.opts[0] for p in options if not p.is_flag and p.opts[0] != "--help"]
+    assert sorted(valued) == sorted(device.VALUES)
+    assert sorted(p.opts[0] for p in options if p.is_flag and p.opts[0] != "--help") == sorted(device.FLAGS)
+    apart = ["https://h:1", *(word for option in valued for word in (option, f"a{option}=b"))]
+    joined = [*(f"{option}=c{option}" for option in valued), *device.FLAGS, "https://h:1"]
+    for line in (apart, joined, ["--store", "s"], ["--store", "s", "--store=t", "--enrol"]):
+        app(["federate", "join", *line], standalone_mode=False)
+        with pytest.raises(SystemExit) as ended:
+            device.main(line)
+        assert ended.value.code == 0
+        assert read[-1] == read[-2]
+    odd = (
+        [], ["u", "v", "--store", "s"], ["--stor", "s"], ["--store"], ["--store", "s", "--help"], ["--store", "-"],
+        ["--debug", "--store", "s"], ["--store", "s", "--json=1"], ["--store", "s", "--", "-u"],
+    )  # fmt: skip
+    assert [device.words(line) for line in odd] == [None] * len(odd)
+
+
 def test_a_device_and_its_status_load_no_torch(place: Path) -> None:
     (place / "torch.py").write_text("raise ImportError('there is no torch here')\n")
     env = {"PYTHONPATH": f"{place}:{os.environ.get('PYTHONPATH', '')}"}
