@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
+import selvedge as sv
+from selvedge.errors import InvalidInput
 from selvedge.face.federating.joining import samples
 from selvedge.federate import secret
 from selvedge.federate.client.participant import Participant
@@ -167,6 +170,51 @@ def test_bad_input_is_one_clear_line(place: Path) -> None:
     assert not (place / "run").exists()
 
 
+SAMPLES = {
+    "none.npz": "--data is none.npz: there is no such file or folder: give a .csv",
+    "nolabel.npz": "sample 0 has no class",
+    "empty.npz": "it holds no samples: give at least one",
+    "nan.npz": "sample 1 holds what is no finite number",
+    "shape.npz": "the samples of shape.npz are [4, 8]",
+    "class.npz": "y 0 is 42",
+    "junk.npz": "it cannot be read",
+    "-": "join learns from samples that are there",
+    "mqtt://host/topic": "join learns from samples that are there",
+    "camera:0": "join learns from samples that are there",
+}
+
+
+def network() -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 8), torch.nn.ReLU(), torch.nn.Linear(8, 10))
+
+
+def test_samples_that_a_device_cannot_learn_from_are_one_line(place: Path) -> None:
+    plan = sv.plan(
+        network(), torch.zeros(4, 8, 8), device="nrf52840", optimizer=sv.SGD(0.1), loss="cross_entropy", name="net"
+    )
+    session, own = sv.compile(plan), dict(np.load(place / "own0.npz"))
+    x, y = own["x"], own["y"]
+    odd = x.copy()
+    odd[1, 0, 0] = np.nan
+    for name, arrays in {
+        "nolabel": {"x": x}, "empty": {"x": x[:0], "y": y[:0]}, "nan": {"x": odd, "y": y},
+        "shape": {"x": x[:, :4], "y": y}, "class": {"x": x, "y": np.full_like(y, 42)},
+    }.items():  # fmt: skip
+        np.savez(place / f"{name}.npz", **arrays)
+    (place / "junk.npz").write_bytes(b"junk" * 9)
+    assert samples(session, str(place / "own0.npz"))[0].shape == (100, 8, 8)
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        for data, said in SAMPLES.items():
+            with pytest.raises(InvalidInput) as caught:
+                samples(session, data)
+            assert said in str(caught.value)
+            assert "\n" not in str(caught.value)
+    finally:
+        os.chdir(before)
+
+
 def test_what_does_not_fit_a_kind_of_device_is_refused_with_its_name(place: Path) -> None:
     found = run(
         "federate", "simulate", "net.py:huge", "--data", "digits.npz", "--device", "raspberry-pi-4", "--device",
@@ -176,6 +224,7 @@ def test_what_does_not_fit_a_kind_of_device_is_refused_with_its_name(place: Path
     first = found.err.splitlines()[0]
     assert first.startswith("selvedge: RAM of nrf52832 does not fit: needs ")
     assert "a narrower model for it, --device nrf52832=MODEL" in first
+    assert not (place / "run").exists(), "nothing has begun: another line may begin there"
 
 
 class Place:
@@ -317,6 +366,7 @@ def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:
             "--operator is net.py: it cannot be read",
         ),
         (("federate", "serve", "net.py:make", "--out", "r", "--host", "a b"), "--host is a b"),
+        (("federate", "serve", "net.py:nope", "--data", "digits.npz", "--out", "r"), "factory is nope"),
         (("federate", "serve", "net.py:make", "--out", "r", "--key", "k"), "give --certificate and --key, or neither"),
     ):
         found = run(*arguments, cwd=place)

@@ -108,7 +108,7 @@ def simulate(
     """
     from .. import early
     from .kind import kinds
-    from .wish import Wish, keep
+    from .wish import Wish, kept
 
     given = tuple(device or DEFAULT)
     if clients == 0 and split != "by-column":
@@ -122,7 +122,7 @@ def simulate(
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=every)
     of = kinds(given, shape)
-    keep(out, wish)
+    kept(out, wish)
 
     from .report import line
     from .simulating import simulate as work
@@ -195,7 +195,7 @@ def serve(
     from ...federate.certificate import check
     from .. import early
     from .kind import kinds
-    from .wish import Wish, keep
+    from .wish import Wish, kept
 
     given = tuple(device or DEFAULT)
     if (certificate is None) != (key is None):
@@ -210,7 +210,7 @@ def serve(
     check(host)
     if find_spec("uvicorn") is None:
         raise InvalidInput("selvedge federate serve", "without uvicorn", "pip install 'selvedge[gateway]'")
-    keep(out, wish)
+    kept(out, wish)
 
     from .kit import kits
     from .report import line

@@ -33,6 +33,8 @@ from ..stopping import stopping
 
 KEY, NAME, STATE = "device.key", "name", "state"  # in a device's folder
 HEAD = 1 << 16  # bytes of a message besides its body
+GIVE = "a .csv, .npz, .npy or .jsonl, or a folder of images or .wav"
+ELSEWHERE = ("-", "mqtt", "mqtts", "camera", "microphone")  # what a stream may be besides
 PIECE = 0.2  # seconds between two looks at whether to stop
 
 
@@ -163,9 +165,12 @@ def samples(session: Session, data: str) -> tuple[np.ndarray, np.ndarray]:
     manifest = session.manifest
     dtype = np.dtype(np.float32 if manifest.preprocess is None else np.uint8)
     face = Face(shape_of(manifest.programs["predict"].inputs["x"])[1:], dtype, manifest.labels, manifest.classes)
+    path = data.partition(":")[0]
+    if path not in ELSEWHERE and not Path(path).exists():
+        raise InvalidInput("--data", data, f"there is no such file or folder: give {GIVE}")
     named = parse(data, "--data")
     if named.kind not in ("table", "arrays", "files", "lines") or named.place == "-" or "watch" in named.options:
-        raise InvalidInput("--data", data, "give samples that are there: a .csv, .npz, .npy or .jsonl, or a folder")
+        raise InvalidInput("--data", data, f"join learns from samples that are there: give {GIVE}")
     if not manifest.classes:
         raise InvalidInput("--device", manifest.name, "its model tells no classes apart: join learns classes alone")
     found = list(source(named, face, manifest.features, Faults(strict=True)))
@@ -173,6 +178,11 @@ def samples(session: Session, data: str) -> tuple[np.ndarray, np.ndarray]:
     if nameless is not None:
         fix = f"sample {nameless} has no class: give each its own, of a table by label=COLUMN"
         raise InvalidInput("--data", data, fix)
-    if not found or not all(np.isfinite(s.x).all() for s in found):
-        raise InvalidInput("--data", data, "it holds no samples, or what is not finite: give numbers")
+    if not found:
+        raise InvalidInput("--data", data, "it holds no samples: give at least one")
+    odd = next((s.number for s in found if not np.isfinite(s.x).all()), None)
+    if odd is not None:
+        raise InvalidInput(
+            "--data", data, f"sample {odd} holds what is no finite number: give numbers, or leave it out"
+        )
     return np.stack([s.x for s in found]), np.array([s.y for s in found], np.int32)
