@@ -21,6 +21,7 @@ import selvedge as sv
 from selvedge.errors import InvalidInput
 from selvedge.face.federating.joining import samples
 from selvedge.federate import secret
+from selvedge.federate.client.https import UPDATE, Connection
 from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.session import SessionTrainer, state_of
 from selvedge.federate.client.store import InMemory
@@ -28,7 +29,9 @@ from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.cover import widths
 from selvedge.federate.federation import Federation, Local
 from selvedge.federate.grid.virtual import Device, VirtualGrid
+from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
+from selvedge.federate.message import made
 from selvedge.federate.server import Server
 from selvedge.run.artifact import load
 from tests.face.command import Process, fresh, run, start
@@ -282,6 +285,20 @@ def served(place: Path) -> Iterator[Place]:
     made.end()
 
 
+def asked(url: str, trusted: Path, data: bytes) -> int:
+    """The status of an update, of a server that begins."""
+    end = time.monotonic() + 90
+    while True:
+        connection = Connection(url, trusted)
+        try:
+            return connection.ask(UPDATE, data, 100)[0]
+        except ConnectionRefusedError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        finally:
+            connection.close()
+
+
 def in_virtual_time(folder: Path, kinds: list[str]) -> dict[str, Any]:
     """What the same devices come to, with their keys, their samples and the code that they were given, and no kill."""
     sessions = [load(folder / "run" / "devices" / kind / "model") for kind in kinds]
@@ -331,13 +348,17 @@ def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> N
     assert json.loads(run("federate", "status", "run", "--json", cwd=folder).out)["running"] is False
     assert 2 <= rounds(folder / "run") < 12
     again = served.serve()
+    stranger = made("poll", {"run": "federation", "client": "nobody", "now": 1.0}, b"", Key()).packed()
+    assert asked(url, folder / "run" / "devices" / "nrf52840" / "certificate.pem", stranger) == 403
     assert again.wait(240) == 0, served.said("serve.log")
     assert [d.wait(60) for d in devices] == [0, 0, 0]
     end = json.loads(run("federate", "status", "run", "--json", cwd=folder).out)
     assert (end["phase"], end["round"], end["seen"]) == ("done", 12, 3)
     assert [m["version"] for m in end["moves"]] == list(range(1, 13))
     assert end["accuracy"] > 0.5
-    assert set(end["refused"]) <= {"of a task that is over", "an update that was counted already"}  # of the kill
+    of_the_kill = {"of a task that is over", "an update that was counted already"}
+    assert set(end["refused"]) - of_the_kill == {"of nobody who is known here"}
+    assert "refused: someone: of nobody who is known here" in served.said("serve.log")
     taken = sum(seen["taken"] for seen in end["devices"].values())
     assert taken == 3 * 12
     model = np.load(folder / "run" / "model.npz")

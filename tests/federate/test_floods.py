@@ -259,6 +259,27 @@ def test_a_run_goes_on_through_a_flood(
     assert [m.changes for m in running.coordinator.moved] == [3, 3, 3]
 
 
+def test_a_server_that_is_ended_waits_for_nobody(certificate: Certificate) -> None:
+    """Who waits for an answer is told to come again."""
+    grid = HttpsGrid("127.0.0.1", 0, *certificate, DEVICES, "tried", 1 << 20)
+    head = {"run": "tried/1", "task": 0, "client": name(0), "weight": 1, "loss": 0.5, "control": False, "have": -1}
+    update, answers = made("update", head, bytes(9), key(0)).packed(), list[int]()
+
+    def ask() -> None:
+        connection = Connection(f"https://localhost:{grid.port}", certificate[0])
+        answers.append(connection.ask(UPDATE, update, 0)[0])
+        connection.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    until(lambda: grid._coming.qsize() == 1)
+    assert grid.receive(grid.now() + 1) is not None
+    grid.close()
+    assert not grid._thread.is_alive()
+    thread.join(30)
+    assert answers == [503]
+
+
 def test_who_waits_when_the_run_is_over_is_told_so(grid: HttpsGrid, certificate: Certificate) -> None:
     head = {"run": "tried/1", "task": 0, "client": name(0), "weight": 1, "loss": 0.5, "control": False, "have": -1}
     update, answers = made("update", head, bytes(9), key(0)).packed(), list[int]()

@@ -45,6 +45,9 @@ class SessionTrainer:
         for name in personal:
             if name not in state:
                 raise InvalidInput("personal", name, f"the model has {', '.join(list(state)[:4])}, ...")
+        if personal and store is None:
+            fix = "give the participant's own, which keeps them with its answer"
+            raise InvalidInput("store", "missing beside personal layers", fix)
         self.layout = Layout.of({n: a for n, a in state.items() if n not in set(personal)})
         self._session, self._x, self._y, self._seed = session, x, y, seed
         self._personal, self._store = tuple(personal), store or InMemory()

@@ -26,6 +26,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
 LARGEST_POLL = 1024  # bytes
 HEARD = 202  # the status of an update that is in the journal
+AWAY = 503  # and of one that is to be sent again
 NOTHING = 204  # the status where there is no task
 OVER = 410  # and where there will be none any more
 AGAIN = 2.0  # seconds until a device that found no task asks again, unless it is told otherwise
@@ -84,7 +85,7 @@ class HttpsGrid:
         # a restart is no stranger to it, and nobody who sets the clock turns it back.
         self._began = time.time() - time.monotonic()
         self._status = status
-        self._over = False
+        self._over = self._closed = False
         self._told: set[str] = set()  # that it is over
         self._asked: dict[str, tuple[float, float]] = {}  # device -> its clock, ours
         self._tasks: dict[str, Message] = {}
@@ -112,6 +113,8 @@ class HttpsGrid:
         asyncio.run(self._server.serve([self._socket]))
 
     def close(self) -> None:
+        self._closed = True
+        self._send_away(AWAY)  # else the server would wait for those who wait for it
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
@@ -123,11 +126,18 @@ class HttpsGrid:
     def end(self, seconds: float) -> None:
         """The run is over: tell it to the devices that are there, as they ask, for so many seconds at most."""
         self._over = True
-        while not self._coming.empty():  # nobody is there any more who would hear it
-            _answered(self._coming.get(), OVER)
+        self._send_away(OVER)
         until = time.monotonic() + seconds
         while time.monotonic() < until and not set(self.here()) <= self._told:
             time.sleep(0.05)
+
+    def _send_away(self, status: int) -> None:
+        """Those whose update nobody is there any more to hear."""
+        if self._held is not None:
+            _answered(self._held, status)
+            self._held = None
+        while not self._coming.empty():
+            _answered(self._coming.get(), status)
 
     # -- the server's side ------------------------------------------------------------------------------------------
 
@@ -169,7 +179,7 @@ class HttpsGrid:
             status, parts = await self._answer(scope, receive)
             size = sum(map(len, parts))
             headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(size).encode())]
-            if status in (NOTHING, 503):
+            if status in (NOTHING, AWAY):
                 headers.append((b"retry-after", f"{self._again:g}".encode()))
             await send({"type": "http.response.start", "status": status, "headers": headers})
             for part in parts:  # in pieces: a slow device holds one, not a model
@@ -222,8 +232,8 @@ class HttpsGrid:
             return 403
         if self._over:
             return OVER
-        if client in self._waiting or self._waits + len(data) > self._room:
-            return 503
+        if self._closed or client in self._waiting or self._waits + len(data) > self._room:
+            return AWAY
         heard = _Heard(data, client, message.head["run"], message.head["task"])
         self._waiting.add(client)
         self._waits += len(data)
@@ -231,7 +241,7 @@ class HttpsGrid:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(heard.heard), WAIT)
         except TimeoutError:
-            return 503
+            return AWAY
         finally:
             self._waits -= len(data)
 
@@ -279,7 +289,7 @@ async def _body(receive: Receive, most: int, room: Callable[[int], bool]) -> byt
         if len(data) + len(part) > most:
             return 413
         if not room(len(part)):
-            return 503
+            return AWAY
         data += part
         if not event.get("more_body", False):
             return bytes(data)
