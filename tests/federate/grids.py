@@ -27,6 +27,7 @@ from selvedge.federate.grid.faults import Faults
 from selvedge.federate.grid.flower import FlowerGrid
 from selvedge.federate.grid.grid import Delivery, Grid
 from selvedge.federate.grid.virtual import Device, Handle, VirtualGrid
+from selvedge.federate.keys import SIGNATURE
 from selvedge.federate.message import Message, read
 from selvedge.federate.server import Server
 
@@ -132,6 +133,12 @@ class Said(VirtualGrid):
         return super().receive(until)
 
 
+def parted(data: bytes) -> Message:
+    """What a device hands to its grid: all before the body, and the body."""
+    end = 5 + int.from_bytes(data[3:5], "little") + SIGNATURE
+    return Message("update", {}, data[end:], data[:end])
+
+
 class Virtual:
     """Virtual time. Nothing is sent again there but what a crash has taken."""
 
@@ -147,7 +154,7 @@ class Virtual:
                 answer = handle(data)
                 said = [] if answer is None else mouth.says(answer)
                 queue.extend(said[1:])
-                return Message("update", {}, b"", said[0]) if said else None
+                return parted(said[0]) if said else None
 
             return answered
 
