@@ -11,6 +11,7 @@ import selvedge as sv
 from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.cover import widths
 from selvedge.federate.grid.flower import FlowerGrid
+from selvedge.federate.grid.flower_link import SuperLink
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
 from selvedge.federate.server import Server
@@ -34,7 +35,8 @@ def main(grid, context):
         Coordinator(settings, whole, whole.vector(start), covers), folder / "journal",
         Key((folder / "key").read_bytes()), devices, print,
     )  # fmt: skip
-    carried = FlowerGrid(grid, devices, settings.name, 1 << 20, given["parts"], again=given["again"], log=print)
+    link, again = SuperLink(grid), given["again"]
+    carried = FlowerGrid(link, devices, settings.name, 1 << 20, given["parts"], again=again, log=print)
     server.run(carried, lambda event: print(type(event).__name__, server.coordinator.version, flush=True))
     server.close()
     done = server.coordinator

@@ -14,8 +14,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
+import selvedge as sv
+from selvedge.errors import InvalidInput
+from selvedge.face.federating.joining import samples
+from selvedge.federate import secret
+from selvedge.federate.client.https import UPDATE, Connection
+from selvedge.federate.client.participant import Participant
+from selvedge.federate.client.session import SessionTrainer, state_of
+from selvedge.federate.client.store import InMemory
+from selvedge.federate.coordinator import Coordinator
+from selvedge.federate.cover import widths
+from selvedge.federate.federation import Federation, Local
+from selvedge.federate.grid.virtual import Device, VirtualGrid
+from selvedge.federate.keys import Key
+from selvedge.federate.layout import Layout
+from selvedge.federate.message import made
+from selvedge.federate.server import Server
+from selvedge.run.artifact import load
 from tests.face.command import Process, fresh, run, start
 
 NET = """
@@ -155,6 +173,51 @@ def test_bad_input_is_one_clear_line(place: Path) -> None:
     assert not (place / "run").exists()
 
 
+SAMPLES = {
+    "none.npz": "--data is none.npz: there is no such file or folder: give a .csv",
+    "nolabel.npz": "sample 0 has no class",
+    "empty.npz": "it holds no samples: give at least one",
+    "nan.npz": "sample 1 holds what is no finite number",
+    "shape.npz": "the samples of shape.npz are [4, 8]",
+    "class.npz": "y 0 is 42",
+    "junk.npz": "it cannot be read",
+    "-": "join learns from samples that are there",
+    "mqtt://host/topic": "join learns from samples that are there",
+    "camera:0": "join learns from samples that are there",
+}
+
+
+def network() -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 8), torch.nn.ReLU(), torch.nn.Linear(8, 10))
+
+
+def test_samples_that_a_device_cannot_learn_from_are_one_line(place: Path) -> None:
+    plan = sv.plan(
+        network(), torch.zeros(4, 8, 8), device="nrf52840", optimizer=sv.SGD(0.1), loss="cross_entropy", name="net"
+    )
+    session, own = sv.compile(plan), dict(np.load(place / "own0.npz"))
+    x, y = own["x"], own["y"]
+    odd = x.copy()
+    odd[1, 0, 0] = np.nan
+    for name, arrays in {
+        "nolabel": {"x": x}, "empty": {"x": x[:0], "y": y[:0]}, "nan": {"x": odd, "y": y},
+        "shape": {"x": x[:, :4], "y": y}, "class": {"x": x, "y": np.full_like(y, 42)},
+    }.items():  # fmt: skip
+        np.savez(place / f"{name}.npz", **arrays)
+    (place / "junk.npz").write_bytes(b"junk" * 9)
+    assert samples(session, str(place / "own0.npz"))[0].shape == (100, 8, 8)
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        for data, said in SAMPLES.items():
+            with pytest.raises(InvalidInput) as caught:
+                samples(session, data)
+            assert said in str(caught.value)
+            assert "\n" not in str(caught.value)
+    finally:
+        os.chdir(before)
+
+
 def test_what_does_not_fit_a_kind_of_device_is_refused_with_its_name(place: Path) -> None:
     found = run(
         "federate", "simulate", "net.py:huge", "--data", "digits.npz", "--device", "raspberry-pi-4", "--device",
@@ -164,6 +227,7 @@ def test_what_does_not_fit_a_kind_of_device_is_refused_with_its_name(place: Path
     first = found.err.splitlines()[0]
     assert first.startswith("selvedge: RAM of nrf52832 does not fit: needs ")
     assert "a narrower model for it, --device nrf52832=MODEL" in first
+    assert not (place / "run").exists(), "nothing has begun: another line may begin there"
 
 
 class Place:
@@ -190,7 +254,8 @@ class Place:
     def serve(self) -> subprocess.Popen[str]:
         return self.started(
             "serve", "net.py:make", "--data", "digits.npz", "--device", "nrf52840", "--device", "nrf52832=net.py:small",
-            "--rounds", "12", "--per-round", "3", "--deadline", "20", "--codec", "int8", "--lr", "0.1", "--out", "run",
+            "--rounds", "12", "--per-round", "3", "--least", "3", "--deadline", "80", "--codec", "int8", "--lr", "0.1",
+            "--out", "run",
             "--port", self.port or "0", "--json", log="serve.log",
         )  # fmt: skip
 
@@ -218,6 +283,40 @@ def served(place: Path) -> Iterator[Place]:
     made = Place(place)
     yield made
     made.end()
+
+
+def asked(url: str, trusted: Path, data: bytes) -> int:
+    """The status of an update, of a server that begins."""
+    end = time.monotonic() + 90
+    while True:
+        connection = Connection(url, trusted)
+        try:
+            return connection.ask(UPDATE, data, 100)[0]
+        except ConnectionRefusedError:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        finally:
+            connection.close()
+
+
+def in_virtual_time(folder: Path, kinds: list[str]) -> dict[str, Any]:
+    """What the same devices come to, with their keys, their samples and the code that they were given, and no kill."""
+    sessions = [load(folder / "run" / "devices" / kind / "model") for kind in kinds]
+    whole, server = Layout.of(state_of(sessions[0])), secret.key(folder / "run" / "server.key")
+    covers = {kind: widths(whole, Layout.of(state_of(s))) for kind, s in zip(kinds, sessions, strict=True)}
+    devices, public = {}, {}
+    for i, (kind, session) in enumerate(zip(kinds, sessions, strict=True)):
+        key, name = secret.key(folder / f"state{i}" / "device.key"), f"device-{i}"
+        seed = int.from_bytes(key.public[:4], "little")
+        trainer = SessionTrainer(session, *samples(session, str(folder / f"own{i}.npz")), seed=seed)
+        public[name] = key.public
+        devices[name] = Device(Participant(name, key, server.public, trainer, InMemory()).handle, kind)
+    settings = Federation("federation", 12, 3, least=3, up="int8", local=Local(rate=0.1))
+    coordinator = Coordinator(settings, whole, whole.vector(state_of(sessions[0])), covers)
+    running = Server(coordinator, folder / "virtual", server, public)
+    running.run(VirtualGrid(devices))
+    running.close()
+    return whole.arrays(coordinator.model.astype(np.float32))
 
 
 def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> None:
@@ -249,21 +348,28 @@ def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> N
     assert json.loads(run("federate", "status", "run", "--json", cwd=folder).out)["running"] is False
     assert 2 <= rounds(folder / "run") < 12
     again = served.serve()
-    assert again.wait(120) == 0, served.said("serve.log")
+    stranger = made("poll", {"run": "federation", "client": "nobody", "now": 1.0}, b"", Key()).packed()
+    assert asked(url, folder / "run" / "devices" / "nrf52840" / "certificate.pem", stranger) == 403
+    assert again.wait(240) == 0, served.said("serve.log")
     assert [d.wait(60) for d in devices] == [0, 0, 0]
     end = json.loads(run("federate", "status", "run", "--json", cwd=folder).out)
     assert (end["phase"], end["round"], end["seen"]) == ("done", 12, 3)
     assert [m["version"] for m in end["moves"]] == list(range(1, 13))
     assert end["accuracy"] > 0.5
-    assert set(end["refused"]) <= {"of a task that is over", "an update that was counted already"}  # of the kill
+    of_the_kill = {"of a task that is over", "an update that was counted already"}
+    assert set(end["refused"]) - of_the_kill == {"of nobody who is known here"}
+    assert "refused: someone: of nobody who is known here" in served.said("serve.log")
     taken = sum(seen["taken"] for seen in end["devices"].values())
-    assert taken >= 2 * 12
+    assert taken == 3 * 12
+    model = np.load(folder / "run" / "model.npz")
+    for name, array in in_virtual_time(folder, kinds).items():
+        assert model[name].tobytes() == array.tobytes(), name
     sent = [lines(served.said(f"{i}.log"))[-1] for i in range(3)]
     assert all(told["ended"] == "over" for told in sent)
     assert sum(told["changes"] for told in sent) >= taken
     assert (folder / "run" / "federation.html").read_text().count("<svg") == 5
-    for secret in ("run/server.key", "run/operator.json", "run/tls/localhost.key", "state0/device.key"):
-        assert (folder / secret).stat().st_mode & 0o077 == 0
+    for own in ("run/server.key", "run/operator.json", "run/tls/localhost.key", "state0/device.key"):
+        assert (folder / own).stat().st_mode & 0o077 == 0
 
 
 def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:
@@ -281,6 +387,7 @@ def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:
             "--operator is net.py: it cannot be read",
         ),
         (("federate", "serve", "net.py:make", "--out", "r", "--host", "a b"), "--host is a b"),
+        (("federate", "serve", "net.py:nope", "--data", "digits.npz", "--out", "r"), "factory is nope"),
         (("federate", "serve", "net.py:make", "--out", "r", "--key", "k"), "give --certificate and --key, or neither"),
     ):
         found = run(*arguments, cwd=place)
@@ -292,6 +399,40 @@ def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:
     assert run(*join, "--enrol", "--store", "s", cwd=place).out == first.out
     other = run(*join, "--enrol", "--store", "s", "--name", "other", cwd=place)
     assert (other.code, "this device is " in other.err) == (2, True)
+
+
+def test_a_plain_line_of_join_is_read_as_the_full_command_line_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each option that there is, in both ways of writing it; whatever else is said is left to the other."""
+    import typer
+
+    from selvedge.face.cli import app
+    from selvedge.face.federating import device, joining
+
+    read: list[joining.Line] = []
+
+    def noted(line: joining.Line) -> str:
+        read.append(line)
+        return ""
+
+    monkeypatch.setattr(joining, "run", noted)
+    command = typer.main.get_command(app).commands["federate"].commands["join"]  # type: ignore[attr-defined]
+    options = [p for p in command.params if p.opts[0].startswith("--")]
+    valued = [p.opts[0] for p in options if not p.is_flag and p.opts[0] != "--help"]
+    assert sorted(valued) == sorted(device.VALUES)
+    assert sorted(p.opts[0] for p in options if p.is_flag and p.opts[0] != "--help") == sorted(device.FLAGS)
+    apart = ["https://h:1", *(word for option in valued for word in (option, f"a{option}=b"))]
+    joined = [*(f"{option}=c{option}" for option in valued), *device.FLAGS, "https://h:1"]
+    for line in (apart, joined, ["--store", "s"], ["--store", "s", "--store=t", "--enrol"]):
+        app(["federate", "join", *line], standalone_mode=False)
+        with pytest.raises(SystemExit) as ended:
+            device.main(line)
+        assert ended.value.code == 0
+        assert read[-1] == read[-2]
+    odd = (
+        [], ["u", "v", "--store", "s"], ["--stor", "s"], ["--store"], ["--store", "s", "--help"], ["--store", "-"],
+        ["--debug", "--store", "s"], ["--store", "s", "--json=1"], ["--store", "s", "--", "-u"],
+    )  # fmt: skip
+    assert [device.words(line) for line in odd] == [None] * len(odd)
 
 
 def test_a_device_and_its_status_load_no_torch(place: Path) -> None:

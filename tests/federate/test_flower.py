@@ -16,10 +16,14 @@ from sklearn.datasets import load_digits
 import selvedge as sv
 from selvedge.errors import InvalidInput
 from selvedge.federate.client.flower import client_app
+from selvedge.federate.client.participant import Participant
+from selvedge.federate.client.session import SessionTrainer
+from selvedge.federate.client.store import InMemory
 from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.cover import widths
-from selvedge.federate.grid.flower import FlowerGrid
+from selvedge.federate.grid.flower_link import SuperLink
 from selvedge.federate.grid.flower_loopback import main
+from selvedge.federate.grid.virtual import Device, VirtualGrid
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
 from selvedge.federate.message import read, whose
@@ -83,6 +87,28 @@ def test_the_model_is_better_and_is_what_the_journal_says(ran: tuple[Path, dict[
     assert whole.vector(model).tobytes() == coordinator.model.astype(np.float32).tobytes()
 
 
+def test_virtual_time_comes_to_the_same_bits(ran: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """The same devices, with their keys, samples and code, in one process and without a kill."""
+    folder, at = ran[0], ran[0] / "server"
+    start, given = dict(np.load(at / "start.npz")), json.loads((at / "run.json").read_text())
+    whole, server = Layout.of(start), Key((at / "key").read_bytes())
+    covers = {n: widths(whole, Layout({k: tuple(s) for k, s in p.items()})) for n, p in given["covers"].items()}
+    devices, public = {}, {}
+    for name in given["devices"]:
+        home = folder / "nodes" / name
+        key, own = Key((home / "key").read_bytes()), np.load(home / "samples.npz")
+        trainer = SessionTrainer(sv.load(home / "artifact"), own["x"], own["y"])
+        handle = Participant(name, key, server.public, trainer, InMemory()).handle
+        devices[name], public[name] = Device(handle, given["parts"].get(name, "")), key.public
+    settings = sv.Federation(**given["federation"], local=sv.Local(**given["local"]))
+    coordinator = Coordinator(settings, whole, whole.vector(start), covers)
+    running = Server(coordinator, tmp_path, server, public)
+    running.run(VirtualGrid(devices))
+    running.close()
+    model = dict(np.load(at / "model.npz"))
+    assert whole.vector(model).tobytes() == coordinator.model.astype(np.float32).tobytes()
+
+
 def test_nothing_but_loopback_was_asked_for(ran: tuple[Path, dict[str, Any]]) -> None:
     assert ran[1]["left"] == 0
     assert ran[1]["counts"] > 0, "a connection to elsewhere is seen where it is tried"
@@ -115,7 +141,7 @@ def test_without_flwr_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     else:
         missing("an environment without flwr")
     with pytest.raises(InvalidInput, match=r"flwr is not installed: pip install 'selvedge\[flower\]'"):
-        FlowerGrid(object(), {}, "tried", 100)
+        SuperLink(object())
     with pytest.raises(InvalidInput, match="flwr is not installed"):
         client_app("tried", lambda context: None)  # type: ignore[arg-type, return-value]
     assert main([str(tmp_path), str(tmp_path)]) == 2

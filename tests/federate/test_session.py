@@ -12,6 +12,7 @@ from torch import nn
 import selvedge as sv
 from selvedge.errors import InvalidInput
 from selvedge.federate.client.session import SessionTrainer, state_of
+from selvedge.federate.client.store import PERSONAL, InMemory
 from selvedge.federate.client.trainer import CannotTrain
 from selvedge.federate.layout import Layout
 
@@ -80,16 +81,30 @@ def test_an_epoch_has_every_sample_and_every_task_its_own_order(session: sv.Sess
 
 def test_personal_layers_stay_and_the_others_do_not_see_them(session: sv.Session) -> None:
     personal = ("2.weight", "2.bias")
-    first, again, second = (SessionTrainer(session, *samples(n), personal=personal) for n in (8, 8, 12))
+    stores = [InMemory() for _ in range(3)]
+    first, again, second = (
+        SessionTrainer(session, *samples(n), personal=personal, store=store)
+        for n, store in zip((8, 8, 12), stores, strict=True)
+    )
+
+    def learnt(trainer: SessionTrainer, store: InMemory, task: int) -> bytes:
+        """As a participant does it: what is personal is stored with the answer."""
+        found = trainer.train(start, local(), task, None, None)
+        assert set(found.personal) == set(personal)
+        store.save({}, {PERSONAL + n: a for n, a in found.personal.items()})
+        return found.vector.tobytes()
+
     assert set(first.layout.shapes) == {"0.weight", "0.bias"}
     start = first.layout.vector(state_of(session))
-    alone = [first.train(start, local(), task, None, None).vector for task in (1, 2)]
+    alone = [learnt(first, stores[0], task) for task in (1, 2)]
     between = []
     for task in (1, 2):
-        between.append(again.train(start, local(), task, None, None).vector)
-        second.train(start, local(), task, None, None)
-    assert [v.tobytes() for v in alone] == [v.tobytes() for v in between]
-    assert alone[0].tobytes() != alone[1].tobytes()
+        between.append(learnt(again, stores[1], task))
+        learnt(second, stores[2], task)
+    assert alone == between
+    assert alone[0] != alone[1]
+    begun = SessionTrainer(session, *samples(8), personal=personal, store=InMemory())
+    assert learnt(begun, InMemory(), 2) != alone[1], "the second task went on from the layers of the first"
 
 
 def test_a_task_that_diverges_is_refused(session: sv.Session) -> None:
@@ -104,6 +119,8 @@ def test_samples_and_names_that_do_not_fit(session: sv.Session) -> None:
         SessionTrainer(session, x, y[:4])
     with pytest.raises(InvalidInput, match="personal is head"):
         SessionTrainer(session, x, y, personal=("head",))
+    with pytest.raises(InvalidInput, match="store is missing beside personal layers"):
+        SessionTrainer(session, x, y, personal=("2.bias",))
     with pytest.raises(InvalidInput, match=r"state 0\.bias"):
         Layout({"0.bias": (5,)}).vector({"0.bias": np.zeros(4)})
     with pytest.raises(InvalidInput, match="without arrays"):

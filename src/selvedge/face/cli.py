@@ -223,46 +223,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _say("interrupted", 130)
     except click.exceptions.Abort as error:
         code = _say(str(error) or "interrupted", 130)
-    except KeyboardInterrupt:
-        code = _say("interrupted", 130)
+    except KeyboardInterrupt as error:
+        code = ended(error, False)
     except click.ClickException as error:
         text = _TWICE.sub(r"\1", one_line(error.format_message()))
         if text and "--json" in given:
             told = {"kind": "UsageError", "message": text}
             typer.echo(json.dumps({"error": told}, indent=1))
         code = _say(text, 2) if text else 2  # without one, typer has shown the help
-    except SelvedgeError as error:
-        if debug:
-            raise
-        if "--json" in given:
-            typer.echo(json.dumps(refusal.data(error), indent=1))
-        code = _say(str(error), 2, () if "--json" in given else refusal.lines(error))
-    except ImportError as error:
-        if debug:
-            raise
-        code = _say(_missing(error), 2)
     except SystemExit as error:  # click's own way out of a closed pipe
         if not isinstance(error.__context__, BrokenPipeError):
             raise
         _drop_output()
         code = 0
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
-        _drop_output()
-        code = 0
     except Exception as error:
-        if debug:
+        if debug and not isinstance(error, BrokenPipeError):
             raise
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            _drop_output()
-            code = _say("output is cut short: the disk is full; make room or write elsewhere", 2)
-        else:
-            code = _say(f"a fault in selvedge: {type(error).__name__}: {error} (selvedge --debug shows where)", 1)
+        code = ended(error, "--json" in given)
     if code == 130 and arguments is None:
         # An interrupt inside a library's own call of the interpreter makes python end by the signal, whatever is raised
         # here; everything has been unwound by now, so the process ends as documented.
         sys.stderr.flush()
         os._exit(130)
     raise SystemExit(code or 0)
+
+
+def ended(error: BaseException, as_json: bool) -> int:
+    """The exit code of a command that ended so, which is said."""
+    if isinstance(error, KeyboardInterrupt):
+        return _say("interrupted", 130)
+    if isinstance(error, SelvedgeError):
+        if as_json:
+            typer.echo(json.dumps(refusal.data(error), indent=1))
+        return _say(str(error), 2, () if as_json else refusal.lines(error))
+    if isinstance(error, ImportError):
+        return _say(_missing(error), 2)
+    if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
+        _drop_output()
+        return 0
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _drop_output()
+        return _say("output is cut short: the disk is full; make room or write elsewhere", 2)
+    return _say(f"a fault in selvedge: {type(error).__name__}: {error} (selvedge --debug shows where)", 1)
 
 
 def _drop_output() -> None:

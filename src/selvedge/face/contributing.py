@@ -9,10 +9,11 @@ from ..capture.optimizer import Optimizer
 from ..choose import Contribution
 from ..make.contribute import contribution
 from .held import held
-from .interrupt import Interrupted, stopping
+from .interrupt import Interrupted
 from .job import prepare
 from .place import writable
 from .progress import Work
+from .stopping import stopping
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,9 +98,9 @@ def run(
     Ctrl-C ends it; with --work the same line goes on where it was, as after any other end.
     """
     from . import early, place
-    from .interrupt import stopping
     from .live_model import Wish, artifact, session_of
     from .live_settings import KIND, Settings, amount, anchor_of, rate_of, size
+    from .stopping import stopping
 
     found = early.living(stream=stream, full=full, queue=queue, stalled=stalled, page=page)
     folder = artifact(model)

@@ -17,9 +17,10 @@ from ..make import surface
 from ..make.sweep import Sweep
 from ..make.sweep import sweep as make_sweep
 from . import optimizer as optimizers
-from .interrupt import Interrupted, stopping
+from .interrupt import Interrupted
 from .model import NamedModel
 from .progress import Work
+from .stopping import stopping
 
 
 def batches(text: str | None) -> list[int] | None:

@@ -24,10 +24,11 @@ from .chosen import chosen, wrapped
 from .figures import score as said
 from .figures import seconds
 from .held import held
-from .interrupt import Interrupted, stopping
+from .interrupt import Interrupted
 from .job import Job, Terms, planned, prepare
 from .place import writable, writable_folder
 from .progress import Work
+from .stopping import stopping
 
 
 @dataclass(frozen=True, slots=True)

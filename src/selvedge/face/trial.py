@@ -24,11 +24,12 @@ from .chosen import chosen, wrapped
 from .figures import joules, seconds
 from .figures import score as said
 from .held import held
-from .interrupt import Interrupted, stopping
+from .interrupt import Interrupted
 from .job import Job, Terms, planned, prepare
 from .more import more
 from .progress import Work
 from .reference import LEAST, Reference, reference
+from .stopping import stopping
 from .training import Order, report, write_state
 
 PLANNED, UNLIMITED = "Selvedge, as planned", "PyTorch, all of it, no limit"

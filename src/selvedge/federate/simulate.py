@@ -19,7 +19,7 @@ from ..run.session import Session
 from .client.liar import Liar
 from .client.participant import Participant
 from .client.session import SessionTrainer, state_of
-from .client.store import InMemory
+from .client.store import InMemory, personal_of
 from .client.trainer import Trainer
 from .coordinator import Closed, Coordinator, Event
 from .cover import Cover, Rolling
@@ -108,7 +108,6 @@ def simulate(
     liars = set(random.permutation(len(shards))[: round((faults or Faults()).liars * len(shards))].tolist())
     server_key = Key(hashlib.sha256(b"server").digest())
     keys = {f"device-{i:05}": Key(hashlib.sha256(f"device {i}".encode()).digest()) for i in range(len(shards))}
-    own: list[InMemory] = [InMemory() for _ in shards]  # the personal layers of each device
     stores = [InMemory() for _ in shards]
 
     def begun(i: int) -> Handle:
@@ -116,7 +115,7 @@ def simulate(
         model = models[kinds[i]]
         if personal:
             model.load_state_dict(began[kinds[i]])
-        trainer: Trainer = SessionTrainer(model, *shards[i], personal, own[i], seed=i)
+        trainer: Trainer = SessionTrainer(model, *shards[i], personal, stores[i], seed=i)
         if i in liars:
             trainer = Liar(trainer, (faults or Faults()).strength)
         name = f"device-{i:05}"
@@ -125,7 +124,7 @@ def simulate(
     def restarted(i: int) -> Callable[[bool], Handle]:
         def restart(lost: bool) -> Handle:
             if lost:
-                own[i], stores[i] = InMemory(), InMemory()
+                stores[i] = InMemory()
             return begun(i)
 
         return restart
@@ -141,8 +140,8 @@ def simulate(
     points: list[Point] = []
 
     def layers(i: int) -> Mapping[str, Array]:
-        kept = own[i].load()
-        return dict(kept[1]) if kept is not None else {n: began[kinds[i]][n] for n in personal}
+        kept = personal_of(stores[i])
+        return {n: began[kinds[i]][n] for n in personal} if kept is None else kept
 
     def judged(of: Callable[[Session], float]) -> float:
         if not personal:

@@ -108,7 +108,7 @@ def simulate(
     """
     from .. import early
     from .kind import kinds
-    from .wish import Wish, keep
+    from .wish import Wish, kept
 
     given = tuple(device or DEFAULT)
     if clients == 0 and split != "by-column":
@@ -122,7 +122,7 @@ def simulate(
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=every)
     of = kinds(given, shape)
-    keep(out, wish)
+    kept(out, wish)
 
     from .report import line
     from .simulating import simulate as work
@@ -195,7 +195,7 @@ def serve(
     from ...federate.certificate import check
     from .. import early
     from .kind import kinds
-    from .wish import Wish, keep
+    from .wish import Wish, kept
 
     given = tuple(device or DEFAULT)
     if (certificate is None) != (key is None):
@@ -210,7 +210,7 @@ def serve(
     check(host)
     if find_spec("uvicorn") is None:
         raise InvalidInput("selvedge federate serve", "without uvicorn", "pip install 'selvedge[gateway]'")
-    keep(out, wish)
+    kept(out, wish)
 
     from .kit import kits
     from .report import line
@@ -249,43 +249,11 @@ def join(
 
     The private key is made in --store and stays there. Ctrl-C ends it; the same line goes on, as after any other end.
     """
-    from .. import place
-    from .joining import identity, joined
+    from ..interrupt import Interrupted
+    from .joining import Line, run
 
-    if not enrol:
-        for field, value in (("URL", url), ("--data", data), ("--device", device)):
-            if value is None:
-                raise InvalidInput(
-                    field, "missing", "give it; or --enrol, to print the line for the server's list alone"
-                )
-    profile = "" if device is None or not device.is_dir() else _profile(device)
-    if store.exists() and not store.is_dir():
-        raise InvalidInput("--store", store, "it is a file: name a folder")
-    place.writable("--store", store / "name")
-    who = identity(store, name)
-    if enrol:
-        told = {"name": who.name, "key": who.key.public.hex(), "profile": profile, "line": who.line(profile)}
-        typer.echo(json.dumps(told) if as_json else who.line(profile))
-        return
-    assert url is not None
-    assert data is not None
-    assert device is not None
-    from ..interrupt import Interrupted, stopping
-
-    def log(says: str) -> None:
-        typer.echo(json.dumps({"event": "note", "says": says}) if as_json else says, err=not as_json)
-
-    with stopping() as stop:
-        heard = joined(url, device, data, store, who, log=log, stop=stop)
-        if stop():
-            kept = f"{heard} changes were sent; the same line goes on"
-            if as_json:
-                typer.echo(json.dumps({"event": "ended", "ended": "interrupted", "name": who.name, "changes": heard}))
-            raise Interrupted(f"interrupted: {kept}")
-    if as_json:
-        typer.echo(json.dumps({"event": "ended", "ended": "over", "name": who.name, "changes": heard}))
-    else:
-        typer.echo(f"{who.name}: the run is over; {heard} changes were sent")
+    if how := run(Line(store, url, data, device, name, enrol, as_json)):
+        raise Interrupted(how)
 
 
 @app.command()
@@ -319,9 +287,3 @@ def _end(report: Report, notes: tuple[str, ...], out: Path, as_json: bool) -> No
     for note in notes:
         typer.echo(f"note: {note}")
     typer.echo(f"\nin {out}: federation.html with the plots, model/ for selvedge predict, model.npz for PyTorch")
-
-
-def _profile(device: Path) -> str:
-    from ...federate import invitation
-
-    return invitation.read(device).profile

@@ -1,9 +1,12 @@
-"""The work of ``selvedge federate join``: a device, its samples, and a server far away. Loads no torch."""
+"""The work of ``selvedge federate join``: a device, its samples, and a server far away. Loads neither torch nor what
+draws a command line: on a small device each megabyte counts."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +28,75 @@ from ...learn.stream.sample import Face
 from ...learn.stream.spec import parse, source
 from ...run.artifact import load
 from ...run.session import Session
+from .. import place
+from ..stopping import stopping
 
 KEY, NAME, STATE = "device.key", "name", "state"  # in a device's folder
 HEAD = 1 << 16  # bytes of a message besides its body
+GIVE = "a .csv, .npz, .npy or .jsonl, or a folder of images or .wav"
+ELSEWHERE = ("-", "mqtt", "mqtts", "camera", "microphone")  # what a stream may be besides
 PIECE = 0.2  # seconds between two looks at whether to stop
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the command was given."""
+
+    store: Path
+    url: str | None = None
+    data: str | None = None
+    device: Path | None = None
+    name: str | None = None
+    enrol: bool = False
+    as_json: bool = False
+
+
+def run(line: Line) -> str:
+    """Take part as ``line`` says, or print the device's line for the server's list; how it was interrupted, "" where it
+    was not. Raises ``SelvedgeError``."""
+    if not line.enrol:
+        for field, value in (("URL", line.url), ("--data", line.data), ("--device", line.device)):
+            if value is None:
+                fix = "give it; or --enrol, to print the line for the server's list alone"
+                raise InvalidInput(field, "missing", fix)
+    device = line.device
+    profile = "" if device is None or not device.is_dir() else invitation.read(device).profile
+    if line.store.exists() and not line.store.is_dir():
+        raise InvalidInput("--store", line.store, "it is a file: name a folder")
+    place.writable("--store", line.store / NAME)
+    who = identity(line.store, line.name)
+    if line.enrol:
+        told = {"name": who.name, "key": who.key.public.hex(), "profile": profile, "line": who.line(profile)}
+        _say(json.dumps(told) if line.as_json else who.line(profile))
+        return ""
+    assert line.url is not None
+    assert line.data is not None
+    assert device is not None
+
+    def log(says: str) -> None:
+        if line.as_json:
+            _say(json.dumps({"event": "note", "says": says}))
+        else:
+            print(says, file=sys.stderr, flush=True)
+
+    def ended(how: str, heard: int) -> None:
+        _say(json.dumps({"event": "ended", "ended": how, "name": who.name, "changes": heard}))
+
+    with stopping() as stop:
+        heard = joined(line.url, device, line.data, line.store, who, log=log, stop=stop)
+        if stop():
+            if line.as_json:
+                ended("interrupted", heard)
+            return f"interrupted: {heard} changes were sent; the same line goes on"
+    if line.as_json:
+        ended("over", heard)
+    else:
+        _say(f"{who.name}: the run is over; {heard} changes were sent")
+    return ""
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +165,12 @@ def samples(session: Session, data: str) -> tuple[np.ndarray, np.ndarray]:
     manifest = session.manifest
     dtype = np.dtype(np.float32 if manifest.preprocess is None else np.uint8)
     face = Face(shape_of(manifest.programs["predict"].inputs["x"])[1:], dtype, manifest.labels, manifest.classes)
+    path = data.partition(":")[0]
+    if path not in ELSEWHERE and not Path(path).exists():
+        raise InvalidInput("--data", data, f"there is no such file or folder: give {GIVE}")
     named = parse(data, "--data")
     if named.kind not in ("table", "arrays", "files", "lines") or named.place == "-" or "watch" in named.options:
-        raise InvalidInput("--data", data, "give samples that are there: a .csv, .npz, .npy or .jsonl, or a folder")
+        raise InvalidInput("--data", data, f"join learns from samples that are there: give {GIVE}")
     if not manifest.classes:
         raise InvalidInput("--device", manifest.name, "its model tells no classes apart: join learns classes alone")
     found = list(source(named, face, manifest.features, Faults(strict=True)))
@@ -107,6 +178,11 @@ def samples(session: Session, data: str) -> tuple[np.ndarray, np.ndarray]:
     if nameless is not None:
         fix = f"sample {nameless} has no class: give each its own, of a table by label=COLUMN"
         raise InvalidInput("--data", data, fix)
-    if not found or not all(np.isfinite(s.x).all() for s in found):
-        raise InvalidInput("--data", data, "it holds no samples, or what is not finite: give numbers")
+    if not found:
+        raise InvalidInput("--data", data, "it holds no samples: give at least one")
+    odd = next((s.number for s in found if not np.isfinite(s.x).all()), None)
+    if odd is not None:
+        raise InvalidInput(
+            "--data", data, f"sample {odd} holds what is no finite number: give numbers, or leave it out"
+        )
     return np.stack([s.x for s in found]), np.array([s.y for s in found], np.int32)

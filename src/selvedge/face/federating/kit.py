@@ -21,7 +21,7 @@ from .judging import Judge
 from .kind import Kind
 from .place import DEVICES
 from .planning import plans
-from .wish import Wish
+from .wish import Wish, keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ def kits(
         else:
             work.part("planning")
             made = [_plan(wish, kind) for kind in of]
+        keep(out, wish)
         work.part("compiling")
         found = []
         for kind, plan in zip(of, made, strict=True):

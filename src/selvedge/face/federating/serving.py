@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ from ...federate.layout import Layout
 from ...federate.message import Message
 from ...federate.server import Server
 from ...run.session import Session
-from ..interrupt import Interrupted, stopping
+from ..interrupt import Interrupted
+from ..stopping import stopping
 from . import place
 from .judging import Judge
 from .kit import Kit
@@ -38,6 +40,7 @@ from .wish import Wish, asked
 
 HEAD = 1 << 16  # bytes of a message besides its body
 OFTEN = 0.5  # seconds between two looks at the allow-list, and between two reports on the disk
+SELDOM = 60.0  # seconds between two lines about strangers, and two reports of nothing else: neither is theirs to make
 FAREWELL = 30.0  # seconds, at most, in which devices are told that the run is over
 
 
@@ -88,8 +91,9 @@ def serve(
         stack.callback(server.close)
         course = _course(out, coordinator, server)
         grid = HttpsGrid(
-            address.listen, address.port, pem_file, pem_key, known.keys, settings.name, most, known.parts, status=status
-        )
+            address.listen, address.port, pem_file, pem_key, known.keys, settings.name, most, known.parts,
+            log=_Seldom(refusals.append), status=status,
+        )  # fmt: skip
         stack.callback(grid.close)
         url = f"https://{f'[{address.host}]' if ':' in address.host else address.host}:{grid.port}"
         token[0] = place.operator(out, url, pem or "").token
@@ -98,26 +102,29 @@ def serve(
         tell(*_welcome(url, kits, known, listed, out, coordinator))
         stop = stack.enter_context(stopping())
         view = stack.enter_context(View(silent))
-        written = [0.0]
+        looked, written = [0.0], [0.0]
         told_last: dict[str, Any] = {}
 
         def now() -> Report:
+            refused = server.refused + Counter(dict(grid.refused))  # at once: another thread counts there
             return Report.now(
-                "real", coordinator, course, len(server.devices), server.up_bytes, server.down_bytes, server.refused
+                "real", coordinator, course, len(server.devices), server.up_bytes, server.down_bytes, refused
             )
 
         def report(must: bool) -> None:
             while refusals:
                 view.note(refusals[0])
                 tell(refusals[0], {"event": "refused", "says": refusals.pop(0)})
-            if must or time.monotonic() - written[0] >= OFTEN:
-                written[0] = time.monotonic()
+            if must or time.monotonic() - looked[0] >= OFTEN:
+                looked[0] = time.monotonic()
                 made = now()
-                said = {name: value for name, value in made.to_dict().items() if name != "at"}
-                if said != told_last:  # a gateway's flash is not worn where nothing happens
+                latest[0] = json.dumps(made.to_dict()).encode()
+                said = {name: value for name, value in made.to_dict().items() if name not in ("at", "refused")}
+                # A gateway's flash is not worn where nothing happens.
+                if must or said != told_last or looked[0] - written[0] >= SELDOM:
                     told_last.clear()
                     told_last.update(said)
-                    latest[0] = json.dumps(made.to_dict()).encode()
+                    written[0] = looked[0]
                     made.write(out)
             if view.due:
                 view.at(now())
@@ -148,6 +155,19 @@ def serve(
         _load(session, coordinator)
         made = now()
     return ended(made, session, kits[0].plan, judge, out)
+
+
+class _Seldom:
+    """Passes a line on where it has not for a minute; counted is each."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell, self._told = tell, dict[str, float]()
+
+    def __call__(self, line: str) -> None:
+        now = time.monotonic()
+        if now - self._told.get(line, -SELDOM) >= SELDOM:
+            self._told[line] = now
+            self._tell(line)
 
 
 class _Known:

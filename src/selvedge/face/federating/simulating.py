@@ -19,9 +19,10 @@ from ...make.compile import compile as compile_plan
 from ...make.plan import Plan
 from ...run.session import Session
 from ..held import held
-from ..interrupt import Interrupted, stopping
+from ..interrupt import Interrupted
 from ..job import Job, prepare
 from ..progress import Work
+from ..stopping import stopping
 from ..training import write_state
 from . import page
 from .judging import Judge
@@ -29,7 +30,7 @@ from .kind import Kind
 from .planning import plans
 from .report import Report
 from .view import View
-from .wish import Wish, asked
+from .wish import Wish, asked, keep
 
 JOURNAL, MODEL, STATE = "journal", "model", "model.npz"  # in a run's folder
 
@@ -46,6 +47,8 @@ def simulate(
         work.part("compiling")
         sessions = [compile_plan(plan) for plan in made]
         shards = _shards(wish, job)
+    settings = wish.federation(len(shards))
+    keep(out, wish)
     hardware = [
         Hardware(kind.name, session, plan.cost.seconds or 0.0, plan.cost.joules, wish.link)
         for kind, session, plan in zip(of, sessions, made, strict=True)
@@ -53,9 +56,7 @@ def simulate(
     judge = Judge(job.data)
     with asked():
         kinds = [i % len(of) for i in range(len(shards))]
-        world = World(
-            hardware, shards, kinds, wish.federation(len(shards)), out / JOURNAL, faults=wish.bad(), spread=wish.spread
-        )
+        world = World(hardware, shards, kinds, settings, out / JOURNAL, faults=wish.bad(), spread=wish.spread)
     try:
         with stopping() as stop, View(silent) as view:
             report = _run(world, len(shards), out, every, view, stop, on_move, judge.held_out)
@@ -111,6 +112,8 @@ def _shards(wish: Wish, job: Job) -> list[tuple[np.ndarray, np.ndarray]]:
     rows = deal(wish.split, wish.clients, y if job.data.labels else None, groups, len(train), wish.seed)
     if wish.per_round > len(rows):
         raise InvalidInput("--per-round", wish.per_round, f"there are {len(rows)} devices: give at most that")
+    if wish.least > len(rows):
+        raise InvalidInput("--least", wish.least, f"there are {len(rows)} devices: give at most that")
     return [_pair(job, part) for part in rows]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import os
 import tempfile
@@ -44,7 +43,7 @@ def of_server(url: str, operator: Path) -> tuple[Report, bool]:
         connection = Connection(url, trusted if who.certificate else None)
     try:
         status, body, _ = connection.ask(STATUS, who.token.encode(), MOST)
-    except (OSError, http.client.HTTPException) as error:
+    except OSError as error:
         raise InvalidInput("server", url, f"it does not answer ({error or type(error).__name__})") from None
     finally:
         connection.close()

@@ -132,16 +132,20 @@ def _pairs(field: str, text: str, known: tuple[str, ...]) -> dict[str, float]:
 
 
 def keep(folder: Path, wish: Wish) -> None:
-    """Write it as what ``folder`` is of; where a run was begun there, see that it is the same one.
+    """Write it as what ``folder`` is of: once it can begin, for then another line is refused there. Raises
+    ``InvalidInput``."""
+    if not kept(folder, wish):
+        files.write(about(folder, KIND), (json.dumps(asdict(wish), indent=1) + "\n").encode())
 
-    Raises ``InvalidInput``, which names the first option that differs.
-    """
+
+def kept(folder: Path, wish: Wish) -> bool:
+    """Whether a run was begun in ``folder``. Raises ``InvalidInput`` for another one, which names the first option that
+    differs."""
     path = about(folder, KIND)
     try:
         was = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        files.write(path, (json.dumps(asdict(wish), indent=1) + "\n").encode())
-        return
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except (OSError, ValueError) as error:
         raise InvalidInput("--out", str(folder), f"its {path.name} cannot be read ({error})") from None
     now = json.loads(json.dumps(asdict(wish)))
@@ -150,3 +154,4 @@ def keep(folder: Path, wish: Wish) -> None:
             before, here = ("none" if v in (None, "", []) else v for v in (was.get(f.name), now[f.name]))
             told = f"its {f.name.replace('_', ' ')} was {before}, now it is {here}"
             raise InvalidInput("--out", str(folder), f"a run was begun there; {told}: give the same, or another folder")
+    return True

@@ -1,12 +1,13 @@
-"""A device joins a run over HTTPS: the standard library, no server of its own, nothing that listens."""
+"""A device joins a run over HTTPS: sockets, no server of its own, nothing that listens."""
 
 from __future__ import annotations
 
-import http.client
 import select
+import socket
 import ssl
 import time
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,11 +21,22 @@ POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
 OVER = 410  # the status of an answer: there will be no task any more
 LONGEST = 300.0  # seconds between two tries
 TIMEOUT = 90.0
+EMPTY = (204, 304)  # statuses of answers without a body
+LINE = 8192  # bytes
+FIELDS = 100
 AGAIN = (408, 500, 502, 503, 504)  # statuses of an update that is to be sent again
 
 
+class Garbled(OSError):
+    """An answer that is no HTTP, or longer than it may be."""
+
+
 class Connection:
-    """To ``url``, https://HOST:PORT. trusted: a PEM file that vouches for its certificate; None: the system's."""
+    """To ``url``, https://HOST:PORT. trusted: a PEM file that vouches for its certificate; None: the system's.
+
+    HTTP/1.1 (RFC 9112) as far as our own server and a proxy before it speak it: Python's client brings a parser of
+    e-mail along, a megabyte and a half of what a device has.
+    """
 
     def __init__(self, url: str, trusted: Path | None = None) -> None:
         try:
@@ -39,38 +51,118 @@ class Connection:
         except OSError as error:
             raise InvalidInput("certificate", str(trusted), f"it cannot be read ({error})") from None
         self._host, self._port = parts.hostname, port
-        self._open: http.client.HTTPSConnection | None = None
+        # Of a text Python would make this itself, by tables of all of Unicode: a megabyte.
+        self._name = self._host.encode("ascii" if self._host.isascii() else "idna")
+        self._open: ssl.SSLSocket | None = None
+        self._coming: BufferedReader | None = None
 
     def ask(self, path: str, data: bytes, most: int) -> tuple[int, bytes, float]:
-        """(status, body, seconds to wait) of a POST. Raises ``OSError`` or ``http.client.HTTPException``."""
+        """(status, body, seconds to wait) of a POST. Raises ``OSError``."""
         if self._open is not None and _dropped(self._open):
             self.close()
-        if self._open is None:
-            self._open = http.client.HTTPSConnection(self._host, self._port, timeout=TIMEOUT, context=self._context)
         try:
-            self._open.request("POST", path, data, {"Content-Type": "application/octet-stream"})
-            answer = self._open.getresponse()
-            body = answer.read(most + 1)
-            if len(body) > most:
-                raise http.client.HTTPException(f"an answer of more than {most:,} B")
-            try:
-                retry = float(answer.getheader("Retry-After") or 0)
-            except ValueError:
-                retry = 0.0
-            return answer.status, body, retry if 0 <= retry <= LONGEST else 0.0
+            if self._open is None:
+                raw = socket.create_connection((self._name, self._port), TIMEOUT)  # type: ignore[arg-type]
+                self._open = self._context.wrap_socket(raw, server_hostname=self._name)
+                self._coming = self._open.makefile("rb")
+            assert self._coming is not None
+            host = f"[{self._host}]" if ":" in self._host else self._name.decode("ascii")
+            head = (
+                f"POST {path} HTTP/1.1\r\nHost: {host}:{self._port}\r\nContent-Type: application/octet-stream\r\n"
+                f"Content-Length: {len(data)}\r\n\r\n"
+            )
+            self._open.sendall(head.encode("ascii"))
+            self._open.sendall(data)
+            status, fields = _head(self._coming)
+            body = b"" if status in EMPTY else _body(self._coming, fields, most)
         except BaseException:
             self.close()
             raise
+        if "close" in fields.get("connection", "").lower():
+            self.close()
+        try:
+            retry = float(fields.get("retry-after") or 0)
+        except ValueError:
+            retry = 0.0
+        return status, body, retry if 0 <= retry <= LONGEST else 0.0
 
     def close(self) -> None:
+        if self._coming is not None:
+            self._coming.close()
         if self._open is not None:
             self._open.close()
-            self._open = None
+        self._open = self._coming = None
 
 
-def _dropped(connection: http.client.HTTPSConnection) -> bool:
+def _dropped(connection: ssl.SSLSocket) -> bool:
     """Whether the server has ended it meanwhile: then there is something to read, which nobody asked for."""
-    return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def _line(coming: BufferedReader) -> str:
+    line = coming.readline(LINE + 1)
+    if not line:
+        raise Garbled("the server ended the connection")
+    if len(line) > LINE or not line.endswith(b"\n"):
+        raise Garbled(f"a line of an answer that is longer than {LINE:,} B or breaks off")
+    return line.rstrip(b"\r\n").decode("latin-1")
+
+
+def _head(coming: BufferedReader) -> tuple[int, dict[str, str]]:
+    """(status, fields by their name in small letters) of the answer proper: what comes before it (100 to 199) says
+    nothing."""
+    status = 100
+    while 100 <= status < 200:
+        version, _, rest = _line(coming).partition(" ")
+        code = rest[:3]
+        if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit() and len(code) == 3):
+            raise Garbled("an answer that is no HTTP/1")
+        status, fields = int(code), {}
+        if version == "HTTP/1.0":
+            fields["connection"] = "close"
+        while line := _line(coming):
+            name, colon, value = line.partition(":")
+            if not colon or len(fields) >= FIELDS:
+                raise Garbled(f"a field of an answer without a colon, or more than {FIELDS} of them")
+            fields[name.strip().lower()] = value.strip()
+    return status, fields
+
+
+def _body(coming: BufferedReader, fields: dict[str, str], most: int) -> bytes:
+    """Of the length that is said, in chunks, or to the end of the connection; never more than ``most`` bytes."""
+    if "chunked" in fields.get("transfer-encoding", "").lower():
+        made = bytearray()
+        while size := _size(_line(coming).partition(";")[0], 16, most - len(made)):
+            made += _exactly(coming, size)
+            _line(coming)
+        while _line(coming):  # fields behind the last chunk
+            pass
+        return bytes(made)
+    if "content-length" in fields:
+        return _exactly(coming, _size(fields["content-length"], 10, most))
+    fields["connection"] = "close"
+    body = coming.read(most + 1)
+    _size(str(len(body)), 10, most)
+    return body
+
+
+def _size(text: str, base: int, most: int) -> int:
+    try:
+        size = int(text.strip(), base)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise Garbled(f"a length that is none, {text[:20]}")
+    if size > most:
+        raise Garbled(f"an answer of more than {most:,} B")
+    return size
+
+
+def _exactly(coming: BufferedReader, size: int) -> bytes:
+    data = coming.read(size)
+    if len(data) < size:
+        raise Garbled("an answer that breaks off")
+    return data
 
 
 def join(
@@ -112,7 +204,7 @@ def join(
                 if status not in AGAIN:
                     answer = None
             failed = failed + 1 if status >= 400 else 0
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             failed, wait = failed + 1, 0.0
             log(f"no answer: {error or type(error).__name__}")
         if failed:

@@ -17,7 +17,7 @@ from ..federation import Local
 from ..feedback import encoded
 from ..keys import Key
 from ..message import Message, Refused, made, read
-from .store import Store
+from .store import PERSONAL, Store
 from .trainer import CannotTrain, Trainer
 
 DIGITS = 4  # of a loss: what is worth sending
@@ -26,7 +26,8 @@ CONTROL = 4  # bytes of an element of the server's control variate
 
 class Participant:
     """``name``, ``key``: who this is. ``server``: the server's public key. What must outlive a crash is in ``store``:
-    what error feedback has left, the control variate, the model of the version it has, and its last answer.
+    what error feedback has left, the control variate, the model of the version it has, its last answer, and the layers
+    that stay here as they were behind it: one record, written at once.
 
     A device crashes at any moment: an answer is stored before it is sent, and sent again when it is asked again.
     """
@@ -109,6 +110,7 @@ class Participant:
             kept |= {"new.left_control": second.left, "new.control": found.control}
         if head["difference"]:
             kept["model"] = start
+        kept |= {PERSONAL + n: a for n, a in found.personal.items()}
         self._store.save({**answer, "window": head["window"]}, kept)
         return self._again(answer, whole)
 

@@ -14,7 +14,7 @@ from ...run.calls import NotFinite
 from ...run.session import Session
 from ..codec.codec import Vector
 from ..layout import Layout
-from .store import InMemory, Store
+from .store import InMemory, Store, personal_of
 from .trainer import CannotTrain, Trained
 
 Array = npt.NDArray[Any]
@@ -23,8 +23,8 @@ MOST_STEPS = 100_000  # of a task, unless it is said otherwise
 
 
 class SessionTrainer:
-    """``x``, ``y``: the samples of this device, which stay here. personal: names whose arrays stay here too, in
-    ``store``; all others of floating-point numbers are shared.
+    """``x``, ``y``: the samples of this device, which stay here. personal: names whose arrays stay here too; all others
+    of floating-point numbers are shared. store: the participant's own, which keeps what is personal beside its answer.
 
     The session may be that of many devices of one process: everything that a task needs is loaded at its beginning.
     Its plan's optimiser is plain SGD where tasks ask for ``mu`` or control variates, which are steps of their own, of
@@ -45,6 +45,9 @@ class SessionTrainer:
         for name in personal:
             if name not in state:
                 raise InvalidInput("personal", name, f"the model has {', '.join(list(state)[:4])}, ...")
+        if personal and store is None:
+            fix = "give the participant's own, which keeps them with its answer"
+            raise InvalidInput("store", "missing beside personal layers", fix)
         self.layout = Layout.of({n: a for n, a in state.items() if n not in set(personal)})
         self._session, self._x, self._y, self._seed = session, x, y, seed
         self._personal, self._store = tuple(personal), store or InMemory()
@@ -61,9 +64,8 @@ class SessionTrainer:
         self, start: Vector, local: dict[str, Any], task: int, control: Vector | None, own: Vector | None
     ) -> Trained:
         session, rate = self._session, float(local["rate"])
-        kept = self._store.load()
-        personal = dict(kept[1]) if kept is not None else self._began
-        self._load(start, personal)
+        kept = personal_of(self._store) if self._personal else None
+        self._load(start, self._began if kept is None else dict(kept))
         batch = session.manifest.step_batch
         each = -(-len(self._x) // batch)
         steps = int(local["epochs"]) * each
@@ -86,14 +88,13 @@ class SessionTrainer:
         except NotFinite as error:
             raise CannotTrain(f"learning diverged: {error}") from None
         state = state_of(session)
-        if self._personal:
-            self._store.save({}, {n: state[n] for n in self._personal})
         vector = self.layout.vector(state)
         variate = None
         if control is not None:
             # Option II of algorithm 1 there: c_i - c + (x - y) / (K rate).
             variate = np.asarray((start - vector) / np.float32(steps * rate) * self._learnt - pull, np.float32)
-        return Trained(vector, len(self._x), float(np.mean(losses[:each])), variate)
+        own_layers = {n: state[n].copy() for n in self._personal}
+        return Trained(vector, len(self._x), float(np.mean(losses[:each])), variate, own_layers)
 
     def _load(self, start: Vector, personal: dict[str, Array]) -> None:
         session = self._session

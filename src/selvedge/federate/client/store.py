@@ -13,6 +13,7 @@ from ...artifact import files
 from ...learn.journal.record import FRAME, framed, is_whole, read
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+PERSONAL = "personal/"  # before the names of layers that stay on a device
 
 
 class Store(Protocol):
@@ -21,6 +22,14 @@ class Store(Protocol):
         ...
 
     def save(self, head: Mapping[str, Any], arrays: Arrays) -> None: ...
+
+
+def personal_of(store: Store) -> Arrays | None:
+    """The layers that stay on a device, by name, as its last answer left them; None before the first."""
+    kept = store.load()
+    if kept is None:
+        return None
+    return {n.removeprefix(PERSONAL): a for n, a in kept[1].items() if n.startswith(PERSONAL)} or None
 
 
 class InMemory:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..codec.codec import Vector
 from ..layout import Layout
+from .store import Arrays
 
 
 class CannotTrain(ValueError):
@@ -16,12 +17,14 @@ class CannotTrain(ValueError):
 @dataclass(frozen=True, slots=True)
 class Trained:
     """``vector``: float32, in the layout. weight: samples. loss: the mean of the first epoch. control: the device's new
-    control variate (SCAFFOLD), or None."""
+    control variate (SCAFFOLD), or None. personal: layers that stay here, by name: they are stored in one write with the
+    answer, so that a task which is begun again after a crash begins with the layers that it had."""
 
     vector: Vector
     weight: int
     loss: float
     control: Vector | None = None
+    personal: Arrays = field(default_factory=dict)
 
 
 class Trainer(Protocol):

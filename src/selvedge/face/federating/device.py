@@ -1,0 +1,63 @@
+"""``selvedge federate join`` on a small device: a plain line is read here, and typer, click and rich, which take three
+megabytes, are not loaded. Any other line - help, a wrong option, --debug - is the full command line's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+VALUES = ("--store", "--data", "--device", "--name")
+FLAGS = ("--enrol", "--json")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of ``selvedge federate join ARGUMENTS``; exit codes as everywhere."""
+    given = list(sys.argv[3:] if arguments is None else arguments)
+    values = words(given)
+    if values is None:
+        from ..cli import main as full
+
+        full(["federate", "join", *given] if arguments is not None else None)
+        return
+    try:
+        from .joining import Line, run
+
+        data, device = values.get("--data"), values.get("--device")
+        kit = None if device is None else Path(device)
+        line = Line(
+            Path(values["--store"]), values.get("URL"), data, kit, values.get("--name"),
+            "--enrol" in values, "--json" in values,
+        )  # fmt: skip
+        how = run(line)
+    except (Exception, KeyboardInterrupt) as error:
+        from ..cli import ended
+
+        code = ended(error, as_json="--json" in values)
+    else:
+        if how:
+            print(f"selvedge: {how}", file=sys.stderr, flush=True)
+        code = 130 if how else 0
+    if code == 130 and arguments is None:
+        os._exit(130)
+    raise SystemExit(code)
+
+
+def words(given: Sequence[str]) -> dict[str, str] | None:
+    """By option what was given, "" for one that takes nothing, and the URL; None for what is no plain line."""
+    found: dict[str, str] = {}
+    rest = iter(given)
+    for word in rest:
+        option, equals, value = word.partition("=")
+        if not equals and option in VALUES:
+            value = next(rest, "-")
+        if option in VALUES and not value.startswith("-"):
+            found[option] = value
+        elif word in FLAGS:
+            found[word] = ""
+        elif not word.startswith("-") and "URL" not in found:
+            found["URL"] = word
+        else:
+            return None
+    return found if "--store" in found else None
