@@ -45,7 +45,8 @@ def reached(course: Mapping[str, Sequence[float]], accuracy: float) -> int | Non
 def summary(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
     """task -> way -> "last", "chosen", "mine", "apart" (from FedAvg's last, pairs of a seed): (mean, standard deviation
     or None of one seed) or None; "failed"; "rounds", "up", "joules" until FedAvg's last accuracy less a point, means
-    over the seeds that reach it, and "never": how many do not; "fewer": FedAvg's upstream bytes over its own."""
+    over the seeds that reach it, and "never": how many do not; "fewer": FedAvg's upstream bytes over its own; "late":
+    what the last fifth of the rounds gained on the validation samples over the fifth before."""
     made: dict[str, dict[str, Any]] = {}
     for task in dict.fromkeys(c["task"] for c in cases):
         own = {(c["way"], c["seed"]): c for c in cases if c["task"] == task}
@@ -76,7 +77,14 @@ def _of(cases: Sequence[Case], all_: Mapping[tuple[str, int], Case]) -> dict[str
     for name in ("rounds", "up", "joules"):
         found[name] = float(np.mean([course[name][end] for course, end in there])) if there else None
     found["fewer"] = float(np.mean([p["course"]["up"][-1] / c["up"][-1] for c, p in together])) if together else None
+    gains = [_late(course["validation"]) for course, _ in together]
+    found["late"] = float(np.mean(gains)) if together else None
     return found
+
+
+def _late(validation: Sequence[float]) -> float:
+    fifth = max(1, len(validation) // 5)
+    return float(np.mean(validation[-fifth:]) - np.mean(validation[-2 * fifth : -fifth]))
 
 
 def _spread(values: Sequence[float]) -> tuple[float, float | None] | None:

@@ -19,6 +19,7 @@ DOCS = "docs/federated-figures.md"
 PICTURES = ROOT / "docs" / "pictures"
 FEW, MOST_LOST, FEWEST_TIMES = "FedAvg, few bytes", 0.01, 64
 WIDTHS_LOSE = 0.02
+FLOWER = "FedAvg by Flower"
 DRAWN = {
     "FedAvg": "a", FEW: "b", "FedProx": "c", "SCAFFOLD": "d", "FedAdam": "e", "FedYogi": "f",
 }  # fmt: skip
@@ -80,6 +81,14 @@ def verdicts(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
                     f"{task}, {way}: {100 * row['apart'][0]:+.1f} points beside all whole: "
                     f"{'within' if kept else '**missed**: wanted are'} two points"
                 )
+        row = ways.get(FLOWER)
+        if row and row.get("apart"):
+            mean, spread = row["apart"]
+            told = "" if spread is None else f" ± {100 * spread:.2f}"
+            lines.append(
+                f"{task}, {FLOWER}: {100 * mean + 0.0:+.2f}{told} points beside ours, whose bytes up are "
+                f"{row['fewer']:.2f} of its"
+            )
         row = ways.get("SCAFFOLD")
         if row and row["apart"] and task == "digits-0.1":
             mean, spread = row["apart"]
@@ -88,6 +97,15 @@ def verdicts(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
             lines.append(
                 f"{task}, SCAFFOLD: {100 * mean:+.1f} points beside FedAvg, {told}: "
                 f"{'outside' if kept else '**missed**: wanted is a gain outside'} the spread"
+            )
+        late = [
+            f"{way} {100 * row['late'] + 0.0:+.1f}"
+            for way, row in ways.items()
+            if way in ("FedAvg", FEW, "SCAFFOLD") and row.get("late") is not None
+        ]
+        if late:
+            lines.append(
+                f"{task}, what the last fifth of the rounds still gained on validation samples: " + ", ".join(late)
             )
     return lines
 
