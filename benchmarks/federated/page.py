@@ -74,8 +74,8 @@ def verdicts(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if row and row["apart"]:
             kept = row["apart"][0] >= -MOST_LOST and row["fewer"] >= FEWEST_TIMES
             lines.append(
-                f"{task}, few bytes, {_seeds(row)}: {100 * row['apart'][0]:+.1f} points beside FedAvg at {row['fewer']:.1f} times "
-                f"fewer bytes up: {'within' if kept else '**missed**: wanted are'} one point at {FEWEST_TIMES}"
+                f"{task}, few bytes, {_seeds(row)}: {100 * row['apart'][0]:+.1f} points beside FedAvg at "
+                f"{row['fewer']:.1f} times fewer bytes up: {'within' if kept else '**missed**: wanted are'} one point at {FEWEST_TIMES}"
             )
         for way in ("three widths, the first channels", "three widths, rolled"):
             row = ways.get(way)
@@ -90,8 +90,8 @@ def verdicts(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
             mean, spread = row["apart"]
             told = "" if spread is None else f" ± {100 * spread:.2f}"
             lines.append(
-                f"{task}, {FLOWER}, {_seeds(row)}: {100 * mean + 0.0:+.2f}{told} points beside ours, whose bytes up are "
-                f"{row['fewer']:.2f} of its"
+                f"{task}, {FLOWER}, {_seeds(row)}: {100 * mean + 0.0:+.2f}{told} points beside ours, "
+                f"whose bytes up are {row['fewer']:.2f} of its"
             )
         row = ways.get("SCAFFOLD")
         if row and row["apart"] and task == "digits-0.1":
