@@ -75,7 +75,8 @@ def verdicts(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
             kept = row["apart"][0] >= -MOST_LOST and row["fewer"] >= FEWEST_TIMES
             lines.append(
                 f"{task}, few bytes, {_seeds(row)}: {100 * row['apart'][0]:+.1f} points beside FedAvg at "
-                f"{row['fewer']:.1f} times fewer bytes up: {'within' if kept else '**missed**: wanted are'} one point at {FEWEST_TIMES}"
+                f"{row['fewer']:.1f} times fewer bytes up: "
+                f"{'within' if kept else '**missed**: wanted are'} one point at {FEWEST_TIMES}"
             )
         for way in ("three widths, the first channels", "three widths, rolled"):
             row = ways.get(way)
