@@ -16,10 +16,10 @@ import selvedge as sv
 from selvedge.federate.client.session import state_of
 from selvedge.federate.layout import Layout
 
-from . import world
+from . import peer, world
 from .tasks import Array, Pair, Task
+from .world import Habits
 
-Habits = Mapping[str, Any]
 Found = dict[str, Any]
 WIDTHS = (1.0, 0.5, 0.25)
 JUDGED = 10  # times, on the way, of those that learn without a server
@@ -131,8 +131,9 @@ def narrow(task: Task, own: Habits, seed: int) -> Found:
 
 
 def through_flower(task: Task, own: Habits, seed: int) -> Found:
-    """The peer that is missing: nothing here drives it, and its row says so."""
-    return {"failed": "nothing here drives flwr's FedAvg yet"}
+    """flwr's own FedAvg, in a process of its own environment."""
+    course = peer.through_flower(task, own, seed, _run(own, seed, {}))
+    return {"failed": peer.ABSENT} if course is None else _told(course)
 
 
 def _run(own: Habits, seed: int, local: Mapping[str, Any], **settings: Any) -> sv.Federation:

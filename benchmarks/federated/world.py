@@ -28,6 +28,7 @@ from selvedge.learn.metrics import predictions
 
 from .tasks import Array, Pair, Task
 
+Habits = Mapping[str, Any]
 RADIO = RADIOS["wifi"]
 LINK = 1e5  # bytes a second
 MODEL_SEED = 17
@@ -45,6 +46,15 @@ class Course:
     validation: list[float] = field(default_factory=list)
     test: list[float] = field(default_factory=list)
 
+    def add(self, number: int, up: int, down: int, spent: float, session: sv.Session, task: Task) -> None:
+        """spent: joules, without what the bytes drew. session: that has the model."""
+        self.rounds.append(number)
+        self.up.append(up)
+        self.down.append(down)
+        self.joules.append(round(spent + radio(up, down), 2))
+        self.validation.append(round(right(session, task.validation), 5))
+        self.test.append(round(right(session, task.test), 5))
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -55,15 +65,37 @@ class Size:
     cover: Cover | None = None
 
 
-def built(task: Task, own: Mapping[str, Any], seed: int, width: float = 1.0) -> tuple[sv.Session, float]:
-    """A session of the model at ``width``, weights by ``seed``, and the joules of its step on the task's device."""
+def planned(task: Task, own: Habits, seed: int, width: float = 1.0) -> sv.Plan:
+    """Of the model at ``width``, weights by ``seed``, on the task's device."""
     torch.manual_seed(MODEL_SEED + seed)
     x = task.devices[0][0]
     example = torch.zeros(own["batch"], *x.shape[1:], dtype=torch.from_numpy(x[:1]).dtype)
     model = task.net(width, task.classes)
-    plan = sv.plan(model, example, device=own["device"], optimizer=sv.SGD(own["rate"]))
-    assert plan.cost.joules is not None, f"{own['device']} says what it draws"
-    return sv.compile(plan), plan.cost.joules
+    return sv.plan(model, example, device=own["device"], optimizer=sv.SGD(own["rate"]))
+
+
+def joules(plan: sv.Plan) -> float:
+    """Of a step."""
+    assert plan.cost.joules is not None, "the task's device says what it draws"
+    return plan.cost.joules
+
+
+def built(task: Task, own: Habits, seed: int, width: float = 1.0) -> tuple[sv.Session, float]:
+    """A session, and the joules of its step."""
+    plan = planned(task, own, seed, width)
+    return sv.compile(plan), joules(plan)
+
+
+def names(count: int) -> list[str]:
+    """Of devices."""
+    return [f"device-{i:03}" for i in range(count)]
+
+
+def spent(own: Habits, samples: Sequence[int], step: Sequence[float]) -> float:
+    """Joules of a round, but for bytes: ``samples`` and joules a step of each device that was asked. Two messages
+    wake its radio, one each way."""
+    steps = sum(own["epochs"] * ceil(n / own["batch"]) * each for n, each in zip(samples, step, strict=True))
+    return steps + 2 * len(samples) * RADIO.message_j
 
 
 def right(session: sv.Session, pair: Pair) -> float:
@@ -73,7 +105,7 @@ def right(session: sv.Session, pair: Pair) -> float:
 
 
 def run(
-    task: Task, own: Mapping[str, Any], settings: sv.Federation, whole: Size, parts: Mapping[str, Size],
+    task: Task, own: Habits, settings: sv.Federation, whole: Size, parts: Mapping[str, Size],
     kinds: Sequence[str],
 ) -> Course:  # fmt: skip
     """Learn together. parts: by name, sizes of devices; kinds: of each device, "" for the whole model.
@@ -83,34 +115,29 @@ def run(
     """
     key = Key(hashlib.sha256(b"server").digest())
     layout = Layout.of(state_of(whole.session))
-    devices, keys, steps = {}, {}, {}
-    for i, ((x, y), kind) in enumerate(zip(task.devices, kinds, strict=True)):
-        name, size = f"device-{i:03}", parts[kind] if kind else whole
+    devices, keys, costs = {}, {}, {}
+    for i, (name, (x, y), kind) in enumerate(zip(names(len(kinds)), task.devices, kinds, strict=True)):
+        size = parts[kind] if kind else whole
         keys[name] = Key(hashlib.sha256(name.encode()).digest())
         trainer = SessionTrainer(size.session, x, y, seed=i)
         devices[name] = Device(
             Participant(name, keys[name], key.public, trainer, InMemory(), seed=i).handle, kind, 10.0, LINK
         )
-        steps[name] = own["epochs"] * ceil(len(x) / own["batch"]) * size.joules
+        costs[name] = len(x), size.joules
     covers = {name: size.cover for name, size in parts.items() if size.cover is not None}
     coordinator = Coordinator(settings, layout, layout.vector(state_of(whole.session)), covers)
     grid = VirtualGrid(devices, settings.seed)
-    course, spent = Course(), 0.0
+    course, drawn = Course(), 0.0
     with tempfile.TemporaryDirectory() as folder:
         server = Server(coordinator, folder, key, {n: k.public for n, k in keys.items()})
 
         def heard(event: Event) -> None:
-            nonlocal spent
+            nonlocal drawn
             if isinstance(event, Opened):
-                spent += sum(steps[name] for name in event.asked) + 2 * len(event.asked) * RADIO.message_j
+                drawn += spent(own, *zip(*(costs[name] for name in event.asked), strict=True))
             if isinstance(event, Closed) and coordinator.version % own["every"] == 0:
                 load(whole.session, coordinator)
-                course.rounds.append(coordinator.version)
-                course.up.append(server.up_bytes)
-                course.down.append(server.down_bytes)
-                course.joules.append(round(spent + radio(server.up_bytes, server.down_bytes), 2))
-                course.validation.append(round(right(whole.session, task.validation), 5))
-                course.test.append(round(right(whole.session, task.test), 5))
+                course.add(coordinator.version, server.up_bytes, server.down_bytes, drawn, whole.session, task)
 
         try:
             server.run(grid, heard)
