@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ...learn.draws import Draws
 from . import rice
 from .codec import Codec, Malformed, Shapes, Vector, count
+from .rice import Indices
+
+LARGE, STRIDE = 1 << 16, 16  # elements from which on some are looked at first, and one of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +32,18 @@ class Top:
         return f"top:{self.share:g}+{self.inner}"
 
     def encode(self, values: Vector, shapes: Shapes, seed: int, draws: Draws) -> bytes:
-        many = kept(self.share, len(values))
-        chosen = np.sort(np.argpartition(np.abs(values), len(values) - many)[len(values) - many :]).astype(np.int64)
-        return rice.coded(chosen, len(values)) + self.inner.encode(values[chosen], ((many,),), seed, draws)
+        chosen = largest(values, kept(self.share, len(values)))
+        return rice.coded(chosen, len(values)) + self.inner.encode(values[chosen], ((len(chosen),),), seed, draws)
+
+    def parted(self, values: Vector, seed: int, draws: Draws) -> tuple[bytes, Vector]:
+        """What :meth:`encode` makes, and ``values`` less what :meth:`decode` makes of that: another number only where
+        they were chosen."""
+        chosen = largest(values, kept(self.share, len(values)))
+        shapes = ((len(chosen),),)
+        inner = self.inner.encode(values[chosen], shapes, seed, draws)
+        left = values.copy()
+        left[chosen] -= self.inner.decode(inner, shapes, seed)
+        return rice.coded(chosen, len(values)) + inner, left
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:
         if len(data) > self.most(shapes):
@@ -45,6 +59,24 @@ class Top:
         n = count(shapes)
         many = kept(self.share, n)
         return rice.most_bytes(n, many) + self.inner.most(((many,),))
+
+
+def largest(values: Vector, many: int) -> Indices:
+    """int64 [many], rising: where the largest magnitudes are. Of many elements, a few tell from where on all are worth
+    a look."""
+    sizes = np.abs(values)
+    among: npt.NDArray[np.int64] | None = None
+    if len(values) >= LARGE and 4 * many <= len(values):
+        some = sizes[::STRIDE]
+        more = many // STRIDE + 4 * isqrt(many // STRIDE + 1)  # four standard deviations of how many are among some
+        if more < len(some):
+            among = np.flatnonzero(sizes >= np.partition(some, len(some) - more)[len(some) - more])
+            if len(among) < many:
+                among = None
+    if among is not None:
+        sizes = sizes[among]
+    chosen = np.sort(np.argpartition(sizes, len(sizes) - many)[len(sizes) - many :]).astype(np.int64)
+    return chosen if among is None else among[chosen]
 
 
 def kept(share: float, n: int) -> int:

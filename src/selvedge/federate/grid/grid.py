@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..message import Message
@@ -11,9 +11,11 @@ from ..message import Message
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """``data``: as it came, from nobody who is known yet."""
+    """``data``: as it came, from nobody who is known yet. digest: SHA-256 of its body, of a grid that has its devices
+    in this process and knows that this is what they made; None: who reads it finds that out."""
 
     data: bytes
+    digest: bytes | None = field(default=None, kw_only=True)
 
 
 class Grid(Protocol):

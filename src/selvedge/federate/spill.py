@@ -1,0 +1,55 @@
+"""Bytes that wait in a temporary file, so that what a simulation has of thousands of devices is not in memory."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+PAGE = mmap.ALLOCATIONGRANULARITY
+MAPPED = 1 << 20  # bytes from which on what is read is mapped and not copied
+
+
+class Place(NamedTuple):
+    at: int
+    size: int
+
+
+class Spill:
+    """What was put is there until it is dropped, at most until the process ends; of the same place any thread may read
+    while others put. The file has no name and is never synced: it lies in ``TMPDIR``."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)
+        self._lock = threading.Lock()
+        self._free: dict[int, list[int]] = {}  # by how many pages
+        self._end = 0
+
+    def put(self, parts: Sequence[bytes | memoryview]) -> Place:
+        size = sum(map(len, parts))
+        pages = -(-size // PAGE)
+        with self._lock:
+            free = self._free.get(pages)
+            if free:
+                at = free.pop()
+            else:
+                at, self._end = self._end, self._end + pages * PAGE
+        done = os.pwritev(self._file.fileno(), parts, at) if size else 0
+        if done < size:  # a signal, or more than one call takes
+            rest = memoryview(b"".join(parts))
+            while done < size:
+                done += os.pwrite(self._file.fileno(), rest[done:], at + done)
+        return Place(at, size)
+
+    def get(self, place: Place) -> bytes | mmap.mmap:
+        """The bytes; of many, a view of them that holds until they are dropped."""
+        if place.size >= MAPPED:
+            return mmap.mmap(self._file.fileno(), place.size, access=mmap.ACCESS_READ, offset=place.at)
+        return os.pread(self._file.fileno(), place.size, place.at)
+
+    def drop(self, place: Place) -> None:
+        with self._lock:
+            self._free.setdefault(-(-place.size // PAGE), []).append(place.at)
