@@ -74,7 +74,7 @@ def made(kind: str, head: Mapping[str, Any], body: bytes, key: Key) -> Message:
     """A message that ``key`` signs. Raises ``KeyError`` for a head that is not of :data:`FIELDS`: a programmer's."""
     if set(head) != set(FIELDS[kind]):
         raise KeyError(f"a {kind} has the fields {sorted(FIELDS[kind])}")
-    text = json.dumps([kind, *(head[name] for name in FIELDS[kind])], separators=(",", ":"), allow_nan=False).encode()
+    text = _ENCODER.encode([kind, *(head[name] for name in FIELDS[kind])]).encode()
     top = _PREFIX.pack(MAGIC, len(text)) + text
     digest = _digest(kind, body)
     return Message(kind, MappingProxyType(dict(head)), body, top + key.sign(top + digest), digest)
@@ -88,11 +88,15 @@ class Sealed:
     kind: str
     head: dict[str, Any]
     end: int  # of the head, where the signature begins
+    body: bytes | None = None  # where it is not in data
 
     @classmethod
-    def of(cls, data: bytes) -> Sealed:
-        """Raises :class:`Refused` for what has no such head."""
-        return cls(data, *_head(data))
+    def of(cls, data: bytes, body: bytes | None = None) -> Sealed:
+        """``body``: where that is not a part of ``data``. Raises :class:`Refused` for what has no such head."""
+        kind, head, end = _head(data)
+        if body is not None and end + SIGNATURE != len(data):
+            data, body = data + body, None
+        return cls(data, kind, head, end, body)
 
     @property
     def client(self) -> str:
@@ -109,9 +113,10 @@ class Sealed:
         data, head, end = self.data, self.head, self.end + SIGNATURE
         if public is None:
             raise Refused("of nobody who is known here")
-        if len(data) - end > most:
-            raise Refused(f"a body of {len(data) - end:,} B where at most {most:,} are due")
-        body = data[end:]
+        size = len(data) - end if self.body is None else len(self.body)
+        if size > most:
+            raise Refused(f"a body of {size:,} B where at most {most:,} are due")
+        body = data[end:] if self.body is None else self.body
         if not signed(data[: self.end] + (digest or _digest(self.kind, body)), data[self.end : end], public):
             raise Refused("not signed by who it says it is of")
         for name, of in FIELDS[self.kind].items():
@@ -147,7 +152,7 @@ def _head(data: bytes) -> tuple[str, dict[str, Any], int]:
     if end + SIGNATURE > len(data):
         raise Refused(f"a head of {length:,} B")
     try:
-        head = json.loads(data[_PREFIX.size : end], parse_constant=_no_constant)
+        head = _DECODER.decode(data[_PREFIX.size : end].decode())
     except (ValueError, RecursionError):
         raise Refused("a head that is no JSON") from None
     if not isinstance(head, list) or not head or not isinstance(head[0], str) or head[0] not in FIELDS:
@@ -167,6 +172,10 @@ def _finite(name: str, value: float) -> float:
 
 def _no_constant(text: str) -> float:
     raise ValueError(text)
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 _latest = b"", hashlib.sha256(b"").digest()  # a task's body, and its digest

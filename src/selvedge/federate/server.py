@@ -125,10 +125,10 @@ class Server:
         grid.send(client, message)
 
     def _hear(self, delivery: Delivery, grid: Grid, on_event: Callable[[Event], None]) -> None:
-        self.up_bytes += len(delivery.data)
+        self.up_bytes += delivery.size
         client = ""
         try:
-            sealed = Sealed.of(delivery.data)
+            sealed = Sealed.of(delivery.top, delivery.body)
             client = sealed.client
             event, body = self._understood(sealed, client, delivery.digest)
         except (Refused, Malformed, Beyond) as error:

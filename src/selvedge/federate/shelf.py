@@ -66,6 +66,7 @@ class OnShelf:
     def __init__(self, shelf: Shelf, name: str) -> None:
         self._shelf, self._name = shelf, name
         self._out: dict[int, tuple[npt.NDArray[Any], list[Any]]] = {}  # by identity
+        self._kept: dict[str, list[Any]] | None = None  # of the last load
 
     def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
         found = self._shelf.read(self._name)
@@ -73,17 +74,17 @@ class OnShelf:
             return None
         head, about = found
         arrays = {n: self._array(of) for n, of in about.items()}
-        self._out = {id(a): (a, about[n]) for n, a in arrays.items()}
+        self._out, self._kept = {id(a): (a, about[n]) for n, a in arrays.items()}, about
         return head, arrays
 
     def save(self, head: Mapping[str, Any], arrays: Arrays) -> None:
         shelf = self._shelf
         kept = {n: self._out[id(a)][1] if id(a) in self._out else None for n, a in arrays.items()}
-        found = shelf.read(self._name)
+        found = (None, self._kept) if self._kept is not None else shelf.read(self._name)
         for of in (found[1] if found else {}).values():
             if of not in kept.values():
                 shelf.drop(of)  # first, so that what is new lies there
-        self._out = {}
+        self._out, self._kept = {}, None
         about = {}
         for name, array in arrays.items():
             if name != ANSWER or shelf.answers:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 
 CHUNK = 1 << 15  # elements at a time: they stay in the cache
+SPARSE = 8  # of so many elements one is another number than 0, or fewer are
 EXACT = 53  # bits of a float64
 MAGIC = 1.5 * 2.0**52  # what is added to it, if below 2**51, stands in its lower bits as a whole number, as rint has it
 BITS = int(np.array(MAGIC).view(np.int64))
@@ -79,7 +80,10 @@ class FixedSum:
         """:meth:`add` what :meth:`check` has just found to be at most ``largest``."""
         of = weight if of is None else of
         scale = float(weight) * 2.0**self.fraction
-        if where is not None or self.counts is not None:
+        if where is None and self.counts is None and SPARSE * np.count_nonzero(vector[:CHUNK]) < min(CHUNK, self.size):
+            here = np.flatnonzero(vector)  # to the others nothing is added
+            self.total[here] += np.rint(vector[here].astype(np.float64) * scale).astype(np.int64)
+        elif where is not None or self.counts is not None:
             place = np.arange(self.size) if where is None else where
             if self.counts is None:
                 self.counts = np.full(self.size, self.weight, np.int64)

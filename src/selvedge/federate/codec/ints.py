@@ -39,8 +39,12 @@ class Ints:
             rows = slice(start, start + CHUNK)
             step = each[rows]
             scaled = np.divide(values[rows], step, out=np.zeros_like(step), where=step > 0)
-            rounded = np.floor(scaled + draws.uniform(len(step)))
-            codes[rows] = np.clip(rounded, -self._end, self._end) + self._end
+            scaled += draws.uniform(len(step))
+            np.floor(scaled, out=scaled)
+            np.minimum(scaled, self._end, out=scaled)
+            np.maximum(scaled, -self._end, out=scaled)
+            scaled += self._end
+            codes[rows] = scaled
         return steps.astype("<f4").tobytes() + pack(codes, self.bits).tobytes()
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:

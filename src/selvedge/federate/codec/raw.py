@@ -33,7 +33,7 @@ class Raw:
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:
         found = np.frombuffer(exactly(data, self.most(shapes)), self._kind)
-        return finite(found.astype(np.float32))
+        return finite(found.astype(np.float32, copy=False))
 
     def most(self, shapes: Shapes) -> int:
         return count(shapes) * self._kind.itemsize

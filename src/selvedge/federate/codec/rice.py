@@ -37,7 +37,7 @@ def decoded(data: bytes, n: int, count: int) -> tuple[Indices, int]:
     low = width(n, count)
     most = count + (n >> low)
     bits = np.unpackbits(np.frombuffer(data, np.uint8, min(len(data), most_bytes(n, count))))
-    ends = np.flatnonzero(bits[:most])[:count]
+    ends = np.flatnonzero(bits[:most].view(np.bool_))[:count]
     if len(ends) < count or (count and ends[-1] + 1 + count * low > len(bits)):
         raise Malformed("indices that end early")
     gaps = _gaps(ends)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ...learn.draws import Draws
@@ -64,19 +63,23 @@ class Top:
 def largest(values: Vector, many: int) -> Indices:
     """int64 [many], rising: where the largest magnitudes are. Of many elements, a few tell from where on all are worth
     a look."""
-    sizes = np.abs(values)
-    among: npt.NDArray[np.int64] | None = None
-    if len(values) >= LARGE and 4 * many <= len(values):
-        some = sizes[::STRIDE]
-        more = many // STRIDE + 4 * isqrt(many // STRIDE + 1)  # four standard deviations of how many are among some
-        if more < len(some):
-            among = np.flatnonzero(sizes >= np.partition(some, len(some) - more)[len(some) - more])
-            if len(among) < many:
-                among = None
-    if among is not None:
-        sizes = sizes[among]
+    among = _worth_a_look(values, many) if len(values) >= LARGE and 4 * many <= len(values) else None
+    sizes = np.abs(values if among is None else values[among])
     chosen = np.sort(np.argpartition(sizes, len(sizes) - many)[len(sizes) - many :]).astype(np.int64)
     return chosen if among is None else among[chosen]
+
+
+def _worth_a_look(values: Vector, many: int) -> Indices | None:
+    """Where all of at least some magnitude are; None where those are fewer than ``many``."""
+    some = np.abs(values[::STRIDE])
+    more = many // STRIDE + 4 * isqrt(many // STRIDE + 1)  # four standard deviations of how many are among some
+    least = np.partition(some, len(some) - more)[len(some) - more]
+    found, sizes = [], np.empty(LARGE, np.float32)
+    for start in range(0, len(values), LARGE):  # in the cache
+        part = values[start : start + LARGE]
+        found.append(np.flatnonzero(np.abs(part, out=sizes[: len(part)]) >= least) + start)
+    among = np.concatenate(found)
+    return among if len(among) >= many else None
 
 
 def kept(share: float, n: int) -> int:

@@ -11,11 +11,22 @@ from ..message import Message
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """``data``: as it came, from nobody who is known yet. digest: SHA-256 of its body, of a grid that has its devices
-    in this process and knows that this is what they made; None: who reads it finds that out."""
+    """``top``: a message as it came, from nobody who is known yet; or what there is before its ``body``, with that body's
+    SHA-256, of a grid that has its devices in this process and knows that this is what they made."""
 
-    data: bytes
+    top: bytes
+    body: bytes | None = field(default=None, kw_only=True)
     digest: bytes | None = field(default=None, kw_only=True)
+
+    @property
+    def data(self) -> bytes:
+        """All of the message."""
+        return self.top if self.body is None else self.top + self.body
+
+    @property
+    def size(self) -> int:
+        """Bytes of it."""
+        return len(self.top) + len(self.body or b"")
 
 
 class Grid(Protocol):

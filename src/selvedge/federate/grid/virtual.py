@@ -118,7 +118,7 @@ class VirtualGrid:
             self._begin()
             coming = self._coming.pop(0)
             client, digest = coming.client, coming.digest
-            data = b"" if coming.kind == "back" or coming.number in self._begun else coming.top + self._body(coming)
+            top, body = coming.top, self._body(coming)
             self._now = max(self._now, coming.at)
             device, faults = self._devices[client], self._faults
             if coming.kind == "back":
@@ -130,10 +130,10 @@ class VirtualGrid:
                 if client in self._down:
                     continue
                 if self._happens("crash", faults.crash):
-                    self._crash(client, data)
+                    self._crash(client, top + body)
                     continue
                 begun = self._begun.pop(coming.number, None)
-                message = self._handle(client)(data) if begun is None else begun.result()
+                message = self._handle(client)(top + body) if begun is None else begun.result()
                 if message is None:
                     continue
                 size = message.size
@@ -153,9 +153,8 @@ class VirtualGrid:
                     self._push(self._now, client, "answer", top, body, digest)
                     self._now = until
                     return None
-                data = top + body
             self.counted["messages"] += 1
-            self._held = Delivery(data, digest=digest)
+            self._held = Delivery(top + body) if digest is None else Delivery(top, body=body, digest=digest)
             return self._held
         self._now = max(self._now, until)
         return None
