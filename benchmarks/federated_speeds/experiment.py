@@ -110,9 +110,7 @@ def summary(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, Any]]]:
                 continue
             row: dict[str, Any] = {"seeds": [s for s, _ in found], "last": [settled(c["course"]) for _, c in found]}
             for name, of, unit in (("hours", "seconds", 3600.0), ("moves", "moves", 1), ("up", "up", 1)):
-                row[name] = [
-                    None if (end := ends[way, s]) is None else c["course"][of][end] / unit for s, c in found
-                ]
+                row[name] = [None if (end := ends[way, s]) is None else c["course"][of][end] / unit for s, c in found]
             hours = {s: own[PLAIN, s]["course"]["seconds"][e] / 3600 for s in row["seeds"] if (e := ends[PLAIN, s])}
             row["faster"] = [
                 hours[s] / h for s, h in zip(row["seeds"], row["hours"], strict=True) if h is not None and s in hours

@@ -16,7 +16,7 @@ ANSWER = "body"  # what a device sent last
 
 
 class Shelf:
-    """Of each device by name a record in one temporary file, which ends with the process: in memory there is only where.
+    """Of each device by name a record in one temporary file, which ends with the process: in memory is only where.
 
     answers: without, what a device sent last is not kept; only in a network that loses and doubles nothing is it
     asked for never again.

@@ -156,7 +156,8 @@ def simulate(
 
     with tempfile.TemporaryDirectory() as temporary:
         public = {n: k.public for n, k in keys.items()}
-        server = Server(coordinator, folder or temporary, server_key, public, durable=False)
+        kept = folder is not None
+        server = Server(coordinator, folder or temporary, server_key, public, durable=False, records=kept)
 
         def heard(event: Event) -> None:
             if isinstance(event, Closed):

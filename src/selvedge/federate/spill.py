@@ -9,6 +9,8 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..errors import InvalidInput
+
 PAGE = mmap.ALLOCATIONGRANULARITY
 MAPPED = 1 << 20  # bytes from which on what is read is mapped and not copied
 
@@ -23,7 +25,7 @@ class Spill:
     while others put. The file has no name and is never synced: it lies in ``TMPDIR``."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 it is closed with this
         self._lock = threading.Lock()
         self._free: dict[int, list[int]] = {}  # by how many pages
         self._end = 0
@@ -37,11 +39,15 @@ class Spill:
                 at = free.pop()
             else:
                 at, self._end = self._end, self._end + pages * PAGE
-        done = os.pwritev(self._file.fileno(), parts, at) if size else 0
-        if done < size:  # a signal, or more than one call takes
-            rest = memoryview(b"".join(parts))
-            while done < size:
-                done += os.pwrite(self._file.fileno(), rest[done:], at + done)
+        try:
+            done = os.pwritev(self._file.fileno(), parts, at) if size else 0
+            if done < size:  # a signal, or more than one call takes
+                rest = memoryview(b"".join(parts))
+                while done < size:
+                    done += os.pwrite(self._file.fileno(), rest[done:], at + done)
+        except OSError as error:
+            fix = f"{size:,} B of what devices keep cannot be written there ({error.strerror}): name a folder with room"
+            raise InvalidInput("TMPDIR", tempfile.gettempdir(), fix) from None
         return Place(at, size)
 
     def get(self, place: Place) -> bytes | mmap.mmap:

@@ -56,7 +56,7 @@ class _Coming(NamedTuple):
 
 
 class VirtualGrid:
-    """The devices by name. Time passes only in :meth:`receive`; a device's answer is computed when its task is done, and
+    """The devices by name, which are looked up when they are needed: they may be made then. Time passes only in :meth:`receive`; a device's answer is computed when its task is done, and
     of all answers under way no more than :data:`ROOM` bytes are in memory, the others in a temporary file. A task that
     is withdrawn while it is under way arrives: who has begun does not know better.
 
@@ -70,7 +70,7 @@ class VirtualGrid:
         self, devices: Mapping[str, Device], seed: int = 0, faults: Faults | None = None, threads: int = 0
     ) -> None:
         """Raises ``InvalidInput`` for threads with faults."""
-        self._devices, self._faults = dict(devices), faults or Faults()
+        self._devices, self._faults = devices, faults or Faults()
         if threads and self._faults != Faults():
             raise InvalidInput("threads", threads, "with faults, who crashes is known only when it is time: give 0")
         self._threads = ThreadPoolExecutor(threads) if threads else None
@@ -86,7 +86,9 @@ class VirtualGrid:
         self._tasks: dict[str, tuple[bytes, bytes]] = {}  # that stand
         self._down: dict[str, float] = {}  # devices that have crashed, and when they are back
         self._held: Delivery | None = None
-        self._cut = {c: bool(self._random.random() < self._faults.cut) for c in sorted(self._devices)}
+        self._cut = {c for c in sorted(devices) if self._random.random() < self._faults.cut}
+        if not self._faults.partitions:
+            self._cut.clear()
         self.counted: Counter[str] = Counter()
 
     def now(self) -> float:
@@ -265,7 +267,7 @@ class VirtualGrid:
 
     def _reached(self, client: str, at: float) -> bool:
         return client not in self._down and not (
-            self._cut[client] and any(start <= at < end for start, end in self._faults.partitions)
+            client in self._cut and any(start <= at < end for start, end in self._faults.partitions)
         )
 
 
