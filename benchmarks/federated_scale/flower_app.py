@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
@@ -86,5 +87,5 @@ run_simulation(
 )
 if len(seen) != ROUNDS + 1:
     sys.exit(f"{len(seen) - 1} of {ROUNDS} rounds came to an end")
-pairs = [(round(b[0] - a[0], 2), round(b[1] - a[1], 2)) for a, b in zip(seen, seen[1:], strict=False)]
+pairs = [(round(b[0] - a[0], 2), round(b[1] - a[1], 2)) for a, b in pairwise(seen)]
 print(json.dumps({"wall": [w for w, _ in pairs], "seconds": [s for _, s in pairs], "most": watch.most}))

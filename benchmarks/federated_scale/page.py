@@ -39,9 +39,9 @@ def _times(result: Mapping[str, Any]) -> list[str]:
     least = 1e3 * result["floor"]
     return [
         *lines, "",
-        f"A float32 update of 1,000,000 numbers that is hashed once, made, copied and added up once, and nothing else, "
-        f"took {least:.1f} ms here at the same time: {least:.1f} s a round of 1,000 on one core, {least / CORES:.1f} on "
-        f"two.",
+        f"The floor: a float32 update of 1,000,000 numbers that is hashed, made, copied and added up once each, and "
+        f"nothing else, took {least:.1f} ms here at the same time: {least:.1f} s a round of 1,000 on one core, "
+        f"{least / CORES:.1f} on two.",
     ]  # fmt: skip
 
 

@@ -92,7 +92,7 @@ class OnShelf:
         shelf.write(self._name, head, about)
 
     def _put(self, array: npt.NDArray[Any]) -> list[Any]:
-        if array.ndim == 1 and array.strides == (0,):  # one number, many times
+        if array.size and array.ndim == 1 and array.strides == (0,):  # one number, many times
             return [array.dtype.str, array.shape, -1, array[:1].tolist()[0]]
         dense = np.ascontiguousarray(array).reshape(-1)
         place = self._shelf.spill.put([dense.view(np.uint8).data])

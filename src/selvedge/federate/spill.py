@@ -6,6 +6,7 @@ import mmap
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,10 +26,16 @@ class Spill:
     while others put. The file has no name and is never synced: it lies in ``TMPDIR``."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 it is closed with this
+        try:
+            self._file, path = tempfile.mkstemp(prefix="selvedge-")
+            os.unlink(path)
+        except OSError as error:
+            fix = f"no file can be made there ({error.strerror}): name another folder"
+            raise InvalidInput("TMPDIR", tempfile.gettempdir(), fix) from None
+        weakref.finalize(self, os.close, self._file)
         self._lock = threading.Lock()
         self._free: dict[int, list[int]] = {}  # by how many pages
-        self._end = 0
+        self.end = 0  # bytes of the file
 
     def put(self, parts: Sequence[bytes | memoryview]) -> Place:
         size = sum(map(len, parts))
@@ -38,13 +45,13 @@ class Spill:
             if free:
                 at = free.pop()
             else:
-                at, self._end = self._end, self._end + pages * PAGE
+                at, self.end = self.end, self.end + pages * PAGE
         try:
-            done = os.pwritev(self._file.fileno(), parts, at) if size else 0
+            done = os.pwritev(self._file, parts, at) if size else 0
             if done < size:  # a signal, or more than one call takes
                 rest = memoryview(b"".join(parts))
                 while done < size:
-                    done += os.pwrite(self._file.fileno(), rest[done:], at + done)
+                    done += os.pwrite(self._file, rest[done:], at + done)
         except OSError as error:
             fix = f"{size:,} B of what devices keep cannot be written there ({error.strerror}): name a folder with room"
             raise InvalidInput("TMPDIR", tempfile.gettempdir(), fix) from None
@@ -53,8 +60,8 @@ class Spill:
     def get(self, place: Place) -> bytes | mmap.mmap:
         """The bytes; of many, a view of them that holds until they are dropped."""
         if place.size >= MAPPED:
-            return mmap.mmap(self._file.fileno(), place.size, access=mmap.ACCESS_READ, offset=place.at)
-        return os.pread(self._file.fileno(), place.size, place.at)
+            return mmap.mmap(self._file, place.size, access=mmap.ACCESS_READ, offset=place.at)
+        return os.pread(self._file, place.size, place.at)
 
     def drop(self, place: Place) -> None:
         with self._lock:

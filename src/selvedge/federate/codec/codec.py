@@ -31,8 +31,8 @@ class Codec(Protocol):
         ...
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:
-        """What the bytes stand for, finite float32 [count(shapes)], which may be a view of them. Raises :class:`Malformed`; it allocates nothing
-        by a length that only the bytes name."""
+        """What the bytes stand for, finite float32 [count(shapes)], which may be a view of them. Raises
+        :class:`Malformed`; it allocates nothing by a length that only the bytes name."""
         ...
 
     def most(self, shapes: Shapes) -> int:

@@ -11,8 +11,8 @@ from ..message import Message
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """``top``: a message as it came, from nobody who is known yet; or what there is before its ``body``, with that body's
-    SHA-256, of a grid that has its devices in this process and knows that this is what they made."""
+    """``top``: a message as it came, from nobody who is known yet; or what there is before its ``body``, with the
+    SHA-256 of that, of a grid that has its devices in this process and knows that this is what they made."""
 
     top: bytes
     body: bytes | None = field(default=None, kw_only=True)

@@ -56,12 +56,13 @@ class _Coming(NamedTuple):
 
 
 class VirtualGrid:
-    """The devices by name, which are looked up when they are needed: they may be made then. Time passes only in :meth:`receive`; a device's answer is computed when its task is done, and
-    of all answers under way no more than :data:`ROOM` bytes are in memory, the others in a temporary file. A task that
-    is withdrawn while it is under way arrives: who has begun does not know better.
+    """The devices by name, which are looked up when they are needed: they may be made then. Time passes only in
+    :meth:`receive`; a device's answer is computed when its task is done, and of all answers under way no more than
+    :data:`ROOM` bytes are in memory, the others in a temporary file. A task that is withdrawn while it is under way
+    arrives: who has begun does not know better.
 
-    threads: compute answers of the next tasks before it is their time. Only for devices that share nothing with each
-    other and whoever else runs meanwhile, and a network and devices without faults; the run is the same.
+    threads: compute the answers of the next tasks before it is their time. Only for devices that share nothing with
+    each other and with who else runs meanwhile, and a network and devices without faults; the run is the same.
 
     :attr:`counted`: messages, bytes and faults so far.
     """
