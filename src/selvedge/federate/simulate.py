@@ -29,6 +29,7 @@ from .grid.virtual import Device, Handle, VirtualGrid
 from .keys import Key
 from .layout import Layout, digest
 from .server import Server
+from .shelf import Shelf
 
 Array = npt.NDArray[Any]
 Shard = tuple[Array, Array]
@@ -109,7 +110,8 @@ def simulate(
     server_key = Key(hashlib.sha256(b"server").digest())
     keys = {f"device-{i:05}": Key(hashlib.sha256(f"device {i}".encode()).digest()) for i in range(len(shards))}
     own: list[InMemory] = [InMemory() for _ in shards]  # the personal layers of each device
-    stores = [InMemory() for _ in shards]
+    shelf = Shelf()
+    stores = [shelf.of(name) for name in keys]
 
     def begun(i: int) -> Handle:
         """Device ``i`` as it begins, out of what it has stored."""
@@ -125,7 +127,8 @@ def simulate(
     def restarted(i: int) -> Callable[[bool], Handle]:
         def restart(lost: bool) -> Handle:
             if lost:
-                own[i], stores[i] = InMemory(), InMemory()
+                shelf.lose(f"device-{i:05}")
+                own[i], stores[i] = InMemory(), shelf.of(f"device-{i:05}")
             return begun(i)
 
         return restart

@@ -136,7 +136,7 @@ class VirtualGrid:
                     self._crash(client, top + body)
                     continue
                 begun = self._begun.pop(coming.number, None)
-                message = self._handle(client)(top + body) if begun is None else begun.result()
+                message = self._handle(client, device)(top + body) if begun is None else begun.result()
                 if message is None:
                     continue
                 size = message.size
@@ -227,8 +227,8 @@ class VirtualGrid:
         assert self._spill is not None, "something was put there"
         return memoryview(self._spill.get(place))
 
-    def _handle(self, client: str) -> Handle:
-        return self._handles.get(client) or self._devices[client].handle
+    def _handle(self, client: str, device: Device) -> Handle:
+        return self._handles.get(client) or device.handle
 
     def _begin(self) -> None:
         """Let the threads compute what is due next."""
@@ -237,13 +237,13 @@ class VirtualGrid:
                 if coming.kind == "task" and coming.number not in self._begun:
                     assert isinstance(coming.body, bytes)
                     self._begun[coming.number] = self._threads.submit(
-                        _answer, self._handle(coming.client), coming.top, coming.body
+                        _answer, self._handle(coming.client, self._devices[coming.client]), coming.top, coming.body
                     )
 
     def _crash(self, client: str, data: bytes) -> None:
         """In the middle of a task: before its answer was stored, or, as often, behind that."""
         if self._random.random() < 0.5:
-            self._handle(client)(data)
+            self._handle(client, self._devices[client])(data)
         restart = self._devices[client].restart
         if restart is not None:
             self._handles[client] = restart(self._happens("lose", self._faults.lose))
