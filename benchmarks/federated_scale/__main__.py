@@ -1,4 +1,4 @@
-"""``python -m benchmarks.federated_scale [--rounds N] [--most N] [--only WHAT] [--write]``."""
+"""``python -m benchmarks.federated_scale [--rounds N] [--most N] [--only WHAT] [--show] [--write]``."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=int, default=10_000, help="devices whose memory is measured")
     parser.add_argument("--only", choices=PARTS, help="with --write: the others stay as they were measured before")
+    parser.add_argument("--show", action="store_true", help="only what was measured before")
     parser.add_argument("--write", action="store_true", help=f"the figures, and the tables into {DOCS}")
     given = parser.parse_args(arguments)
     about = environment()
     kept = results("federated_scale")
-    result: dict[str, Any] = json.loads(kept.read_text()) if given.only else {}
-    wanted = [given.only] if given.only else PARTS
+    earlier = given.only or given.show
+    result: dict[str, Any] = json.loads(kept.read_text()) if earlier else {}
+    wanted = () if given.show else (given.only,) if given.only else PARTS
     if "time" in wanted:
         result["time"] = []
         for clients, parameters, up, threads, records in TIMES:
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
                 row["traced"] = alone(Case(clients, parameters, up, 1, trace=True))["traced"]
                 result["memory"].append(row)
                 _said(f"{clients:,} x {parameters:,}: {row['resident']:,} B, {row['traced']:,} of Python's")
-    if given.only is None:
+    if not earlier:
         result["about"] = {**about, "load_after": round(os.getloadavg()[0], 2)}
     print(table(result))
     if given.write:
