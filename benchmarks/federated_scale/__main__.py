@@ -1,46 +1,78 @@
-"""``python -m benchmarks.federated_scale [--rounds N] [--most N] [--write]``."""
+"""``python -m benchmarks.federated_scale [--rounds N] [--most N] [--only WHAT] [--show] [--write]``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from dataclasses import asdict
+from typing import Any
+
+from selvedge.artifact import files
 
 from ..command import command
 from ..environment import environment
 from ..written import ROOT, figures, results, tables
-from .page import table
-from .study import measured
+from .flower import beside
+from .page import picture, table
+from .study import Case, alone, floor
 
-DOCS = "docs/federated-figures.md"
+DOCS, PICTURE = "docs/federated-figures.md", ROOT / "docs" / "pictures" / "federated-scale.svg"
+SMALL, LARGE, FEW = 10_000, 1_000_000, "top:0.03+int4"
 TIMES = (
-    (1000, 10_000, "float32"), (1000, 10_000, "top:0.03+int4"), (100, 1_000_000, "float32"),
-    (100, 1_000_000, "top:0.03+int4"),
+    (1000, SMALL, "float32", 0, False), (1000, SMALL, "float32", 0, True), (1000, SMALL, FEW, 0, False),
+    (1000, SMALL, FEW, 0, True), (1000, LARGE, "float32", 2, False), (200, LARGE, FEW, 2, False),
 )  # fmt: skip
-CLIENTS = (100, 1000, 10_000)  # whose memory is measured, at 10,000 parameters
+MEMORY = (
+    *((n, SMALL, FEW) for n in (100, 300, 1000, 3000, 10_000)), *((n, LARGE, "float32") for n in (100, 1000)),
+)  # fmt: skip
+FLOWER = ((1000, SMALL, 3), (100, LARGE, 2))
+PARTS = ("time", "memory", "flower")
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.federated_scale", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--most", type=int, default=max(CLIENTS), help="devices whose memory is measured")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--most", type=int, default=10_000, help="devices whose memory is measured")
+    parser.add_argument("--only", choices=PARTS, help="with --write: the others stay as they were measured before")
+    parser.add_argument("--show", action="store_true", help="only what was measured before")
     parser.add_argument("--write", action="store_true", help=f"the figures, and the tables into {DOCS}")
     given = parser.parse_args(arguments)
     about = environment()
-    times = []
-    for clients, parameters, up in TIMES:
-        times.append(asdict(measured(clients, parameters, up, given.rounds, False)))
-        print(f"{parameters:,} {up}: {times[-1]['seconds']} s", file=sys.stderr, flush=True)
-    memory = [
-        asdict(measured(clients, 10_000, "top:0.03+int4", 1, True)) for clients in CLIENTS if clients <= given.most
-    ]
-    result = json.loads(json.dumps({"about": about, "time": times, "memory": memory}))
+    kept = results("federated_scale")
+    earlier = given.only or given.show
+    result: dict[str, Any] = json.loads(kept.read_text()) if earlier else {}
+    wanted = () if given.show else (given.only,) if given.only else PARTS
+    if "time" in wanted:
+        result["time"] = []
+        for clients, parameters, up, threads, records in TIMES:
+            row = alone(Case(clients, parameters, up, given.rounds, threads, records))
+            result["time"].append(row)
+            _said(f"{clients:,} x {parameters:,} {up}: {row['seconds']} s of the processor, {row['wall']} by the clock")
+        result["floor"] = floor(LARGE)
+    if "flower" in wanted:
+        result["flower"] = [beside(*one) for one in FLOWER]
+        _said(json.dumps(result["flower"]))
+    if "memory" in wanted:
+        result["memory"] = []
+        for clients, parameters, up in MEMORY:
+            if clients <= given.most:
+                row = alone(Case(clients, parameters, up, 1))
+                row["traced"] = alone(Case(clients, parameters, up, 1, trace=True))["traced"]
+                result["memory"].append(row)
+                _said(f"{clients:,} x {parameters:,}: {row['resident']:,} B, {row['traced']:,} of Python's")
+    if not earlier:
+        result["about"] = {**about, "load_after": round(os.getloadavg()[0], 2)}
     print(table(result))
     if given.write:
-        figures(result, results("federated_scale"))
+        figures(result, kept, 120)
+        files.write(PICTURE, picture(result).encode())
         tables(ROOT / DOCS, {"federated-scale": table(result)})
     return 0
+
+
+def _said(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

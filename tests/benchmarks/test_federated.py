@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +16,13 @@ from benchmarks.federated.experiment import case, habits, reached, summary
 from benchmarks.federated.tasks import digits, plays
 from benchmarks.federated.ways import WAYS
 from benchmarks.federated.world import cut
+from benchmarks.federated_scale import flower
 from benchmarks.federated_scale import page as scale
-from benchmarks.federated_scale.study import measured
+from benchmarks.federated_scale.__main__ import PICTURE
+from benchmarks.federated_scale.study import Case, measured
+from benchmarks.federated_speeds import experiment as speeds
+from benchmarks.federated_speeds import page as speeds_page
+from benchmarks.federated_speeds.__main__ import KEPT as SPEEDS
 from benchmarks.readme import between
 from benchmarks.written import results
 from selvedge.federate.layout import Layout
@@ -75,10 +82,51 @@ def test_what_is_reached_is_no_single_leap() -> None:
 
 
 def test_a_round_of_devices_without_a_model_is_measured() -> None:
-    cost = measured(8, 2000, "top:0.03+int4", 2, True)
-    assert len(cost.seconds) == len(cost.wall) == 2
-    assert cost.peak is not None
-    assert cost.peak > 8 * 2000  # each has a message of the model under way
+    cost = measured(Case(8, 2000, "float32", 2, threads=2, trace=True))
+    assert len(cost.seconds) == len(cost.own) == len(cost.wall) == 2
+    assert cost.traced is not None
+    assert cost.traced > 4 * 2000
+    assert 4 * 2000 < cost.up < 4 * 2000 + 1000
+
+
+def test_a_thousand_devices_take_no_vector_each() -> None:
+    few, many = (measured(Case(n, 10_000, "top:0.03+int4", 1, trace=True)).traced for n in (50, 350))
+    assert few is not None
+    assert many is not None
+    assert (many - few) / 300 < 0.1 * 4 * 10_000, "a name, a key, and a task under way"
+
+
+def test_flower_that_is_not_there_is_a_failed_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(flower.PYTHON, raising=False)
+    assert flower.PYTHON in flower.beside(10, 1000, 1)["failed"]
+    monkeypatch.setenv(flower.PYTHON, sys.executable)  # which has no flwr
+    assert "No module named 'flwr'" in flower.beside(10, 1000, 1)["failed"]
+
+
+def test_speeds_gain_nothing_that_is_not_there() -> None:
+    def course(seconds: float, up: int) -> dict[str, Any]:
+        return {"moves": [5, 10, 15, 20], "seconds": [seconds * i for i in range(1, 5)],
+                "up": [up * i for i in range(1, 5)], "test": [0.5, 0.9, 0.9, 0.9]}  # fmt: skip
+
+    ways = list(speeds.WAYS)
+    cases = [
+        {"task": "1", "seed": 0, "way": way, "course": course(*of), "heard": [1, 0, 2], "seconds": 1.0}
+        for way, of in zip(ways, [(7200, 10), (3600, 13), (900, 10), (3600, 30), (1800, 10)], strict=True)
+    ]
+    found = speeds.summary(cases)["1"]
+    assert [found[w]["hours"] for w in ways] == [[8.0], [4.0], [1.0], [4.0], [2.0]]
+    assert found[ways[2]]["faster"] == [8.0]
+    assert found[ways[2]]["silent"] == [1]
+    assert speeds_page.gains({"1": found})[0].startswith("sigma 1, 13 busy: FedBuff is there 4.00 times as fast")
+    never = [{**c, "course": {**c["course"], "test": [0.1] * 4}} if c["way"] == ways[2] else c for c in cases]
+    assert "no seed in which both" in speeds_page.gains(speeds.summary(never))[0]
+    assert "never" in speeds_page.table(never)
+
+
+def test_the_page_and_its_picture_show_the_committed_speeds() -> None:
+    cases = speeds_page.read(SPEEDS)
+    assert between((ROOT / speeds_page.DOCS).read_text(), "federated-speeds") == speeds_page.table(cases)
+    assert speeds_page.PICTURE.read_text() == speeds_page.picture(cases)
 
 
 def test_cases_of_other_hyper_parameters_are_refused() -> None:
@@ -90,6 +138,7 @@ def test_cases_of_other_hyper_parameters_are_refused() -> None:
 def test_the_page_shows_the_committed_costs() -> None:
     result = json.loads(results("federated_scale").read_text())
     assert between((ROOT / page.DOCS).read_text(), "federated-scale") == scale.table(result)
+    assert PICTURE.read_text() == scale.picture(result)
 
 
 def test_the_page_and_its_pictures_show_the_committed_cases() -> None:

@@ -257,28 +257,31 @@ class Coordinator:
         words = Draws(self.seed(self.next_task)).words(len(free))
         return [free[i] for i in np.sort(np.argsort(words, kind="stable")[:count])]
 
-    def check(self, event: Taken) -> tuple[int, int]:
-        """What the change weighs in the sum, and what the sum is divided by for it. Raises ``Beyond`` for one that
-        :meth:`apply` would not take."""
+    def check(self, event: Taken) -> tuple[int, int, float, float]:
+        """What the change weighs in the sum, what the sum is divided by for it, and the largest magnitudes of it and of
+        the control variate. Raises ``Beyond`` for one that :meth:`apply` would not take."""
+        weight, of = self._weighs(event)
+        largest, control = self._sum.check(event.change, weight, of), 0.0
+        if self._controls is not None and event.control is not None:
+            control = self._controls.check(event.control, 1)
+        return weight, of, largest, control
+
+    def _weighs(self, event: Taken) -> tuple[int, int]:
         s, weight = self.settings, event.weight
         if weight > s.heaviest:
             raise Beyond(f"it says {weight:,} samples, where a device may have {s.heaviest:,}")
-        of = weight
-        if s.mode == "buffered":
-            age, of = self.version - self.busy[event.client].version, FADED * weight
-            weight = max(1, round(of * (1 + age) ** -s.fade))
-        self._sum.check(event.change, weight, of)
-        if self._controls is not None and event.control is not None:
-            self._controls.check(event.control, 1)
-        return weight, of
+        if s.mode == "rounds":
+            return weight, weight
+        age, of = self.version - self.busy[event.client].version, FADED * weight
+        return max(1, round(of * (1 + age) ** -s.fade)), of
 
     def _take(self, event: Taken) -> None:
-        (weight, of), busy = self.check(event), self.busy[event.client]
+        (weight, of, largest, control), busy = self.check(event), self.busy[event.client]
         where = self.where(busy.part, busy.task)
         if self.settings.rule == "mean":
-            self._sum.add(event.change, weight, where, of)
+            self._sum.put(event.change, weight, largest, where, of)
             if self._controls is not None and event.control is not None:
-                self._controls.add(event.control, 1, where)
+                self._controls.put(event.control, 1, control, where)
         else:
             self._held.append((event.client, event.change))
         self._loss = self._loss[0] + event.weight * event.loss, self._loss[1] + event.weight

@@ -15,7 +15,6 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
@@ -60,6 +59,7 @@ class Message:
     head: Mapping[str, Any]
     body: bytes
     top: bytes  # all before the body, signature included
+    digest: bytes | None = None  # of the body, where it is at hand
 
     @property
     def size(self) -> int:
@@ -74,44 +74,73 @@ def made(kind: str, head: Mapping[str, Any], body: bytes, key: Key) -> Message:
     """A message that ``key`` signs. Raises ``KeyError`` for a head that is not of :data:`FIELDS`: a programmer's."""
     if set(head) != set(FIELDS[kind]):
         raise KeyError(f"a {kind} has the fields {sorted(FIELDS[kind])}")
-    text = json.dumps([kind, *(head[name] for name in FIELDS[kind])], separators=(",", ":"), allow_nan=False).encode()
+    text = _ENCODER.encode([kind, *(head[name] for name in FIELDS[kind])]).encode()
     top = _PREFIX.pack(MAGIC, len(text)) + text
-    return Message(kind, MappingProxyType(dict(head)), body, top + key.sign(top + _digest(body)))
+    digest = _digest(kind, body)
+    return Message(kind, MappingProxyType(dict(head)), body, top + key.sign(top + digest), digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A message as it came: nothing that it says is known to be true."""
+
+    data: bytes
+    kind: str
+    head: dict[str, Any]
+    end: int  # of the head, where the signature begins
+    body: bytes | None = None  # where it is not in data
+
+    @classmethod
+    def of(cls, data: bytes, body: bytes | None = None) -> Sealed:
+        """``body``: where that is not a part of ``data``. Raises :class:`Refused` for what has no such head."""
+        kind, head, end = _head(data)
+        if body is not None and end + SIGNATURE != len(data):
+            data, body = data + body, None
+        return cls(data, kind, head, end, body)
+
+    @property
+    def client(self) -> str:
+        """Whom it says it is of, to look the key up; "" where it does not."""
+        found = self.head.get("client", "")
+        return found if isinstance(found, str) else ""
+
+    def opened(self, public: bytes | None, most: int, digest: bytes | None = None) -> Message:
+        """The message, if the owner of ``public`` signed it and its body has at most ``most`` bytes. digest: SHA-256 of
+        the body, of who is in this process and has just made it; None: it is to be found.
+
+        Raises :class:`Refused` for anything else; beyond its length nothing is looked at before the signature.
+        """
+        data, head, end = self.data, self.head, self.end + SIGNATURE
+        if public is None:
+            raise Refused("of nobody who is known here")
+        size = len(data) - end if self.body is None else len(self.body)
+        if size > most:
+            raise Refused(f"a body of {size:,} B where at most {most:,} are due")
+        body = data[end:] if self.body is None else self.body
+        if not signed(data[: self.end] + (digest or _digest(self.kind, body)), data[self.end : end], public):
+            raise Refused("not signed by who it says it is of")
+        for name, of in FIELDS[self.kind].items():
+            value = head[name]
+            if of is float and type(value) in (int, float):
+                head[name] = value = _finite(name, value)
+            if type(value) is not of:
+                raise Refused(f"{name} is no {of.__name__}")
+            if isinstance(value, int) and not -1 <= value < 1 << 64:
+                raise Refused(f"{name} is {value}")
+        return Message(self.kind, MappingProxyType(head), body, data[:end])
 
 
 def whose(data: bytes) -> str:
     """The client that a message says it is of, to look its key up; "" where it does not."""
     try:
-        head = _head(data)[1]
+        return Sealed.of(data).client
     except Refused:
         return ""
-    found = head.get("client", "")
-    return found if isinstance(found, str) else ""
 
 
 def read(data: bytes, public: bytes | None, most: int) -> Message:
-    """The message that ``data`` is, if the owner of ``public`` signed it and its body has at most ``most`` bytes.
-
-    Raises :class:`Refused` for anything else; beyond its length nothing is looked at before the signature.
-    """
-    kind, head, text_end = _head(data)
-    end = text_end + SIGNATURE
-    if public is None:
-        raise Refused("of nobody who is known here")
-    if len(data) - end > most:
-        raise Refused(f"a body of {len(data) - end:,} B where at most {most:,} are due")
-    body = data[end:]
-    if not signed(data[:text_end] + _digest(body), data[text_end:end], public):
-        raise Refused("not signed by who it says it is of")
-    for name, of in FIELDS[kind].items():
-        value = head[name]
-        if of is float and type(value) in (int, float):
-            head[name] = value = _finite(name, value)
-        if type(value) is not of:
-            raise Refused(f"{name} is no {of.__name__}")
-        if isinstance(value, int) and not -1 <= value < 1 << 64:
-            raise Refused(f"{name} is {value}")
-    return Message(kind, MappingProxyType(head), body, data[:end])
+    """:meth:`Sealed.opened` of ``data``."""
+    return Sealed.of(data).opened(public, most)
 
 
 def _head(data: bytes) -> tuple[str, dict[str, Any], int]:
@@ -123,7 +152,7 @@ def _head(data: bytes) -> tuple[str, dict[str, Any], int]:
     if end + SIGNATURE > len(data):
         raise Refused(f"a head of {length:,} B")
     try:
-        head = json.loads(data[_PREFIX.size : end], parse_constant=_no_constant)
+        head = _DECODER.decode(data[_PREFIX.size : end].decode())
     except (ValueError, RecursionError):
         raise Refused("a head that is no JSON") from None
     if not isinstance(head, list) or not head or not isinstance(head[0], str) or head[0] not in FIELDS:
@@ -145,7 +174,19 @@ def _no_constant(text: str) -> float:
     raise ValueError(text)
 
 
-@lru_cache(maxsize=1)
-def _digest(body: bytes) -> bytes:
-    """SHA-256; one body goes to many, and Python keeps the hash of a bytes object that it looks this up by."""
-    return hashlib.sha256(body).digest()
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+_latest = b"", hashlib.sha256(b"").digest()  # a task's body, and its digest
+
+
+def _digest(kind: str, body: bytes) -> bytes:
+    """SHA-256. The body of a task goes to many: that of the latest is found by comparing, which is a tenth of it."""
+    global _latest
+    if kind != "task":
+        return hashlib.sha256(body).digest()
+    known, found = _latest
+    if body != known:
+        _latest = body, (found := hashlib.sha256(body).digest())
+    return found

@@ -19,9 +19,9 @@ from .codec.named import codec
 from .coordinator import Closed, Coordinator, Event, Gone, Opened, Taken, Void
 from .events import read as event_of
 from .events import written
-from .grid.grid import Grid
+from .grid.grid import Delivery, Grid
 from .keys import Key
-from .message import Refused, made, read, whose
+from .message import Refused, Sealed, made
 
 REASONS = 100  # that are told apart
 ENTRY = 256  # bytes of a device in a snapshot, besides its name
@@ -33,18 +33,20 @@ class Server:
     """Runs ``coordinator`` over a grid, and goes on where it was after any end: every event is in the journal before it
     counts. devices: the public key of each that may take part. durable: an event has reached the disk before anybody is
     told of it; without, it has left the process, which may be killed, but a power cut takes a round that was begun, and
-    real devices then know more of the run than the server: for simulated ones.
+    real devices then know more of the run than the server: for simulated ones. records: without, only the model of each
+    move is in the journal, and what a round was about when the process ended is asked for again: for simulated devices
+    whose state ends with it.
 
     log: told of what is refused and why, a line each; :attr:`refused` counts them.
     """
 
     def __init__(
         self, coordinator: Coordinator, folder: Path | str, key: Key, devices: Mapping[str, bytes],
-        log: Callable[[str], None] = lambda line: None, durable: bool = True,
+        log: Callable[[str], None] = lambda line: None, durable: bool = True, records: bool = True,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for a folder of another run, or one that is open elsewhere."""
         self.coordinator, self._key, self._log = coordinator, key, log
-        self.devices = dict(devices)
+        self.devices, self._records = dict(devices), records
         s = coordinator.settings
         self._codec = codec(s.up)
         self.refused: Counter[str] = Counter()
@@ -97,7 +99,7 @@ class Server:
                 assert until is not None, "it has begun"
                 delivery = grid.receive(until - self._ahead)
                 if delivery is not None:
-                    self._hear(delivery.data, grid, on_event)
+                    self._hear(delivery, grid, on_event)
                     grid.done(delivery)
 
     def _known(self, grid: Grid) -> Mapping[str, str]:
@@ -122,11 +124,13 @@ class Server:
         self.down_bytes += message.size
         grid.send(client, message)
 
-    def _hear(self, data: bytes, grid: Grid, on_event: Callable[[Event], None]) -> None:
-        self.up_bytes += len(data)
-        client = whose(data)
+    def _hear(self, delivery: Delivery, grid: Grid, on_event: Callable[[Event], None]) -> None:
+        self.up_bytes += delivery.size
+        client = ""
         try:
-            event, body = self._understood(data, client)
+            sealed = Sealed.of(delivery.top, delivery.body)
+            client = sealed.client
+            event, body = self._understood(sealed, client, delivery.digest)
         except (Refused, Malformed, Beyond) as error:
             self._refuse(client, str(error))
             if not isinstance(error, Refused):  # it is who it says, and this is its answer: none that can be used
@@ -141,12 +145,13 @@ class Server:
             self.refused[reason] += 1
         self._log(f"refused: {client if known else 'someone'}: {why}")
 
-    def _understood(self, data: bytes, client: str) -> tuple[Event, bytes]:
+    def _understood(self, sealed: Sealed, client: str, digest: bytes | None) -> tuple[Event, bytes]:
         """What a message means. Raises ``Refused``, ``Malformed`` or ``Beyond``: then it means nothing."""
         c, s = self.coordinator, self.coordinator.settings
         busy = c.busy.get(client)
         shapes = _shapes(c, busy.part if busy else "")
-        message = read(data, self.devices.get(client), bodies.most(self._codec, shapes, s.local.scaffold))
+        most = bodies.most(self._codec, shapes, s.local.scaffold)
+        message = sealed.opened(self.devices.get(client), most, digest)
         head = message.head
         if message.kind not in ("update", "refusal"):
             raise Refused(f"a {message.kind} where an update is due")
@@ -176,12 +181,13 @@ class Server:
         return bodies.unpacked(body, self._codec, _shapes(self.coordinator, busy.part), seed, control)
 
     def _happen(self, event: Event, grid: Grid, on_event: Callable[[Event], None], body: bytes = b"") -> None:
-        head, arrays = written(event, body)
-        try:
-            self.journal.append(head, arrays)
-        except DoesNotFit:
-            self._snapshot()
-            self.journal.append(head, arrays)
+        if self._records:
+            head, arrays = written(event, body)
+            try:
+                self.journal.append(head, arrays)
+            except DoesNotFit:
+                self._snapshot()
+                self.journal.append(head, arrays)
         version = self.coordinator.version
         asked = sorted(self.coordinator.busy) if isinstance(event, Closed | Void) else []
         self.coordinator.apply(event)

@@ -19,7 +19,7 @@ from ..run.session import Session
 from .client.liar import Liar
 from .client.participant import Participant
 from .client.session import SessionTrainer, state_of
-from .client.store import InMemory, personal_of
+from .client.store import personal_of
 from .client.trainer import Trainer
 from .coordinator import Closed, Coordinator, Event
 from .cover import Cover, Rolling
@@ -29,6 +29,7 @@ from .grid.virtual import Device, Handle, VirtualGrid
 from .keys import Key
 from .layout import Layout, digest
 from .server import Server
+from .shelf import Shelf
 
 Array = npt.NDArray[Any]
 Shard = tuple[Array, Array]
@@ -108,7 +109,8 @@ def simulate(
     liars = set(random.permutation(len(shards))[: round((faults or Faults()).liars * len(shards))].tolist())
     server_key = Key(hashlib.sha256(b"server").digest())
     keys = {f"device-{i:05}": Key(hashlib.sha256(f"device {i}".encode()).digest()) for i in range(len(shards))}
-    stores = [InMemory() for _ in shards]
+    shelf = Shelf()
+    stores = [shelf.of(name) for name in keys]
 
     def begun(i: int) -> Handle:
         """Device ``i`` as it begins, out of what it has stored."""
@@ -124,7 +126,8 @@ def simulate(
     def restarted(i: int) -> Callable[[bool], Handle]:
         def restart(lost: bool) -> Handle:
             if lost:
-                stores[i] = InMemory()
+                shelf.lose(f"device-{i:05}")
+                stores[i] = shelf.of(f"device-{i:05}")
             return begun(i)
 
         return restart
@@ -155,7 +158,8 @@ def simulate(
 
     with tempfile.TemporaryDirectory() as temporary:
         public = {n: k.public for n, k in keys.items()}
-        server = Server(coordinator, folder or temporary, server_key, public, durable=False)
+        kept = folder is not None
+        server = Server(coordinator, folder or temporary, server_key, public, durable=False, records=kept)
 
         def heard(event: Event) -> None:
             if isinstance(event, Closed):

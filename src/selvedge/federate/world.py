@@ -124,7 +124,8 @@ class World:
         """Until the run is done or has stopped; ``session`` is left with the model, and :attr:`course` says how it
         went. evaluate: of the session, every so many moves and at the last. Raises :class:`Halted` once ``stop()``."""
         with tempfile.TemporaryDirectory() as temporary:
-            server = Server(self.coordinator, temporary, self._server_key, self._keys)
+            # What is to outlive the process is in the world's own journal.
+            server = Server(self.coordinator, temporary, self._server_key, self._keys, durable=False, records=False)
 
             def heard(event: Event) -> None:
                 self.course.heard(event, self._grid.now())

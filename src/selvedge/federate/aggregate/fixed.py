@@ -10,7 +10,10 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 
 CHUNK = 1 << 15  # elements at a time: they stay in the cache
+SPARSE = 8  # of so many elements one is another number than 0, or fewer are
 EXACT = 53  # bits of a float64
+MAGIC = 1.5 * 2.0**52  # what is added to it, if below 2**51, stands in its lower bits as a whole number, as rint has it
+BITS = int(np.array(MAGIC).view(np.int64))
 
 
 class Beyond(ValueError):
@@ -35,14 +38,24 @@ class FixedSum:
             raise InvalidInput(
                 "sum", f"bound {bound}, weights {weights}", "give smaller ones: nothing is left for digits"
             )
-        self.total = np.zeros(size, np.int64)
+        self._total = np.zeros(size, np.int64)
+        self._owed = 0  # how often BITS are in each element of it, which wraps
         self.weight = 0
         self.counts: npt.NDArray[np.int64] | None = None  # of each element, where not all have all
         self._wide, self._whole = np.empty(min(CHUNK, size)), np.empty(min(CHUNK, size), np.int64)
 
     @property
+    def total(self) -> npt.NDArray[np.int64]:
+        """int64 [size]: the sum, in steps."""
+        if self._owed:
+            owed = self._owed * BITS & (1 << 64) - 1
+            self._total -= np.array(owed, np.uint64).astype(np.int64)
+            self._owed = 0
+        return self._total
+
+    @property
     def bytes(self) -> int:
-        return self.total.nbytes + (0 if self.counts is None else self.counts.nbytes)
+        return self._total.nbytes + (0 if self.counts is None else self.counts.nbytes)
 
     @property
     def error(self) -> float:
@@ -58,34 +71,52 @@ class FixedSum:
         Raises :class:`Beyond`, and nothing is added, for a number that is larger than the bound or none, and for more
         weight than was said.
         """
+        self.put(vector, weight, self.check(vector, weight, of), where, of)
+
+    def put(
+        self, vector: npt.NDArray[Any], weight: int, largest: float, where: npt.NDArray[np.int64] | None = None,
+        of: int | None = None,
+    ) -> None:  # fmt: skip
+        """:meth:`add` what :meth:`check` has just found to be at most ``largest``."""
         of = weight if of is None else of
-        self.check(vector, weight, of)
         scale = float(weight) * 2.0**self.fraction
-        if where is not None or self.counts is not None:
+        if where is None and self.counts is None and SPARSE * np.count_nonzero(vector[:CHUNK]) < min(CHUNK, self.size):
+            here = np.flatnonzero(vector)  # to the others nothing is added
+            self.total[here] += np.rint(vector[here].astype(np.float64) * scale).astype(np.int64)
+        elif where is not None or self.counts is not None:
             place = np.arange(self.size) if where is None else where
             if self.counts is None:
                 self.counts = np.full(self.size, self.weight, np.int64)
             self.total[place] += np.rint(vector.astype(np.float64) * scale).astype(np.int64)
             self.counts[place] += of
         else:
+            near = largest * scale < 2.0**51 - 1
             for start in range(0, self.size, CHUNK):
                 rows = slice(start, start + CHUNK)
-                part = vector[rows]
+                part, total = vector[rows], self._total[rows]
                 wide, whole = self._wide[: len(part)], self._whole[: len(part)]
-                np.multiply(part, scale, out=wide, dtype=np.float64)
-                np.rint(wide, out=wide)
-                np.copyto(whole, wide, casting="unsafe")
-                self.total[rows] += whole
+                np.copyto(wide, part)
+                wide *= scale
+                if near:  # one pass for three
+                    wide += MAGIC
+                    total += wide.view(np.int64)
+                else:
+                    np.rint(wide, out=wide)
+                    np.copyto(whole, wide, casting="unsafe")
+                    total += whole
+            self._owed += near
         self.weight += of
 
-    def check(self, vector: npt.NDArray[Any], weight: int, of: int | None = None) -> None:
-        """Raises :class:`Beyond` for what :meth:`add` would not take."""
+    def check(self, vector: npt.NDArray[Any], weight: int, of: int | None = None) -> float:
+        """The largest magnitude. Raises :class:`Beyond` for what :meth:`add` would not take."""
         of = weight if of is None else of
         if not 1 <= weight <= of or self.weight + of > self.most:
             raise Beyond(f"a weight of {of} where {self.most - self.weight} is left")
         # NaN is in no range: the comparison is the right way round.
-        if len(vector) and not (vector.max() <= self.bound and vector.min() >= -self.bound):
+        largest = float(max(vector.max(), -vector.min())) if len(vector) else 0.0
+        if not largest <= self.bound:
             raise Beyond(f"a change beyond {self.bound:g}, or no number")
+        return largest
 
     def mean(self) -> npt.NDArray[np.float64]:
         """float64 [size]: the weighted mean over those who had each element; 0 where nobody had it."""

@@ -31,8 +31,8 @@ class Codec(Protocol):
         ...
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:
-        """What the bytes stand for, finite float32 [count(shapes)]. Raises :class:`Malformed`; it allocates nothing
-        by a length that only the bytes name."""
+        """What the bytes stand for, finite float32 [count(shapes)], which may be a view of them. Raises
+        :class:`Malformed`; it allocates nothing by a length that only the bytes name."""
         ...
 
     def most(self, shapes: Shapes) -> int:
@@ -51,8 +51,12 @@ def count(shapes: Shapes) -> int:
 
 
 def parted(values: Vector, shapes: Shapes) -> list[Vector]:
-    """The vector of each array."""
-    return np.split(values, np.cumsum(sizes(shapes))[:-1])
+    """The vector of each array: views."""
+    made, start = [], 0
+    for size in sizes(shapes):
+        made.append(values[start : start + size])
+        start += size
+    return made
 
 
 def exactly(data: bytes, size: int) -> bytes:

@@ -13,6 +13,7 @@ from .codec import Malformed, Shapes, Vector, count, exactly, finite, parted, si
 
 WIDTHS = (2, 4, 8)
 CHUNK = 1 << 15  # elements at a time: they stay in the cache
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +33,42 @@ class Ints:
         return f"int{self.bits}"
 
     def encode(self, values: Vector, shapes: Shapes, seed: int, draws: Draws) -> bytes:
-        steps = np.array([np.abs(v).max(initial=0) / np.float32(self._end) for v in parted(values, shapes)], np.float32)
+        steps = np.zeros(len(shapes), np.float32)
         codes = np.empty(len(values), np.uint8)
-        each = np.repeat(steps, sizes(shapes))
-        for start in range(0, len(values), CHUNK):
-            rows = slice(start, start + CHUNK)
-            step = each[rows]
-            scaled = np.divide(values[rows], step, out=np.zeros_like(step), where=step > 0)
-            rounded = np.floor(scaled + draws.uniform(len(step)))
-            codes[rows] = np.clip(rounded, -self._end, self._end) + self._end
+        begin = 0
+        for i, part in enumerate(parted(values, shapes)):
+            if len(part):
+                steps[i] = max(part.max(), -part.min()) / np.float32(self._end)
+            for start in range(0, len(part), CHUNK):
+                rows = part[start : start + CHUNK]
+                scaled = draws.uniform(len(rows))
+                if steps[i] > 0:
+                    scaled += rows / steps[i]
+                np.floor(scaled, out=scaled)
+                np.minimum(scaled, self._end, out=scaled)
+                np.maximum(scaled, -self._end, out=scaled)
+                scaled += self._end
+                codes[begin + start : begin + start + len(rows)] = scaled
+            begin += len(part)
         return steps.astype("<f4").tobytes() + pack(codes, self.bits).tobytes()
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:
         exactly(data, self.most(shapes))
         steps = finite(np.frombuffer(data, "<f4", len(shapes)).astype(np.float32))
-        if (steps < 0).any():
+        if steps.min(initial=0) < 0:
             raise Malformed("a step below 0")
         packed = np.frombuffer(data, np.uint8, offset=4 * len(shapes))
         codes = packed if self.bits == 8 else unpack(packed, count(shapes), self.bits)
         if codes.max(initial=0) > 2 * self._end:
             raise Malformed(f"a code beyond {2 * self._end}")
+        made = codes.astype(np.float32)
+        made -= self._end
+        each = steps[0] if len(shapes) == 1 else np.repeat(steps, sizes(shapes))
+        if float(steps.max(initial=0)) * self._end < LARGEST:  # none can be beyond it
+            made *= each
+            return made
         with np.errstate(over="ignore"):
-            return finite((codes.astype(np.float32) - np.float32(self._end)) * np.repeat(steps, sizes(shapes)))
+            return finite(made * each)
 
     def most(self, shapes: Shapes) -> int:
         return 4 * len(shapes) + packed_size(count(shapes), self.bits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ...errors import InvalidInput
 from .codec import Codec
 from .deflate import Deflate
@@ -23,10 +25,15 @@ _LAST: dict[str, Codec] = {
 
 def codec(given: Codec | str) -> Codec:
     """``given``, or what its text names, as in ``top:0.03+int4`` or ``int4+deflate``. Raises ``InvalidInput``."""
-    if not isinstance(given, str):
-        if not isinstance(given, Codec):
-            raise InvalidInput("codec", f"of type {type(given).__name__}", FIX)
-        return given
+    if isinstance(given, str):
+        return _named(given)
+    if not isinstance(given, Codec):
+        raise InvalidInput("codec", f"of type {type(given).__name__}", FIX)
+    return given
+
+
+@lru_cache(maxsize=64)
+def _named(given: str) -> Codec:
     first, *rest = given.split("+")
     if len(rest) > PARTS:
         raise InvalidInput("codec", f"of {len(rest) + 1} parts", FIX)

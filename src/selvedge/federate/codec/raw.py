@@ -29,11 +29,11 @@ class Raw:
 
     def encode(self, values: Vector, shapes: Shapes, seed: int, draws: Draws) -> bytes:
         kept = values if self.dtype == "float32" else np.clip(values, -LARGEST, LARGEST)
-        return kept.astype(self._kind).tobytes()
+        return kept.astype(self._kind, copy=False).tobytes()
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:
         found = np.frombuffer(exactly(data, self.most(shapes)), self._kind)
-        return finite(found.astype(np.float32))
+        return finite(found.astype(np.float32, copy=False))
 
     def most(self, shapes: Shapes) -> int:
         return count(shapes) * self._kind.itemsize

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,7 @@ from .codec import Malformed
 Indices = npt.NDArray[np.int64]
 
 
+@lru_cache(maxsize=64)
 def width(n: int, count: int) -> int:
     """Bits of a gap's lower part: the best for ``count`` of ``n`` indices drawn evenly (Kiely 2004: p = count / n)."""
     return max(0, int(np.floor(np.log2(np.log(2) * n / count)))) if 0 < count < n else 0
@@ -18,13 +21,15 @@ def width(n: int, count: int) -> int:
 def coded(indices: Indices, n: int) -> bytes:
     """indices: rising, each below ``n``. First the gaps' upper parts, in unary, then their lower ones."""
     low = width(n, len(indices))
-    gaps = np.diff(indices, prepend=-1) - 1
+    gaps = _gaps(indices)
     high = gaps >> low
-    unary = np.zeros(int(high.sum()) + len(indices), np.uint8)
-    unary[np.cumsum(high + 1) - 1] = 1
-    shifts = np.arange(low - 1, -1, -1)
-    lower = ((gaps[:, None] >> shifts) & 1).astype(np.uint8).reshape(-1)
-    return np.packbits(np.concatenate([unary, lower])).tobytes()
+    begin = int(high.sum()) + len(indices)
+    bits = np.zeros(begin + low * len(indices), np.uint8)
+    bits[np.cumsum(high + 1) - 1] = 1
+    lower = bits[begin:].reshape(len(indices), low)
+    for place in range(low):
+        np.bitwise_and(gaps >> (low - 1 - place), 1, out=lower[:, place], casting="unsafe")
+    return np.packbits(bits).tobytes()
 
 
 def decoded(data: bytes, n: int, count: int) -> tuple[Indices, int]:
@@ -32,16 +37,27 @@ def decoded(data: bytes, n: int, count: int) -> tuple[Indices, int]:
     low = width(n, count)
     most = count + (n >> low)
     bits = np.unpackbits(np.frombuffer(data, np.uint8, min(len(data), most_bytes(n, count))))
-    ends = np.flatnonzero(bits[:most])[:count]
+    ends = np.flatnonzero(bits[:most].view(np.bool_))[:count]
     if len(ends) < count or (count and ends[-1] + 1 + count * low > len(bits)):
         raise Malformed("indices that end early")
-    high = np.diff(ends, prepend=-1) - 1
+    gaps = _gaps(ends)
     begin = int(ends[-1]) + 1 if count else 0
-    lower = bits[begin : begin + count * low].reshape(count, low).astype(np.int64) @ (1 << np.arange(low - 1, -1, -1))
-    indices = np.cumsum((high << low) + lower + 1) - 1
+    lower = bits[begin : begin + count * low].reshape(count, low)
+    for place in range(low):
+        gaps <<= 1
+        gaps |= lower[:, place]
+    indices = np.cumsum(gaps + 1) - 1
     if count and indices[-1] >= n:
         raise Malformed(f"an index of {indices[-1]} where there are {n}")
     return indices, -(-(begin + count * low) // 8)
+
+
+def _gaps(indices: Indices) -> Indices:
+    """What lies between each and the one before it."""
+    gaps = indices - 1
+    gaps[1:] -= indices[:-1]
+    gaps[:1] += 1
+    return gaps
 
 
 def most_bytes(n: int, count: int) -> int:

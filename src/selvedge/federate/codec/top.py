@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ...errors import InvalidInput
 from ...learn.draws import Draws
 from . import rice
 from .codec import Codec, Malformed, Shapes, Vector, count
+from .rice import Indices
+
+LARGE, STRIDE = 1 << 16, 16  # elements from which on some are looked at first, and one of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,18 @@ class Top:
         return f"top:{self.share:g}+{self.inner}"
 
     def encode(self, values: Vector, shapes: Shapes, seed: int, draws: Draws) -> bytes:
-        many = kept(self.share, len(values))
-        chosen = np.sort(np.argpartition(np.abs(values), len(values) - many)[len(values) - many :]).astype(np.int64)
-        return rice.coded(chosen, len(values)) + self.inner.encode(values[chosen], ((many,),), seed, draws)
+        chosen = largest(values, kept(self.share, len(values)))
+        return rice.coded(chosen, len(values)) + self.inner.encode(values[chosen], ((len(chosen),),), seed, draws)
+
+    def parted(self, values: Vector, seed: int, draws: Draws) -> tuple[bytes, Vector]:
+        """What :meth:`encode` makes, and ``values`` less what :meth:`decode` makes of that: another number only where
+        they were chosen."""
+        chosen = largest(values, kept(self.share, len(values)))
+        shapes = ((len(chosen),),)
+        inner = self.inner.encode(values[chosen], shapes, seed, draws)
+        left = values.copy()
+        left[chosen] -= self.inner.decode(inner, shapes, seed)
+        return rice.coded(chosen, len(values)) + inner, left
 
     def decode(self, data: bytes, shapes: Shapes, seed: int) -> Vector:
         if len(data) > self.most(shapes):
@@ -45,6 +58,28 @@ class Top:
         n = count(shapes)
         many = kept(self.share, n)
         return rice.most_bytes(n, many) + self.inner.most(((many,),))
+
+
+def largest(values: Vector, many: int) -> Indices:
+    """int64 [many], rising: where the largest magnitudes are. Of many elements, a few tell from where on all are worth
+    a look."""
+    among = _worth_a_look(values, many) if len(values) >= LARGE and 4 * many <= len(values) else None
+    sizes = np.abs(values if among is None else values[among])
+    chosen = np.sort(np.argpartition(sizes, len(sizes) - many)[len(sizes) - many :]).astype(np.int64)
+    return chosen if among is None else among[chosen]
+
+
+def _worth_a_look(values: Vector, many: int) -> Indices | None:
+    """Where all of at least some magnitude are; None where those are fewer than ``many``."""
+    some = np.abs(values[::STRIDE])
+    more = many // STRIDE + 4 * isqrt(many // STRIDE + 1)  # four standard deviations of how many are among some
+    least = np.partition(some, len(some) - more)[len(some) - more]
+    found, sizes = [], np.empty(LARGE, np.float32)
+    for start in range(0, len(values), LARGE):  # in the cache
+        part = values[start : start + LARGE]
+        found.append(np.flatnonzero(np.abs(part, out=sizes[: len(part)]) >= least) + start)
+    among = np.concatenate(found)
+    return among if len(among) >= many else None
 
 
 def kept(share: float, n: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..message import Message
@@ -11,9 +11,22 @@ from ..message import Message
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """``data``: as it came, from nobody who is known yet."""
+    """``top``: a message as it came, from nobody who is known yet; or what there is before its ``body``, with the
+    SHA-256 of that, of a grid that has its devices in this process and knows that this is what they made."""
 
-    data: bytes
+    top: bytes
+    body: bytes | None = field(default=None, kw_only=True)
+    digest: bytes | None = field(default=None, kw_only=True)
+
+    @property
+    def data(self) -> bytes:
+        """All of the message."""
+        return self.top if self.body is None else self.top + self.body
+
+    @property
+    def size(self) -> int:
+        """Bytes of it."""
+        return len(self.top) + len(self.body or b"")
 
 
 class Grid(Protocol):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,12 @@ import numpy.typing as npt
 from ...artifact.number import finite
 from ...errors import InvalidInput
 from ..message import Message
+from ..spill import Place, Spill
 from .faults import Faults
 from .grid import Delivery
 
 Handle: TypeAlias = Callable[[bytes], Message | None]
+ROOM = 32 << 20  # bytes of answers under way that are in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +42,54 @@ class Device:
                 raise InvalidInput(f"device {name}", value, f"give a finite number {'above' if above else '>='} 0")
 
 
-@dataclass(order=True, frozen=True, slots=True)
-class _Coming:
-    """What is under way: a task, an answer, or a device that is back after a crash. Bodies of tasks are shared."""
+class _Coming(NamedTuple):
+    """What is under way, by when it comes: a task, an answer, or a device that is back after a crash. Bodies of tasks
+    are shared; that of an answer may lie in the spill. digest: of a body that is as its device made it."""
 
     at: float
-    number: int
-    client: str = field(compare=False)
-    kind: Literal["task", "answer", "back"] = field(compare=False)
-    top: bytes = field(compare=False, default=b"")
-    body: bytes = field(compare=False, default=b"")
+    number: int  # no two have the same: nothing behind it is ever compared
+    client: str
+    kind: Literal["task", "answer", "back"]
+    top: bytes = b""
+    body: bytes | Place = b""
+    digest: bytes | None = None
 
 
 class VirtualGrid:
-    """The devices by name. Time passes only in :meth:`receive`; a device's answer is computed when it arrives, so that
-    of all answers under way none takes room. A task that is withdrawn while it is under way arrives: who has begun does
-    not know better.
+    """The devices by name, which are looked up when they are needed: they may be made then. Time passes only in
+    :meth:`receive`; a device's answer is computed when its task is done, and of all answers under way no more than
+    :data:`ROOM` bytes are in memory, the others in a temporary file. A task that is withdrawn while it is under way
+    arrives: who has begun does not know better.
+
+    threads: compute the answers of the next tasks before it is their time. Only for devices that share nothing with
+    each other and with who else runs meanwhile, and a network and devices without faults; the run is the same.
 
     :attr:`counted`: messages, bytes and faults so far.
     """
 
-    def __init__(self, devices: Mapping[str, Device], seed: int = 0, faults: Faults | None = None) -> None:
-        self._devices, self._faults = dict(devices), faults or Faults()
+    def __init__(
+        self, devices: Mapping[str, Device], seed: int = 0, faults: Faults | None = None, threads: int = 0
+    ) -> None:
+        """Raises ``InvalidInput`` for threads with faults."""
+        self._devices, self._faults = devices, faults or Faults()
+        if threads and self._faults != Faults():
+            raise InvalidInput("threads", threads, "with faults, who crashes is known only when it is time: give 0")
+        self._threads = ThreadPoolExecutor(threads) if threads else None
+        self._ahead = threads + 1 if threads else 0
+        self._begun: dict[int, Future[Message | None]] = {}  # by number
+        self._spill: Spill | None = None
+        self._room = ROOM
         self._random = np.random.default_rng([31, seed])
         self._now = 0.0
         self._number = 0
         self._coming: list[_Coming] = []
-        self._handles = {c: d.handle for c, d in self._devices.items()}
-        self._tasks: dict[str, Message] = {}  # that stand
+        self._handles: dict[str, Handle] = {}  # of devices that have begun anew
+        self._tasks: dict[str, tuple[bytes, bytes]] = {}  # that stand
         self._down: dict[str, float] = {}  # devices that have crashed, and when they are back
         self._held: Delivery | None = None
-        self._cut = {c: bool(self._random.random() < self._faults.cut) for c in sorted(self._devices)}
+        self._cut = {c for c in sorted(devices) if self._random.random() < self._faults.cut}
+        if not self._faults.partitions:
+            self._cut.clear()
         self.counted: Counter[str] = Counter()
 
     def now(self) -> float:
@@ -80,15 +99,17 @@ class VirtualGrid:
         return {c: d.part for c, d in self._devices.items() if self._reached(c, self._now)}
 
     def send(self, client: str, message: Message) -> None:
-        self._tasks[client] = message
-        device, faults = self._devices[client], self._faults
-        self.counted["down"] += message.size
+        self._send(client, message.top, message.body)
+
+    def _send(self, client: str, top: bytes, body: bytes) -> None:
+        self._tasks[client] = top, body
+        device, faults, size = self._devices[client], self._faults, len(top) + len(body)
+        self.counted["down"] += size
         for _ in range(2 if self._happens("duplicate", faults.duplicate) else 1):
             if self._happens("drop", faults.drop) or not self._reached(client, self._now):
                 continue
-            took = device.seconds + message.size / device.link + self._late()
-            top, body = self._spoilt(message.top, message.body)
-            self._push(self._now + took, client, "task", top, body)
+            took = device.seconds + size / device.link + self._late()
+            self._push(self._now + took, client, "task", *self._spoilt(top, body))
 
     def withdraw(self, client: str) -> None:
         self._tasks.pop(client, None)
@@ -97,42 +118,46 @@ class VirtualGrid:
         if self._held is not None:
             return self._held
         while self._coming and self._coming[0].at <= until:
-            coming = heapq.heappop(self._coming)
-            client, data = coming.client, coming.top + coming.body
+            self._begin()
+            coming = self._coming.pop(0)
+            client, digest = coming.client, coming.digest
+            top, body = coming.top, self._body(coming)
             self._now = max(self._now, coming.at)
             device, faults = self._devices[client], self._faults
             if coming.kind == "back":
                 del self._down[client]
                 if client in self._tasks:
-                    self.send(client, self._tasks[client])
+                    self._send(client, *self._tasks[client])
                 continue
             if coming.kind == "task":
                 if client in self._down:
                     continue
                 if self._happens("crash", faults.crash):
-                    self._crash(client, data)
+                    self._crash(client, top + body)
                     continue
-                message = self._handles[client](data)
+                begun = self._begun.pop(coming.number, None)
+                message = self._handle(client, device)(top + body) if begun is None else begun.result()
                 if message is None:
                     continue
                 size = message.size
                 self.counted["up"] += size
-                data = b"".join(self._spoilt(message.top, message.body))
+                top, body = self._spoilt(message.top, message.body)
+                digest = message.digest if body is message.body else None
                 way = size / device.link + self._late()
                 if self._happens("drop", faults.drop) or not self._reached(client, self._now):
                     continue
                 if self._happens("duplicate", faults.duplicate):
-                    self._push(self._now + way + self._late(), client, "answer", data)
+                    self._push(self._now + way + self._late(), client, "answer", top, body, digest)
                 if way > 0 and self._coming and self._coming[0].at < self._now + way:
-                    self._push(self._now + way, client, "answer", data)
+                    self._push(self._now + way, client, "answer", top, body, digest)
                     continue
                 self._now += way
                 if self._now > until:  # it will have arrived by then, but not before
-                    self._push(self._now, client, "answer", data)
+                    self._push(self._now, client, "answer", top, body, digest)
                     self._now = until
                     return None
             self.counted["messages"] += 1
-            self._held = Delivery(data)
+            self._held = Delivery(top + body) if digest is None else Delivery(top, body=body, digest=digest)
             return self._held
         self._now = max(self._now, until)
         return None
@@ -152,8 +177,11 @@ class VirtualGrid:
                 pieces.append(data)
             return places[id(data)]
 
-        coming = [[c.at, c.number, c.client, c.kind, at(c.top), at(c.body)] for c in self._coming]
-        tasks = [[c, m.kind, dict(m.head), at(m.top), at(m.body)] for c, m in self._tasks.items()]
+        bodies = [c.body if isinstance(c.body, bytes) else bytes(self._spilt(c.body)) for c in self._coming]
+        coming = [
+            [c.at, c.number, c.client, c.kind, at(c.top), at(b)] for c, b in zip(self._coming, bodies, strict=True)
+        ]
+        tasks = [[c, at(top), at(body)] for c, (top, body) in self._tasks.items()]
         head = {"now": self._now, "number": self._number, "random": self._random.bit_generator.state, "coming": coming,
                 "tasks": tasks, "down": self._down, "counted": dict(self.counted),
                 "sizes": [len(piece) for piece in pieces]}  # fmt: skip
@@ -165,23 +193,57 @@ class VirtualGrid:
         pieces = [messages[end - size : end].tobytes() for end, size in zip(ends, head["sizes"], strict=True)]
         self._now, self._number, self.counted = head["now"], head["number"], Counter(head["counted"])
         self._random.bit_generator.state = head["random"]
-        self._coming = [
+        self._coming = sorted(
             _Coming(at, n, c, kind, pieces[top], pieces[body]) for at, n, c, kind, top, body in head["coming"]
-        ]
-        self._tasks = {c: Message(kind, MappingProxyType(of), pieces[body], pieces[top])
-                       for c, kind, of, top, body in head["tasks"]}  # fmt: skip
+        )
+        self._tasks = {c: (pieces[top], pieces[body]) for c, top, body in head["tasks"]}
         self._down = dict(head["down"])
 
     def _push(
-        self, at: float, client: str, kind: Literal["task", "answer", "back"], top: bytes = b"", body: bytes = b""
-    ) -> None:
+        self, at: float, client: str, kind: Literal["task", "answer", "back"], top: bytes = b"", body: bytes = b"",
+        digest: bytes | None = None,
+    ) -> None:  # fmt: skip
         self._number += 1
-        heapq.heappush(self._coming, _Coming(at, self._number, client, kind, top, body))
+        put: bytes | Place = body
+        if kind == "answer":
+            if len(body) > self._room:
+                self._spill = self._spill or Spill()
+                put = self._spill.put([body])
+            else:
+                self._room -= len(body)
+        insort(self._coming, _Coming(at, self._number, client, kind, top, put, digest))
+
+    def _body(self, coming: _Coming) -> bytes:
+        """Of what has come: its place is given up."""
+        if isinstance(coming.body, bytes):
+            self._room += len(coming.body) if coming.kind == "answer" else 0
+            return coming.body
+        body = bytes(self._spilt(coming.body))
+        assert self._spill is not None
+        self._spill.drop(coming.body)
+        return body
+
+    def _spilt(self, place: Place) -> memoryview:
+        assert self._spill is not None, "something was put there"
+        return memoryview(self._spill.get(place))
+
+    def _handle(self, client: str, device: Device) -> Handle:
+        return self._handles.get(client) or device.handle
+
+    def _begin(self) -> None:
+        """Let the threads compute what is due next."""
+        if self._threads is not None:
+            for coming in self._coming[: self._ahead]:
+                if coming.kind == "task" and coming.number not in self._begun:
+                    assert isinstance(coming.body, bytes)
+                    self._begun[coming.number] = self._threads.submit(
+                        _answer, self._handle(coming.client, self._devices[coming.client]), coming.top, coming.body
+                    )
 
     def _crash(self, client: str, data: bytes) -> None:
         """In the middle of a task: before its answer was stored, or, as often, behind that."""
         if self._random.random() < 0.5:
-            self._handles[client](data)
+            self._handle(client, self._devices[client])(data)
         restart = self._devices[client].restart
         if restart is not None:
             self._handles[client] = restart(self._happens("lose", self._faults.lose))
@@ -206,5 +268,9 @@ class VirtualGrid:
 
     def _reached(self, client: str, at: float) -> bool:
         return client not in self._down and not (
-            self._cut[client] and any(start <= at < end for start, end in self._faults.partitions)
+            client in self._cut and any(start <= at < end for start, end in self._faults.partitions)
         )
+
+
+def _answer(handle: Handle, top: bytes, body: bytes) -> Message | None:
+    return handle(top + body)

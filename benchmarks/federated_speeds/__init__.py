@@ -1,0 +1,1 @@
+"""Buffered rounds beside over-selection, on devices of unequal speed."""
