@@ -26,7 +26,7 @@ Cases = Sequence[Mapping[str, Any]]
 
 
 def table(cases: Cases) -> str:
-    return "\n\n".join([_told(cases), _swept(cases), _taken(cases)])
+    return "\n\n".join(made(cases) for made in TABLES.values())
 
 
 def _told(cases: Cases) -> str:
@@ -85,6 +85,9 @@ def _taken(cases: Cases) -> str:
     return "\n".join(lines)
 
 
+TABLES = {"tailored": _told, "tailored-budgets": _swept, "tailored-taken": _taken}  # marker -> table
+
+
 def picture(cases: Cases, task: str) -> str:
     """Accuracy along the samples: an SVG. Dashed: a standard error over people up and down."""
     one = _found(cases)[task]
@@ -133,7 +136,7 @@ def write(folder: Path, root: Path = ROOT) -> None:
     cases = read(folder)
     for task in _found(cases):
         files.write(root / "docs" / "pictures" / f"tailored-{task}.svg", picture(cases, task).encode())
-    tables(root / DOCS, {"tailored": _told(cases), "tailored-budgets": _swept(cases), "tailored-taken": _taken(cases)})
+    tables(root / DOCS, {name: made(cases) for name, made in TABLES.items()})
 
 
 def _found(cases: Cases) -> dict[str, Summary]:

@@ -1,4 +1,4 @@
-"""Two budgets, kept to the byte: what a search returns runs in 64 KiB and trains in 128 KiB of memory that has no more."""
+"""Two budgets, kept to the byte: what a search returns runs in 64 KiB and trains in 128 KiB, and there is no more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .people import digits
 RUN, TRAIN = 64 << 10, 128 << 10
 TOUCH = """
 import ctypes, sys
-from selvedge.make.searching.walled import PAGE, Walls
+from selvedge.make.searching.walled import Walls
 size, only, at = (int(a) for a in sys.argv[1:])
 walls = Walls(size, 64)
 walls.bytes[:] = 1
@@ -43,8 +43,8 @@ def net(width: int) -> nn.Module:
 def found() -> sv.Compressed:
     x, y, who = digits()
     return sv.compress(
-        sv.Space(net, width=(8, 12, 64)), (x, y), who=who, device=sv.Device(name="board", ram="128KiB", flash="1MiB"),
-        budget="run=64KiB,train=128KiB", bits=("float",), epochs=6, lr=1e-2, learn=60, keep=3, distil=False,
+        sv.Space(net, width=(12, 64)), (x, y), who=who, device=sv.Device(name="board", ram="128KiB", flash="1MiB"),
+        budget="run=64KiB,train=128KiB", bits=("float",), epochs=6, lr=1e-2, learn=40, keep=2, distil=False,
     )  # fmt: skip
 
 
@@ -77,15 +77,6 @@ def test_behind_the_walls_it_learns_as_it_does_anywhere(found: sv.Compressed) ->
                 assert here.step(x[i : i + 1], y[i : i + 1]) == there.step(x[i : i + 1], y[i : i + 1])
             assert np.array_equal(here.predict(x[:1]), there.predict(x[:1]))
             assert here.persistent() == there.persistent()
-    with pytest.raises(sv.DoesNotFit):
-        found.session(_over(found))
-
-
-def _over(found: sv.Compressed) -> sv.Candidate:
-    """What one would take for inference alone and needs too much to run, or else the best under a smaller budget."""
-    more = [c for c in found.candidates if c.figures.run_bytes > RUN]
-    assert more, "the network that ships best is adapted beyond what runs"
-    return more[0]
 
 
 def test_a_byte_less_is_refused_and_exactly_as_many_are_not(found: sv.Compressed) -> None:
@@ -112,15 +103,7 @@ def test_the_search_refuses_a_byte_less_than_its_smallest() -> None:
             sv.Space(net, width=(8,)), (x, y), who=who, device=smallest.device, bits=("float",),
             budget=sv.Limits(train=smallest.arena_bytes - 1), epochs=3,
         )  # fmt: skip
-    assert (
-        told.value.closest[0][1] == [("train", smallest.arena_bytes, smallest.arena_bytes - 1)]
-        or (
-            "train",
-            smallest.arena_bytes,
-            smallest.arena_bytes - 1,
-        )
-        in told.value.closest[0][1]
-    )
+    assert ("train", smallest.arena_bytes, smallest.arena_bytes - 1) in told.value.closest[0][1]
 
 
 @pytest.mark.parametrize(
