@@ -32,6 +32,7 @@ from .tasks import TASKS, newcomers
 
 SEARCHED, BESIDE = "search", "beside"
 LEARN, PREDICT = "chosen to learn", "chosen to predict"
+BOTH = f"{PREDICT}, in ways that run in as much"
 KIB = 1024
 Case = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -91,13 +92,13 @@ def picked(rows: Sequence[Row], networks: Networks, which: str, run: int, train:
     """The number of the row that is taken under a budget. To learn: what :func:`selvedge.compress` takes of its own,
     the surest behind learning of the most accurate that keep both. To predict: of the network that ships best of those
     whose prediction alone takes ``run`` bytes, in the same way, of all rows, the search's and those beside it, that
-    train in ``train`` bytes. None where nothing fits."""
+    train in ``train`` bytes; or, as :data:`BOTH`, that also run in ``run`` bytes. None where nothing fits."""
     if which == LEARN:
         able = [i for i, r in enumerate(rows) if r["from"] == SEARCHED and r["run"] <= run and r["train"] <= train]
     else:
         able = [i for i, r in enumerate(rows) if networks[r["network"]]["predicts"] <= run and r["train"] <= train]
         top = max((rows[i]["network"] for i in able), key=lambda n: _ships(networks, n), default="")
-        able = [i for i in able if rows[i]["network"] == top]
+        able = [i for i in able if rows[i]["network"] == top and (which == PREDICT or rows[i]["run"] <= run)]
     points = [_Point(i, rows[i]["learnt"], rows[i]["brier"], rows[i]["train"]) for i in able]
     return surest(points, tests).at if points else None
 

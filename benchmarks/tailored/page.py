@@ -54,7 +54,7 @@ def _told(cases: Cases) -> str:
     lines.append("")
     for task, one in found.items():
         last = one.gained[max(one.gained)]
-        beyond = f"against the best way on the tests {_said(one.beyond)}"
+        beyond = "; ".join(f"over {way.removeprefix(f'{PREDICT}, ')} {_said(d)}" for way, d in one.beyond.items())
         lines.append(f"- {task}, {max(one.gained)} samples: {_said(last)}; {beyond}.")
     return "\n".join(lines)
 

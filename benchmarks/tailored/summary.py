@@ -12,10 +12,10 @@ import numpy as np
 
 from selvedge.device.sizes import parse_bytes
 
-from .experiment import LEARN, PREDICT, Case, Row, budgets, picked
+from .experiment import BOTH, LEARN, PREDICT, Case, Row, budgets, picked
 
 ORACLE = f"{PREDICT}, the best way on the tests"
-WAYS = (PREDICT, ORACLE, LEARN)
+WAYS = (PREDICT, BOTH, ORACLE, LEARN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,10 @@ Told = Mapping[str, Mapping[int, Sequence[float]]]  # way -> count -> accuracy o
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Of a task. ``told``: for each way; ``chosen``: way -> accuracies at the count that the judges find best;
-    ``gained``: by count, of what was chosen to learn over what was chosen to predict, and over its oracle; ``swept``:
-    (run, train) -> accuracies of both, and what is gained, at the last count. ``taken``: way -> how often each
-    network and way of learning was; ``ram``: way -> bytes to run and to train, means."""
+    ``gained``: by count, of what was chosen to learn over what was chosen to predict; ``beyond``: at the last count,
+    over its other two ways; ``swept``: (run, train) -> accuracies of both, and what is gained, at the last count.
+    ``taken``: way -> how often each network and way of learning was; ``ram``: way -> bytes to run and to train, means.
+    """
 
     cases: int
     seeds: int
@@ -61,7 +62,7 @@ class Summary:
     told: Told
     chosen: Mapping[str, Sequence[float]]
     gained: Mapping[int, Difference]
-    beyond: Difference
+    beyond: Mapping[str, Difference]
     swept: Mapping[tuple[int, int], tuple[float, float, Difference] | None]
     taken: Mapping[str, Counter[str]]
     ram: Mapping[str, tuple[float, float]]
@@ -87,10 +88,10 @@ def summary(cases: Sequence[Case], task: str) -> Summary | None:
         len(own), len({c["seed"] for c in own}), len(told[LEARN][last]), sum(sum(c["samples"][2]) for c in own),
         float(np.mean(np.concatenate([c["dummy"] for c in own]))), told, chosen,
         {n: _gained(told[LEARN][n], told[PREDICT][n]) for n in counts},
-        _gained(told[LEARN][last], told[ORACLE][last]), {b: _at(own, b, last) for b in budgets(own[0]["settings"])},
+        {way: _gained(told[LEARN][last], told[way][last]) for way in (BOTH, ORACLE)},
+        {b: _at(own, b, last) for b in budgets(own[0]["settings"])},
         {way: Counter(f"{r['network']}, {r['update']}" for r in rows) for way, rows in taken.items()},
-        {way: (float(np.mean([r["run"] for r in rows])), float(np.mean([r["train"] for r in rows])))
-         for way, rows in taken.items()},
+        {way: (_mean([r["run"] for r in rows]), _mean([r["train"] for r in rows])) for way, rows in taken.items()},
     )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def taken_by(case: Case, way: str) -> Row:
     """The row of a case, under its budget."""
     run, train = (parse_bytes(case["settings"][k], k) for k in ("run", "train"))
     rows, last = case["rows"], case["settings"]["learn"]
-    at = picked(rows, case["networks"], LEARN if way == LEARN else PREDICT, run, train, case["judged"])
+    at = picked(rows, case["networks"], PREDICT if way == ORACLE else way, run, train, case["judged"])
     assert at is not None
     row: Row = rows[at]
     if way != ORACLE:
@@ -127,6 +128,10 @@ def _people(own: Sequence[Case], answers: Sequence[Sequence[np.ndarray]]) -> lis
         for who, one in zip(case["people"], each, strict=True):
             found.setdefault(who, []).append(float(one.mean()))
     return [float(np.mean(found[who])) for who in sorted(found)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
 def _gained(more: Sequence[float], less: Sequence[float]) -> Difference:

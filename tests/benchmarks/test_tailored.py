@@ -14,7 +14,7 @@ from benchmarks.readme import between
 from benchmarks.tailored import page
 from benchmarks.tailored.__main__ import KEPT, main
 from benchmarks.tailored.adapting import told, ways
-from benchmarks.tailored.experiment import BESIDE, LEARN, PREDICT, SEARCHED, picked
+from benchmarks.tailored.experiment import BESIDE, BOTH, LEARN, PREDICT, SEARCHED, picked
 from benchmarks.tailored.summary import ORACLE, Difference, right, summary, taken_by
 from benchmarks.tailored.tasks import TASKS, activity, newcomers, speech
 from benchmarks.written import ROOT
@@ -38,6 +38,7 @@ ROWS = [
 def test_each_is_taken_by_its_own_budget() -> None:
     assert picked(ROWS, NETWORKS, LEARN, 64, 128, 250) == 0
     assert picked(ROWS, NETWORKS, PREDICT, 64, 128, 250) == 2  # too much to run, and not to train
+    assert picked(ROWS, NETWORKS, BOTH, 64, 128, 250) == 1
     assert picked(ROWS, NETWORKS, PREDICT, 64, 100, 250) == 1
     assert picked(ROWS, NETWORKS, PREDICT, 59, 128, 250) == 4  # the large one does not predict in that
     assert picked(ROWS, NETWORKS, LEARN, 64, 80, 250) == 1
