@@ -51,11 +51,21 @@ def _told(cases: Cases) -> str:
         bounds = " | ".join(_bound(d) for d in one.gained.values())
         lines.append(f"| | gained by choosing to learn | {gains} | | | | |")
         lines.append(f"| | 2 s.e. | {bounds} | | | | |")
-    lines.append("")
+    lines += [
+        "",
+        "| gained, behind all samples | points | 2 s.e. of people | | better for | worse for | of tests, seeds | |",
+        "|---|---:|---:|---|---:|---:|---:|---|",
+    ]
     for task, one in found.items():
-        last = one.gained[max(one.gained)]
-        beyond = "; ".join(f"over {way.removeprefix(f'{PREDICT}, ')} {_said(d)}" for way, d in one.beyond.items())
-        lines.append(f"- {task}, {max(one.gained)} samples: {_said(last)}; {beyond}.")
+        each = {PREDICT: one.gained[max(one.gained)], **one.beyond}
+        for way, gain in each.items():
+            name = f"{task}, over {way}" if way == PREDICT else f"{task}, over {way.removeprefix(f'{PREDICT}, ')}"
+            error = one.tests_error[way]
+            by_tests = "better" if gain.mean > 2 * error else "worse" if gain.mean < -2 * error else "open"
+            lines.append(
+                f"| {name} | {100 * gain.mean:+.2f} | {_bound(gain)} | {gain.judged} | {gain.better} | {gain.worse} | "
+                f"{200 * error:.1f} | {by_tests} |"
+            )
     return "\n".join(lines)
 
 
@@ -153,8 +163,3 @@ def _error(each: Sequence[float]) -> float:
 
 def _bound(d: Difference) -> str:
     return "" if d.error is None else f"{200 * d.error:.1f}"
-
-
-def _said(d: Difference) -> str:
-    bound = "" if d.error is None else f" (2 s.e. {200 * d.error:.2f})"
-    return f"{100 * d.mean:+.2f} points{bound}: {d.judged}; better for {d.better}, worse for {d.worse}"

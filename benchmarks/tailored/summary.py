@@ -50,7 +50,8 @@ Told = Mapping[str, Mapping[int, Sequence[float]]]  # way -> count -> accuracy o
 class Summary:
     """Of a task. ``told``: for each way; ``chosen``: way -> accuracies at the count that the judges find best;
     ``gained``: by count, of what was chosen to learn over what was chosen to predict; ``beyond``: at the last count,
-    over its other two ways; ``swept``: (run, train) -> accuracies of both, and what is gained, at the last count.
+    over its other two ways; ``tests_error``: of all three the standard error over tests or over seeds, the larger, as
+    in :mod:`benchmarks.answers`; ``swept``: (run, train) -> accuracies of both, and what is gained, at the last count.
     ``taken``: way -> how often each network and way of learning was; ``ram``: way -> bytes to run and to train, means.
     """
 
@@ -63,6 +64,7 @@ class Summary:
     chosen: Mapping[str, Sequence[float]]
     gained: Mapping[int, Difference]
     beyond: Mapping[str, Difference]
+    tests_error: Mapping[str, float]
     swept: Mapping[tuple[int, int], tuple[float, float, Difference] | None]
     taken: Mapping[str, Counter[str]]
     ram: Mapping[str, tuple[float, float]]
@@ -89,6 +91,7 @@ def summary(cases: Sequence[Case], task: str) -> Summary | None:
         float(np.mean(np.concatenate([c["dummy"] for c in own]))), told, chosen,
         {n: _gained(told[LEARN][n], told[PREDICT][n]) for n in counts},
         {way: _gained(told[LEARN][last], told[way][last]) for way in (BOTH, ORACLE)},
+        {way: _error(own, taken[LEARN], taken[way], last) for way in (PREDICT, BOTH, ORACLE)},
         {b: _at(own, b, last) for b in budgets(own[0]["settings"])},
         {way: Counter(f"{r['network']}, {r['update']}" for r in rows) for way, rows in taken.items()},
         {way: (_mean([r["run"] for r in rows]), _mean([r["train"] for r in rows])) for way, rows in taken.items()},
@@ -128,6 +131,18 @@ def _people(own: Sequence[Case], answers: Sequence[Sequence[np.ndarray]]) -> lis
         for who, one in zip(case["people"], each, strict=True):
             found.setdefault(who, []).append(float(one.mean()))
     return [float(np.mean(found[who])) for who in sorted(found)]
+
+
+def _error(own: Sequence[Case], more: Sequence[Row], less: Sequence[Row], count: int) -> float:
+    """Of the paired difference: over the tests of all, or over seeds, whichever is more."""
+    by_seed: dict[int, list[np.ndarray]] = {}
+    for case, a, b in zip(own, more, less, strict=True):
+        both = (np.concatenate(right(case, row, count)).astype(float) for row in (a, b))
+        by_seed.setdefault(case["seed"], []).append(next(both) - next(both))
+    each = [np.concatenate(parts) for parts in by_seed.values()]
+    error = float(np.std(np.concatenate(each), ddof=1) / np.sqrt(sum(map(len, each))))
+    seeds = float(np.std([part.mean() for part in each], ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
+    return max(error, seeds)
 
 
 def _mean(values: Sequence[float]) -> float:
