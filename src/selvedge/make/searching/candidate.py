@@ -16,9 +16,9 @@ class Candidate:
     """``architecture``: its name in the space, with its ``options``. ``bits``: "float", or "int8" of all but the last
     ``tail`` layers, which are float and learn. ``update``: what learns, as of ``sv.plan``. ``taught``: trained with the
     teacher. ``shipped``, ``learnt``: accuracy on held-out samples before and after learning, by compiled code;
-    ``each``: the latter by person. ``rate``: of learning, the best for those people; 0 where none was better than not
-    to learn. ``fits``: it keeps the budget. ``best``: no other that fits is as good in everything and better in
-    something."""
+    ``each``: the latter by person; ``brier``: the score of the latter's answers, less is better. ``rate``: of learning,
+    the best for those people; 0 where none was better than not to learn. ``fits``: it keeps the budget. ``best``: no
+    other that fits is as good in everything and better in something."""
 
     architecture: str
     options: Mapping[str, float | int | str]
@@ -29,10 +29,16 @@ class Candidate:
     figures: Figures
     shipped: float
     learnt: float
+    brier: float
     each: tuple[float, ...]
     rate: float
     fits: bool
     best: bool = False
+
+    @property
+    def train_bytes(self) -> int:
+        """Of RAM."""
+        return self.figures.train_bytes
 
     @property
     def name(self) -> str:
@@ -53,6 +59,7 @@ class Candidate:
             **self.figures.to_dict(),
             "shipped": self.shipped,
             "learnt": self.learnt,
+            "brier": self.brier,
             "learnt_each": list(self.each),
             "rate": self.rate,
             "fits": self.fits,
@@ -64,6 +71,6 @@ class Candidate:
         figures = Figures(**{k: given[k] for k in Figures.__dataclass_fields__})
         return cls(
             given["architecture"], given["options"], given["bits"], given["tail"], given["update"], given["taught"],
-            figures, given["shipped"], given["learnt"], tuple(given["learnt_each"]), given["rate"], given["fits"],
-            given["best"],
+            figures, given["shipped"], given["learnt"], given["brier"], tuple(given["learnt_each"]), given["rate"],
+            given["fits"], given["best"],
         )  # fmt: skip

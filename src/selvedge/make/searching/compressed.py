@@ -12,11 +12,14 @@ from torch import nn
 from ...device.sizes import format_bytes
 from ...draw.page import page, section, table, tiles
 from ...draw.scatter import Dot, scatter
+from ..compile import HostSession
 from ..interleaved import Timing
 from ..plan import Plan
 from ..table import engineering
 from .candidate import FLOAT, INT8, Candidate
 from .limits import Limits
+from .surest import surest
+from .walled import walled
 
 NOTE = "predict: planned for the device; here: measured on this machine, of the Pareto set, and decides nothing"
 
@@ -34,15 +37,16 @@ class Step:
 class Compressed:
     """``candidates``: all that were measured to the end, the best accuracy first; those with ``best`` are the Pareto
     set. ``dummy``: the accuracy of the most frequent class. ``people``: who judged; empty where the data knows none.
-    ``samples``: that each learned from. ``here``: by the name of each of the Pareto set, the time of a prediction in
-    compiled code on this machine, as it was measured when the search ended; it decides nothing, and two runs differ in
-    it. ``seed``, ``steps``: how it came about."""
+    ``samples``: that each learned from; ``tests``: that judged. ``here``: by the name of each of the Pareto set, the
+    time of a prediction in compiled code on this machine, as it was measured when the search ended; it decides nothing,
+    and two runs differ in it. ``seed``, ``steps``: how it came about."""
 
     device: str
     limits: Limits
     candidates: tuple[Candidate, ...]
     people: tuple[str, ...]
     samples: int
+    tests: int
     dummy: float
     here: Mapping[str, Timing] = field(compare=False)
     steps: tuple[Step, ...]
@@ -51,14 +55,14 @@ class Compressed:
 
     @property
     def best(self) -> Candidate:
-        """The most accurate behind its learning of those that keep the budget; of equals the one that trains in
-        least."""
-        return next(c for c in self.candidates if c.fits)
+        """The most accurate behind its learning of those that keep the budget; of those within two standard errors of
+        it the surest (:func:`surest`)."""
+        return surest([c for c in self.candidates if c.fits], self.tests)
 
     @property
     def pareto(self) -> tuple[Candidate, ...]:
         """Of those that fit, no other is as good in accuracy before and behind learning, bytes, time and energy, and
-        better in one."""
+        better in one; how sure the answers are counts as accuracy does."""
         return tuple(c for c in self.candidates if c.best)
 
     @property
@@ -68,12 +72,20 @@ class Compressed:
         at any bits, be that too much to run."""
         top = ships_best(self.candidates, self.limits)
         same = [c for c in self.candidates if (c.architecture, c.taught) == (top.architecture, top.taught)]
-        return max(same, key=lambda c: (c.learnt, -c.figures.train_bytes))
+        return surest(same, self.tests)
 
     def take(self, candidate: Candidate | None = None) -> tuple[nn.Module, Plan]:
         """The module of ``candidate`` (by default the best), and the plan with which it runs and learns: for
         :func:`selvedge.compile` and :func:`selvedge.emit`."""
         return self._made(self.best if candidate is None else candidate)
+
+    def session(self, candidate: Candidate | None = None) -> HostSession:
+        """Compiled code of ``candidate`` (by default the best) that learns in an arena of exactly the budget's bytes to
+        train and predicts in the first of them, as many as it has to run: behind them there is no memory. Raises
+        :class:`DoesNotFit` for a candidate that breaks either."""
+        assert self.limits.run is not None
+        assert self.limits.train is not None
+        return walled(self.take(candidate)[1], self.limits.run, self.limits.train)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, for machines."""
@@ -83,6 +95,7 @@ class Compressed:
             "seed": self.seed,
             "people": list(self.people),
             "samples": self.samples,
+            "tests": self.tests,
             "dummy": self.dummy,
             "best": self.best.name,
             "for_inference_alone": self.for_inference_alone.name,
@@ -183,7 +196,7 @@ def ships_best(candidates: Sequence[Candidate], limits: Limits) -> Candidate:
 
 def _worth(c: Candidate) -> tuple[float, ...]:
     """More is better in each; what nobody knows is not better than what is known."""
-    return (c.learnt, c.shipped, *(-math.inf if v is None else -v for v in c.figures.costs().values()))
+    return (c.learnt, -c.brier, c.shipped, *(-math.inf if v is None else -v for v in c.figures.costs().values()))
 
 
 def beats(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

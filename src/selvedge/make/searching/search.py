@@ -33,6 +33,7 @@ from .nothing_fits import Point, excess, nothing_fits
 from .request import BITS, Progress, Request
 from .score import naswot, ranked, synflow
 from .space import Architecture, Space, architectures
+from .surest import surest
 from .training import Transform, score, train
 from .variants import CALIBRATION, Planner, Variant
 
@@ -169,8 +170,9 @@ class _Search:
         found = tuple(marked(candidates))
         return Compressed(
             self.planner.device.name, self.limits, found,
-            tuple(p.name for p in self.data.people) if self.data.personal else (), self.asked.learn, self.data.dummy,
-            self._timed([c for c in found if c.best]), tuple(self.steps), self.asked.seed, self._made,
+            tuple(p.name for p in self.data.people) if self.data.personal else (), self.asked.learn,
+            len(self.data.test[1]), self.data.dummy, self._timed([c for c in found if c.best]), tuple(self.steps),
+            self.asked.seed, self._made,
         )  # fmt: skip
 
     # -- the steps ------------------------------------------------------------------------------------------------
@@ -312,7 +314,7 @@ class _Search:
         for bits in self.asked.bits:
             own = [c for c in fit if c.bits == bits]
             if own:
-                top = marked(own)[0]  # of equals as the whole search takes it
+                top = surest(own, len(self.data.test[1]))  # as the whole search takes it
                 self.steps.append(
                     Step(bits, f"best {top.learnt:.1%} after learning, {top.shipped:.1%} as shipped: {top.name}", 0.0)
                 )
@@ -398,7 +400,7 @@ class _Search:
         found = learnt(variant.plan, self.data, self.asked.learn, self.asked.seed, self._still)
         made = Candidate(
             one.name, one.options, variant.bits, variant.tail, variant.update, taught, variant.figures, found.shipped,
-            found.learnt, found.each, found.rate, False,
+            found.learnt, found.brier, found.each, found.rate, False,
         )  # fmt: skip
         return replace(made, fits=not [*self.limits.broken(made.figures), *self._inaccurate(made)])
 
