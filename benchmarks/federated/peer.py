@@ -66,7 +66,7 @@ def through_flower(task: Task, own: world.Habits, seed: int, settings: sv.Federa
         sv.emit(plan, "c", folder / "artifact")
         np.save(folder / "begin.npy", layout.vector(begin))
         samples = {f"{n}{i}": a for i, pair in enumerate(task.devices) for n, a in zip("xy", pair, strict=True)}
-        np.savez(folder / "samples.npz", **samples)  # type: ignore[arg-type]
+        np.savez(folder / "samples.npz", allow_pickle=False, **samples)
         (folder / "run.json").write_text(json.dumps(given))
         path = os.pathsep.join([str(Path(sv.__file__).parents[1]), str(ROOT)])
         done = subprocess.run(

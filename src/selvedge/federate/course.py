@@ -30,11 +30,13 @@ class Move:
 
 @dataclass(slots=True)
 class Seen:
-    """Of one device. taken: changes that counted. last: seconds, of the last of them; None: never."""
+    """Of one device. taken: changes that counted. last: seconds, of the last of them; None: never. task: of that one;
+    -1: none."""
 
     asked: int = 0
     taken: int = 0
     last: float | None = None
+    task: int = -1
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Course:
         elif isinstance(event, Taken):
             self._taken += 1
             seen = self.devices.setdefault(event.client, Seen())
-            seen.taken, seen.last = seen.taken + 1, now - (self.began or 0.0)
+            seen.taken, seen.last, seen.task = seen.taken + 1, now - (self.began or 0.0), event.task
         elif isinstance(event, Gone):
             self._gone += 1
         elif isinstance(event, Void):
@@ -88,6 +90,18 @@ class Course:
         self.moves.append(made)
         self._asked = self._taken = self._gone = self._void = 0
         return made
+
+    def caught_up(self, coordinator: Coordinator) -> None:
+        """Count the changes that ``coordinator`` has and the process did not live to tell of: at most one a device, for
+        every move is told."""
+        for client, task in {**coordinator.last, **coordinator.taken}.items():
+            seen = self.devices.setdefault(client, Seen())
+            if task > seen.task:
+                seen.taken, seen.task = seen.taken + 1, task
+                present = client in coordinator.taken
+                self._taken += present
+                if seen.asked < seen.taken:
+                    seen.asked, self._asked = seen.asked + 1, self._asked + present
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; :meth:`of` reads it."""

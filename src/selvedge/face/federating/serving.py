@@ -242,7 +242,7 @@ def _tls(out: Path, address: Address) -> tuple[Path, Path]:
 
 
 def _course(out: Path, coordinator: Coordinator, server: Server) -> Course:
-    """What was told of the run before; moves that the process did not live to tell of are in the coordinator."""
+    """What was told of the run before; what the process did not live to tell of is in the coordinator."""
     try:
         text = (out / FILE).read_text(encoding="utf-8")
     except OSError:
@@ -260,6 +260,7 @@ def _course(out: Path, coordinator: Coordinator, server: Server) -> Course:
         course.moves.append(
             Move(moved.version, moved.at - begun, before.up, before.down, moved.changes, moved.changes, 0, moved.loss)
         )
+    course.caught_up(coordinator)
     return course
 
 
