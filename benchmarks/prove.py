@@ -222,6 +222,16 @@ def _chaos() -> dict[str, Any]:
     return _pytest("tests/federate/test_chaos.py", 500)
 
 
+def _masked() -> dict[str, Any]:
+    from .prove_masking import prove
+
+    return prove()
+
+
+def _masked_machine() -> dict[str, Any]:
+    return _pytest("tests/federate/masking/test_machine.py", 1000)
+
+
 def _int8() -> dict[str, Any]:
     return _pytest("tests/formats/tflite/test_zoo_native.py", 1)
 
@@ -449,6 +459,20 @@ PROOFS: Mapping[str, Proof] = {
             "tests/federate/test_chaos.py",
             "tests/federate/test_server.py",
             "tests/federate/toward.py",
+        ),
+    ),
+    "masked sums under faults by lot": Proof(
+        _masked,
+        ("src/selvedge/federate/masking", "src/selvedge/federate/keys.py", "benchmarks/prove_masking.py"),
+        again=again.masked,
+    ),
+    "masked sums, any order of events": Proof(
+        _masked_machine,
+        (
+            "src/selvedge/federate/masking",
+            "src/selvedge/federate/keys.py",
+            "tests/federate/masking/company.py",
+            "tests/federate/masking/test_machine.py",
         ),
     ),
     "int8 networks of the zoo, every tensor": Proof(

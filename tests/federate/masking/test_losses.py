@@ -264,8 +264,8 @@ def test_values_outside_of_the_bits_or_of_what_a_member_said_it_has_are_refused(
     group = until(company, "input")
     ask = group.ask("device 000")
     for values, why in (
-        (np.full(33, 128, np.int32), "values from 128 to 128 where 8 bits hold -128 to 127"),
-        (np.full(33, -129, np.int32), "where 8 bits hold"),
+        (np.full(33, 128, np.int32), "outside of what 8 bits hold, -128 to 127"),
+        (np.full(33, -129, np.int32), "what 8 bits hold"),
         (np.zeros(32, np.int32), "no whole numbers"),
         (np.zeros(33, np.float32), "no whole numbers"),
     ):
