@@ -1,6 +1,6 @@
 """What a device is given beforehand, by hand: which run, where, whose word counts, and the model to train.
 
-FOLDER/invitation.json   run, url, the server's public key, the profile
+FOLDER/invitation.json   run, url, the server's public key, the profile, the authority's first key
 FOLDER/certificate.pem   what vouches for the server; absent: the system's authorities
 FOLDER/model/            the artifact
 """
@@ -20,12 +20,13 @@ FILE, CERTIFICATE, MODEL = "invitation.json", "certificate.pem", "model"
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """``server``: its public key, in hexadecimal."""
+    """``server``: its public key, in hexadecimal; ``authority``: of who vouches for devices, "" where nobody does."""
 
     run: str
     url: str
     server: str
     profile: str
+    authority: str = ""
 
     def write(self, folder: Path, certificate: str | None) -> None:
         if certificate is not None:
@@ -38,9 +39,11 @@ def read(folder: Path) -> Invitation:
     path = folder / FILE
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
-        made = Invitation(**{f.name: given[f.name] for f in fields(Invitation)})
+        made = Invitation(**{f.name: given[f.name] for f in fields(Invitation) if f.name in given})
         if not all(isinstance(v, str) for v in asdict(made).values()) or len(bytes.fromhex(made.server)) != PUBLIC:
             raise ValueError("a field of another type")
+        if made.authority and len(bytes.fromhex(made.authority)) != PUBLIC:
+            raise ValueError("an authority that is no key")
     except FileNotFoundError:
         fix = "it holds no invitation.json: name the folder that selvedge federate serve has written for such devices"
         raise InvalidInput("--device", str(folder), fix) from None

@@ -19,7 +19,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from .keys import SIGNATURE, Key, signed
+from .keys import SIGNATURE, Signer, signed
 
 MAGIC = b"SV1"
 _PREFIX = struct.Struct("<3sH")
@@ -70,7 +70,7 @@ class Message:
         return self.top + self.body
 
 
-def made(kind: str, head: Mapping[str, Any], body: bytes, key: Key) -> Message:
+def made(kind: str, head: Mapping[str, Any], body: bytes, key: Signer) -> Message:
     """A message that ``key`` signs. Raises ``KeyError`` for a head that is not of :data:`FIELDS`: a programmer's."""
     if set(head) != set(FIELDS[kind]):
         raise KeyError(f"a {kind} has the fields {sorted(FIELDS[kind])}")

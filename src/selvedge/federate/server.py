@@ -20,7 +20,7 @@ from .coordinator import Closed, Coordinator, Event, Gone, Opened, Taken, Void
 from .events import read as event_of
 from .events import written
 from .grid.grid import Delivery, Grid
-from .keys import Key
+from .keys import Signer
 from .message import Refused, Sealed, made
 
 REASONS = 100  # that are told apart
@@ -41,7 +41,7 @@ class Server:
     """
 
     def __init__(
-        self, coordinator: Coordinator, folder: Path | str, key: Key, devices: Mapping[str, bytes],
+        self, coordinator: Coordinator, folder: Path | str, key: Signer, devices: Mapping[str, bytes],
         log: Callable[[str], None] = lambda line: None, durable: bool = True, records: bool = True,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for a folder of another run, or one that is open elsewhere."""

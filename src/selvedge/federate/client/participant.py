@@ -15,7 +15,7 @@ from ..codec.codec import Malformed, Vector, count
 from ..codec.named import codec
 from ..federation import Local
 from ..feedback import encoded
-from ..keys import Key
+from ..keys import Signer
 from ..message import Message, Refused, made, read
 from .store import PERSONAL, Store
 from .trainer import CannotTrain, Trainer
@@ -32,7 +32,7 @@ class Participant:
     A device crashes at any moment: an answer is stored before it is sent, and sent again when it is asked again.
     """
 
-    def __init__(self, name: str, key: Key, server: bytes, trainer: Trainer, store: Store, seed: int = 0) -> None:
+    def __init__(self, name: str, key: Signer, server: bytes, trainer: Trainer, store: Store, seed: int = 0) -> None:
         self.name, self._key, self._server = name, key, server
         self._trainer, self._store = trainer, store
         # Devices round by lots of their own: errors that are alike do not cancel.

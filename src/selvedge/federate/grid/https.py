@@ -23,7 +23,7 @@ from .grid import Delivery
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
+POLL, UPDATE, STATUS, CREDENTIAL = "/v1/poll", "/v1/update", "/v1/status", "/v1/credential"
 LARGEST_POLL = 1024  # bytes
 HEARD = 202  # the status of an update that is in the journal
 AWAY = 503  # and of one that is to be sent again
@@ -62,7 +62,8 @@ class HttpsGrid:
     signed by a device of the run is sent away before it waits for anything, ``log`` is told of it, a line each, and
     :attr:`refused` counts it. Of each device one update may wait. All that come in take at most 64 MiB or that of the
     largest, and all that wait as much. keep_alive: seconds that a connection may be idle. status: what who shows this
-    token is told of the run; None: nothing, to nobody else either.
+    token is told of the run; None: nothing, to nobody else either. present: told of a credential that somebody shows;
+    its status, and what else who showed it is to know.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class HttpsGrid:
         connections: int = 1000, keep_alive: int = KEEP, heads: float = HEADS, comes: float = COMES,
         log: Callable[[str], None] = lambda line: None,
         status: Callable[[bytes], bytes | None] = lambda token: None,
+        present: Callable[[bytes], tuple[int, bytes]] = lambda shown: (404, b""),
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for files that are none, and a port that is taken."""
         for name, path in (("certificate", certificate), ("key", key)):
@@ -84,7 +86,7 @@ class HttpsGrid:
         # Seconds of the day when this began, and those that have passed since: what a journal has gone on with after
         # a restart is no stranger to it, and nobody who sets the clock turns it back.
         self._began = time.time() - time.monotonic()
-        self._status = status
+        self._status, self._present = status, present
         self._over = self._closed = False
         self._told: set[str] = set()  # that it is over
         self._asked: dict[str, tuple[float, float]] = {}  # device -> its clock, ours
@@ -190,7 +192,7 @@ class HttpsGrid:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Sequence[bytes]]:
         """(status, the parts of the answer's body)."""
         path = scope["path"]
-        if scope["method"] != "POST" or path not in (POLL, UPDATE, STATUS):
+        if scope["method"] != "POST" or path not in (POLL, UPDATE, STATUS, CREDENTIAL):
             return 404, ()
         if path == UPDATE:
             return await self._updated(receive), ()
@@ -200,6 +202,9 @@ class HttpsGrid:
         if path == POLL:
             status, task = self._polled(data)
             return status, (task.top, task.body) if task else ()
+        if path == CREDENTIAL:
+            said, body = self._present(data)
+            return said, (body,) if body else ()
         told = self._status(data)
         return (403, ()) if told is None else (200, (told,))
 
