@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,11 @@ def run(line: Line) -> str:
     if line.store.exists() and not line.store.is_dir():
         raise InvalidInput("--store", line.store, "it is a file: name a folder")
     place.writable("--store", line.store / NAME)
-    keys = Keeping(line.store, STEM, pin(line.pin_file))
+    with closing(Keeping(line.store, STEM, pin(line.pin_file))) as keys:
+        return _with(line, keys, profile)
+
+
+def _with(line: Line, keys: Keeping, profile: str) -> str:
     if line.renew and not keys.there():
         raise InvalidInput("--renew", str(line.store), "there is no key yet that another could follow: leave it out")
     who = identity(line.store, line.name, keys, None if line.renew else line.pkcs11, line.credential)
@@ -91,7 +96,8 @@ def run(line: Line) -> str:
         return ""
     assert line.url is not None
     assert line.data is not None
-    assert device is not None
+    assert line.device is not None
+    device = line.device
 
     def log(says: str) -> None:
         if line.as_json:

@@ -11,7 +11,7 @@ devices.txt                         a list for people
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,8 +199,8 @@ def opened(folder: Path, now: int, pin: Pin) -> Iterator[Authority]:
     """The authority of ``folder``. Raises ``InvalidInput`` where there is none."""
     if not (folder / LEDGER).is_file():
         raise InvalidInput("authority", str(folder), "there is none: selvedge federate authority init makes one")
-    with held(folder):
-        found = Authority(folder, Ledger(folder / LEDGER), Keeping(folder, STEM, pin), now)
+    with held(folder), closing(Keeping(folder, STEM, pin)) as keys:
+        found = Authority(folder, Ledger(folder / LEDGER), keys, now)
         found.take_up()
         yield found
 
@@ -214,8 +214,7 @@ def begun(folder: Path, now: int, pin: Pin, life: int, uri: str | None = None) -
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise files.unwritable(folder, error) from None
-    with held(folder):
-        keys = Keeping(folder, STEM, pin)
+    with held(folder), closing(Keeping(folder, STEM, pin)) as keys:
         key = keys.present(uri)
         ledger = Ledger(folder / LEDGER)
         listed = revocations.made(1, now, now + life * DAY, (), key)

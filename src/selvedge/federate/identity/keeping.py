@@ -11,11 +11,15 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...artifact import files
 from ...errors import InvalidInput
 from .. import secret
 from ..keys import Signer
+
+if TYPE_CHECKING:
+    from .token import TokenKey
 
 Pin = Callable[[str], str]  # a token's label -> its PIN
 KEY, MODULE = ".key", ".pkcs11"
@@ -26,6 +30,7 @@ class Keeping:
 
     def __init__(self, folder: Path, stem: str, pin: Pin) -> None:
         self._folder, self._stem, self._pin = folder, stem, pin
+        self._tokens: list[TokenKey] = []
 
     def present(self, uri: str | None = None) -> Signer:
         """The key; where there is none, a new one, in the module that ``uri`` names or in a file. Raises
@@ -60,6 +65,16 @@ class Keeping:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._folder / f"{self._next}{ending}")
 
+    def close(self) -> None:
+        """Let go of the tokens: a process that has a session open signs without a PIN."""
+        for key in self._tokens:
+            key.close()
+        self._tokens.clear()
+
+    def _kept(self, key: TokenKey) -> TokenKey:
+        self._tokens.append(key)
+        return key
+
     @property
     def _next(self) -> str:
         return f"{self._stem}.next"
@@ -75,13 +90,13 @@ class Keeping:
             had = place.read_text(encoding="utf-8").strip()
             if uri is not None and uri != had:
                 raise InvalidInput("--pkcs11", uri, f"the key is at {had}: leave the option out")
-            return token.opened(had, self._pin)
+            return self._kept(token.opened(had, self._pin))
         if uri is None or file.exists():
             if uri is not None:
                 raise InvalidInput("--pkcs11", uri, f"the key is the file {file}: leave the option out, or renew it")
             return secret.key(file)
         from . import token
 
-        found = token.opened(uri, self._pin, create=create)
+        found = self._kept(token.opened(uri, self._pin, create=create))
         files.write(place, f"{uri}\n".encode())
         return found
