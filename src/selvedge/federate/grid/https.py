@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 
 from ...errors import InvalidInput
-from ..message import Message, Refused, read, whose
+from ..message import ANSWERS, Message, Refused, answers, read, whose
 from .connections import allowed, bound, timed
 from .grid import Delivery
 
@@ -41,12 +41,11 @@ PIECE = 1 << 16  # bytes of a task that are handed on at once
 
 @dataclass(frozen=True, slots=True)
 class _Heard(Delivery):
-    """An update that ``client`` signed, for a ``task`` of a ``run``, and who waits for the status of its answer: until
-    it is in the journal, or the run is over."""
+    """An update that ``client`` signed, its ``head``, and who waits for the status of its answer: until it is in the
+    journal, or the run is over."""
 
     client: str
-    run: str
-    task: int
+    head: Mapping[str, Any]
     heard: Future[int] = field(default_factory=Future)
 
 
@@ -169,7 +168,7 @@ class HttpsGrid:
         assert isinstance(delivery, _Heard)
         self._held = None
         task = self._tasks.get(delivery.client)
-        if task is not None and (task.head["run"], task.head["task"]) == (delivery.run, delivery.task):
+        if task is not None and answers(delivery.head, task.head):
             self.withdraw(delivery.client)  # whatever was made of it, its answer was heard
         self._waiting.discard(delivery.client)
         _answered(delivery, HEARD)
@@ -228,7 +227,7 @@ class HttpsGrid:
         client = whose(data)
         try:
             message = read(data, self._devices.get(client), self._most)
-            if message.kind not in ("update", "refusal"):
+            if message.kind not in ANSWERS:
                 raise Refused(f"a {message.kind} where an update is due")
         except Refused as error:
             known = client in self._devices
@@ -239,7 +238,7 @@ class HttpsGrid:
             return OVER
         if self._closed or client in self._waiting or self._waits + len(data) > self._room:
             return AWAY
-        heard = _Heard(data, client, message.head["run"], message.head["task"])
+        heard = _Heard(data, client, message.head)
         self._waiting.add(client)
         self._waits += len(data)
         self._coming.put(heard)
