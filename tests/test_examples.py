@@ -307,6 +307,18 @@ def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:
     assert Path(page.removeprefix("the page: ")).is_file()
 
 
+def test_an_authority_makes_devices_and_a_server_none(tmp_path: Path) -> None:
+    first, swapped, sybil, old, new, lost = printed("federate_identity", tmp_path).splitlines()
+    assert re.fullmatch(r"kitchen is [0-9a-f]{8}\.\.\.", first)
+    assert swapped == "refused: a credential of kitchen, shown by cellar"
+    assert sybil == "refused: sybil has a credential of an authority that is not trusted here"
+    assert old == "refused: kitchen has a credential that was revoked, serial 1"
+    assert re.fullmatch(r"kitchen is [0-9a-f]{8}\.\.\.", new)
+    assert new != first
+    assert lost == "refused: cellar has a credential that was revoked, serial 2"
+    assert len(next(p for p in EXAMPLES if p.stem == "federate_identity").read_text().splitlines()) < 40
+
+
 def test_digits_are_learnt_without_a_label_and_a_collapse_is_taken_back(tmp_path: Path) -> None:
     norms, whole = (line for line in printed("label_free", tmp_path).splitlines())
     found = shares(norms)

@@ -44,7 +44,7 @@ class Papers:
         return (hashlib.sha256(known).digest() if known else bytes(DIGEST)) + self.credential
 
     def learn(self, data: bytes) -> None:
-        """What a server has passed on; kept before it counts. Raises ``Refused``."""
+        """Take what a server has passed on, and keep it. Raises ``Refused``, and nothing has changed."""
         if self.trust.learn(data):
             files.write(self._path, armour.wrapped(armour.AUTHORITY, data).encode())
 

@@ -95,10 +95,11 @@ def held(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InvalidInput("authority", str(folder), f"it cannot be opened ({error.strerror})") from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidInput("authority", str(folder), "another process is at it: wait for its end") from None
         yield
-    except BlockingIOError:
-        raise InvalidInput("authority", str(folder), "another process is at it: wait for its end") from None
     finally:
         os.close(handle)
 
