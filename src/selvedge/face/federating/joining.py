@@ -191,22 +191,11 @@ def joined(
     connection = Connection(url, certificate if certificate.is_file() else None)
     session = load(kit / invitation.MODEL)
     x, y = samples(session, data)
+    papers = _papers(invited.authority, store, who, log)
     trainer = SessionTrainer(session, x, y, seed=int.from_bytes(who.key.public[:4], "little"))
     participant = Participant(who.name, who.key, bytes.fromhex(invited.server), trainer, InFile(store / STATE))
     most = 8 * 4 * trainer.layout.size + HEAD
     log(f"{who.name}: {len(x):,} samples, {invited.run} at {url}")
-    papers = None
-    if invited.authority:
-        log(f"devices are those of the authority {invited.authority}")
-        if who.credential:
-            papers = Papers(who.credential, bytes.fromhex(invited.authority), store)
-            for said in papers.trust.said():
-                log(said)
-        else:
-            log(
-                f"this device has no credential: bring it {store / REQUEST}, which join --enrol writes, and give"
-                " --credential"
-            )
     refused: list[str] = []
 
     def heard(line: str) -> None:
@@ -224,6 +213,22 @@ def joined(
             time.sleep(min(left, PIECE))
 
     return join(participant, who.key, invited.run, connection, most, log=heard, sleep=sleep, ended=stop, papers=papers)
+
+
+def _papers(authority: str, store: Path, who: Identity, log: Callable[[str], None]) -> Papers | None:
+    """What the device shows of itself in a run whose devices ``authority`` vouches for, and whom it believes; None in
+    another run, and for a device that has no credential, which is said."""
+    if not authority:
+        return None
+    log(f"devices are those of the authority {authority}")
+    if not who.credential:
+        how = f"join --enrol writes {store / REQUEST} for the authority to sign: give what it answers by --credential"
+        log(f"this device has no credential; {how}")
+        return None
+    papers = Papers(who.credential, bytes.fromhex(authority), store)
+    for said in papers.trust.said():
+        log(said)
+    return papers
 
 
 def samples(session: Session, data: str) -> tuple[np.ndarray, np.ndarray]:
