@@ -6,6 +6,7 @@ It never holds more than one sum, whatever the members are: a masked input is ad
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from .terms import STAGES, Terms
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 LEAST_COVERED = 2
+ATTEMPTS = 32  # at shares that fit together: of 90 members, where 51 are needed, three may say what is not so
 
 
 class Group:
@@ -78,9 +80,10 @@ class Group:
         return first + b"".join((alive, wire.packed_set(signers, terms), *(self._consents[i] for i in signers)))
 
     def _for(self, me: int) -> Iterator[bytes]:
+        mine = self._among.index(me)
         for place in self._shared:
             if place != me:
-                at = SEALED * sum(other < me for other in self._among if other != place)
+                at = SEALED * (mine - (place < me))  # its sender has none for itself
                 yield self._sealed[place][at : at + SEALED]
 
     def _place(self, name: str) -> int:
@@ -109,7 +112,10 @@ class Group:
         if self.stage == "keys":
             self._take_keys(place, answer)
         elif self.stage == "input":
-            ring.add(self._sum, content, terms.width)
+            packed, signature = content[:-SIGNATURE], content[-SIGNATURE:]
+            if not signed(wire.masked(terms, packed), signature, self._public[name]):
+                raise Refused(f"an input that is not signed by {name}")
+            ring.add(self._sum, packed, terms.width)
         elif self.stage == "consent":
             text = wire.agreed(terms, wire.view(self._seen, self._shared, terms), self._alive)
             if len(content) != SIGNATURE or not signed(text, content, self._public[name]):
@@ -197,8 +203,9 @@ class Group:
         where not, other shares are tried, for some members may have said what is not so."""
         need, places = self.terms.threshold, sorted(rows)
         known: dict[int, bytes] = {}
-        for start in range(len(places) if len(places) > need else 1):
-            chosen = [places[(start + k) % len(places)] for k in range(need)]
+        lots = random.Random(self.terms.digest)
+        for attempt in range(ATTEMPTS if len(places) > need else 1):
+            chosen = sorted(lots.sample(places, need)) if attempt else places[:need]
             recovery = Recovery(chosen)
             table = np.stack([rows[i] for i in chosen])
             for at, place in enumerate(self._shared):

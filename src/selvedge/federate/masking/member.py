@@ -175,7 +175,8 @@ class Member:
         keys = [(agreement.own_mask(kept.own), True)]
         keys += [(agreement.between(secret, kept.peers[j].mask, me, j), me < j) for j in others]
         stream.mask(total, keys)
-        return ring.pack(total, terms.width)
+        packed = ring.pack(total, terms.width)
+        return packed + self._key.sign(wire.masked(terms, packed))
 
     def _words(self, kept: Round, values: IntVector) -> ring.Words:
         terms = kept.terms
