@@ -122,7 +122,7 @@ class Moved:
     at: float
     changes: int
     loss: float
-    failed: Sequence[str] = ()
+    failed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -373,7 +373,7 @@ class Coordinator:
 
     def _close(self, at: float) -> None:
         s = self.settings
-        failed: Sequence[str] = ()
+        failed: tuple[str, ...] = ()
         if self.round is not None:
             change, failed = self.round.mean(), self.round.failed
             assert s.masked is not None
@@ -448,7 +448,7 @@ class Coordinator:
         self.taken, self.last = dict(head["taken"]), dict(head["last"])
         self.busy = {c: Busy(*b) for c, b in head["busy"].items()}
         self._loss = head["loss"][0], head["loss"][1]
-        self.moved = [Moved(*m) for m in head["moved"]]
+        self.moved = [Moved(*m[:4], *map(tuple, m[4:])) for m in head["moved"]]
         self.model = arrays["model"].copy()
         self._sum.load_state_dict(of("sum"))
         self.shown.load_state_dict(of("shown"))

@@ -93,7 +93,7 @@ class Course:
                     seen.taken, seen.task, seen.last = seen.taken + 1, task, seconds
         made = Move(
             last.version, seconds, up, down, self._asked, last.changes, lost, last.loss, told, joules,
-            tuple(last.failed),
+            last.failed,
         )  # fmt: skip
         self.moves.append(made)
         self._asked = self._taken = self._gone = self._void = 0

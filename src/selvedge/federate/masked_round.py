@@ -211,9 +211,9 @@ class MaskedRound:
         return self._loss * 2.0**-LOSS / max(len(self.taken), 1)
 
     @property
-    def failed(self) -> list[str]:
+    def failed(self) -> tuple[str, ...]:
         """Each group that was dropped, and why."""
-        return [f"group {i} of task {self.task}: {u.failed}" for i, u in enumerate(self._under) if u.failed]
+        return tuple(f"group {i} of task {self.task}: {u.failed}" for i, u in enumerate(self._under) if u.failed)
 
     def __str__(self) -> str:
         """How it stands: the groups at each stage, and how many members have answered there."""
@@ -230,7 +230,7 @@ class MaskedRound:
     # -- state ------------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
-        arrays: Arrays = {"total": self.total, "counts": self.counts}
+        arrays: Arrays = {"total": self.total.copy(), "counts": self.counts.copy()}
         under = []
         for i, u in enumerate(self._under):
             head: dict[str, Any] = {

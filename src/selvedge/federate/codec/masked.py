@@ -23,7 +23,7 @@ LOSS = 12  # bits of a loss behind its point
 LOSS_BITS = 24  # and of all of it: one that is larger, or none, is said to be the largest
 TEXT = re.compile(r"seeded:([0-9.e-]+)\+masked(\d+)@(0x[0-9a-f.]+p[+-]\d+)#(\d+)")
 CLIPPED = 0.005  # of all elements, that the step is to leave out
-PACE = 0.25  # the power of what was clipped over that, by which a step grows
+PACE = 0.1  # the power of what was clipped over that, by which a step grows: of normal changes it does not overshoot
 FASTEST = 2.0  # times, in a round
 
 
