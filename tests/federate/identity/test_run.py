@@ -185,6 +185,7 @@ def test_a_run_of_vouched_devices_one_of_which_is_revoked_in_it(run: Run, author
     files = {str(p.relative_to(tmp_path)): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     assert {f for f in files if "journal" in f}
     assert len(run.wire) > 50
+    assert run.wire[0::3].count(CREDENTIAL.encode()) >= 2 * 8, "before each task that counted"
     wire, said = b"\0".join(run.wire), "\n".join(run.log).encode()
     for own, secret in secrets.items():
         assert [f for f, data in files.items() if found_in(secret, data)] == [own]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ...errors import InvalidInput
 from ...learn.draws import Draws
 from ..keys import Signer
-from ..message import Message, Refused, made
+from ..message import Message, Refused, Sealed, made
 from .papers import Papers
 from .participant import Participant
 
@@ -179,8 +179,8 @@ def join(
     asked for again: a model is downloaded once. What fails is tried again, after twice as
     long each time, up to five minutes, give or take a fifth, so that a fleet does not come back all at once.
 
-    papers: shown before the first question, after a refusal, and before each task is begun, for what the authority has
-    published since.
+    papers: shown before the first question, after a refusal, and before each task is begun (of a masked round, before
+    its first stage), for what the authority has published since.
     """
     heard, failed, wait = 0, 0, 0.0
     answer: Message | None = None
@@ -193,7 +193,7 @@ def join(
                     shown = _present(connection, papers, log)
                 poll = made("poll", {"run": run, "client": participant.name, "now": clock()}, b"", key)
                 status, body, wait = connection.ask(POLL, poll.packed(), most)
-                if papers is not None and status == 200:
+                if papers is not None and status == 200 and _begins(body):
                     _present(connection, papers, log)
                 answer = participant.handle(body) if status == 200 else None
                 del body
@@ -225,6 +225,15 @@ def join(
             sleep(wait)
     connection.close()
     return heard
+
+
+def _begins(data: bytes) -> bool:
+    """Whether what the server has sent looks like the first of a task."""
+    try:
+        sealed = Sealed.of(data)
+    except Refused:
+        return False
+    return sealed.kind == "task" or sealed.head.get("stage") == "keys"
 
 
 def _present(connection: Connection, papers: Papers, log: Callable[[str], None]) -> bool:
