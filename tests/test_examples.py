@@ -298,6 +298,16 @@ def test_devices_learn_together_over_a_bad_network_though_some_lie(tmp_path: Pat
     assert int(re.findall(r"(\d+)% right", mean)[0]) < 40
 
 
+def test_masked_sums_learn_over_a_bad_network(tmp_path: Path) -> None:
+    *rounds, refused = printed("federate_masked", tmp_path).splitlines()
+    found = [re.fullmatch(r"round (\d+): (\d+)% right, (\d+) devices in its sums, [\d,]+ B sent", r) for r in rounds]
+    assert [int(m[1]) for m in found if m] == [5, 10, 15, 20]
+    assert all(m is not None and 4 <= int(m[3]) <= 15 for m in found)
+    assert found[-1] is not None
+    assert int(found[-1][2]) > 70
+    assert refused.startswith("rule with masked is median: it judges single changes")
+
+
 def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:
     *rounds, test, page = printed("federate_devices", tmp_path).splitlines()
     assert len(rounds) == 4
@@ -305,6 +315,18 @@ def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:
     assert accuracies[-1] > max(70, accuracies[0])
     assert int(re.search(r"(\d+)% right", test)[1]) > 70
     assert Path(page.removeprefix("the page: ")).is_file()
+
+
+def test_an_authority_makes_devices_and_a_server_none(tmp_path: Path) -> None:
+    first, swapped, sybil, old, new, lost = printed("federate_identity", tmp_path).splitlines()
+    assert re.fullmatch(r"kitchen is [0-9a-f]{8}\.\.\.", first)
+    assert swapped == "refused: a credential of kitchen, shown by cellar"
+    assert sybil == "refused: sybil has a credential of an authority that is not trusted here"
+    assert old == "refused: kitchen has a credential that was revoked, serial 1"
+    assert re.fullmatch(r"kitchen is [0-9a-f]{8}\.\.\.", new)
+    assert new != first
+    assert lost == "refused: cellar has a credential that was revoked, serial 2"
+    assert len(next(p for p in EXAMPLES if p.stem == "federate_identity").read_text().splitlines()) < 40
 
 
 def test_digits_are_learnt_without_a_label_and_a_collapse_is_taken_back(tmp_path: Path) -> None:

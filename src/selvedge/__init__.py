@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .federate.aggregate.optimizer import ServerOptimizer
     from .federate.federation import Federation, Local
     from .federate.grid.faults import Faults
+    from .federate.masked import Masked
     from .federate.simulate import simulate
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
@@ -199,6 +200,7 @@ _HOME = {
     "range_test": "learn.rate.range_test",
     "personalise": "learn.personal",
     "Faults": "federate.grid.faults",
+    "Masked": "federate.masked",
     "Federation": "federate.federation",
     "Local": "federate.federation",
     "ServerOptimizer": "federate.aggregate.optimizer",
@@ -296,6 +298,7 @@ __all__ = [
     "Local",
     "Logits",
     "Mask",
+    "Masked",
     "Mix",
     "MixedBits",
     "Network",

@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 
 from selvedge.federate.client.https import UPDATE, Connection, join
-from selvedge.federate.coordinator import Coordinator, Event, Taken
+from selvedge.federate.coordinator import Closed, Coordinator, Event, Taken
 from selvedge.federate.federation import Federation, Local
 from selvedge.federate.grid.faults import Faults
 from selvedge.federate.grid.flower import FlowerGrid
 from selvedge.federate.grid.grid import Delivery, Grid
 from selvedge.federate.grid.virtual import Device, Handle, VirtualGrid
 from selvedge.federate.keys import SIGNATURE
+from selvedge.federate.masked import Masked
 from selvedge.federate.message import Message, read
 from selvedge.federate.server import Server
 
@@ -49,10 +50,16 @@ class Case:
     fault: str = ""
     kill: str = ""
 
+    @property
+    def masked(self) -> bool:
+        return "masked" in self.settings
+
     def federation(self) -> Federation:
         given = dict(self.settings)
         if "local" in given:
             given["local"] = Local(**given["local"])
+        if "masked" in given:
+            given["masked"] = Masked(**given["masked"])
         least = COUNT if self.fault == "" else COUNT - 1
         return Federation("tried", **{"rounds": ROUNDS, "clients": COUNT, "least": least, "deadline": 60.0, **given})
 
@@ -84,11 +91,15 @@ class Counting:
 
     def __init__(self, cut: int | None = None) -> None:
         self.taken: list[list[int]] = []
+        self.of: Server | None = None  # of masked rounds
         self._left = cut
 
     def heard(self, event: Event) -> None:
         if isinstance(event, Taken):
             self.taken.append([int(event.client[-3:]), event.task])
+        if isinstance(event, Closed) and self.of is not None:  # of a masked round, who is in its sum
+            last = self.of.coordinator.last
+            self.taken += [[int(c[-3:]), task] for c, task in sorted(last.items()) if task == max(last.values())]
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
@@ -113,6 +124,7 @@ def through(case: Case, folder: Path, grid: Callable[[], Grid]) -> tuple[Server,
     counting = Counting(CUT if case.kill == "server" else None)
     while True:
         running = server(case, folder)
+        counting.of = running if case.masked else None
         try:
             running.run(grid(), counting.heard)
             return running, counting
@@ -148,7 +160,7 @@ class Virtual:
         queue: deque[bytes] = deque()
 
         def begun(i: int, mouth: Mouth) -> Handle:
-            handle = participant(i, folder).handle
+            handle = participant(i, folder, case.masked).handle
 
             def answered(data: bytes) -> Message | None:
                 answer = handle(data)
@@ -177,7 +189,7 @@ class Flower:
     heals = True
 
     def run(self, case: Case, folder: Path) -> Outcome:
-        link = Link(nodes(folder, case.fault, case.kill))
+        link = Link(nodes(folder, case.fault, case.kill, case.masked))
         return over(link, case, folder, again=20.0, clock=link.clock, sleep=link.sleep)
 
 
@@ -289,13 +301,13 @@ class Https:
         def device(i: int) -> None:
             connection = Odd(f"https://localhost:{port}", self._certificate[0], i, case.fault)
             join(
-                participant(i, folder), key(i), "tried", connection, MOST, log=said.append, ended=over.is_set,
-                sleep=lambda seconds: bool(over.wait(min(seconds, 0.05))) and None,
+                participant(i, folder, case.masked), key(i), "tried", connection, MOST, log=said.append,
+                ended=over.is_set, sleep=lambda seconds: bool(over.wait(min(seconds, 0.05))) and None,
             )  # fmt: skip
 
         def killed() -> None:
             """Device 0, behind what it has stored and before it has said it; and again, to the end."""
-            line = ["device", str(folder), str(port), str(self._certificate[0])]
+            line = ["device", str(folder), str(port), str(self._certificate[0]), "masked" if case.masked else ""]
             with hosted(*line) as first:
                 assert first.stdout is not None
                 assert first.stdout.readline() == "stored\n"
@@ -339,7 +351,7 @@ def reference(case: Case, absent: Collection[Asked], folder: Path) -> Outcome:
     """Virtual time, no fault, and of ``absent`` nothing arrives."""
 
     def heard(i: int) -> Handle:
-        handle = participant(i, folder).handle
+        handle = participant(i, folder, case.masked).handle
 
         def answered(data: bytes) -> Message | None:
             answer = handle(data)

@@ -31,9 +31,9 @@ def serve(folder: Path, certificate: Path, private: Path, case: Case, port: int)
         def heard(self, event: Event) -> None:
             super().heard(event)
             self.events += 1
-            if len(self.taken) > told[0]:
+            while len(self.taken) > told[0]:
+                tell(taken=self.taken[told[0]])
                 told[0] += 1
-                tell(taken=self.taken[-1])
             if not port and self.events == CUT:
                 tell(cut=True)
                 time.sleep(600)
@@ -41,6 +41,7 @@ def serve(folder: Path, certificate: Path, private: Path, case: Case, port: int)
     told, counting = [0], Telling()
     grid = HttpsGrid("127.0.0.1", port, certificate, private, DEVICES, "tried", MOST, again=0.02)
     running = server(case, folder)
+    counting.of = running if case.masked else None
     tell(port=grid.port)
     if not port:
         here(grid)
@@ -66,14 +67,14 @@ class Waiting(Connection):
         return super().ask(path, data, most)
 
 
-def device(folder: Path, port: str, trusted: Path) -> None:
+def device(folder: Path, port: str, trusted: Path, masked: bool) -> None:
     connection = Waiting(f"https://localhost:{port}", trusted, folder / "stored")
-    join(participant(0, folder), key(0), "tried", connection, MOST)
+    join(participant(0, folder, masked), key(0), "tried", connection, MOST)
 
 
 if __name__ == "__main__":
     what, folder_, *given = sys.argv[1:]
     if what == "device":
-        device(Path(folder_), given[0], Path(given[1]))
+        device(Path(folder_), given[0], Path(given[1]), given[2] == "masked")
     else:
         serve(Path(folder_), Path(given[0]), Path(given[1]), Case(**json.loads(given[2])), int(given[3]))

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from selvedge.federate.client.masking import Masking
 from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.store import InFile
 from selvedge.federate.message import Message, made
 
-from .toward import LAYOUT, SERVER, Toward, key, name
+from .toward import DEVICES, LAYOUT, SERVER, Toward, key, name
 
 COUNT, ROUNDS = 3, 3
 ODD = 1  # the task whose answer is one that no device may give
@@ -21,11 +22,11 @@ ONCE = ("drop", "corrupt", "unsigned", "oversized", "another run", "no update")
 FAULTS = (*ONCE, "duplicate", "stale", "reorder", "nan", "shape")
 
 
-def participant(i: int, folder: Path) -> Participant:
+def participant(i: int, folder: Path, masked: bool = False) -> Participant:
     """Device ``i`` as it begins, out of its file."""
-    return Participant(
-        name(i), key(i), SERVER.public, Toward(POINTS[i], weight=1 + i), InFile(folder / f"{i}.state"), i
-    )
+    masking = Masking.among(DEVICES) if masked else None
+    trainer, store = Toward(POINTS[i], weight=1 + i), InFile(folder / f"{i}.state")
+    return Participant(name(i), key(i), SERVER.public, trainer, store, i, masking)
 
 
 class Mouth:
@@ -34,16 +35,17 @@ class Mouth:
     def __init__(self, fault: str, i: int) -> None:
         self.late = (COUNT - 1 - i) if fault == "reorder" else 0  # places behind its turn
         self._fault = fault if i == 0 else ""
-        self._tried: set[int] = set()
+        self._tried: set[tuple[int, str]] = set()
         self._before: bytes | None = None
 
     def says(self, answer: Message) -> list[bytes]:
         """What arrives of it; nothing, where it is lost."""
-        if answer.kind != "update":
+        if answer.kind not in ("update", "said"):
             return [answer.packed()]
         data, task, fault = answer.packed(), answer.head["task"], self._fault
-        first = task not in self._tried
-        self._tried.add(task)
+        asked = task, answer.head.get("stage", "")
+        first = asked not in self._tried
+        self._tried.add(asked)
         before, self._before = self._before, data
         if first and fault in ONCE:
             return self._once(answer)
@@ -65,14 +67,14 @@ class Mouth:
             data[-1] ^= 0x40
             return [bytes(data)]
         if self._fault == "unsigned":
-            return [made("update", head, answer.body, key(9)).packed()]
+            return [made(answer.kind, head, answer.body, key(9)).packed()]
         if self._fault == "oversized":
             return [_by(answer, answer.body + bytes(1 << 20))]
         if self._fault == "another run":
-            return [made("update", {**head, "run": "tried/of-another-day"}, answer.body, key(0)).packed()]
+            return [made(answer.kind, {**head, "run": "tried/of-another-day"}, answer.body, key(0)).packed()]
         return [made("poll", {"run": "tried", "client": name(0), "now": 1e12}, b"", key(0)).packed()]
 
 
 def _by(answer: Message, body: bytes) -> bytes:
     """Signed as it ought to be."""
-    return made("update", answer.head, body, key(0)).packed()
+    return made(answer.kind, answer.head, body, key(0)).packed()

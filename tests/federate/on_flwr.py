@@ -99,7 +99,7 @@ def main() -> None:
     for line in sys.stdin:
         given, folder = json.loads(line)
         case = Case(**given)
-        link = Link(nodes(Path(folder), case.fault, case.kill))
+        link = Link(nodes(Path(folder), case.fault, case.kill, case.masked))
         told = over(link, case, Path(folder), again=1.0, pause=0.01)
         print(json.dumps(asdict(told)), flush=True)
 

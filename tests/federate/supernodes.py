@@ -21,9 +21,9 @@ from .toward import key
 class Node:
     """Device ``i`` in its process; ``dies``: at the task of that number, once, behind what it has stored."""
 
-    def __init__(self, i: int, folder: Path, fault: str, dies: int | None) -> None:
-        self.i, self._folder, self._dies, self.mouth = i, folder, dies, Mouth(fault, i)
-        self.participant = participant(i, folder)
+    def __init__(self, i: int, folder: Path, fault: str, dies: int | None, masked: bool = False) -> None:
+        self.i, self._folder, self._dies, self._masked, self.mouth = i, folder, dies, masked, Mouth(fault, i)
+        self.participant = participant(i, folder, masked)
         self._polls = 0
 
     def polled(self) -> float:
@@ -38,7 +38,7 @@ class Node:
         """Whether it did so behind this answer: it is another process now, with nothing but its file."""
         if answer is None or self._dies is None or answer.head["task"] != self._dies:
             return False
-        self._dies, self.participant = None, participant(self.i, self._folder)
+        self._dies, self.participant = None, participant(self.i, self._folder, self._masked)
         return True
 
 
@@ -110,5 +110,5 @@ class Link:
             pushed.reply = Reply(number, said[0])
 
 
-def nodes(folder: Path, fault: str, kill: str) -> list[Node]:
-    return [Node(i, folder, fault, 1 if kill == "device" and i == 0 else None) for i in range(COUNT)]
+def nodes(folder: Path, fault: str, kill: str, masked: bool = False) -> list[Node]:
+    return [Node(i, folder, fault, 1 if kill == "device" and i == 0 else None, masked) for i in range(COUNT)]

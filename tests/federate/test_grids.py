@@ -22,9 +22,9 @@ SAID = {
     "unsigned": r"not signed by who it says it is of",
     "oversized": r"[bB]ody of [\dN,]+ B where at most|message of [\d,]+ B where at most|status 413",
     "another run": r"of another run|to another task",
-    "no update": r"a poll where an update is due|status 403",
+    "no update": r"a poll where (an update is due|a stage is to be answered)|status 403",
     "duplicate": r"",
-    "stale": r"of a task that is over|to another task",
+    "stale": r"of a (task|stage) that is over|to another task",
     "reorder": r"",
     "nan": r"a number that is not finite|not finite",
     "shape": r"N B where N are due",
@@ -84,4 +84,27 @@ def test_who_is_killed_comes_back_and_the_bits_are_the_same(
     assert (found.phase, found.moved) == ("done", [3] * ROUNDS)
     assert found.absent == set()
     assert len(found.taken) == 3 * ROUNDS
+    assert found.model == reference(case, (), tmp_path / "reference").model
+
+
+MASKED = {"masked": {"bits": 8}, "up": "seeded:0.6+int8", "down": "int8", "difference": True}
+
+
+@pytest.mark.parametrize("fault", ["drop", "unsigned", "duplicate", "stale"])
+def test_masked_rounds_are_the_exact_sum_of_who_is_heard(fault: str, grid: Any, tmp_path: Path) -> None:
+    """The fault is at each of the five stages; who is lost at one is lost in that round, and its sum is the others'."""
+    case = Case(MASKED, fault)
+    found = grid.run(case, tmp_path / "tried")
+    lost = {(0, task) for task in range(ROUNDS)} if fault in ONCE and not grid.heals else set()
+    assert (found.phase, found.absent) == ("done", lost)
+    assert len(found.taken) == sum(found.moved) == 3 * ROUNDS - len(lost)
+    assert found.model == reference(case, lost, tmp_path / "reference").model
+    assert re.search(SAID.get(fault, ""), " | ".join([*found.refused, *found.said]))
+
+
+@pytest.mark.parametrize("kill", ["device", "server"])
+def test_who_is_killed_in_a_masked_round_comes_back(kill: str, grid: Any, tmp_path: Path) -> None:
+    case = Case(MASKED, kill=kill)
+    found = grid.run(case, tmp_path / "tried")
+    assert (found.phase, found.moved, found.absent) == ("done", [3] * ROUNDS, set())
     assert found.model == reference(case, (), tmp_path / "reference").model

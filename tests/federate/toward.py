@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from selvedge.federate.client.masking import Masking
 from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.store import InMemory
 from selvedge.federate.client.trainer import CannotTrain, Trained
@@ -45,7 +46,11 @@ def name(i: int) -> str:
     return f"device-{i:03}"
 
 
-DEVICES = {name(i): key(i).public for i in range(3)}
+def publics(count: int) -> dict[str, bytes]:
+    return {name(i): key(i).public for i in range(count)}
+
+
+DEVICES = publics(3)
 
 
 class World:
@@ -75,9 +80,10 @@ class World:
         return restart
 
     def participant(self, i: int) -> Participant:
-        return Participant(name(i), key(i), SERVER.public, self.trainers[i], self.stores[i], seed=i)
+        s, count = self.settings, len(self.points)
+        masking = None if s.masked is None else Masking.among(publics(count), s.masked.demands)
+        return Participant(name(i), key(i), SERVER.public, self.trainers[i], self.stores[i], i, masking)
 
     def server(self, durable: bool = False) -> Server:
         coordinator = Coordinator(self.settings, LAYOUT, np.zeros(LAYOUT.size, np.float32))
-        public = {name(i): key(i).public for i in range(len(self.points))}
-        return Server(coordinator, self.folder, SERVER, public, self.log.append, durable)
+        return Server(coordinator, self.folder, SERVER, publics(len(self.points)), self.log.append, durable)

@@ -16,10 +16,12 @@ from ..errors import InvalidInput
 from ..learn.draws import WORD, Draws, mixed
 from .aggregate.fixed import Beyond, FixedSum
 from .aggregate.robust import rule
+from .codec.masked import next_step, share_of
 from .codec.named import codec
 from .cover import Cover, Rolling
 from .federation import Federation
 from .layout import Layout, Vector, digest
+from .masked_round import MaskedRound
 from .shown import Shown
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -34,11 +36,14 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """``asked``: device -> its part. population: devices known in all, which SCAFFOLD divides by."""
+    """``asked``: device -> its part. population: devices known in all, which SCAFFOLD divides by. keys: of a masked
+    round, device -> its public key in hexadecimal."""
 
     at: float
     asked: Mapping[str, str]
     population: int
+    keys: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,23 @@ class Taken:
     loss: float
     change: Vector
     control: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a device answered to a stage of a masked round: it counts."""
+
+    client: str
+    task: int
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """A stage of a group of a masked round is over."""
+
+    at: float
+    group: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +101,7 @@ class Stopped:
     why: str
 
 
-Event = Began | Opened | Taken | Gone | Closed | Void | Stopped
+Event = Began | Opened | Taken | Said | Advanced | Gone | Closed | Void | Stopped
 
 
 @dataclass(slots=True)
@@ -94,12 +116,14 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One move of the model, for people. loss: of the devices before they learnt, by weight."""
+    """One move of the model, for people. loss: of the devices before they learnt, by weight. failed: groups of a masked
+    round that were dropped, and why."""
 
     version: int
     at: float
     changes: int
     loss: float
+    failed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -127,6 +151,9 @@ class Coordinator:
         self.control = np.zeros(size) if s.local.scaffold else None
         self._controls = FixedSum(size, s.bound, s.weights) if s.local.scaffold else None
         self._held: list[tuple[str, Vector]] = []  # of the rules that need all
+        self.round: MaskedRound | None = None
+        # The largest value of a first masked round is what a step of rate 1 by a gradient of 1 would be.
+        self.step = 0.0 if s.masked is None else min(s.local.rate, s.bound) / ((1 << (s.masked.bits - 1)) - 1)
         self.phase: Phase = "waiting"
         self.why = ""
         self.opened: float | None = None
@@ -152,8 +179,12 @@ class Coordinator:
             return None
         if self.opened is None:
             return Began(now)
-        if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.least, population)) is not None:
+        if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.fewest, population)) is not None:
             return opened
+        if self.round is not None:
+            if (group := self.round.due(now)) is not None:
+                return Advanced(now, group)
+            return self._ended(now) if self.round.over else None
         if len(self.taken) >= s.clients:
             return Closed(now)
         if s.mode == "buffered":
@@ -166,20 +197,29 @@ class Coordinator:
         few = len(self.taken) < s.least and s.mode == "buffered"
         if now < self.opened + s.deadline and (self.busy or few or self.phase == "waiting"):
             return None
-        if len(self.taken) >= s.least:
+        return self._ended(now)
+
+    def _ended(self, now: float) -> Event:
+        """A round that waits for nobody any more."""
+        s = self.settings
+        if len(self.taken) >= s.fewest:
             return Closed(now)
         if self.void >= s.patience:
-            return Stopped(f"{self.void + 1} times in a row fewer than {s.least} devices answered in {s.deadline:g} s")
+            why = f"{self.void + 1} times in a row fewer than {s.fewest} devices answered in {s.deadline:g} s"
+            return Stopped("; ".join([why, *([] if self.round is None else self.round.failed[:1])]))
         return Void(now)
 
     def latest(self) -> float:
         """When the last thing was that is known of: a clock that begins anew goes on from there."""
-        return max([self.opened or 0.0, *(b.at for b in self.busy.values()), *(m.at for m in self.moved[-1:])])
+        stages = [] if self.round is None else [self.round.latest]
+        return max([self.opened or 0.0, *(b.at for b in self.busy.values()), *(m.at for m in self.moved[-1:]), *stages])
 
     def deadline(self) -> float | None:
         """When :meth:`due` says something else though nothing has come."""
         if self.opened is None:
             return None
+        if self.round is not None:
+            return self.round.deadline()
         begun = [b.at for b in self.busy.values()] if self.settings.mode == "buffered" else []
         return min([self.opened, *begun]) + self.settings.deadline
 
@@ -230,9 +270,19 @@ class Coordinator:
             self.phase, self.population = "open", event.population
             for client, part in event.asked.items():
                 self.busy[client] = Busy(self.next_task, self.version, part, event.at)
+            if self.settings.masked is not None:
+                self._begin_masked(event)
             self.next_task += 1
         elif isinstance(event, Gone):
             self.busy.pop(event.client, None)
+            if self.round is not None:
+                self.round.lose(event.client)
+        elif isinstance(event, Said):
+            assert self.round is not None, "it answers to a stage"
+            self.round.put(event.client, event.answer)
+            del self.busy[event.client]
+        elif isinstance(event, Advanced):
+            self._advance(event)
         elif isinstance(event, Closed):
             self._close(event.at)
         elif isinstance(event, Began):
@@ -275,6 +325,40 @@ class Coordinator:
         age, of = self.version - self.busy[event.client].version, FADED * weight
         return max(1, round(of * (1 + age) ** -s.fade)), of
 
+    def _begin_masked(self, event: Opened) -> None:
+        s, task = self.settings, self.next_task
+        assert s.masked is not None
+        self.round = MaskedRound(
+            s, self.run, task, self.seed(task), self.step, self._share, self.whole.size, lambda p: self.where(p, task)
+        )
+        self.round.begin(event.at, event.asked, event.keys, event.certificates, lambda part: self._shown(part, task))
+        waiting = self.round.all_waiting()
+        self.busy = {c: b for c, b in self.busy.items() if c in waiting}
+
+    def _advance(self, event: Advanced) -> None:
+        """Who is waited for at the next stage of a group is busy; who has missed one is not."""
+        assert self.round is not None
+        for client in self.round.members(event.group):
+            self.busy.pop(client, None)
+        self.round.advance(event.group, event.at)
+        part = self.round.part(event.group)
+        for client in self.round.waiting(event.group):
+            self.busy[client] = Busy(self.round.task, self.version, part, event.at)
+        self.taken = dict.fromkeys(sorted(self.round.taken), self.round.task)
+
+    @property
+    def _share(self) -> float:
+        """Of all elements, those that are in the sum of a masked round."""
+        assert self.settings.masked is not None
+        share = share_of(codec(self.settings.up), self.settings.masked.bits)
+        assert share is not None, "such settings are refused"
+        return share
+
+    def _shown(self, part: str, task: int) -> Vector:
+        """float32: what a device of that part has to begin with."""
+        where = self.where(part, task)
+        return self.shown.vector if where is None else self.shown.vector[where]
+
     def _take(self, event: Taken) -> None:
         (weight, of, largest, control), busy = self.check(event), self.busy[event.client]
         where = self.where(busy.part, busy.task)
@@ -290,7 +374,14 @@ class Coordinator:
 
     def _close(self, at: float) -> None:
         s = self.settings
-        if s.rule == "mean":
+        failed: tuple[str, ...] = ()
+        if self.round is not None:
+            change, failed = self.round.mean(), self.round.failed
+            assert s.masked is not None
+            largest = s.bound / ((1 << (s.masked.bits - 1)) - 1)
+            self.step = next_step(self.step, self.round.clipped, self.round.values, largest)
+            self._loss = self.round.loss, 1
+        elif s.rule == "mean":
             change = self._sum.mean()
         else:
             changes = np.stack([c for _, c in sorted(self._held, key=lambda held: held[0])])
@@ -302,7 +393,7 @@ class Coordinator:
         loss = self._loss[0] / max(self._loss[1], 1)
         self.last |= self.taken
         self.shown.move(self.model)
-        self.moved.append(Moved(self.version, at, len(self.taken), loss))
+        self.moved.append(Moved(self.version, at, len(self.taken), loss, failed))
         self._empty()
         self.void = 0
         self.opened = at
@@ -319,7 +410,7 @@ class Coordinator:
         if self._controls is not None:
             self._controls = FixedSum(self.whole.size, s.bound, s.weights)
         self._held, self._loss = [], (0.0, 0)
-        self.taken = {}
+        self.taken, self.round = {}, None
         if s.mode == "rounds":
             self.busy = {}
 
@@ -331,7 +422,8 @@ class Coordinator:
             "run": self.run, "phase": self.phase, "why": self.why, "opened": self.opened, "void": self.void,
             "next_task": self.next_task, "population": self.population, "taken": self.taken, "last": self.last,
             "busy": {c: [b.task, b.version, b.part, b.at] for c, b in self.busy.items()}, "loss": list(self._loss),
-            "moved": [[m.version, m.at, m.changes, m.loss] for m in self.moved], "held": [c for c, _ in self._held],
+            "moved": [[m.version, m.at, m.changes, m.loss, *[list(m.failed)][: bool(m.failed)]] for m in self.moved],
+            "held": [c for c, _ in self._held],
         }  # fmt: skip
         arrays: dict[str, npt.NDArray[Any]] = {"model": self.model}
         parts: dict[str, Arrays] = {
@@ -341,6 +433,10 @@ class Coordinator:
         if self.control is not None and self._controls is not None:
             arrays["control"] = self.control
             parts["controls"] = self._controls.state_dict()
+        if self.settings.masked is not None:
+            head["step"] = self.step
+        if self.round is not None:
+            head["round"], parts["round"] = self.round.state()
         return head, arrays | {f"{part}/{n}": a for part, found in parts.items() for n, a in found.items()}
 
     def load(self, head: Mapping[str, Any], arrays: Arrays) -> None:
@@ -353,11 +449,16 @@ class Coordinator:
         self.taken, self.last = dict(head["taken"]), dict(head["last"])
         self.busy = {c: Busy(*b) for c, b in head["busy"].items()}
         self._loss = head["loss"][0], head["loss"][1]
-        self.moved = [Moved(*m) for m in head["moved"]]
+        self.moved = [Moved(*m[:4], *map(tuple, m[4:])) for m in head["moved"]]
         self.model = arrays["model"].copy()
         self._sum.load_state_dict(of("sum"))
         self.shown.load_state_dict(of("shown"))
         self._optimizer = {n: a.copy() for n, a in of("optimizer").items()}
+        self.step, task = head.get("step", 0.0), self.next_task - 1
+        if "round" in head:
+            self.round = MaskedRound.of(
+                head["round"], of("round"), self.settings, self._share, lambda part: self.where(part, task)
+            )
         held = of("held")
         self._held = [(client, held[str(i)]) for i, client in enumerate(head["held"])]
         if self.control is not None and self._controls is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .coordinator import Began, Closed, Coordinator, Event, Gone, Opened, Stopped, Taken, Void
+from .coordinator import Advanced, Began, Closed, Coordinator, Event, Gone, Opened, Said, Stopped, Taken, Void
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Move:
     """One move of the model. seconds: since the run began. up, down: bytes on the wire until then, heads and all.
     asked, changes, lost: devices that were asked for it, whose change counts, and that never answered. loss: of the
     devices on their own samples before they learnt. told: what was said of the model then, a loss and, of classes, an
-    accuracy. joules: until then, None: not known."""
+    accuracy. joules: until then, None: not known. failed: groups of a masked round that were dropped, and why."""
 
     version: int
     seconds: float
@@ -26,6 +26,7 @@ class Move:
     loss: float
     told: tuple[float, float | None] | None = None
     joules: float | None = None
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class Course:
         elif isinstance(event, Void):
             self._void += max(0, self._asked - self._taken - self._gone - self._void)
         else:
-            assert isinstance(event, Closed | Stopped)
+            assert isinstance(event, Closed | Stopped | Said | Advanced)
 
     def moved(
         self, coordinator: Coordinator, up: int, down: int, told: tuple[float, float | None] | None,
@@ -84,8 +85,17 @@ class Course:
         missing = 0 if last.changes >= s.clients or s.mode == "buffered" else self._asked - self._taken - self._gone
         lost = self._gone + max(missing, self._void)
         seconds = last.at - (last.at if self.began is None else self.began)
+        if s.masked is not None:  # who is in a sum is known at its end
+            self._asked = max(self._asked, last.changes)  # what a kill took
+            lost = 0 if last.changes >= s.clients else self._asked - last.changes
+            for client, task in coordinator.last.items():
+                seen = self.devices.setdefault(client, Seen())
+                if task > seen.task:
+                    seen.taken, seen.task, seen.last = seen.taken + 1, task, seconds
+                    seen.asked = max(seen.asked, seen.taken)
         made = Move(
-            last.version, seconds, up, down, self._asked, last.changes, lost, last.loss, told, joules
+            last.version, seconds, up, down, self._asked, last.changes, lost, last.loss, told, joules,
+            last.failed,
         )  # fmt: skip
         self.moves.append(made)
         self._asked = self._taken = self._gone = self._void = 0
@@ -114,6 +124,9 @@ class Course:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Course:
-        moves = [Move(**{**m, "told": None if m["told"] is None else tuple(m["told"])}) for m in given["moves"]]
+        moves = [
+            Move(**{**m, "told": None if m["told"] is None else tuple(m["told"]), "failed": tuple(m.get("failed", ()))})
+            for m in given["moves"]
+        ]
         devices = {name: Seen(**seen) for name, seen in given["devices"].items()}
         return cls(moves, devices, given["began"], *given["since"])

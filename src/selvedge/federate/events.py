@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .coordinator import Began, Closed, Event, Gone, Opened, Stopped, Taken, Void
+from .coordinator import Advanced, Began, Closed, Event, Gone, Opened, Said, Stopped, Taken, Void
 
 _KINDS: Mapping[str, type[Any]] = {
-    of.__name__.lower(): of for of in (Began, Opened, Taken, Gone, Closed, Void, Stopped)
+    of.__name__.lower(): of for of in (Began, Opened, Taken, Said, Advanced, Gone, Closed, Void, Stopped)
 }
 Unpacked = Callable[[str, bytes, bool], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]]
 
@@ -23,7 +23,11 @@ def written(event: Event, body: bytes = b"") -> tuple[dict[str, Any], dict[str, 
     if isinstance(event, Taken):
         head |= {"client": event.client, "task": event.task, "weight": event.weight, "loss": event.loss}
         return {**head, "control": event.control is not None}, {"body": np.frombuffer(body, np.uint8)}
-    return head | asdict(event), {}
+    if isinstance(event, Said):
+        return {**head, "client": event.client, "task": event.task}, {"answer": np.frombuffer(event.answer, np.uint8)}
+    given = asdict(event)
+    # A round that is not masked is written as ever.
+    return head | {n: v for n, v in given.items() if v or n not in ("keys", "certificates")}, {}
 
 
 def read(head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], unpacked: Unpacked) -> Event:
@@ -32,5 +36,7 @@ def read(head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], unpack
     if head["event"] == "taken":
         change, control = unpacked(head["client"], arrays["body"].tobytes(), given.pop("control"))
         return Taken(**given, change=change, control=control)
+    if head["event"] == "said":
+        return Said(**given, answer=arrays["answer"].tobytes())
     made: Event = _KINDS[head["event"]](**given)
     return made

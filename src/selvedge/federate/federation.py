@@ -11,6 +11,8 @@ from typing import Any, Literal
 from ..errors import InvalidInput
 from .aggregate.optimizer import ServerOptimizer
 from .codec.named import codec
+from .masked import Masked
+from .masking import composes
 
 RULES = ("mean", "median", "trimmed", "krum")
 
@@ -32,6 +34,10 @@ class Local:
         if not isinstance(self.scaffold, bool):
             raise InvalidInput("local scaffold", self.scaffold, "give True or False")
 
+    def text(self) -> str:
+        """As JSON, the same for the same steps."""
+        return json.dumps(asdict(self), sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Federation:
@@ -45,7 +51,8 @@ class Federation:
     the model itself. rule: what is made of the changes; what it needs besides is in ``robust``. bound: no element of a
     change may be larger. weights: what the weights of a round may come to. most_samples: that a device may say it
     has, beyond which its change is refused; None: a ``clients``-th of ``weights``. patience: rounds in a row that may
-    pass their deadline with too few answers.
+    pass their deadline with too few answers. masked: the server learns sums of changes, and no change; each device then
+    counts alike.
     """
 
     name: str
@@ -69,6 +76,7 @@ class Federation:
     weights: int = 1 << 24
     seed: int = 0
     most_samples: int | None = None
+    masked: Masked | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or len(self.name) > 100:
@@ -108,11 +116,20 @@ class Federation:
             raise InvalidInput("down", self.down, "that leaves most of a model out: give difference=True")
         if self.local.scaffold and (self.rule != "mean" or self.mode != "rounds"):
             raise InvalidInput("scaffold", f"with {self.rule}, {self.mode}", "it is a mean, in rounds")
+        if self.masked is not None:
+            if not isinstance(self.masked, Masked):
+                raise InvalidInput("masked", f"of type {type(self.masked).__name__}", "give sv.Masked(...)")
+            composes.check(self)
 
     @property
     def asked(self) -> int:
         """Devices of one round; or, buffered, that are busy at once."""
         return ceil(self.clients * self.over)
+
+    @property
+    def fewest(self) -> int:
+        """Answers without which there is no round: ``least``, and of masked ones as many as a sum is of at least."""
+        return self.least if self.masked is None else max(self.least, self.masked.covered)
 
     @property
     def heaviest(self) -> int:
@@ -121,8 +138,11 @@ class Federation:
         return share if self.most_samples is None else min(self.most_samples, share)
 
     def text(self) -> str:
-        """As JSON, for the journal."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """As JSON, for the journal. A run that is not masked has the text that it had before there were such."""
+        given = asdict(self)
+        if self.masked is None:
+            del given["masked"]
+        return json.dumps(given, sort_keys=True)
 
 
 def _robust(rule: str, given: Mapping[str, Any], least: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Protocol
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import CryptoError
@@ -11,6 +12,17 @@ from ..errors import InvalidInput
 
 SIGNATURE = 64  # bytes
 PUBLIC = 32  # and of a secret
+
+
+class Signer(Protocol):
+    """A private key, wherever it lies: here (:class:`Key`), or in a module that does not give it away."""
+
+    @property
+    def public(self) -> bytes: ...
+
+    def sign(self, data: bytes) -> bytes:
+        """Ed25519 (RFC 8032), 64 bytes."""
+        ...
 
 
 class Key:

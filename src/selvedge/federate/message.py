@@ -19,7 +19,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from .keys import SIGNATURE, Key, signed
+from .keys import SIGNATURE, Signer, signed
 
 MAGIC = b"SV1"
 _PREFIX = struct.Struct("<3sH")
@@ -41,10 +41,21 @@ FIELDS: Mapping[str, Mapping[str, type]] = MappingProxyType(
         },
         # From a device: is there a task? run: its name. now: its clock, in seconds, later each time.
         "poll": {"run": str, "client": str, "now": float},
+        # Of a masked round, to the device ``client``: what the stage asks, but that of learning.
+        "ask": {"run": str, "task": int, "client": str, "stage": str},
+        # And that of learning: ``ask``, in base64, beside the model, which is the body; else as a task has it.
+        "learn": {
+            "run": str, "task": int, "client": str, "stage": str, "ask": str, "version": int, "base": int,
+            "layout": str, "window": int, "down": str, "difference": bool, "model_seed": int, "local": dict,
+            "taken": int,
+        },
+        # From a device: what it answers to a stage, which nobody can read but all of them together.
+        "said": {"run": str, "task": int, "client": str, "stage": str, "have": int},
         # From a device that could not: why, in a line.
         "refusal": {"run": str, "task": int, "client": str, "why": str},
     }
 )  # fmt: skip
+ANSWERS = ("update", "said", "refusal")  # what a device makes of what it is asked
 
 
 class Refused(ValueError):
@@ -70,7 +81,7 @@ class Message:
         return self.top + self.body
 
 
-def made(kind: str, head: Mapping[str, Any], body: bytes, key: Key) -> Message:
+def made(kind: str, head: Mapping[str, Any], body: bytes, key: Signer) -> Message:
     """A message that ``key`` signs. Raises ``KeyError`` for a head that is not of :data:`FIELDS`: a programmer's."""
     if set(head) != set(FIELDS[kind]):
         raise KeyError(f"a {kind} has the fields {sorted(FIELDS[kind])}")
@@ -130,6 +141,17 @@ class Sealed:
         return Message(self.kind, MappingProxyType(head), body, data[:end])
 
 
+def answers(head: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether the head of a device's answer is that of one to ``asked``; a refusal is of all stages of a task."""
+    same = all(head[name] == asked[name] for name in ("run", "task", "client"))
+    return same and ("why" in head or head.get("stage") == asked.get("stage"))
+
+
+def learns(top: bytes) -> bool:
+    """Whether a message to a device asks it to learn: what a masked round asks besides takes it no time to speak of."""
+    return not top.startswith(b'["ask"', _PREFIX.size)
+
+
 def whose(data: bytes) -> str:
     """The client that a message says it is of, to look its key up; "" where it does not."""
     try:
@@ -184,7 +206,7 @@ _latest = b"", hashlib.sha256(b"").digest()  # a task's body, and its digest
 def _digest(kind: str, body: bytes) -> bytes:
     """SHA-256. The body of a task goes to many: that of the latest is found by comparing, which is a tenth of it."""
     global _latest
-    if kind != "task":
+    if kind not in ("task", "learn"):
         return hashlib.sha256(body).digest()
     known, found = _latest
     if body != known:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +18,13 @@ from . import bodies
 from .aggregate.fixed import Beyond
 from .codec.codec import Malformed, Vector
 from .codec.named import codec
-from .coordinator import Closed, Coordinator, Event, Gone, Opened, Taken, Void
+from .coordinator import Advanced, Closed, Coordinator, Event, Gone, Opened, Said, Taken, Void
 from .events import read as event_of
 from .events import written
 from .grid.grid import Delivery, Grid
-from .keys import Key
-from .message import Refused, Sealed, made
+from .keys import Signer
+from .masked_round import most_said, most_state
+from .message import Message, Refused, Sealed, made
 
 REASONS = 100  # that are told apart
 ENTRY = 256  # bytes of a device in a snapshot, besides its name
@@ -41,12 +44,13 @@ class Server:
     """
 
     def __init__(
-        self, coordinator: Coordinator, folder: Path | str, key: Key, devices: Mapping[str, bytes],
+        self, coordinator: Coordinator, folder: Path | str, key: Signer, devices: Mapping[str, bytes],
         log: Callable[[str], None] = lambda line: None, durable: bool = True, records: bool = True,
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for a folder of another run, or one that is open elsewhere."""
         self.coordinator, self._key, self._log = coordinator, key, log
         self.devices, self._records = dict(devices), records
+        self.certificates: Mapping[str, bytes] = {}  # what each is to show to the others of a masked round, where known
         s = coordinator.settings
         self._codec = codec(s.up)
         self.refused: Counter[str] = Counter()
@@ -81,6 +85,8 @@ class Server:
         under_way: the grid still has the tasks of who is busy, which are else sent again."""
         # A clock that was set back, or has begun anew, must not hold a round for as long.
         self._ahead = max(0.0, self.coordinator.latest() - grid.now())
+        if self.coordinator.round is not None and not under_way:
+            self.coordinator.round.again(grid.now() + self._ahead)
         for client in (
             () if under_way else sorted(self.coordinator.busy)
         ):  # asked before it ended: who has answered sends that again
@@ -88,10 +94,12 @@ class Server:
         while True:
             event = self.coordinator.due(grid.now() + self._ahead, lambda: self._known(grid), len(self.devices))
             if event is not None:
+                if isinstance(event, Opened) and self.coordinator.settings.masked is not None:
+                    shown = {c: self.certificates[c].hex() for c in event.asked if c in self.certificates}
+                    event = replace(event, keys={c: self.devices[c].hex() for c in event.asked}, certificates=shown)
                 self._happen(event, grid, on_event)
-                if isinstance(event, Opened):
-                    for client in event.asked:
-                        self._ask(grid, client)
+                for client in self._to_be_asked(event):
+                    self._ask(grid, client)
             elif self.coordinator.phase in ("done", "stopped"):
                 return
             else:
@@ -106,7 +114,36 @@ class Server:
         parts = self.coordinator.covers
         return {c: p for c, p in grid.here().items() if c in self.devices and (not p or p in parts)}
 
+    def _to_be_asked(self, event: Event) -> list[str]:
+        c = self.coordinator
+        if isinstance(event, Advanced) and c.round is not None:
+            return sorted(c.round.waiting(event.group))
+        return [client for client in event.asked if client in c.busy] if isinstance(event, Opened) else []
+
     def _ask(self, grid: Grid, client: str) -> None:
+        message = self._task(client) if self.coordinator.round is None else self._stage(client)
+        self.down_bytes += message.size
+        grid.send(client, message)
+
+    def _task(self, client: str) -> Message:
+        c, s = self.coordinator, self.coordinator.settings
+        head, body = self._work(client)
+        return made("task", {**head, "up": s.up, "seed": c.seed(head["task"])}, body, self._key)
+
+    def _stage(self, client: str) -> Message:
+        """What a device is asked at the stage of its group."""
+        c = self.coordinator
+        assert c.round is not None
+        stage, (terms, ask) = c.round.stage(client), c.round.ask(client)
+        if stage == "input":
+            head, body = self._work(client)
+            return made("learn", {**head, "stage": stage, "ask": base64.b64encode(ask).decode()}, body, self._key)
+        # All later stages are of the terms that the first one brings.
+        body = terms.to_json().encode() if stage == "keys" else ask
+        return made("ask", {"run": c.run, "task": c.round.task, "client": client, "stage": stage}, body, self._key)
+
+    def _work(self, client: str) -> tuple[dict[str, Any], bytes]:
+        """(head, body) of what a device is to learn from."""
         c, s = self.coordinator, self.coordinator.settings
         busy = c.busy[client]
         window, have = c.window(busy.part, busy.task), self._have.get(client, -1)
@@ -116,13 +153,11 @@ class Server:
         head = {
             "run": c.run, "task": busy.task, "client": client, "version": c.version, "base": base,
             "layout": c.part(busy.part).digest, "window": window,
-            "down": s.down if c.is_whole(busy.part) else "float32", "difference": s.difference, "up": s.up,
-            "seed": c.seed(busy.task), "model_seed": s.seed, "taken": c.last.get(client, -1),
+            "down": s.down if c.is_whole(busy.part) else "float32", "difference": s.difference,
+            "model_seed": s.seed, "taken": c.last.get(client, -1),
             "local": {"epochs": s.local.epochs, "rate": s.local.rate, "mu": s.local.mu, "scaffold": s.local.scaffold},
         }  # fmt: skip
-        message = made("task", head, body, self._key)
-        self.down_bytes += message.size
-        grid.send(client, message)
+        return head, body
 
     def _hear(self, delivery: Delivery, grid: Grid, on_event: Callable[[Event], None]) -> None:
         self.up_bytes += delivery.size
@@ -150,11 +185,12 @@ class Server:
         c, s = self.coordinator, self.coordinator.settings
         busy = c.busy.get(client)
         shapes = _shapes(c, busy.part if busy else "")
-        most = bodies.most(self._codec, shapes, s.local.scaffold)
+        most = bodies.most(self._codec, shapes, s.local.scaffold) if s.masked is None else self._most_said()
         message = sealed.opened(self.devices.get(client), most, digest)
         head = message.head
-        if message.kind not in ("update", "refusal"):
-            raise Refused(f"a {message.kind} where an update is due")
+        if message.kind not in ("update" if s.masked is None else "said", "refusal"):
+            due = "an update is due" if s.masked is None else "a stage is to be answered"
+            raise Refused(f"a {message.kind} where {due}")
         if head["run"] != c.run:
             raise Refused("of another run")
         if client in c.taken and c.taken[client] == head["task"]:
@@ -165,6 +201,8 @@ class Server:
             self._have.pop(client, None)  # it may have lost what it kept
             self._refuse(client, f"the device cannot: {head['why'][:200]}")
             return Gone(client), b""
+        if s.masked is not None:
+            return self._heard_of_stage(message), b""
         if head["control"] is not s.local.scaffold:
             raise Refused("with or without a control variate where it is the other way")
         if head["have"] > c.version:
@@ -174,6 +212,28 @@ class Server:
         c.check(event)
         self._have[client] = head["have"]
         return event, message.body
+
+    def _heard_of_stage(self, message: Message) -> Said:
+        """An answer to what its device is asked at present: it has then been put to the others, which is known to
+        nobody before it is in the journal. Raises ``Refused``, or :class:`Malformed` for one that the protocol does not
+        take."""
+        head, c = message.head, self.coordinator
+        assert c.round is not None, "who is busy is in a round"
+        if head["stage"] != c.round.stage(head["client"]):
+            raise Refused("of a stage that is over")
+        if head["have"] > c.version:
+            raise Refused(f"of version {head['have']}, which there is not yet")
+        try:
+            c.round.put(head["client"], message.body)
+        except Refused as error:
+            raise Malformed(str(error)) from None
+        if head["stage"] == "input":
+            self._have[head["client"]] = head["have"]
+        return Said(head["client"], head["task"], message.body)
+
+    def _most_said(self) -> int:
+        c = self.coordinator
+        return most_said(c.settings, c.whole.size)
 
     def _changes(self, client: str, body: bytes, control: bool) -> tuple[Vector, Vector | None]:
         busy = self.coordinator.busy[client]
@@ -189,12 +249,12 @@ class Server:
                 self._snapshot()
                 self.journal.append(head, arrays)
         version = self.coordinator.version
-        asked = sorted(self.coordinator.busy) if isinstance(event, Closed | Void) else []
+        asked = sorted(self.coordinator.busy) if isinstance(event, Closed | Void | Advanced) else []
         self.coordinator.apply(event)
         if self.coordinator.version > version:
             self._bodies.clear()
             self._snapshot()  # on the disk, before any device is told that its change was used
-        if isinstance(event, Taken | Gone):
+        if isinstance(event, Taken | Said | Gone):
             grid.withdraw(event.client)
         for client in asked:
             if client not in self.coordinator.busy:
@@ -221,7 +281,11 @@ class Server:
             state += 8 * c.whole.size  # how often each element was had
         # Each device may be busy, taken and used; each move has a line.
         state += sum(ENTRY + 3 * len(json.dumps(client)) for client in self.devices) + LINE * s.rounds
-        room = max(ROOM, 4 * bodies.most(self._codec, _shapes(c, ""), s.local.scaffold))
+        most = bodies.most(self._codec, _shapes(c, ""), s.local.scaffold)
+        if s.masked is not None:
+            most = self._most_said()
+            state += most_state(s, c.whole.size)
+        room = max(ROOM, 4 * most)
         return 4 * (2 * state + (1 << 20)) + 2 * room
 
     def _resume(self) -> None:

@@ -17,6 +17,7 @@ from ..artifact.number import finite
 from ..errors import InvalidInput
 from ..run.session import Session
 from .client.liar import Liar
+from .client.masking import Masking
 from .client.participant import Participant
 from .client.session import SessionTrainer, state_of
 from .client.store import personal_of
@@ -109,6 +110,8 @@ def simulate(
     liars = set(random.permutation(len(shards))[: round((faults or Faults()).liars * len(shards))].tolist())
     server_key = Key(hashlib.sha256(b"server").digest())
     keys = {f"device-{i:05}": Key(hashlib.sha256(f"device {i}".encode()).digest()) for i in range(len(shards))}
+    public = {n: k.public for n, k in keys.items()}
+    masking = None if settings.masked is None else Masking.among(public, settings.masked.demands)
     shelf = Shelf()
     stores = [shelf.of(name) for name in keys]
 
@@ -121,7 +124,7 @@ def simulate(
         if i in liars:
             trainer = Liar(trainer, (faults or Faults()).strength)
         name = f"device-{i:05}"
-        return Participant(name, keys[name], server_key.public, trainer, stores[i], seed=i).handle
+        return Participant(name, keys[name], server_key.public, trainer, stores[i], i, masking).handle
 
     def restarted(i: int) -> Callable[[bool], Handle]:
         def restart(lost: bool) -> Handle:
@@ -157,7 +160,6 @@ def simulate(
         return float(np.mean(found))
 
     with tempfile.TemporaryDirectory() as temporary:
-        public = {n: k.public for n, k in keys.items()}
         kept = folder is not None
         server = Server(coordinator, folder or temporary, server_key, public, durable=False, records=kept)
 

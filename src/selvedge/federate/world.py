@@ -16,6 +16,7 @@ from ..errors import DoesNotFit, InvalidInput
 from ..learn.journal.journal import Journal
 from ..run.session import Session
 from .client.liar import Liar
+from .client.masking import Masking
 from .client.participant import Participant
 from .client.session import SessionTrainer, state_of
 from .client.store import Arrays
@@ -82,6 +83,8 @@ class World:
         self._keys: dict[str, bytes] = {}
         self._stores: dict[str, _Store] = {}
         self._dirty: set[str] = set()
+        # Devices know each other's keys before anybody asks them: they are in the mapping once all are made.
+        masking = None if settings.masked is None else Masking.among(self._keys, settings.masked.demands)
         devices = {}
         told = hashlib.sha256(repr((faults, spread, [(h.name, h.step_s, h.step_j, h.link) for h in hardware])).encode())
         for i, ((x, y), kind) in enumerate(zip(shards, kinds, strict=True)):
@@ -93,7 +96,7 @@ class World:
             trainer: Trainer = SessionTrainer(of.session, x, y, seed=i)
             trainer = _Metered(Liar(trainer, faults.strength) if i in liars else trainer, self, of, steps)
             took = float(steps * of.step_s * np.exp(spread * random.standard_normal()))
-            handle, restart = _life(name, key, self._server_key.public, trainer, store, i)
+            handle, restart = _life(name, key, self._server_key.public, trainer, store, i, masking)
             devices[name] = Device(handle, of.name, took, of.link, restart)
             for part in (x, y):
                 told.update(np.ascontiguousarray(part).data)
@@ -239,12 +242,12 @@ class _Store:
 
 
 def _life(
-    name: str, key: Key, server: bytes, trainer: Trainer, store: _Store, seed: int
+    name: str, key: Key, server: bytes, trainer: Trainer, store: _Store, seed: int, masking: Masking | None
 ) -> tuple[Handle, Callable[[bool], Handle]]:
     """How a device handles tasks, and how it does after a crash, out of its store, or where that was lost."""
 
     def begun() -> Handle:
-        return Participant(name, key, server, trainer, store, seed=seed).handle
+        return Participant(name, key, server, trainer, store, seed, masking).handle
 
     def restart(lost: bool) -> Handle:
         if lost:

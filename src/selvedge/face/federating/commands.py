@@ -1,4 +1,4 @@
-"""`selvedge federate simulate|serve|join|status`."""
+"""`selvedge federate simulate|serve|join|status|authority`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from ...errors import InvalidInput
 from ..commands import options
+from . import authority as authorities
 
 if TYPE_CHECKING:
     from .report import Report
@@ -19,6 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Many devices learn one model, and no sample leaves any: try it here, serve it, join it, see how it stands.",
 )
+
+app.add_typer(authorities.app, name="authority")
 
 DEFAULT = ("this-machine",)
 Devices = Annotated[
@@ -48,6 +51,14 @@ Mu = Annotated[float, typer.Option("--mu", help="FedProx: how strongly a device 
 Scaffold = Annotated[bool, typer.Option("--scaffold", help="Control variates against unlike devices.")]
 ServerOptimizer = Annotated[
     str, typer.Option("--server-optimizer", help="sgd, adam or yogi, as sgd:rate=1,momentum=0.9 or adam:rate=0.01.")
+]
+Masked = Annotated[
+    str,
+    typer.Option(
+        "--masked",
+        help="The server learns sums of changes and no change: bits of a value, as 4, or "
+        "bits=4,group=64,threshold=two-thirds,covered=3,stage=60.",
+    ),
 ]
 Batch = Annotated[int | None, typer.Option("--batch", help="Samples a step; by default the most of 8 to 1 that fit.")]
 Run = Annotated[Path, typer.Option("--out", help="The run's folder; the same line goes on there.")]
@@ -83,6 +94,7 @@ def simulate(
     mu: Mu = 0.0,
     scaffold: Scaffold = False,
     server_optimizer: ServerOptimizer = "sgd",
+    masked: Masked = "",
     batch: Batch = None,
     norms: options.Norms = "frozen",
     loss: options.Loss = None,
@@ -118,7 +130,7 @@ def simulate(
     wish = Wish(
         model, data, given, rounds, per_round or 0, name, codec, down,
         difference, rule, mode, over, least, deadline, patience, epochs, lr, mu, scaffold, server_optimizer, batch,
-        norms, loss, shape, seed, clients, split, faults, spread, link,
+        norms, loss, shape, seed, clients, split, faults, spread, link, masked,
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=every)
     of = kinds(given, shape)
@@ -159,6 +171,12 @@ def serve(
         Path | None,
         typer.Option("--allow", help="Public keys of devices, a line each; by default allowed.txt in --out."),
     ] = None,
+    authority: Annotated[
+        Path | None,
+        typer.Option(
+            "--authority", help="The authority.pem of who vouches for devices: instead of the list, or beside --allow."
+        ),
+    ] = None,
     name: Name = "federation",
     codec: Codec = "float32",
     down: Down = "float32",
@@ -177,6 +195,7 @@ def serve(
     mu: Mu = 0.0,
     scaffold: Scaffold = False,
     server_optimizer: ServerOptimizer = "sgd",
+    masked: Masked = "",
     batch: Batch = None,
     norms: options.Norms = "frozen",
     loss: options.Loss = None,
@@ -187,13 +206,15 @@ def serve(
     """Serve a run over HTTPS to devices that join, until it is done.
 
     Who may take part is in allowed.txt, a public key a line, which may be edited while it runs; nobody else is
-    answered. What devices need - the artifact of their plan, the certificate, the server's public key - is in
+    answered. With --authority, whoever has a credential of it may: who serves then cannot make up devices. What devices
+    need - the artifact of their plan, the certificate, the server's public key - is in
     --out/devices/PROFILE, to be copied to each.
 
     Every event is in the journal before it counts: after Ctrl-C or any other end the same line goes on.
     """
     from ...federate.certificate import check
     from .. import early
+    from . import enrolled
     from .kind import kinds
     from .wish import Wish, kept
 
@@ -203,13 +224,15 @@ def serve(
     wish = Wish(
         model, data, given, rounds, per_round, name, codec, down, difference, rule, mode, over,
         per_round // 2 + 1 if least is None else least, deadline,
-        patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed,
+        patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed, masked=masked,
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=1)
     of = kinds(given, shape)
     check(host)
     if find_spec("uvicorn") is None:
         raise InvalidInput("selvedge federate serve", "without uvicorn", "pip install 'selvedge[gateway]'")
+    if authority is not None:
+        enrolled.read(authority)
     kept(out, wish)
 
     from .kit import kits
@@ -221,7 +244,7 @@ def serve(
     local = host in ("localhost", "127.0.0.1", "::1")
     address = Address(host, port, listen or ("127.0.0.1" if local else "0.0.0.0"), certificate, key)
     report = work(
-        wish, made, judge, out, address, allow, as_json,
+        wish, made, judge, out, address, allow, authority, as_json,
         lambda says, told: typer.echo(json.dumps(told) if as_json else says),
         lambda move: typer.echo(json.dumps(line(move))) if as_json else None,
     )  # fmt: skip
@@ -241,8 +264,27 @@ def join(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Of this device, once; by default the machine's.")] = None,
     enrol: Annotated[
-        bool, typer.Option("--enrol", help="Make the device's key, print its line for allowed.txt, and end.")
+        bool,
+        typer.Option(
+            "--enrol", help="Make the device's key, print its line for allowed.txt, write request.pem, and end."
+        ),
     ] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="With --enrol: ask for a credential of another key, which this one signs.")
+    ] = False,
+    credential: Annotated[
+        Path | None,
+        typer.Option("--credential", help="What the authority has signed for this device; kept in --store."),
+    ] = None,
+    pkcs11: Annotated[
+        str | None,
+        typer.Option(
+            "--pkcs11", help="Make the key in a module: pkcs11:token=T;object=NAME?module-path=/usr/lib/M.so."
+        ),
+    ] = None,
+    pin_file: Annotated[
+        Path | None, typer.Option("--pin-file", help="Holds the token's PIN, mode 600; without, it is asked for.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an event, and one at the end.")] = False,
 ) -> None:
     """Take part as a device: learn from samples that stay here. Needs no torch.
@@ -252,7 +294,7 @@ def join(
     from ..interrupt import Interrupted
     from .joining import Line, run
 
-    if how := run(Line(store, url, data, device, name, enrol, as_json)):
+    if how := run(Line(store, url, data, device, name, enrol, as_json, renew, credential, pkcs11, pin_file)):
         raise Interrupted(how)
 
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-VALUES = ("--store", "--data", "--device", "--name")
-FLAGS = ("--enrol", "--json")
+VALUES = ("--store", "--data", "--device", "--name", "--credential", "--pkcs11", "--pin-file")
+FLAGS = ("--enrol", "--renew", "--json")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,11 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from .joining import Line, run
 
-        data, device = values.get("--data"), values.get("--device")
-        kit = None if device is None else Path(device)
+        paths = {o: Path(values[o]) for o in ("--device", "--credential", "--pin-file") if o in values}
         line = Line(
-            Path(values["--store"]), values.get("URL"), data, kit, values.get("--name"),
-            "--enrol" in values, "--json" in values,
+            Path(values["--store"]), values.get("URL"), values.get("--data"), paths.get("--device"),
+            values.get("--name"), "--enrol" in values, "--json" in values, "--renew" in values,
+            paths.get("--credential"), values.get("--pkcs11"), paths.get("--pin-file"),
         )  # fmt: skip
         how = run(line)
     except (Exception, KeyboardInterrupt) as error:

@@ -9,20 +9,27 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...artifact import files
 from ...artifact.sound import face as shape_of
 from ...errors import InvalidInput
-from ...federate import allowed, invitation, secret
+from ...federate import allowed, invitation
 from ...federate.client.https import Connection, join
+from ...federate.client.papers import Papers
 from ...federate.client.participant import Participant
 from ...federate.client.session import SessionTrainer
 from ...federate.client.store import InFile
-from ...federate.keys import Key
+from ...federate.identity import armour, request
+from ...federate.identity import credential as credentials
+from ...federate.identity.keeping import Keeping
+from ...federate.keys import Signer
+from ...federate.message import Refused
 from ...learn.stream.faults import Faults
 from ...learn.stream.sample import Face
 from ...learn.stream.spec import parse, source
@@ -30,8 +37,13 @@ from ...run.artifact import load
 from ...run.session import Session
 from .. import place
 from ..stopping import stopping
+from .pin import pin
 
-KEY, NAME, STATE = "device.key", "name", "state"  # in a device's folder
+if TYPE_CHECKING:
+    from ...federate.client.masking import Masking
+
+STEM, NAME, STATE = "device", "name", "state"  # in a device's folder: its key, and the rest
+REQUEST, CREDENTIAL = "request.pem", "credential.pem"
 HEAD = 1 << 16  # bytes of a message besides its body
 GIVE = "a .csv, .npz, .npy or .jsonl, or a folder of images or .wav"
 ELSEWHERE = ("-", "mqtt", "mqtts", "camera", "microphone")  # what a stream may be besides
@@ -49,6 +61,10 @@ class Line:
     name: str | None = None
     enrol: bool = False
     as_json: bool = False
+    renew: bool = False
+    credential: Path | None = None
+    pkcs11: str | None = None
+    pin_file: Path | None = None
 
 
 def run(line: Line) -> str:
@@ -59,19 +75,33 @@ def run(line: Line) -> str:
             if value is None:
                 fix = "give it; or --enrol, to print the line for the server's list alone"
                 raise InvalidInput(field, "missing", fix)
+    if line.renew and not line.enrol:
+        raise InvalidInput("--renew", "without --enrol", "give both: another key is asked for, and this one signs that")
     device = line.device
     profile = "" if device is None or not device.is_dir() else invitation.read(device).profile
     if line.store.exists() and not line.store.is_dir():
         raise InvalidInput("--store", line.store, "it is a file: name a folder")
     place.writable("--store", line.store / NAME)
-    who = identity(line.store, line.name)
+    with closing(Keeping(line.store, STEM, pin(line.pin_file))) as keys:
+        return _with(line, keys, profile)
+
+
+def _with(line: Line, keys: Keeping, profile: str) -> str:
+    if line.renew and not keys.there():
+        raise InvalidInput("--renew", str(line.store), "there is no key yet that another could follow: leave it out")
+    who = identity(line.store, line.name, keys, None if line.renew else line.pkcs11, line.credential)
     if line.enrol:
-        told = {"name": who.name, "key": who.key.public.hex(), "profile": profile, "line": who.line(profile)}
-        _say(json.dumps(told) if line.as_json else who.line(profile))
+        key = keys.next(line.pkcs11) if line.renew else who.key
+        asked = request.made(who.name, profile, int(time.time()), key, who.key if line.renew else None)
+        files.write(line.store / REQUEST, armour.wrapped(armour.REQUEST, asked).encode())
+        mine = allowed.line(who.name, key.public, profile)
+        told = {"name": who.name, "key": key.public.hex(), "profile": profile, "line": mine}
+        _say(json.dumps({**told, "request": str(line.store / REQUEST)}) if line.as_json else mine)
         return ""
     assert line.url is not None
     assert line.data is not None
-    assert device is not None
+    assert line.device is not None
+    device = line.device
 
     def log(says: str) -> None:
         if line.as_json:
@@ -101,19 +131,23 @@ def _say(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a device is: a name, and a key that never leaves its folder."""
+    """Who a device is: a name, a key that never leaves its folder or its module, and what an authority says of that,
+    "" where none has."""
 
     name: str
-    key: Key
+    key: Signer
+    credential: bytes = b""
 
     def line(self, profile: str = "") -> str:
         """What is to be added to the server's list."""
         return allowed.line(self.name, self.key.public, profile)
 
 
-def identity(store: Path, name: str | None) -> Identity:
-    """Of the device whose folder is ``store``; where it has none yet, a new one. Raises ``InvalidInput``, also for
-    another name than the one it has."""
+def identity(
+    store: Path, name: str | None, keys: Keeping, uri: str | None = None, given: Path | None = None
+) -> Identity:  # fmt: skip
+    """Of the device whose folder is ``store``; where it has none yet, a new one. uri: of a new key in a module. given:
+    a credential that has come for it. Raises ``InvalidInput``, also for another name than the one it has."""
     path = store / NAME
     if path.is_file():
         had = allowed.name(path.read_text(encoding="utf-8").strip())
@@ -123,7 +157,31 @@ def identity(store: Path, name: str | None) -> Identity:
         host = "".join(c for c in socket.gethostname().partition(".")[0] if c.isascii() and (c.isalnum() or c == "-"))
         had = allowed.name(f"{host.lstrip('-')[:40] or 'device'}-{secrets.token_hex(2)}" if name is None else name)
         files.write(path, f"{had}\n".encode())
-    return Identity(had, secret.key(store / KEY))
+    key, path = keys.present(uri), store / CREDENTIAL
+    if given is not None:
+        files.write(path, armour.wrapped(armour.CREDENTIAL, _credential(given, had, key, keys)).encode())
+    if not path.is_file():
+        return Identity(had, key)
+    data = _credential(path, had, key, keys)
+    if credentials.read(data).public != key.public:  # it is of the key that was to follow: now it does
+        keys.advance()
+        key = keys.present()
+    return Identity(had, key, data)
+
+
+def _credential(path: Path, name: str, key: Signer, keys: Keeping) -> bytes:
+    """Of this device, and of its key or of the one that is to follow. Raises ``InvalidInput``."""
+    try:
+        data = armour.read(armour.CREDENTIAL, path.read_text(encoding="ascii"))
+        found = credentials.read(data)
+    except (OSError, ValueError) as error:
+        why = f"it is {error}" if isinstance(error, Refused) else f"it cannot be read ({error})"
+        raise InvalidInput("--credential", str(path), f"{why}: give what authority sign has written") from None
+    following = None if found.public == key.public else keys.following()
+    if found.name != name or (found.public != key.public and (not following or found.public != following.public)):
+        fix = f"it is of {found.name}, key {found.public.hex()[:16]}...: give the one for this device, {name}"
+        raise InvalidInput("--credential", str(path), fix)
+    return data
 
 
 def joined(
@@ -137,15 +195,18 @@ def joined(
     connection = Connection(url, certificate if certificate.is_file() else None)
     session = load(kit / invitation.MODEL)
     x, y = samples(session, data)
+    papers = _papers(invited.authority, store, who, log)
     trainer = SessionTrainer(session, x, y, seed=int.from_bytes(who.key.public[:4], "little"))
-    participant = Participant(who.name, who.key, bytes.fromhex(invited.server), trainer, InFile(store / STATE))
-    most = 8 * 4 * trainer.layout.size + HEAD
+    masking = _masking(invited, kit, papers)
+    server, kept = bytes.fromhex(invited.server), InFile(store / STATE)
+    participant = Participant(who.name, who.key, server, trainer, kept, masking=masking)
+    most = 8 * 4 * trainer.layout.size + (HEAD if masking is None else masking.room)
     log(f"{who.name}: {len(x):,} samples, {invited.run} at {url}")
     refused: list[str] = []
 
     def heard(line: str) -> None:
         if line.startswith("refused: the server does not know"):
-            if not refused:
+            if not refused and papers is None:
                 needed = who.line(invited.profile)
                 log(f"the server does not know this device yet: its allowed.txt needs the line\n  {needed}")
             refused.append(line)
@@ -157,7 +218,38 @@ def joined(
         while not stop() and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, PIECE))
 
-    return join(participant, who.key, invited.run, connection, most, log=heard, sleep=sleep, ended=stop)
+    return join(participant, who.key, invited.run, connection, most, log=heard, sleep=sleep, ended=stop, papers=papers)
+
+
+def _papers(authority: str, store: Path, who: Identity, log: Callable[[str], None]) -> Papers | None:
+    """What the device shows of itself in a run whose devices ``authority`` vouches for, and whom it believes; None in
+    another run, and for a device that has no credential, which is said."""
+    if not authority:
+        return None
+    log(f"devices are those of the authority {authority}")
+    if not who.credential:
+        how = f"join --enrol writes {store / REQUEST} for the authority to sign: give what it answers by --credential"
+        log(f"this device has no credential; {how}")
+        return None
+    papers = Papers(who.credential, bytes.fromhex(authority), store)
+    for said in papers.trust.said():
+        log(said)
+    return papers
+
+
+def _masking(invited: invitation.Invitation, kit: Path, papers: Papers | None) -> Masking | None:
+    """How the device takes part where the server learns sums alone; None in another run. Raises ``InvalidInput``."""
+    demands = invited.demands
+    if demands is None:
+        return None
+    from ...federate.client.masking import Masking  # a device of another run is to have the memory
+
+    if papers is not None:
+        return Masking(papers.trust.open, papers.credential, demands)
+    if invited.authority:
+        fix = "in a masked run each device shows it to the others: give what the authority has signed for this one"
+        raise InvalidInput("--credential", "missing", fix)
+    return Masking.among(allowed.read(kit / invitation.MEMBERS, ()).keys, demands)
 
 
 def samples(session: Session, data: str) -> tuple[np.ndarray, np.ndarray]:

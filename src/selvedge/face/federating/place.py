@@ -3,6 +3,7 @@
 server.key, tls/          secrets: the server's signing key, its certificate and that one's key
 operator.json             what `selvedge federate status URL` needs elsewhere; it holds a token
 allowed.txt               public keys of devices, a line each
+credentials/              or what devices of an authority have shown
 devices/PROFILE/          to be copied to every device of this kind: invitation, certificate, artifact
 """
 
@@ -20,6 +21,7 @@ from ...federate import allowed, certificate, secret
 from ...federate.keys import Key
 
 ALLOWED, OPERATOR, TLS, KEY, DEVICES = "allowed.txt", "operator.json", "tls", "server.key", "devices"
+CREDENTIALS = "credentials"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...artifact import files
 from ...errors import InvalidInput
 from ...federate import allowed, bodies, secret
 from ...federate.client.session import state_of
@@ -23,14 +24,16 @@ from ...federate.coordinator import Closed, Coordinator, Event
 from ...federate.course import Course, Move
 from ...federate.cover import Cover, widths
 from ...federate.grid.grid import Delivery
-from ...federate.invitation import Invitation
+from ...federate.invitation import MEMBERS, Invitation
 from ...federate.layout import Layout
+from ...federate.masked_round import most_said
 from ...federate.message import Message
 from ...federate.server import Server
 from ...run.session import Session
 from ..interrupt import Interrupted
 from ..stopping import stopping
 from . import place
+from .enrolled import Enrolled
 from .judging import Judge
 from .kit import Kit
 from .report import FILE, Report
@@ -60,10 +63,12 @@ class Halted(Exception):
 
 
 def serve(
-    wish: Wish, kits: Sequence[Kit], judge: Judge | None, out: Path, address: Address, allow: Path | None, silent: bool,
-    tell: Callable[[str, Mapping[str, Any]], None], on_move: Callable[[Move], None],
+    wish: Wish, kits: Sequence[Kit], judge: Judge | None, out: Path, address: Address, allow: Path | None,
+    authority: Path | None, silent: bool, tell: Callable[[str, Mapping[str, Any]], None],
+    on_move: Callable[[Move], None],
 ) -> Report:  # fmt: skip
-    """Until the run is done or has stopped. tell: what a person needs to know, and the same for machines. Raises
+    """Until the run is done or has stopped. authority: the file of who vouches for devices; ``allow`` then adds others,
+    where it is given. tell: what a person needs to know, and the same for machines. Raises
     ``SelvedgeError``, and :class:`Interrupted`."""
     from ...federate.grid.https import HttpsGrid
 
@@ -76,9 +81,15 @@ def serve(
     coordinator = Coordinator(settings, whole, whole.vector(state_of(session)), covers)
     pem_file, pem_key = _tls(out, address)
     pem = pem_file.read_text(encoding="ascii") if address.certificate is None else None
-    listed = place.devices_file(out, allow)
-    known = _Known(listed, tuple(covers), lambda line: tell(line, {"event": "note", "says": line}))
+    notes: list[str] = []  # of the thread that answers devices too
+    listed = None if authority is not None and allow is None else place.devices_file(out, allow)
+    vouched = None
+    if authority is not None:
+        vouched = Enrolled(authority, out / place.CREDENTIALS, tuple(covers), _Seldom(notes.append))
+    known = _Known(listed, vouched, tuple(covers), notes.append)
     most = bodies.most(codec(settings.up), tuple(whole.shapes.values()), settings.local.scaffold) + HEAD
+    if settings.masked is not None:
+        most = most_said(settings, whole.size) + HEAD
     latest: list[bytes] = [b""]
     token: list[str] = [""]
 
@@ -89,17 +100,31 @@ def serve(
         refusals: list[str] = []
         server = Server(coordinator, out / JOURNAL, key, known.keys, log=refusals.append)
         stack.callback(server.close)
+        server.certificates = {} if vouched is None else vouched.certificates
         course = _course(out, coordinator, server)
         grid = HttpsGrid(
             address.listen, address.port, pem_file, pem_key, known.keys, settings.name, most, known.parts,
-            log=_Seldom(refusals.append), status=status,
+            log=_Seldom(refusals.append), status=status, present=_nobody if vouched is None else vouched.present,
         )  # fmt: skip
         stack.callback(grid.close)
+        if vouched is not None:
+            vouched.now_known = lambda: grid.allow(known.keys, known.parts)
         url = f"https://{f'[{address.host}]' if ':' in address.host else address.host}:{grid.port}"
         token[0] = place.operator(out, url, pem or "").token
+        root = "" if vouched is None else vouched.root.hex()
+        masked = "" if settings.masked is None else f"{settings.masked.threshold}:{settings.masked.covered}"
         for kit in kits:
-            Invitation(settings.name, url, key.public.hex(), kit.kind.name).write(kit.folder, pem)
-        tell(*_welcome(url, kits, known, listed, out, coordinator))
+            Invitation(settings.name, url, key.public.hex(), kit.kind.name, root, masked).write(kit.folder, pem)
+
+        def members() -> None:
+            """Whom devices of a masked run are to believe, where nobody vouches for them."""
+            if settings.masked is not None and vouched is None:
+                text = allowed.HEADER + "".join(allowed.line(c, k) + "\n" for c, k in sorted(known.keys.items()))
+                for kit in kits:
+                    files.write(kit.folder / MEMBERS, text.encode())
+
+        members()
+        tell(*_welcome(url, kits, known, (listed, authority), out, coordinator))
         stop = stack.enter_context(stopping())
         view = stack.enter_context(View(silent))
         looked, written = [0.0], [0.0]
@@ -139,8 +164,13 @@ def serve(
         def look() -> None:
             if stop():
                 raise Halted
-            if known.changed():
+            changed = known.changed()
+            while notes:
+                tell(notes[0], {"event": "note", "says": notes.pop(0)})
+            if changed:
+                members()
                 server.devices = dict(known.keys)
+                server.certificates = {} if vouched is None else vouched.certificates
                 grid.allow(known.keys, known.parts)
             report(False)
 
@@ -157,6 +187,11 @@ def serve(
     return ended(made, session, kits[0].plan, judge, out)
 
 
+def _nobody(shown: bytes) -> tuple[int, bytes]:
+    """A credential, where no authority vouches for devices."""
+    return 404, b""
+
+
 class _Seldom:
     """Passes a line on where it has not for a minute; counted is each."""
 
@@ -171,15 +206,32 @@ class _Seldom:
 
 
 class _Known:
-    """The allow-list as it stands on the disk; a list that cannot be read is told of, and the last one holds."""
+    """Who may take part: the allow-list as it stands on the disk, those whom an authority vouches for, or both. A list
+    that cannot be read is told of, and the last one holds."""
 
-    def __init__(self, path: Path, profiles: Sequence[str], note: Callable[[str], None]) -> None:
-        self._path, self._profiles, self._note = path, profiles, note
+    def __init__(
+        self, path: Path | None, vouched: Enrolled | None, profiles: Sequence[str], note: Callable[[str], None]
+    ) -> None:  # fmt: skip
+        self._path, self._vouched, self._profiles, self._note = path, vouched, profiles, note
         self._looked, self._stamp = time.monotonic(), self._stat()
-        self._take(allowed.read(path, profiles))
+        self._listed = allowed.Allowed({}, {}) if path is None else allowed.read(path, profiles)
+
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """By device; of one that is in both, as the authority says."""
+        return {**self._listed.keys, **({} if self._vouched is None else self._vouched.keys)}
+
+    @property
+    def parts(self) -> dict[str, str]:
+        listed = {device: self._listed.profiles.get(device, self._profiles[0]) for device in self._listed.keys}
+        return {**listed, **({} if self._vouched is None else self._vouched.parts)}
 
     def changed(self) -> bool:
-        if time.monotonic() - self._looked < OFTEN:
+        anew = self._vouched is not None and self._vouched.changed()
+        return self._read() or anew
+
+    def _read(self) -> bool:
+        if self._path is None or time.monotonic() - self._looked < OFTEN:
             return False
         self._looked = time.monotonic()
         stamp = self._stat()
@@ -191,19 +243,16 @@ class _Known:
         except InvalidInput as error:
             self._note(f"{error}; the devices that were known before are still")
             return False
-        before = set(self.keys)
-        self._take(found)
-        self._note(f"{len(self.keys)} devices may take part: {len(set(self.keys) - before)} new")
+        new = len(set(found.keys) - set(self._listed.keys))
+        self._listed = found
+        self._note(f"{len(found.keys)} devices may take part: {new} new")
         return True
-
-    def _take(self, found: allowed.Allowed) -> None:
-        self.keys = found.keys
-        self.parts = {device: found.profiles.get(device, self._profiles[0]) for device in found.keys}
 
     def _stat(self) -> tuple[int, int]:
         with contextlib.suppress(OSError):
-            found = os.stat(self._path)
-            return found.st_mtime_ns, found.st_size
+            if self._path is not None:
+                found = os.stat(self._path)
+                return found.st_mtime_ns, found.st_size
         return 0, 0
 
 
@@ -265,7 +314,8 @@ def _course(out: Path, coordinator: Coordinator, server: Server) -> Course:
 
 
 def _welcome(
-    url: str, kits: Sequence[Kit], known: _Known, listed: Path, out: Path, coordinator: Coordinator
+    url: str, kits: Sequence[Kit], known: _Known, by: tuple[Path | None, Path | None], out: Path,
+    coordinator: Coordinator,
 ) -> tuple[str, dict[str, Any]]:  # fmt: skip
     """What whoever has started a server needs: where it is, and how devices join."""
     folders = {kit.kind.name: str(kit.folder) for kit in kits}
@@ -275,9 +325,14 @@ def _welcome(
     ]
     lines.append(f"copy {' or '.join(folders.values())} to each device of that kind; there:")
     lines.append(f"  selvedge federate join {url} --device {first.name} --data DATA --store state")
-    lines.append(f"{len(known.keys)} devices may take part; each prints its line for {listed} (join ... --enrol)")
+    listed, authority = by
+    if listed is not None:
+        lines.append(f"{len(known.keys)} devices may take part; each prints its line for {listed} (join ... --enrol)")
+    if authority is not None:
+        lines.append(f"{len(known.keys)} devices are known, and any comes with a credential of {authority}")
     lines.append(f"how it stands: selvedge federate status {out}")
-    data = {"event": "serving", "url": url, "devices": folders, "known": sorted(known.keys), "allow": str(listed)}
+    data: dict[str, Any] = {"event": "serving", "url": url, "devices": folders, "known": sorted(known.keys)}
+    data |= {name: None if path is None else str(path) for name, path in (("allow", listed), ("authority", authority))}
     return "\n".join(lines), data
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..flower_record import HELLO, TASK, flwr, packed, unpacked
-from ..keys import Key
+from ..keys import Signer
 from ..message import made
 from .participant import Participant
 
-Joined = Callable[[Any], tuple[Participant, Key]]
+Joined = Callable[[Any], tuple[Participant, Signer]]
 
 
 def client_app(run: str, joined: Joined, clock: Callable[[], float] = time.time) -> Any:

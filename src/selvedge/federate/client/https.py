@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from ...errors import InvalidInput
 from ...learn.draws import Draws
-from ..keys import Key
-from ..message import Message, made
+from ..keys import Signer
+from ..message import Message, Refused, Sealed, made
+from .papers import Papers
 from .participant import Participant
 
-POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
+POLL, UPDATE, STATUS, CREDENTIAL = "/v1/poll", "/v1/update", "/v1/status", "/v1/credential"
 OVER = 410  # the status of an answer: there will be no task any more
 LONGEST = 300.0  # seconds between two tries
 TIMEOUT = 90.0
@@ -166,9 +167,10 @@ def _exactly(coming: BufferedReader, size: int) -> bytes:
 
 
 def join(
-    participant: Participant, key: Key, run: str, connection: Connection, most: int, *,
+    participant: Participant, key: Signer, run: str, connection: Connection, most: int, *,
     log: Callable[[str], None] = lambda line: None, clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep, ended: Callable[[], bool] = lambda: False,
+    papers: Papers | None = None,
 ) -> int:  # fmt: skip
     """Ask for tasks and send what comes of them until ``ended`` or the run is over; returns how many updates were
     heard.
@@ -176,21 +178,30 @@ def join(
     Nothing is lost by an end at any moment: the participant keeps its answer, and what is not heard is sent again, not
     asked for again: a model is downloaded once. What fails is tried again, after twice as
     long each time, up to five minutes, give or take a fifth, so that a fleet does not come back all at once.
+
+    papers: shown before the first question, after a refusal, and before each task is begun (of a masked round, before
+    its first stage), for what the authority has published since.
     """
     heard, failed, wait = 0, 0, 0.0
     answer: Message | None = None
+    shown = False  # and taken: the server knows this device
     draws = Draws(int.from_bytes(key.public[:8], "little"))
     while not ended():
         try:
             if answer is None:
+                if papers is not None and not shown:
+                    shown = _present(connection, papers, log)
                 poll = made("poll", {"run": run, "client": participant.name, "now": clock()}, b"", key)
                 status, body, wait = connection.ask(POLL, poll.packed(), most)
+                if papers is not None and status == 200 and _begins(body):
+                    _present(connection, papers, log)
                 answer = participant.handle(body) if status == 200 else None
                 del body
                 if status == OVER:
                     log("the run is over")
                     break
                 if status == 403:
+                    shown = False
                     log("refused: the server does not know this device, or its clock went back")
                 elif status == 200 and answer is None:
                     status = 502  # no task of this server's
@@ -214,3 +225,26 @@ def join(
             sleep(wait)
     connection.close()
     return heard
+
+
+def _begins(data: bytes) -> bool:
+    """Whether what the server has sent looks like the first of a task."""
+    try:
+        sealed = Sealed.of(data)
+    except Refused:
+        return False
+    return sealed.kind == "task" or sealed.head.get("stage") == "keys"
+
+
+def _present(connection: Connection, papers: Papers, log: Callable[[str], None]) -> bool:
+    """Show a credential, and learn what its authority has published since; whether the server takes it. Raises
+    ``OSError``."""
+    status, body, _ = connection.ask(CREDENTIAL, papers.shown(), papers.most)
+    if status == 200:
+        try:
+            papers.learn(body)
+        except Refused as error:
+            log(f"what the server says is of the authority is not: {error}")
+    elif status == 403:
+        log(f"the server does not take this device's credential{papers.why()}")
+    return status in (200, *EMPTY)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from ...artifact import files
 from ...learn.journal.record import FRAME, framed, is_whole, read
+from .. import secret
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 PERSONAL = "personal/"  # before the names of layers that stay on a device
@@ -46,7 +46,8 @@ class InMemory:
 
 
 class InFile:
-    """One file, written beside and renamed: a record as a journal has it, with its checksum.
+    """One file, written beside and renamed, which nobody but its owner reads: a record as a journal has it, with its
+    checksum.
 
     A file that the disk has damaged is moved to NAME.damaged, ``log`` is told so in a line, and the device goes on as
     one that has nothing: what error feedback had left is lost, and the run is not.
@@ -71,4 +72,4 @@ class InFile:
         return found.head, found.arrays
 
     def save(self, head: Mapping[str, Any], arrays: Arrays) -> None:
-        files.write(self._path, b"".join(framed(0, dict(head), arrays)))
+        secret.keep(self._path, b"".join(framed(0, dict(head), arrays)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidInput
 from ..flower_record import HELLO, TASK
-from ..message import Message, Refused, read, whose
+from ..message import ANSWERS, Message, Refused, answers, read, whose
 from .flower_link import Link, Reply
 from .grid import Delivery
 
@@ -157,11 +157,11 @@ class FlowerGrid:
         return ""
 
     def _answered(self, task: Message, data: bytes) -> None:
-        client, head = whose(data), task.head
+        client = whose(data)
         answer = read(data, self._devices.get(client), self._most)
-        if answer.kind not in ("update", "refusal"):
+        if answer.kind not in ANSWERS:
             raise Refused(f"a {answer.kind} where an update is due")
-        if (client, answer.head["run"], answer.head["task"]) != (head["client"], head["run"], head["task"]):
+        if not answers(answer.head, task.head):
             raise Refused("an answer to another task")
         del self._tasks[client]
         self._coming.append(Delivery(data))

@@ -16,14 +16,14 @@ from typing import Any
 import uvicorn
 
 from ...errors import InvalidInput
-from ..message import Message, Refused, read, whose
+from ..message import ANSWERS, Message, Refused, answers, read, whose
 from .connections import allowed, bound, timed
 from .grid import Delivery
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-POLL, UPDATE, STATUS = "/v1/poll", "/v1/update", "/v1/status"
+POLL, UPDATE, STATUS, CREDENTIAL = "/v1/poll", "/v1/update", "/v1/status", "/v1/credential"
 LARGEST_POLL = 1024  # bytes
 HEARD = 202  # the status of an update that is in the journal
 AWAY = 503  # and of one that is to be sent again
@@ -41,12 +41,11 @@ PIECE = 1 << 16  # bytes of a task that are handed on at once
 
 @dataclass(frozen=True, slots=True)
 class _Heard(Delivery):
-    """An update that ``client`` signed, for a ``task`` of a ``run``, and who waits for the status of its answer: until
-    it is in the journal, or the run is over."""
+    """An update that ``client`` signed, its ``head``, and who waits for the status of its answer: until it is in the
+    journal, or the run is over."""
 
     client: str
-    run: str
-    task: int
+    head: Mapping[str, Any]
     heard: Future[int] = field(default_factory=Future)
 
 
@@ -62,7 +61,8 @@ class HttpsGrid:
     signed by a device of the run is sent away before it waits for anything, ``log`` is told of it, a line each, and
     :attr:`refused` counts it. Of each device one update may wait. All that come in take at most 64 MiB or that of the
     largest, and all that wait as much. keep_alive: seconds that a connection may be idle. status: what who shows this
-    token is told of the run; None: nothing, to nobody else either.
+    token is told of the run; None: nothing, to nobody else either. present: told of a credential that somebody shows;
+    its status, and what else who showed it is to know.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class HttpsGrid:
         connections: int = 1000, keep_alive: int = KEEP, heads: float = HEADS, comes: float = COMES,
         log: Callable[[str], None] = lambda line: None,
         status: Callable[[bytes], bytes | None] = lambda token: None,
+        present: Callable[[bytes], tuple[int, bytes]] = lambda shown: (404, b""),
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for files that are none, and a port that is taken."""
         for name, path in (("certificate", certificate), ("key", key)):
@@ -84,7 +85,7 @@ class HttpsGrid:
         # Seconds of the day when this began, and those that have passed since: what a journal has gone on with after
         # a restart is no stranger to it, and nobody who sets the clock turns it back.
         self._began = time.time() - time.monotonic()
-        self._status = status
+        self._status, self._present = status, present
         self._over = self._closed = False
         self._told: set[str] = set()  # that it is over
         self._asked: dict[str, tuple[float, float]] = {}  # device -> its clock, ours
@@ -167,7 +168,7 @@ class HttpsGrid:
         assert isinstance(delivery, _Heard)
         self._held = None
         task = self._tasks.get(delivery.client)
-        if task is not None and (task.head["run"], task.head["task"]) == (delivery.run, delivery.task):
+        if task is not None and answers(delivery.head, task.head):
             self.withdraw(delivery.client)  # whatever was made of it, its answer was heard
         self._waiting.discard(delivery.client)
         _answered(delivery, HEARD)
@@ -190,7 +191,7 @@ class HttpsGrid:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Sequence[bytes]]:
         """(status, the parts of the answer's body)."""
         path = scope["path"]
-        if scope["method"] != "POST" or path not in (POLL, UPDATE, STATUS):
+        if scope["method"] != "POST" or path not in (POLL, UPDATE, STATUS, CREDENTIAL):
             return 404, ()
         if path == UPDATE:
             return await self._updated(receive), ()
@@ -200,6 +201,9 @@ class HttpsGrid:
         if path == POLL:
             status, task = self._polled(data)
             return status, (task.top, task.body) if task else ()
+        if path == CREDENTIAL:
+            said, body = self._present(data)
+            return said, (body,) if body else ()
         told = self._status(data)
         return (403, ()) if told is None else (200, (told,))
 
@@ -223,7 +227,7 @@ class HttpsGrid:
         client = whose(data)
         try:
             message = read(data, self._devices.get(client), self._most)
-            if message.kind not in ("update", "refusal"):
+            if message.kind not in ANSWERS:
                 raise Refused(f"a {message.kind} where an update is due")
         except Refused as error:
             known = client in self._devices
@@ -234,7 +238,7 @@ class HttpsGrid:
             return OVER
         if self._closed or client in self._waiting or self._waits + len(data) > self._room:
             return AWAY
-        heard = _Heard(data, client, message.head["run"], message.head["task"])
+        heard = _Heard(data, client, message.head)
         self._waiting.add(client)
         self._waits += len(data)
         self._coming.put(heard)

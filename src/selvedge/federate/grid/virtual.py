@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...artifact.number import finite
 from ...errors import InvalidInput
-from ..message import Message
+from ..message import Message, learns
 from ..spill import Place, Spill
 from .faults import Faults
 from .grid import Delivery
@@ -108,7 +108,7 @@ class VirtualGrid:
         for _ in range(2 if self._happens("duplicate", faults.duplicate) else 1):
             if self._happens("drop", faults.drop) or not self._reached(client, self._now):
                 continue
-            took = device.seconds + size / device.link + self._late()
+            took = (device.seconds if learns(top) else 0.0) + size / device.link + self._late()
             self._push(self._now + took, client, "task", *self._spoilt(top, body))
 
     def withdraw(self, client: str) -> None:

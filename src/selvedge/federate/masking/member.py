@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..keys import SIGNATURE, Key
+from ..keys import SIGNATURE, Signer
 from ..message import Refused
 from . import agreement, checks, ring, sealed, shares, stream, wire
 from .agreement import SEED
@@ -34,7 +34,7 @@ class Member:
     def __init__(
         self,
         name: str,
-        key: Key,
+        key: Signer,
         trust: Callable[[str, bytes], bytes],
         certificate: bytes = b"",
         demands: Demands | None = None,

@@ -1,0 +1,1 @@
+"""What masked rounds cost in accuracy and in bytes, beside FedAvg that sends floats."""
