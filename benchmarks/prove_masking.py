@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -209,7 +210,7 @@ class Schedule:
         assert not head["answered"], "what was sent is still kept"
 
 
-def prove(seeds: range = range(SCHEDULES)) -> dict[str, Any]:
+def prove(seeds: Sequence[int] = range(SCHEDULES)) -> dict[str, Any]:
     """How they ended. Raises ``AssertionError`` with the seed of one that went wrong."""
     ended: Counter[str] = Counter()
     for seed in seeds:

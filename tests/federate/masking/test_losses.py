@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from benchmarks.prove_masking import SCHEDULES, Schedule
+from selvedge.federate.masking import checks, wire
 from selvedge.federate.masking.agreement import SEED
+from selvedge.federate.masking.cohort import together
 from selvedge.federate.masking.demands import Demands
 from selvedge.federate.masking.group import Group
 from selvedge.federate.masking.member import Member
+from selvedge.federate.masking.split import groups
 from selvedge.federate.masking.terms import STAGES
 from selvedge.federate.masking.threshold import two_thirds
 from selvedge.federate.message import Refused
@@ -248,6 +251,40 @@ def test_a_member_is_refused_before_it_can_stop_the_others() -> None:
             )  # fmt: skip
 
 
+def test_whom_the_others_would_refuse_is_refused_by_the_server() -> None:
+    company = Company(terms(5))
+    assert len(carried(company).marks) == 10
+    later = Company(terms(5, task=1))
+    group = Group(later.terms, later.public)
+    one = later.answer("device 000", "keys", group.ask("device 000"))
+    again = Group(later.terms, later.public, seen=[checks.mark(wire.keys_of(one, later.terms).mask)])
+    with pytest.raises(Refused, match="round key of device 000 that was used before"):
+        again.put("device 000", one)
+    double = Group(later.terms, {**later.public, "device 001": later.public["device 000"]})
+    double.put("device 000", one)
+    twice = later.members["device 001"]
+    twice._key = later.keys["device 000"]
+    with pytest.raises(Refused, match="device 001 has the identity of another member"):
+        double.put("device 001", twice.answer("keys", later.terms, double.ask("device 001")))
+
+
+def test_a_group_that_failed_is_dropped_and_named() -> None:
+    names = [f"device {i:03}" for i in range(18)]
+    parts = groups(names, "public", 6)
+    companies = [Company(terms(6, group=i, cohort=part), i) for i, part in enumerate(parts)]
+    lost_in = ({}, {"consent": set(parts[1][:3])}, {"input": {parts[2][0]}})
+    done = [carried(company, gone) for company, gone in zip(companies, lost_in, strict=True)]
+    found = together(done)
+    assert found.dropped == {1: "3 of 6 answered consent, and 4 must"}
+    assert found.members == tuple(sorted({*parts[0], *parts[2][1:]}))
+    own = companies[0].sum(parts[0]) + companies[2].sum(parts[2][1:])
+    np.testing.assert_array_equal(found.total, own)
+    with pytest.raises(Refused, match="no group came through: group 1: 3 of 6"):
+        together(done[1:2])
+    with pytest.raises(Refused, match="group 0 is under way"):
+        together([Group(companies[0].terms, companies[0].public)])
+
+
 def test_who_was_given_up_is_not_waited_for() -> None:
     company = Company(terms(5))
     group = Group(company.terms, company.public)
@@ -264,8 +301,8 @@ def test_values_outside_of_the_bits_or_of_what_a_member_said_it_has_are_refused(
     group = until(company, "input")
     ask = group.ask("device 000")
     for values, why in (
-        (np.full(33, 128, np.int32), "values from 128 to 128 where 8 bits hold -128 to 127"),
-        (np.full(33, -129, np.int32), "where 8 bits hold"),
+        (np.full(33, 128, np.int32), "outside of what 8 bits hold, -128 to 127"),
+        (np.full(33, -129, np.int32), "what 8 bits hold"),
         (np.zeros(32, np.int32), "no whole numbers"),
         (np.zeros(33, np.float32), "no whole numbers"),
     ):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..keys import SIGNATURE, signed
 from ..message import Refused
-from . import agreement, ring, stream, wire
+from . import agreement, checks, ring, stream, wire
 from .agreement import SEED
 from .covering import thinnest
 from .ring import IntVector
@@ -30,15 +30,20 @@ ATTEMPTS = 32  # at shares that fit together: of 90 members, where 51 are needed
 
 class Group:
     """``public``: of each device of the cohort its Ed25519 key. ``certificates``: where given, what each must show to
-    the others, so that one with an old one does not stop all.
+    the others. ``seen``: :attr:`marks` of earlier groups. Whom the others would refuse - an old certificate, a round
+    key that comes back, an identity of two names - is refused here, so that it does not stop them all.
 
     ``stage``: "keys" to "unmask", then "done" or "failed"; ``why``: it failed, in a line.
     """
 
     def __init__(
-        self, terms: Terms, public: Mapping[str, bytes], certificates: Mapping[str, bytes] | None = None
+        self,
+        terms: Terms,
+        public: Mapping[str, bytes],
+        certificates: Mapping[str, bytes] | None = None,
+        seen: Collection[bytes] = (),
     ) -> None:
-        self.terms, self._public = terms, dict(public)
+        self.terms, self._public, self._marks = terms, dict(public), seen
         self._certificates = dict(certificates or {})
         self.stage, self.why = "keys", ""
         self._asked: tuple[int, ...] = tuple(range(len(terms.cohort)))  # at this stage
@@ -135,12 +140,19 @@ class Group:
             raise Refused(f"round keys that are not signed by {name}")
         if self._certificates.get(name, keys.certificate) != keys.certificate:
             raise Refused(f"another certificate than that of {name}")
+        if self._public[name] in (self._public[terms.cohort[other]] for other in self._keys):
+            raise Refused(f"{name} has the identity of another member")
         used = {key for other in self._keys.values() for key in (other.channel, other.mask)}
         for key in (keys.channel, keys.mask):
-            if key in used or keys.channel == keys.mask:
-                raise Refused("a round key twice")
+            if key in used or keys.channel == keys.mask or checks.mark(key) in self._marks:
+                raise Refused(f"a round key of {name} that was used before")
             agreement.agreed(bytes(range(agreement.KEY)), key, b"")  # one of small order would stop all others
         self._keys[place] = keys
+
+    @property
+    def marks(self) -> set[bytes]:
+        """Of the round keys of this group, for later ones."""
+        return {checks.mark(key) for keys in self._keys.values() for key in (keys.channel, keys.mask)}
 
     def lose(self, name: str) -> None:
         """``name`` will not answer: it said so, or is gone. What it has answered counts."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..keys import PUBLIC, SIGNATURE, Signer
+from ..keys import SIGNATURE, Signer
 from ..message import Refused
 from . import agreement, checks, ring, sealed, shares, stream, wire
 from .agreement import SEED
@@ -53,7 +53,7 @@ class Member:
         values: IntVector | None = None,
         spans: tuple[Span, ...] = (),
     ) -> bytes:
-        """The answer to ``ask``; asked the same again, the same again, but for what seals shares.
+        """The answer to ``ask``; asked the same again, the same again.
 
         values: int [size], only for ``input``: within ``terms.bits`` bits. spans: elements, from and to, only for
         ``keys``, outside of which they will be 0; none: anywhere. Raises :class:`Refused` with the reason; then nothing
@@ -170,7 +170,7 @@ class Member:
         seen = hashlib.sha256(repr(shared).encode() + b"".join(pairs.values()) + total.tobytes()).digest()
         if kept.stage == "input":
             checks.again(kept.values, seen)
-        kept.pairs, kept.shared, kept.values = pairs, shared, seen
+        kept.pairs, kept.shared, kept.values, kept.answer = pairs, shared, seen, b""
         secret = agreement.mask_secret(kept.mask)
         keys = [(agreement.own_mask(kept.own), True)]
         keys += [(agreement.between(secret, kept.peers[j].mask, me, j), me < j) for j in others]
@@ -215,6 +215,7 @@ class Member:
         signatures = {place: data[at * SIGNATURE : (at + 1) * SIGNATURE] for at, place in enumerate(signers)}
         identities = {place: peer.identity for place, peer in kept.peers.items()}
         checks.quorum(self._agreed(kept, alive), signatures, identities, terms)
+        kept.channel = kept.mask = kept.own = b""  # nothing is asked of them any more
         # Who is not alive is dead: that no member is both is in the form of this answer.
         return b"".join(
             kept.pairs[place][SEED:PAIR] if place in alive else kept.pairs[place][:SEED] for place in kept.shared
@@ -245,6 +246,3 @@ class Member:
 def _trim(kept: dict[Any, Any], most: int) -> None:
     for old in list(kept)[: max(0, len(kept) - most)]:
         del kept[old]
-
-
-assert PUBLIC == agreement.KEY
