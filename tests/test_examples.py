@@ -298,6 +298,16 @@ def test_devices_learn_together_over_a_bad_network_though_some_lie(tmp_path: Pat
     assert int(re.findall(r"(\d+)% right", mean)[0]) < 40
 
 
+def test_masked_sums_learn_over_a_bad_network(tmp_path: Path) -> None:
+    *rounds, refused = printed("federate_masked", tmp_path).splitlines()
+    found = [re.fullmatch(r"round (\d+): (\d+)% right, (\d+) devices in its sums, [\d,]+ B sent", r) for r in rounds]
+    assert [int(m[1]) for m in found if m] == [5, 10, 15, 20]
+    assert all(m is not None and 4 <= int(m[3]) <= 15 for m in found)
+    assert found[-1] is not None
+    assert int(found[-1][2]) > 70
+    assert refused.startswith("rule with masked is median: it judges single changes")
+
+
 def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:
     *rounds, test, page = printed("federate_devices", tmp_path).splitlines()
     assert len(rounds) == 4

@@ -20,8 +20,9 @@ from sklearn.datasets import load_digits
 import selvedge as sv
 from selvedge.errors import InvalidInput
 from selvedge.face.federating.joining import samples
-from selvedge.federate import secret
+from selvedge.federate import invitation, secret
 from selvedge.federate.client.https import UPDATE, Connection
+from selvedge.federate.client.masking import Masking
 from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.session import SessionTrainer, state_of
 from selvedge.federate.client.store import InMemory
@@ -31,6 +32,8 @@ from selvedge.federate.federation import Federation, Local
 from selvedge.federate.grid.virtual import Device, VirtualGrid
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
+from selvedge.federate.masked import Masked
+from selvedge.federate.masking.demands import Demands
 from selvedge.federate.message import made
 from selvedge.federate.server import Server
 from selvedge.run.artifact import load
@@ -150,6 +153,14 @@ BAD = [
     (("--least", "40"), "--least is 40: give at most clients"),
     (("--lr", "-1"), "--lr is -1"),
     (("--server-optimizer", "adam:speed=1"), "--server-optimizer is speed=1"),
+    (("--masked", "bits=20"), "--masked bits is 20: give a whole number, 2 to 16"),
+    (("--masked", "4,"), "--masked is 4: give each once, as bits=4"),
+    (("--masked", "threshold=third"), "--masked threshold is third: give half or two-thirds"),
+    (("--masked", "4", "--codec", "top:0.1+int4"), "--codec with --masked is top:0.1+int4: the places of"),
+    (("--masked", "4", "--rule", "median"), "--rule with --masked is median: it judges single changes"),
+    (("--masked", "4", "--mode", "buffered"), "--mode with --masked is buffered: masks cancel only"),
+    (("--masked", "4", "--scaffold"), "--scaffold with --masked is True: a control variate"),
+    (("--masked", "4", "--per-round", "2"), "--per-round with --masked is 2: a group has at least 3"),
     (("--data", "none.npz"), "none.npz"),
     (("--out", "net.py"), "--out is net.py: it is a file"),
 ]
@@ -251,12 +262,14 @@ class Place:
         self._running.append(process)
         return process
 
-    def serve(self) -> subprocess.Popen[str]:
+    def serve(
+        self, number: int = 12, kinds: tuple[str, ...] = ("nrf52840", "nrf52832=net.py:small"), *more: str
+    ) -> subprocess.Popen[str]:
+        of = [part for kind in kinds for part in ("--device", kind)]
         return self.started(
-            "serve", "net.py:make", "--data", "digits.npz", "--device", "nrf52840", "--device", "nrf52832=net.py:small",
-            "--rounds", "12", "--per-round", "3", "--least", "3", "--deadline", "80", "--codec", "int8", "--lr", "0.1",
-            "--out", "run",
-            "--port", self.port or "0", "--json", log="serve.log",
+            "serve", "net.py:make", "--data", "digits.npz", *of, "--rounds", str(number), "--per-round", "3", "--least",
+            "3", "--deadline", "80", "--codec", "int8", "--lr", "0.1", "--out", "run", "--port", self.port or "0",
+            "--json", *more, log="serve.log",
         )  # fmt: skip
 
     def url(self) -> str:
@@ -299,19 +312,20 @@ def asked(url: str, trusted: Path, data: bytes) -> int:
             connection.close()
 
 
-def in_virtual_time(folder: Path, kinds: list[str]) -> dict[str, Any]:
+def in_virtual_time(folder: Path, kinds: list[str], number: int = 12, masked: Masked | None = None) -> dict[str, Any]:
     """What the same devices come to, with their keys, their samples and the code that they were given, and no kill."""
     sessions = [load(folder / "run" / "devices" / kind / "model") for kind in kinds]
     whole, server = Layout.of(state_of(sessions[0])), secret.key(folder / "run" / "server.key")
     covers = {kind: widths(whole, Layout.of(state_of(s))) for kind, s in zip(kinds, sessions, strict=True)}
-    devices, public = {}, {}
+    devices, public = dict[str, Device](), dict[str, bytes]()
+    masking = None if masked is None else Masking.among(public)  # once all are there
     for i, (kind, session) in enumerate(zip(kinds, sessions, strict=True)):
         key, name = secret.key(folder / f"state{i}" / "device.key"), f"device-{i}"
         seed = int.from_bytes(key.public[:4], "little")
         trainer = SessionTrainer(session, *samples(session, str(folder / f"own{i}.npz")), seed=seed)
         public[name] = key.public
-        devices[name] = Device(Participant(name, key, server.public, trainer, InMemory()).handle, kind)
-    settings = Federation("federation", 12, 3, least=3, up="int8", local=Local(rate=0.1))
+        devices[name] = Device(Participant(name, key, server.public, trainer, InMemory(), 0, masking).handle, kind)
+    settings = Federation("federation", number, 3, least=3, up="int8", local=Local(rate=0.1), masked=masked)
     coordinator = Coordinator(settings, whole, whole.vector(state_of(sessions[0])), covers)
     running = Server(coordinator, folder / "virtual", server, public)
     running.run(VirtualGrid(devices))
@@ -371,6 +385,40 @@ def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> N
     assert (folder / "run" / "federation.html").read_text().count("<svg") == 5
     for own in ("run/server.key", "run/operator.json", "run/tls/localhost.key", "state0/device.key"):
         assert (folder / own).stat().st_mode & 0o077 == 0
+
+
+def test_devices_join_a_masked_run_and_only_sums_are_known(served: Place) -> None:
+    """What comes of it is, to the bit, what virtual time makes of the same devices."""
+    masked, folder = ("--masked", "bits=8,threshold=two-thirds,stage=200"), served.folder
+    server = served.serve(3, ("nrf52840",), *masked)
+    url = served.url()
+    kit, listed = folder / "run" / "devices" / "nrf52840", ""
+    for i in range(3):
+        enrolled = ("join", "--enrol", "--store", f"state{i}", "--name", f"device-{i}", "--device", str(kit))
+        listed += run("federate", *enrolled, cwd=folder).out
+    with (folder / "run" / "allowed.txt").open("a") as file:
+        file.write(listed)
+    end = time.monotonic() + 60
+    while "device-2" not in (kit / "members.txt").read_text():  # whom devices are to believe
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    devices = [
+        served.started(
+            "join", url, "--device", str(kit), "--data", f"own{i}.npz", "--store", f"state{i}", "--json",
+            log=f"{i}.log", torch=False,
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    assert server.wait(240) == 0, served.said("serve.log")
+    assert [d.wait(60) for d in devices] == [0, 0, 0]
+    told = json.loads((folder / "run" / "status.json").read_text())
+    assert (told["phase"], told["round"], told["lost"]) == ("done", 3, 0)
+    assert {n: seen["taken"] for n, seen in told["course"]["devices"].items()} == {f"device-{i}": 3 for i in range(3)}
+    assert all(m["changes"] == m["asked"] == 3 for m in told["course"]["moves"])
+    model = np.load(folder / "run" / "model.npz")
+    for name, array in in_virtual_time(folder, ["nrf52840"] * 3, 3, Masked(8, threshold="two-thirds")).items():
+        assert model[name].tobytes() == array.tobytes(), name
+    assert invitation.read(kit).demands == Demands(colluders=True)
 
 
 def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:

@@ -43,6 +43,7 @@ class Opened:
     asked: Mapping[str, str]
     population: int
     keys: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +331,7 @@ class Coordinator:
         self.round = MaskedRound(
             s, self.run, task, self.seed(task), self.step, self._share, self.whole.size, lambda p: self.where(p, task)
         )
-        self.round.begin(event.at, event.asked, event.keys, lambda part: self._shown(part, task))
+        self.round.begin(event.at, event.asked, event.keys, event.certificates, lambda part: self._shown(part, task))
         waiting = self.round.all_waiting()
         self.busy = {c: b for c, b in self.busy.items() if c in waiting}
 

@@ -86,11 +86,13 @@ class Course:
         lost = self._gone + max(missing, self._void)
         seconds = last.at - (last.at if self.began is None else self.began)
         if s.masked is not None:  # who is in a sum is known at its end
+            self._asked = max(self._asked, last.changes)  # what a kill took
             lost = 0 if last.changes >= s.clients else self._asked - last.changes
             for client, task in coordinator.last.items():
                 seen = self.devices.setdefault(client, Seen())
                 if task > seen.task:
                     seen.taken, seen.task, seen.last = seen.taken + 1, task, seconds
+                    seen.asked = max(seen.asked, seen.taken)
         made = Move(
             last.version, seconds, up, down, self._asked, last.changes, lost, last.loss, told, joules,
             last.failed,

@@ -26,9 +26,8 @@ def written(event: Event, body: bytes = b"") -> tuple[dict[str, Any], dict[str, 
     if isinstance(event, Said):
         return {**head, "client": event.client, "task": event.task}, {"answer": np.frombuffer(event.answer, np.uint8)}
     given = asdict(event)
-    if not given.get("keys", True):
-        del given["keys"]  # of a round that is not masked
-    return head | given, {}
+    # A round that is not masked is written as ever.
+    return head | {n: v for n, v in given.items() if v or n not in ("keys", "certificates")}, {}
 
 
 def read(head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], unpacked: Unpacked) -> Event:

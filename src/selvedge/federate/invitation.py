@@ -3,6 +3,7 @@
 FOLDER/invitation.json   run, url, the server's public key, the profile, the authority's first key
 FOLDER/certificate.pem   what vouches for the server; absent: the system's authorities
 FOLDER/model/            the artifact
+FOLDER/members.txt       of a masked run that no authority vouches for: the devices that take part in it
 """
 
 from __future__ import annotations
@@ -10,23 +11,38 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, cast
 
 from ..artifact import files
 from ..errors import InvalidInput
 from .keys import PUBLIC
+from .masked import Masked
+from .masking.demands import Demands
 
 FILE, CERTIFICATE, MODEL = "invitation.json", "certificate.pem", "model"
+MEMBERS = "members.txt"  # of a masked run without an authority: whom its devices believe, as allowed.txt has them
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """``server``: its public key, in hexadecimal; ``authority``: of who vouches for devices, "" where nobody does."""
+    """``server``: its public key, in hexadecimal; ``authority``: of who vouches for devices, "" where nobody does.
+    ``masked``: THRESHOLD:COVERED of a run whose server learns sums alone, "" of one that is not: a device that has
+    joined a masked run sends no change by itself, whatever it is asked."""
 
     run: str
     url: str
     server: str
     profile: str
     authority: str = ""
+    masked: str = ""
+
+    @property
+    def demands(self) -> Demands | None:
+        """What a device of a masked run demands of each group; None of another run. Raises ``ValueError``."""
+        if not self.masked:
+            return None
+        threshold, _, covered = self.masked.partition(":")
+        return Masked(threshold=cast(Any, threshold), covered=int(covered)).demands
 
     def write(self, folder: Path, certificate: str | None) -> None:
         if certificate is not None:
@@ -44,6 +60,7 @@ def read(folder: Path) -> Invitation:
             raise ValueError("a field of another type")
         if made.authority and len(bytes.fromhex(made.authority)) != PUBLIC:
             raise ValueError("an authority that is no key")
+        _ = made.demands  # that they can be read
     except FileNotFoundError:
         fix = "it holds no invitation.json: name the folder that selvedge federate serve has written for such devices"
         raise InvalidInput("--device", str(folder), fix) from None

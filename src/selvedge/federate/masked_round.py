@@ -51,9 +51,9 @@ class _Under:
 
 
 class MaskedRound:
-    """Of ``task`` of ``run``. part: device -> its part of the model; keys: device -> its public key in hexadecimal.
-    show: of a part, what its devices are sent, float32; where: of a part, the places of its elements in the whole
-    vector, None for all. step: of values.
+    """Of ``task`` of ``run``. part: device -> its part of the model; keys, certificates: device -> its public key, and
+    what it is to show to others, in hexadecimal. show: of a part, what its devices are sent, float32; where: of a part,
+    the places of its elements in the whole vector, None for all. step: of values.
 
     ``total``: int64 [size], the sum of what all devices said of each element, in steps; ``counts``: of how many. Both
     are of groups that are done, whatever their order; ``taken``: their members whose values are in it.
@@ -70,13 +70,15 @@ class MaskedRound:
         self.taken: tuple[str, ...] = ()
         self.clipped = self.values = self._loss = 0
         self._keys: dict[str, str] = {}
+        self._certificates: dict[str, str] = {}
         self._under: list[_Under] = []
         self._of: dict[str, int] = {}  # device -> its group
 
     def begin(
-        self, at: float, part: Mapping[str, str], keys: Mapping[str, str], show: Callable[[str], Vector]
+        self, at: float, part: Mapping[str, str], keys: Mapping[str, str], certificates: Mapping[str, str],
+        show: Callable[[str], Vector],
     ) -> None:  # fmt: skip
-        m, self._keys = self._masked, dict(keys)
+        m, self._keys, self._certificates = self._masked, dict(keys), dict(certificates)
         for name in sorted(set(part.values())):
             cohort = [c for c, p in part.items() if p == name]
             model = show(name)
@@ -102,7 +104,10 @@ class MaskedRound:
         return Maskable(elements, self._share, self._masked.bits, self._step, self._seed)
 
     def _group(self, terms: Terms) -> Group:
-        return Group(terms, {c: bytes.fromhex(self._keys[c]) for c in terms.cohort})
+        def of(texts: Mapping[str, str]) -> dict[str, bytes]:
+            return {c: bytes.fromhex(texts[c]) for c in terms.cohort if c in texts}
+
+        return Group(terms, of(self._keys), of(self._certificates))
 
     # -- what is next -----------------------------------------------------------------------------------------------
 
@@ -171,6 +176,11 @@ class MaskedRound:
         under = self._under[self._of[client]]
         if under.group is not None and not under.ended:
             under.group.lose(client)
+
+    def again(self, now: float) -> None:
+        """The server was away, which makes no device late: every stage has its time from now on."""
+        for under in self._under:
+            under.at = max(under.at, now)
 
     def advance(self, number: int, at: float) -> None:
         """The next stage of a group, or its end."""
@@ -244,6 +254,7 @@ class MaskedRound:
             under.append(head)
         return {
             "run": self.run, "task": self.task, "seed": self._seed, "step": self._step, "keys": self._keys,
+            "certificates": self._certificates,
             "taken": list(self.taken), "clipped": self.clipped, "values": self.values, "loss": self._loss,
             "under": under,
         }, arrays  # fmt: skip
@@ -257,6 +268,7 @@ class MaskedRound:
         size = len(arrays["total"])
         made = cls(settings, head["run"], head["task"], head["seed"], head["step"], share, size, where)
         made.total, made.counts, made._keys = arrays["total"].copy(), arrays["counts"].copy(), dict(head["keys"])
+        made._certificates = dict(head["certificates"])
         made.taken, made.clipped = tuple(head["taken"]), head["clipped"]
         made.values, made._loss = head["values"], head["loss"]
         for i, u in enumerate(head["under"]):

@@ -50,6 +50,7 @@ class Server:
         """Raises ``InvalidInput`` for a folder of another run, or one that is open elsewhere."""
         self.coordinator, self._key, self._log = coordinator, key, log
         self.devices, self._records = dict(devices), records
+        self.certificates: Mapping[str, bytes] = {}  # what each is to show to the others of a masked round, where known
         s = coordinator.settings
         self._codec = codec(s.up)
         self.refused: Counter[str] = Counter()
@@ -84,6 +85,8 @@ class Server:
         under_way: the grid still has the tasks of who is busy, which are else sent again."""
         # A clock that was set back, or has begun anew, must not hold a round for as long.
         self._ahead = max(0.0, self.coordinator.latest() - grid.now())
+        if self.coordinator.round is not None and not under_way:
+            self.coordinator.round.again(grid.now() + self._ahead)
         for client in (
             () if under_way else sorted(self.coordinator.busy)
         ):  # asked before it ended: who has answered sends that again
@@ -92,7 +95,8 @@ class Server:
             event = self.coordinator.due(grid.now() + self._ahead, lambda: self._known(grid), len(self.devices))
             if event is not None:
                 if isinstance(event, Opened) and self.coordinator.settings.masked is not None:
-                    event = replace(event, keys={c: self.devices[c].hex() for c in event.asked})
+                    shown = {c: self.certificates[c].hex() for c in event.asked if c in self.certificates}
+                    event = replace(event, keys={c: self.devices[c].hex() for c in event.asked}, certificates=shown)
                 self._happen(event, grid, on_event)
                 for client in self._to_be_asked(event):
                     self._ask(grid, client)

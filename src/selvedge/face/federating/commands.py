@@ -52,6 +52,14 @@ Scaffold = Annotated[bool, typer.Option("--scaffold", help="Control variates aga
 ServerOptimizer = Annotated[
     str, typer.Option("--server-optimizer", help="sgd, adam or yogi, as sgd:rate=1,momentum=0.9 or adam:rate=0.01.")
 ]
+Masked = Annotated[
+    str,
+    typer.Option(
+        "--masked",
+        help="The server learns sums of changes and no change: bits of a value, as 4, or "
+        "bits=4,group=64,threshold=two-thirds,covered=3,stage=60.",
+    ),
+]
 Batch = Annotated[int | None, typer.Option("--batch", help="Samples a step; by default the most of 8 to 1 that fit.")]
 Run = Annotated[Path, typer.Option("--out", help="The run's folder; the same line goes on there.")]
 
@@ -86,6 +94,7 @@ def simulate(
     mu: Mu = 0.0,
     scaffold: Scaffold = False,
     server_optimizer: ServerOptimizer = "sgd",
+    masked: Masked = "",
     batch: Batch = None,
     norms: options.Norms = "frozen",
     loss: options.Loss = None,
@@ -121,7 +130,7 @@ def simulate(
     wish = Wish(
         model, data, given, rounds, per_round or 0, name, codec, down,
         difference, rule, mode, over, least, deadline, patience, epochs, lr, mu, scaffold, server_optimizer, batch,
-        norms, loss, shape, seed, clients, split, faults, spread, link,
+        norms, loss, shape, seed, clients, split, faults, spread, link, masked,
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=every)
     of = kinds(given, shape)
@@ -186,6 +195,7 @@ def serve(
     mu: Mu = 0.0,
     scaffold: Scaffold = False,
     server_optimizer: ServerOptimizer = "sgd",
+    masked: Masked = "",
     batch: Batch = None,
     norms: options.Norms = "frozen",
     loss: options.Loss = None,
@@ -214,7 +224,7 @@ def serve(
     wish = Wish(
         model, data, given, rounds, per_round, name, codec, down, difference, rule, mode, over,
         per_round // 2 + 1 if least is None else least, deadline,
-        patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed,
+        patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed, masked=masked,
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=1)
     of = kinds(given, shape)

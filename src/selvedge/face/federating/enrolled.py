@@ -66,6 +66,12 @@ class Enrolled:
             return {name: c.public for name, c in self._of.items()}
 
     @property
+    def certificates(self) -> dict[str, bytes]:
+        """What each shows of itself."""
+        with self._lock:
+            return {name: c.data for name, c in self._of.items()}
+
+    @property
     def parts(self) -> dict[str, str]:
         with self._lock:
             return {name: c.profile or self._profiles[0] for name, c in self._of.items()}

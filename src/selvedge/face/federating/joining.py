@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from ...run.session import Session
 from .. import place
 from ..stopping import stopping
 from .pin import pin
+
+if TYPE_CHECKING:
+    from ...federate.client.masking import Masking
 
 STEM, NAME, STATE = "device", "name", "state"  # in a device's folder: its key, and the rest
 REQUEST, CREDENTIAL = "request.pem", "credential.pem"
@@ -193,8 +197,10 @@ def joined(
     x, y = samples(session, data)
     papers = _papers(invited.authority, store, who, log)
     trainer = SessionTrainer(session, x, y, seed=int.from_bytes(who.key.public[:4], "little"))
-    participant = Participant(who.name, who.key, bytes.fromhex(invited.server), trainer, InFile(store / STATE))
-    most = 8 * 4 * trainer.layout.size + HEAD
+    masking = _masking(invited, kit, papers)
+    server, kept = bytes.fromhex(invited.server), InFile(store / STATE)
+    participant = Participant(who.name, who.key, server, trainer, kept, masking=masking)
+    most = 8 * 4 * trainer.layout.size + (HEAD if masking is None else masking.room)
     log(f"{who.name}: {len(x):,} samples, {invited.run} at {url}")
     refused: list[str] = []
 
@@ -229,6 +235,21 @@ def _papers(authority: str, store: Path, who: Identity, log: Callable[[str], Non
     for said in papers.trust.said():
         log(said)
     return papers
+
+
+def _masking(invited: invitation.Invitation, kit: Path, papers: Papers | None) -> Masking | None:
+    """How the device takes part where the server learns sums alone; None in another run. Raises ``InvalidInput``."""
+    demands = invited.demands
+    if demands is None:
+        return None
+    from ...federate.client.masking import Masking  # a device of another run is to have the memory
+
+    if papers is not None:
+        return Masking(papers.trust.open, papers.credential, demands)
+    if invited.authority:
+        fix = "in a masked run each device shows it to the others: give what the authority has signed for this one"
+        raise InvalidInput("--credential", "missing", fix)
+    return Masking.among(allowed.read(kit / invitation.MEMBERS, ()).keys, demands)
 
 
 def samples(session: Session, data: str) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,8 @@ WORLDS = ("simulated", "real")
 class Report:
     """``world``: "simulated" or "real". ``phase``: "waiting", "open", "done" or "stopped", and ``why``. ``known``:
     devices that may take part. ``refused``, ``faults``: counts by reason. ``up``, ``down``: bytes. ``test``: loss and
-    accuracy at the end, on samples that nothing else saw. ``at``: Unix seconds."""
+    accuracy at the end, on samples that nothing else saw. ``at``: Unix seconds. ``stage``: of a masked round, where its
+    groups are."""
 
     name: str
     world: str
@@ -40,6 +41,7 @@ class Report:
     faults: Mapping[str, int] = field(default_factory=dict)
     test: tuple[float, float | None] | None = None
     at: float = 0.0
+    stage: str = ""
 
     @classmethod
     def now(
@@ -50,7 +52,7 @@ class Report:
         s = coordinator.settings
         return cls(
             s.name, world, coordinator.phase, coordinator.why, s.rounds, known, course, up, down, dict(refused),
-            dict(faults or {}), test, time.time(),
+            dict(faults or {}), test, time.time(), "" if coordinator.round is None else str(coordinator.round),
         )  # fmt: skip
 
     @property
@@ -76,7 +78,7 @@ class Report:
             "up": self.up, "down": self.down, "seconds": last.seconds if last else 0.0,
             "joules": last.joules if last else None, "known": self.known, "seen": len(self.course.devices),
             "lost": self.course.lost, "refused": dict(self.refused), "faults": dict(self.faults), "at": self.at,
-            "course": self.course.to_dict(),
+            "stage": self.stage, "course": self.course.to_dict(),
         }  # fmt: skip
 
     @classmethod
@@ -88,13 +90,15 @@ class Report:
                 given["run"], given["world"], given["phase"], given["why"], given["rounds"], given["known"],
                 Course.of(given["course"]), given["up"], given["down"], given["refused"], given["faults"],
                 None if test is None else (test["loss"], test["accuracy"]), given["at"],
+                given.get("stage", ""),
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InvalidInput("status", where, f"it is none of ours ({error})") from None
 
     def __str__(self) -> str:
         c, last, told = self.course, self.last, self.told
-        ended = {"done": "done", "stopped": f"stopped: {self.why}"}.get(self.phase, self.phase)
+        stands = f"{self.phase} ({self.stage})" if self.stage else self.phase
+        ended = {"done": "done", "stopped": f"stopped: {self.why}"}.get(self.phase, stands)
         lines = [f"{self.name}: {ended}; {last.version if last else 0} of {self.rounds} rounds"]
         if told is not None:
             text = f"loss {told[0]:.4g}" if told[1] is None else f"{percent(told[1])} right, loss {told[0]:.4g}"
@@ -110,6 +114,9 @@ class Report:
             virtual = "virtual time" if self.world == "simulated" else "time"
             energy = "" if self.world != "simulated" else f"; energy of learning: {joules(last.joules)}"
             lines.append(f"{virtual}: {span(last.seconds)}{energy}")
+        dropped = [line for m in c.moves for line in m.failed]
+        if dropped:
+            lines.append(f"dropped: {len(dropped):,} groups of masked rounds, the last one {dropped[-1]}")
         lines += [f"refused {n:,} x: {why}" for why, n in sorted(self.refused.items(), key=lambda pair: -pair[1])]
         if self.faults:
             lines.append("faults: " + ", ".join(f"{n:,} {what}" for what, n in sorted(self.faults.items())))

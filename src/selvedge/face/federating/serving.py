@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...artifact import files
 from ...errors import InvalidInput
 from ...federate import allowed, bodies, secret
 from ...federate.client.session import state_of
@@ -23,8 +24,9 @@ from ...federate.coordinator import Closed, Coordinator, Event
 from ...federate.course import Course, Move
 from ...federate.cover import Cover, widths
 from ...federate.grid.grid import Delivery
-from ...federate.invitation import Invitation
+from ...federate.invitation import MEMBERS, Invitation
 from ...federate.layout import Layout
+from ...federate.masked_round import most_said
 from ...federate.message import Message
 from ...federate.server import Server
 from ...run.session import Session
@@ -86,6 +88,8 @@ def serve(
         vouched = Enrolled(authority, out / place.CREDENTIALS, tuple(covers), _Seldom(notes.append))
     known = _Known(listed, vouched, tuple(covers), notes.append)
     most = bodies.most(codec(settings.up), tuple(whole.shapes.values()), settings.local.scaffold) + HEAD
+    if settings.masked is not None:
+        most = most_said(settings, whole.size) + HEAD
     latest: list[bytes] = [b""]
     token: list[str] = [""]
 
@@ -96,6 +100,7 @@ def serve(
         refusals: list[str] = []
         server = Server(coordinator, out / JOURNAL, key, known.keys, log=refusals.append)
         stack.callback(server.close)
+        server.certificates = {} if vouched is None else vouched.certificates
         course = _course(out, coordinator, server)
         grid = HttpsGrid(
             address.listen, address.port, pem_file, pem_key, known.keys, settings.name, most, known.parts,
@@ -107,8 +112,18 @@ def serve(
         url = f"https://{f'[{address.host}]' if ':' in address.host else address.host}:{grid.port}"
         token[0] = place.operator(out, url, pem or "").token
         root = "" if vouched is None else vouched.root.hex()
+        masked = "" if settings.masked is None else f"{settings.masked.threshold}:{settings.masked.covered}"
         for kit in kits:
-            Invitation(settings.name, url, key.public.hex(), kit.kind.name, root).write(kit.folder, pem)
+            Invitation(settings.name, url, key.public.hex(), kit.kind.name, root, masked).write(kit.folder, pem)
+
+        def members() -> None:
+            """Whom devices of a masked run are to believe, where nobody vouches for them."""
+            if settings.masked is not None and vouched is None:
+                text = allowed.HEADER + "".join(allowed.line(c, k) + "\n" for c, k in sorted(known.keys.items()))
+                for kit in kits:
+                    files.write(kit.folder / MEMBERS, text.encode())
+
+        members()
         tell(*_welcome(url, kits, known, (listed, authority), out, coordinator))
         stop = stack.enter_context(stopping())
         view = stack.enter_context(View(silent))
@@ -153,7 +168,9 @@ def serve(
             while notes:
                 tell(notes[0], {"event": "note", "says": notes.pop(0)})
             if changed:
+                members()
                 server.devices = dict(known.keys)
+                server.certificates = {} if vouched is None else vouched.certificates
                 grid.allow(known.keys, known.parts)
             report(False)
 

@@ -25,7 +25,7 @@ def picture(report: Report, notes: list[str]) -> Table:
     """A table of all figures."""
     course, last, told = report.course, report.last, report.told
     table = Table.grid(padding=(0, 2))
-    table.add_row("run", f"{report.name}: {report.phase}")
+    table.add_row("run", f"{report.name}: {report.phase}{f' ({report.stage})' if report.stage else ''}")
     table.add_row("round", f"{last.version if last else 0} of {report.rounds}")
     if told is not None:
         table.add_row("held out", f"{'' if told[1] is None else f'{percent(told[1])} right, '}loss {told[0]:.4g}")

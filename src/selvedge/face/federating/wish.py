@@ -14,6 +14,7 @@ from ...errors import InvalidInput
 from ...federate.aggregate.optimizer import ServerOptimizer
 from ...federate.federation import Federation, Local
 from ...federate.grid.faults import Faults
+from ...federate.masked import Masked
 from ...make.begun import about
 from ..spoken import spoken
 
@@ -27,6 +28,11 @@ OPTIONS = {  # the library's fields as the command line has them
     "server optimizer": "--server-optimizer", "server rate": "--server-optimizer rate",
     "server momentum": "--server-optimizer momentum", "server beta2": "--server-optimizer beta2",
     "server tau": "--server-optimizer tau", "speed": "--spread", "codec": "--codec",
+    **{f"masked {name}": f"--masked {name}" for name in ("bits", "group", "threshold", "covered", "stage")},
+    **{f"{name} with masked": f"{option} with --masked" for name, option in (
+        ("up", "--codec"), ("mode", "--mode"), ("rule", "--rule"), ("scaffold", "--scaffold"),
+        ("clients", "--per-round"),
+    )},
     **{name: f"--{name}" for name in ("rounds", "least", "deadline", "patience", "over", "seed", "rule", "mode",
                                       "down", "bound", "fade")},
 }  # fmt: skip
@@ -67,6 +73,7 @@ class Wish:
     faults: str = ""
     spread: float = 0.0
     link: float = 1e5
+    masked: str = ""
 
     def federation(self, devices: int = USUAL) -> Federation:
         """Of so many devices. Raises ``InvalidInput`` in the words of the command line."""
@@ -78,7 +85,7 @@ class Wish:
                 deadline=self.deadline, patience=self.patience, up=self.codec, down=self.down,
                 difference=self.difference, rule=cast(Any, rule), robust=robust,
                 optimizer=_optimizer(self.server_optimizer), seed=self.seed,
-                local=Local(self.epochs, self.lr, self.mu, self.scaffold),
+                local=Local(self.epochs, self.lr, self.mu, self.scaffold), masked=_masked(self.masked),
             )  # fmt: skip
 
     def bad(self) -> Faults:
@@ -118,12 +125,25 @@ def _optimizer(text: str) -> ServerOptimizer:
     return ServerOptimizer(cast(Any, kind), **_pairs("--server-optimizer", rest, ("rate", "momentum", "beta2", "tau")))
 
 
-def _pairs(field: str, text: str, known: tuple[str, ...]) -> dict[str, float]:
+def _masked(text: str) -> Masked | None:
+    """``""``, ``BITS``, or ``bits=4,group=64,threshold=two-thirds,covered=3,stage=60``."""
+    if not text:
+        return None
+    pairs = [f"bits={text}"] if text.isdigit() else text.split(",")
+    numbers = [pair for pair in pairs if not pair.startswith("threshold=")]
+    found = _pairs("--masked", ",".join(numbers), ("bits", "group", "covered", "stage"), "4")
+    given: dict[str, Any] = {n: int(v) if n != "stage" and v % 1 == 0 else v for n, v in found.items()}
+    for pair in set(pairs) - set(numbers):
+        given["threshold"] = pair.partition("=")[2]
+    return Masked(**given)
+
+
+def _pairs(field: str, text: str, known: tuple[str, ...], such: str = "0.1") -> dict[str, float]:
     found: dict[str, float] = {}
     for pair in filter(None, text.split(",")):
         key, equals, value = pair.partition("=")
         if not equals or key not in known or key in found:
-            raise InvalidInput(field, pair, f"give each once, as {known[0]}=0.1, of {', '.join(known)}")
+            raise InvalidInput(field, pair, f"give each once, as {known[0]}={such}, of {', '.join(known)}")
         try:
             found[key] = float(value)
         except ValueError:
@@ -150,8 +170,9 @@ def kept(folder: Path, wish: Wish) -> bool:
         raise InvalidInput("--out", str(folder), f"its {path.name} cannot be read ({error})") from None
     now = json.loads(json.dumps(asdict(wish)))
     for f in fields(Wish):
-        if was.get(f.name) != now[f.name]:
-            before, here = ("none" if v in (None, "", []) else v for v in (was.get(f.name), now[f.name]))
+        had = was.get(f.name, "" if f.name == "masked" else None)  # a folder of before there were such runs
+        if had != now[f.name]:
+            before, here = ("none" if v in (None, "", []) else v for v in (had, now[f.name]))
             told = f"its {f.name.replace('_', ' ')} was {before}, now it is {here}"
             raise InvalidInput("--out", str(folder), f"a run was begun there; {told}: give the same, or another folder")
     return True
