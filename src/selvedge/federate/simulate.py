@@ -18,6 +18,7 @@ from ..errors import InvalidInput
 from ..run.session import Session
 from .client.liar import Liar
 from .client.participant import Participant
+from .client.per_example import PerExample
 from .client.private import Private
 from .client.session import SessionTrainer, state_of
 from .client.store import personal_of
@@ -110,6 +111,8 @@ def simulate(
     covers, models = dict(covers or {}), {"": session, **(sessions or {})}
     began = {part: state_of(model) for part, model in models.items()}
     layout = Layout.of({n: a for n, a in began[""].items() if n not in set(personal)})
+    if personal and settings.privacy is not None and settings.privacy.unit == "example":
+        raise InvalidInput("personal", ", ".join(personal), "with privacy of examples all layers are shared")
     _check_parts(kinds, len(shards), covers, {p: Layout.of(s) for p, s in began.items() if p}, layout, personal)
     random = np.random.default_rng([37, settings.seed])
     liars = set(random.permutation(len(shards))[: round((faults or Faults()).liars * len(shards))].tolist())
@@ -124,9 +127,14 @@ def simulate(
         model = models[kinds[i]]
         if personal:
             model.load_state_dict(began[kinds[i]])
-        trainer: Trainer = SessionTrainer(model, *shards[i], personal, stores[i], seed=i)
-        if settings.privacy is not None and settings.privacy.where == "local":
-            trainer = Private(trainer, settings.privacy, ledgers[i])
+        trainer: Trainer
+        if settings.privacy is not None and settings.privacy.unit == "example":
+            batch = min(len(shards[i][0]), model.manifest.step_batch)
+            trainer = PerExample(model, *shards[i], settings.privacy, ledgers[i], batch)
+        else:
+            trainer = SessionTrainer(model, *shards[i], personal, stores[i], seed=i)
+            if settings.privacy is not None and settings.privacy.where == "local":
+                trainer = Private(trainer, settings.privacy, ledgers[i])
         if i in liars:
             trainer = Liar(trainer, (faults or Faults()).strength)
         name = f"device-{i:05}"

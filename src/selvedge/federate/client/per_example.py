@@ -12,8 +12,9 @@ from ...run.calls import NotFinite
 from ...run.session import Session
 from ..codec.codec import Vector
 from ..layout import Layout
-from ..privacy.gaussian_sum import Lattice
+from ..privacy.gaussian_sum import Drawn, Lattice
 from ..privacy.ledger import Ledger
+from ..privacy.noise import discrete_gaussian
 from ..privacy.randomness import Keystream, Words, derived
 from ..privacy.settings import Privacy
 from .private import counted
@@ -32,14 +33,15 @@ class PerExample:
     An example's gradient is read off the session's own programs, on a call whose samples are all that example: of a
     plan that accumulates, what is in its accumulators; else what a step of rate 1 changes, and the state is put back.
     So a gradient costs one call of the plan's batch: plan with a batch of 1, better with accumulate=K, which moves no
-    weights, and it is one forward and one backward each. Statistics of norms are not learnt.
+    weights, and it is one forward and one backward each. Statistics of norms are not learnt. drawn: the noise, for an
+    audit of what is without.
 
     Raises ``InvalidInput`` for a plan whose optimiser is no plain SGD: its step is not the gradient.
     """
 
     def __init__(
         self, session: Session, x: Array, y: Array, privacy: Privacy, ledger: Ledger, batch: int = 8,
-        most_steps: int = MOST_STEPS,
+        most_steps: int = MOST_STEPS, drawn: Drawn = discrete_gaussian,
     ) -> None:  # fmt: skip
         if privacy.unit != "example":
             raise InvalidInput("privacy unit", privacy.unit, "give unit='example', where='local'")
@@ -54,7 +56,7 @@ class PerExample:
         self.layout = Layout.of(state)
         self._session, self._x, self._y, self._batch = session, x, y, batch
         self._privacy, self._ledger, self._most_steps = privacy, ledger, most_steps
-        self._lattice = Lattice(privacy.clip, privacy.noise)
+        self._lattice, self._drawn = Lattice(privacy.clip, privacy.noise), drawn
         kinds = {n: entry.kind for n, entry in session.manifest.state.items()}
         self._learnt = np.ones(self.layout.size, np.float32)
         for name, _, place in self.layout.places():
@@ -86,7 +88,7 @@ class PerExample:
                 for i in np.flatnonzero(lots.below(LOT, count) < bound):
                     total += self._lattice.of(self.gradient(int(i)))
                 # What no gradient moves needs no noise: it tells nothing of any example.
-                moved = self._lattice.released(total, noise) * self._learnt
+                moved = self._lattice.released(total, noise, self._drawn) * self._learnt
                 weights -= float(local["rate"]) / self._batch * moved
         except NotFinite as error:
             raise CannotTrain(f"learning diverged: {error}") from None
