@@ -19,6 +19,7 @@ from benchmarks.federated import nets
 from benchmarks.federated.tasks import Task, digits, har
 from benchmarks.federated.world import common, right
 from selvedge.federate.privacy.accountant import noise_for
+from selvedge.federate.privacy.randomness import derived
 
 FILE = Path(__file__).with_name("habits.toml")
 MODEL_SEED = 61
@@ -91,7 +92,7 @@ def _session(task: Task, batch: int, seed: int, micro: int | None = None) -> sv.
     """Few weights: noise grows by the root of their number. micro: the plan accumulates calls of so many samples."""
     torch.manual_seed(MODEL_SEED + seed)
     x = task.devices[0][0]
-    model: nn.Module = nn.Linear(64, 10) if x.ndim == 2 else nets.walks(0.25, task.classes)
+    model: nn.Module = nn.Linear(64, 10) if x.ndim == 2 else nets.walks(0.5, task.classes)
     more = {} if micro is None or batch == 1 else {"accumulate": batch // micro}
     return sv.compile(sv.plan(model, torch.zeros(batch, *x.shape[1:]), optimizer=sv.SGD(0.1), **more))
 
@@ -103,7 +104,7 @@ def _run(
     run = sv.Federation("private", own["rounds"], own["clients"], local=local, seed=seed, privacy=privacy)
     told = sv.simulate(
         session, task.devices, run, evaluate=lambda s: right(s, task.test), every=EVERY,
-        secret=b"a benchmark hides nobody %d" % seed,
+        secret=derived(b"a benchmark hides nobody", seed),
     )  # fmt: skip
     course = {p.version: round(float(p.told), 5) for p in told.points if p.told is not None}
     assert told.phase == "done", told.why

@@ -107,6 +107,6 @@ def test_a_change_longer_than_agreed_is_not_sent() -> None:
 @pytest.mark.parametrize(("clip", "noise"), [(1.0, 1.0), (1e-4, 0.3), (300.0, 20.0)])
 def test_steps_are_fine_beside_the_noise(clip: float, noise: float) -> None:
     lattice = Lattice(clip, noise)
-    assert 1023 <= clip * noise / lattice.step <= 2047
+    assert 2**19 <= clip * noise / lattice.step <= 2**20
     told = lattice.released(lattice.of(np.full(4000, clip / 100)), Keystream(derived(b"l")))
     assert told.std() == pytest.approx(clip * noise, rel=0.05)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from selvedge.errors import InvalidInput
-from selvedge.federate.privacy.noise import LEAST, MOST, discrete_gaussian
+from selvedge.federate.privacy.noise import LEAST, MOST, _kept_whole, discrete_gaussian
 from selvedge.federate.privacy.randomness import Keystream, Words, derived
 
 
@@ -49,12 +49,21 @@ def test_a_rounded_gaussian_is_told_from_it() -> None:
         40_000 - expected[middle - 1 : middle + 2].sum()]).pvalue < 1e-10  # fmt: skip
 
 
-def test_large_ones_have_the_variance_and_no_memory() -> None:
-    drawn = discrete_gaussian(100_000, 2000.0, Keystream(derived(b"large"))).astype(float)
-    assert abs(drawn.mean()) < 4 * 2000 / 100_000**0.5
-    assert abs(drawn.var() / 2000**2 - 1) < 4 * (2 / 100_000) ** 0.5
-    assert stats.kstest(drawn / 2000, "norm").pvalue > 1e-4
+@pytest.mark.parametrize("sigma", [2000.0, 2047.5, 1e6, MOST])
+def test_large_ones_have_the_variance_and_no_memory(sigma: float) -> None:
+    drawn = discrete_gaussian(100_000, sigma, Keystream(derived(b"large", sigma))).astype(float)
+    assert abs(drawn.mean()) < 4 * sigma / 100_000**0.5
+    assert abs(drawn.var() / sigma**2 - 1) < 4 * (2 / 100_000) ** 0.5
+    assert stats.kstest(drawn / sigma, "norm").pvalue > 1e-4
     assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 4 / 100_000**0.5
+
+
+def test_the_parts_of_a_large_exponent_are_the_whole() -> None:
+    """Of a small sigma, where each number can be counted: the way for large ones has the same probabilities."""
+    words, sigma, sizes = Words(Keystream(derived(b"parts"))), 3, np.repeat(np.arange(12), 20_000)
+    kept = _kept_whole(words, sizes, sigma).reshape(12, -1).mean(1)
+    due = np.exp(-((np.arange(12) - 3) ** 2) / 18)
+    np.testing.assert_allclose(kept, due, atol=4 * 0.5 / 20_000**0.5)
 
 
 def test_a_secret_draws_the_same_and_the_system_never_does() -> None:

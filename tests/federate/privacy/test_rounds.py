@@ -135,6 +135,13 @@ def drive(coordinator: Coordinator, here: dict[str, str], answers: Callable[[str
     return events
 
 
+def test_noise_that_anybody_could_guess_is_none() -> None:
+    for privacy in (QUIET, sv.Privacy(1.0, 1.0, 10.0, 1e-5, rate=0.5)):
+        coordinator = begun(privacy, secret="")
+        with pytest.raises(InvalidInput, match="secret is of 0 bytes"):
+            drive(coordinator, {"a": ""}, lambda name: True)
+
+
 def test_a_spent_budget_ends_the_run_before_one_more_round() -> None:
     privacy = sv.Privacy.within(2.0, 1e-5, 6, clip=1.0)
     coordinator = begun(privacy, rounds=50)

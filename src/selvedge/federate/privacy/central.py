@@ -14,7 +14,7 @@ from .accountant import Accountant
 from .gaussian_sum import Drawn, Lattice
 from .lots import cohort
 from .noise import discrete_gaussian
-from .randomness import Keystream, derived
+from .randomness import SECRET, Keystream, derived
 from .settings import Privacy
 
 
@@ -44,14 +44,14 @@ class Central:
     def mean(self, total: FixedSum, secret: bytes, run: str, version: int) -> npt.NDArray[np.float64]:
         """float64 [size]: the sum with noise, over ``clients``."""
         steps = total.total >> (total.fraction - self.lattice.bits)
-        source = Keystream(derived(secret, "noise", run, version))
+        source = Keystream(derived(_there(secret), "noise", run, version))
         return self.lattice.released(steps, source, self.drawn) / self.clients
 
     def cohort(self, names: Sequence[str], secret: bytes, run: str, task: int) -> list[str] | None:
         """Those whose lot says that they take part; None where there are no lots."""
         if self.privacy.rate is None:
             return None
-        return cohort(derived(secret, "lots"), f"{run} {task}", names, self.privacy.rate)
+        return cohort(derived(_there(secret), "lots"), f"{run} {task}", names, self.privacy.rate)
 
     def spent(self, rounds: int) -> Accountant:
         """What so many rounds have told."""
@@ -64,3 +64,10 @@ class Central:
             return ""
         now = self.spent(rounds).epsilon(p.delta)
         return f"the privacy budget is spent: epsilon {now:.3f} of {p.epsilon:g} at delta {p.delta:g}, {rounds} rounds"
+
+
+def _there(secret: bytes) -> bytes:
+    """Raises ``InvalidInput`` for one that anybody could guess."""
+    if len(secret) < SECRET:
+        raise InvalidInput("secret", f"of {len(secret)} bytes", f"noise that nobody can know needs {SECRET}")
+    return secret

@@ -10,18 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from .clip import Ints, bounded, whole
-from .noise import MOST, discrete_gaussian
+from .noise import discrete_gaussian
 from .randomness import Source
 
+STEPS = 2.0**20  # of sigma: so fine that rounding is nothing beside it, of a million elements too
 Drawn = Callable[[int, float, Source], Ints]
 
 
 class Lattice:
-    """Steps of 2**-``bits``, so fine that ``sigma``, ``noise`` times ``clip``, is 1,024 of them or more."""
+    """Steps of 2**-``bits``, so fine that ``sigma``, ``noise`` times ``clip``, is 2**19 to 2**20 of them."""
 
     def __init__(self, clip: float, noise: float) -> None:
         self.clip, self.noise = bounded("clip", clip), bounded("noise", noise)
-        self.bits = floor(log2(MOST / (self.clip * self.noise)))
+        self.bits = floor(log2(STEPS / (self.clip * self.noise)))
         self.step = 2.0**-self.bits
 
     def of(self, vector: npt.NDArray[Any]) -> Ints:
