@@ -46,8 +46,8 @@ class Federation:
     the model itself. rule: what is made of the changes; what it needs besides is in ``robust``. bound: no element of a
     change may be larger. weights: what the weights of a round may come to. most_samples: that a device may say it
     has, beyond which its change is refused; None: a ``clients``-th of ``weights``. patience: rounds in a row that may
-    pass their deadline with too few answers. privacy: how much is told of a device; then all changes weigh
-    the same.
+    pass their deadline with too few answers. privacy: how much is told of a
+    device; then all changes weigh the same, and what every sum is divided by is ``clients``.
     """
 
     name: str

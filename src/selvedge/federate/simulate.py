@@ -54,10 +54,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """``state``: the model, by its PyTorch names; personal layers as they began. statement: of a private run, what is
-    promised (:meth:`~.privacy.settings.Privacy.statement`). personal: of each device, its own
-    layers by name. phase, why: how it ended. refused: messages by reason. faults: what
-    the grid counted."""
+    """``state``: the model, by its PyTorch names; personal layers as they began. personal: of each device, its own
+    layers by name. phase, why: how it ended. refused: messages by reason. faults: what the grid counted. statement: of
+    a private run, what is promised (:meth:`~.privacy.settings.Privacy.statement`)."""
 
     state: Mapping[str, Array]
     points: Sequence[Point]

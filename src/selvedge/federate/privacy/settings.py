@@ -38,8 +38,10 @@ class Privacy:
     clip: the L2 norm that one unit's change, or gradient, is cut to. noise: the standard deviation of the noise over
     ``clip``, of a sum over all. where: who adds it. ``central``: the server. ``distributed``: each device a part,
     before masking. ``local``: each device all of it; of examples, at each step (DP-SGD, Abadi et al., CCS 2016).
-    rate: each device takes part in a round with this probability, by a secret lot; None: whoever is asked, which
-    hides nobody, and is accounted as everybody in every round.
+    rate: each device takes part in a round with this probability, by a secret lot, and whether it is there at all is
+    hidden; None: whoever is asked, accounted as everybody in every round. Cohorts of a fixed size gain nothing: who is
+    in one is drawn by a public seed, and where one comes another goes. So what is hidden is what a device sends, not
+    that it does: neighbours are runs in which it sends its change or nothing, and all others are asked alike.
     """
 
     clip: float
@@ -81,6 +83,14 @@ class Privacy:
     def budget(self) -> Budget:
         return Budget(self.epsilon, self.delta)
 
+    @property
+    def _neighbours(self) -> str:
+        if self.unit == "example":
+            return "one example more or less on a device"
+        if self.rate is not None:
+            return "one device more or less"
+        return "one device sends its change or nothing; that it was asked is known, and the others are the same"
+
     def statement(self, spent: Accountant) -> dict[str, Any]:
         """What is promised and of what, as JSON has it: to be kept with the model.
 
@@ -95,7 +105,7 @@ class Privacy:
         unit = "a device with all its samples" if self.unit == "device" else "an example on a device"
         lots = f"each by a secret lot of probability {self.rate:g}" if self.rate else "whoever was asked"
         return {
-            "unit": unit, "neighbours": "one unit more or less", "epsilon": round(spent.epsilon(self.delta), 6),
+            "unit": unit, "neighbours": self._neighbours, "epsilon": round(spent.epsilon(self.delta), 6),
             "delta": self.delta, "epsilon_where_cohorts_are_seen": round(seen.epsilon(self.delta), 6),
             "budget": self.epsilon, "clip": self.clip, "noise": self.noise, "sigma": self.noise * self.clip,
             "mechanism": "discrete Gaussian on a lattice", "where": self.where, "took_part": lots,
