@@ -20,10 +20,10 @@ NOISES = (0.5, 0.7, 1.0, 1.5, 2.5, 4.0, 8.0)
 STEPS = (1, 10, 100, 1000, 10_000)
 DELTAS = (1e-5, 1e-6, 1e-7)
 APART = 1e-3  # of epsilon, at most
-RUNS = 500
+RUNS = 200
 AGAIN = 100
 # (unit, noise that is claimed, what there is of it): all of it, and less, which the audit is to find.
-ROWS = tuple((unit, *of) for unit in ("device", "example") for of in ((4.0, 1.0), (1.0, 1.0), (4.0, 0.25), (4.0, 0.0)))
+ROWS = tuple((unit, *of) for unit in ("device", "example") for of in ((4.0, 1.0), (4.0, 0.25), (4.0, 0.0)))
 KEPT = Path(__file__).parents[1] / "build" / "prove_privacy"
 
 
@@ -55,17 +55,19 @@ def again(figures: Mapping[str, Any], digest: str) -> tuple[int, str]:
 def beside_opacus(pairs: list[tuple[float, float]]) -> float:
     """The largest difference in epsilon."""
     from opacus.accountants import RDPAccountant
+    from opacus.accountants.analysis import rdp
 
     orders, worst = RDPAccountant.DEFAULT_ALPHAS, 0.0
-    for (rate, noise), steps, delta in itertools.product(pairs, STEPS, DELTAS):
-        other = RDPAccountant()
-        other.history = [(noise, rate, steps)]
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Optimal order is the")
-            theirs = float(other.get_epsilon(delta))
-        ours = Accountant([(Release(noise, rate), steps)]).epsilon(delta, orders)
-        worst = max(worst, abs(ours - theirs))
-        assert abs(ours - theirs) <= APART, f"rate {rate}, noise {noise}, {steps} steps: {ours} beside {theirs}"
+    for rate, noise in pairs:
+        # What its accountant does at each call, once.
+        one = rdp.compute_rdp(q=rate, noise_multiplier=noise, steps=1, orders=orders)
+        for steps, delta in itertools.product(STEPS, DELTAS):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Optimal order is the")
+                theirs = float(rdp.get_privacy_spent(orders=orders, rdp=one * steps, delta=delta)[0])
+            ours = Accountant([(Release(noise, rate), steps)]).epsilon(delta, orders)
+            worst = max(worst, abs(ours - theirs))
+            assert abs(ours - theirs) <= APART, f"rate {rate}, noise {noise}, {steps} steps: {ours} beside {theirs}"
     return worst
 
 

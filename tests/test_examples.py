@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -296,6 +297,15 @@ def test_devices_learn_together_over_a_bad_network_though_some_lie(tmp_path: Pat
         assert re.search(r": done, \d+% right, [\d,]+ B sent, [1-9]\d* messages refused", line)
     assert int(re.findall(r"(\d+)% right", median)[0]) > 70
     assert int(re.findall(r"(\d+)% right", mean)[0]) < 40
+
+
+def test_what_a_device_sends_is_hidden_until_the_budget_is_spent(tmp_path: Path) -> None:
+    *runs, last = printed("federate_private", tmp_path).splitlines()
+    right = [float(re.search(r": done, ([\d.]+)% right", line)[1]) for line in runs]
+    assert right[0] > right[1] > 60
+    assert "stopped after 8 rounds of 100: the privacy budget is spent" in last
+    kept = json.loads((tmp_path / "privacy.json").read_text())
+    assert 7.9 < kept["epsilon"] <= kept["budget"] == 8.0
 
 
 def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:
