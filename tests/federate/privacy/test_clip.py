@@ -34,7 +34,9 @@ def test_a_change_is_cut_to_its_bound_and_keeps_its_direction(vector: Any, bound
 @given(VECTORS, BOUNDS, st.integers(-4, 12))
 def test_in_whole_steps_the_bound_is_kept_exactly(vector: Any, bound: float, bits: int) -> None:
     step = 2.0**-bits
-    made = whole(vector, bound, step)
+    wide = vector.astype(float)
+    made = whole(wide, bound, step)
+    np.testing.assert_array_equal(wide, vector)
     assert sum(int(v) ** 2 for v in made) <= (Fraction(bound) / Fraction(step)) ** 2
     near = clipped(vector.astype(float), bound)[0]
     assert np.abs(made * step - near).max() <= step * (1 + 1e-6)

@@ -41,7 +41,7 @@ def whole(vector: npt.NDArray[Any], bound: float, step: float) -> Ints:
     cut = np.asarray(clipped(np.asarray(vector, np.float64), bound)[0])
     made = (cut / step).astype(np.int64)
     while _square(made) > most:  # by the last bit of a float64
-        cut *= 1 - 2.0**-40
+        cut = cut * (1 - 2.0**-40)
         made = (cut / step).astype(np.int64)
     return made
 

@@ -90,7 +90,7 @@ class Ledger:
         except (ValueError, TypeError, KeyError):
             raise InvalidInput("privacy ledger", str(path), fix) from None
         if of != (self.budget.epsilon, self.budget.delta):
-            fix = f"it is of a budget of epsilon {of[0]:g}, delta {of[1]:g}: give that one"
+            fix = f"it is of a budget of epsilon {of[0]}, delta {of[1]}: give that one"
             raise InvalidInput("privacy ledger", str(path), fix)
         return dict(state)
 
@@ -105,3 +105,8 @@ class Ledger:
             self._held = dict(state)
         else:
             keep(self._path, json.dumps(state).encode())
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)  # a power cut does not bring the earlier count back
+            finally:
+                os.close(folder)
