@@ -3,6 +3,7 @@ which."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 def settings(given: Any) -> Federation:
     made = dict(given)
-    for name, of in (("local", Local), ("optimizer", ServerOptimizer)):
+    for name, of in (("local", Local), ("optimizer", ServerOptimizer), ("privacy", sv.Privacy)):
         if name in made:
             made[name] = of(**made[name])
     return Federation("tried", **{"rounds": 3, "clients": 4, "deadline": 50.0, "masked": Masked(), **made})
@@ -85,6 +86,11 @@ def test_what_composes_beside_the_settings_runs(row: Row, sessions: dict[str, sv
         )  # fmt: skip
         # What only the whole model has was learnt too, and so was what all have.
         assert all((told.state[n] != begun[n]).any(axis=None) for n in begun)
+    elif row.apart == "privacy":
+        promised = sv.Privacy(clip=1.0, noise=2.0, epsilon=8.0, delta=1e-5, where="local")
+        told = sv.simulate(session, shards, replace(run, privacy=promised))
+        assert told.statement["releases"] == 3
+        assert 0 < told.statement["epsilon"] <= 8
     else:
         assert row.apart == "personal"
         names = list(begun)[-2:]
