@@ -370,6 +370,22 @@ def test_another_model_than_was_agreed_on_is_not_learnt_from(tmp_path: Path) -> 
     assert server.coordinator.moved[0].changes == 4
 
 
+def test_other_steps_than_were_agreed_on_are_not_taken(tmp_path: Path) -> None:
+    """Were the others asked for steps of rate 0, the sum would be one device's change."""
+    world = World(settings(rounds=1), 5, tmp_path)
+    server = world.server()
+    work = server._work
+
+    def other(client: str) -> tuple[dict[str, Any], bytes]:
+        head, body = work(client)
+        return (head if client != name(2) else {**head, "local": {**head["local"], "rate": 1e-9}}), body
+
+    server._work = other  # type: ignore[method-assign]
+    finished(world, server)
+    assert server.refused["the device cannot: other steps than those that this group agreed on"] == 1
+    assert name(2) not in server.coordinator.last
+
+
 def test_what_leaves_a_device_says_neither_samples_nor_loss(tmp_path: Path) -> None:
     said: list[Message] = []
     world = World(settings(rounds=1), 5, tmp_path)

@@ -34,6 +34,10 @@ class Local:
         if not isinstance(self.scaffold, bool):
             raise InvalidInput("local scaffold", self.scaffold, "give True or False")
 
+    def text(self) -> str:
+        """As JSON, the same for the same steps."""
+        return json.dumps(asdict(self), sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Federation:

@@ -91,8 +91,10 @@ class MaskedRound:
                     under.failed = f"{len(members)} members, and {m.fewest} are the least"
                 else:
                     needed = m.needed(len(members))
+                    # What is learnt, too: else others could be asked for nothing, and the sum be one member's.
+                    said = f"{codec} {self._settings.local.text()}"
                     terms = Terms(
-                        self.run, self.task, number, members, needed, codec.size, m.bits, digest, str(codec), m.covered
+                        self.run, self.task, number, members, needed, codec.size, m.bits, digest, said, m.covered
                     )
                     under.group = self._group(terms)
                     under.asked = len(under.group.waiting)

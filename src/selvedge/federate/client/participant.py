@@ -122,7 +122,10 @@ class Participant:
         local, layout = Local(**head["local"]), self._trainer.layout
         from ..codec.masked import Maskable
 
-        up = Maskable.of(terms.codec, layout.size)
+        text, _, asked = terms.codec.partition(" ")
+        if local.text() != asked:
+            raise CannotTrain("other steps than those that this group agreed on")
+        up = Maskable.of(text, layout.size)
         if (up.size, up.bits) != (terms.size, terms.bits):
             raise CannotTrain("a masked round for values of another number")
         if local.scaffold:
