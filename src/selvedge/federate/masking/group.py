@@ -43,7 +43,7 @@ class Group:
         self._lost: set[int] = set()
         self._answers: dict[int, bytes] = {}  # of this stage; of an input, its SHA-256
         self._keys: dict[int, wire.Keys] = {}
-        self._listed = b""
+        self._listed, self._seen = b"", b""  # what shares asks, and its SHA-256
         self._among: tuple[int, ...] = ()  # whom the shares of a sealed answer are for
         self._sealed: dict[int, bytes] = {}
         self._shared: tuple[int, ...] = ()
@@ -111,7 +111,7 @@ class Group:
         elif self.stage == "input":
             ring.add(self._sum, content, terms.width)
         elif self.stage == "consent":
-            text = wire.head("consent", terms.digest, True) + wire.packed_set(self._alive, terms)
+            text = wire.agreed(terms, wire.view(self._seen, self._shared, terms), self._alive)
             if len(content) != SIGNATURE or not signed(text, content, self._public[name]):
                 raise Refused(f"the survivors are not signed by {name}")
         else:
@@ -160,6 +160,7 @@ class Group:
         if self.stage == "keys":
             self._keys = dict(sorted(self._keys.items()))
             self._listed = wire.listed(answers[i] for i in here)
+            self._seen = hashlib.sha256(self._listed).digest()
             self._among = here
         elif self.stage == "shares":
             head = len(wire.head("shares", terms.digest, True))
@@ -231,7 +232,7 @@ class Group:
             "stage": self.stage, "why": self.why, "asked": self._asked, "lost": sorted(self._lost),
             "among": self._among, "shared": self._shared, "alive": self._alive, "answered": sorted(self._answers),
             "keys": sorted(self._keys), "sealed": sorted(self._sealed), "consents": sorted(self._consents),
-            "digest": self.terms.digest.hex(),
+            "digest": self.terms.digest.hex(), "seen": self._seen.hex(),
         }  # fmt: skip
         arrays = {"sum": self._sum.copy()}
         if self._total is not None:
@@ -259,6 +260,7 @@ class Group:
         self._consents = of("consents", "consents")
         self._keys = {i: wire.keys_of(data, self.terms) for i, data in of("keys", "keys").items()}
         self._listed = wire.listed(k.signed + k.signature for k in self._keys.values())
+        self._seen = bytes.fromhex(head["seen"])
         self._sum = arrays["sum"].astype(ring.word(self.terms.width))
         self._total = arrays["total"].astype(np.int64) if "total" in arrays else None
 

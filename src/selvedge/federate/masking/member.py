@@ -192,7 +192,7 @@ class Member:
     def _consent(self, kept: Round, content: bytes) -> bytes:
         alive = self._alive(kept, content)
         kept.alive = alive
-        return self._key.sign(_agreed(kept.terms, content))
+        return self._key.sign(self._agreed(kept, alive))
 
     def _alive(self, kept: Round, content: bytes) -> tuple[int, ...]:
         terms = kept.terms
@@ -202,6 +202,9 @@ class Member:
         checks.once(kept.alive, alive)
         return alive
 
+    def _agreed(self, kept: Round, alive: tuple[int, ...]) -> bytes:
+        return wire.agreed(kept.terms, wire.view(kept.asked, kept.shared, kept.terms), alive)
+
     def _unmask(self, kept: Round, content: bytes) -> bytes:
         terms, size = kept.terms, wire.set_size(kept.terms)
         alive = self._alive(kept, content[:size])
@@ -210,7 +213,7 @@ class Member:
             raise Refused("unmask: other than a signature of each that signed")
         signatures = {place: data[at * SIGNATURE : (at + 1) * SIGNATURE] for at, place in enumerate(signers)}
         identities = {place: peer.identity for place, peer in kept.peers.items()}
-        checks.quorum(_agreed(terms, content[:size]), signatures, identities, terms)
+        checks.quorum(self._agreed(kept, alive), signatures, identities, terms)
         # Who is not alive is dead: that no member is both is in the form of this answer.
         return b"".join(
             kept.pairs[place][SEED:PAIR] if place in alive else kept.pairs[place][:SEED] for place in kept.shared
@@ -236,11 +239,6 @@ class Member:
             raise Refused("what is kept of rounds cannot be read") from None
         found = None if kept is None else Round.of(kept)
         self._tasks, self._seen, self._round = tasks, seen, found
-
-
-def _agreed(terms: Terms, alive: bytes) -> bytes:
-    """What the survivors sign."""
-    return wire.head("consent", terms.digest, True) + alive
 
 
 def _trim(kept: dict[Any, Any], most: int) -> None:

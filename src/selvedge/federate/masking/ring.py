@@ -73,26 +73,22 @@ def _places(width: int) -> list[tuple[int, int, int]]:
 
 def _packed(part: Words, width: int) -> bytes:
     groups = -(-len(part) // GROUP)
-    values = np.zeros(groups * GROUP, np.uint64)
-    values[: len(part)] = part
-    values &= np.uint64((1 << width) - 1)
-    columns = values.reshape(groups, GROUP)
-    data = np.zeros((groups, width), np.uint8)
+    values = np.zeros(groups * GROUP, part.dtype)
+    np.bitwise_and(part, part.dtype.type((1 << width) - 1), out=values[: len(part)])
+    rows = np.ascontiguousarray(values.reshape(groups, GROUP).T)  # a value of all groups in one piece
+    data = np.zeros((width, groups), np.uint8)
     for value, byte, left in _places(width):
-        column = columns[:, value]
-        moved = column << np.uint64(left) if left >= 0 else column >> np.uint64(-left)
-        data[:, byte] |= moved.astype(np.uint8)
-    return data.tobytes()
+        data[byte] |= (rows[value] << left if left >= 0 else rows[value] >> -left).astype(np.uint8)
+    return np.ascontiguousarray(data.T).tobytes()
 
 
 def _unpacked(data: bytes, count: int, width: int) -> Words:
     groups = -(-count // GROUP)
     filled = np.zeros(groups * width, np.uint8)
     filled[: len(data)] = np.frombuffer(data, np.uint8)
-    columns = filled.reshape(groups, width)
-    values = np.zeros((groups, GROUP), np.uint64)
+    rows = np.ascontiguousarray(filled.reshape(groups, width).T).astype(word(width))
+    values = np.zeros((GROUP, groups), rows.dtype)
     for value, byte, left in _places(width):
-        column = columns[:, byte].astype(np.uint64)
-        values[:, value] |= column >> np.uint64(left) if left >= 0 else column << np.uint64(-left)
-    values &= np.uint64((1 << width) - 1)
-    return values.reshape(-1)[:count].astype(word(width))
+        values[value] |= rows[byte] >> left if left >= 0 else rows[byte] << -left
+    values &= values.dtype.type((1 << width) - 1)
+    return np.ascontiguousarray(values.T).reshape(-1)[:count]

@@ -7,7 +7,7 @@
                 of these a sealed pair of shares
     input       ask: who shared (a set), and of each other of these its sealed pair for this member; answer: packed
                 values
-    consent     ask: whose input came (a set); answer: signature over the head and that set
+    consent     ask: whose input came (a set); answer: signature over :func:`agreed`
     unmask      ask: that set, who signed it (a set), their signatures; answer: of each that shared, a share of 16 bytes
 
 A set is a bit for each of the cohort, the first the least significant of the first byte. Numbers are little-endian.
@@ -15,6 +15,7 @@ A set is a bit for each of the cohort, the first the least significant of the fi
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _KEYS = struct.Struct(f"<H{KEY}s{KEY}s{KEY}s")
 _COUNT = struct.Struct("<H")
 _LENGTH = struct.Struct("<I")
 _SPAN = struct.Struct("<II")
+SPAN = _SPAN.size
 CERTIFICATE = 4096  # bytes
 SPANS = 1024
 _ANSWER = 0x80
@@ -154,6 +156,17 @@ def unlisted(data: bytes, terms: Terms) -> list[Keys]:
     if places != sorted(set(places)):
         raise Refused("a list of keys that is not in order, or names one twice")
     return found
+
+
+def view(asked: bytes, shared: Iterable[int], terms: Terms) -> bytes:
+    """What one has seen of a round up to the inputs, as a digest. asked: SHA-256 of what ``shares`` asked, behind the
+    head."""
+    return hashlib.sha256(asked + packed_set(shared, terms)).digest()
+
+
+def agreed(terms: Terms, seen: bytes, alive: Iterable[int]) -> bytes:
+    """What the survivors sign: the terms, what each has seen of the round, and who they are."""
+    return head("consent", terms.digest, True) + seen + packed_set(alive, terms)
 
 
 def set_size(terms: Terms) -> int:
