@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .federate.aggregate.optimizer import ServerOptimizer
     from .federate.federation import Federation, Local
     from .federate.grid.faults import Faults
+    from .federate.privacy.settings import Privacy
     from .federate.simulate import simulate
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
@@ -200,6 +201,7 @@ _HOME = {
     "personalise": "learn.personal",
     "Faults": "federate.grid.faults",
     "Federation": "federate.federation",
+    "Privacy": "federate.privacy.settings",
     "Local": "federate.federation",
     "ServerOptimizer": "federate.aggregate.optimizer",
     "simulate": "federate.simulate",
@@ -310,6 +312,7 @@ __all__ = [
     "PageHinkley",
     "Plan",
     "Preprocess",
+    "Privacy",
     "Pruned",
     "Pruner",
     "QuantisationWarning",

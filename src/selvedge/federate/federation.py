@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ..errors import InvalidInput
 from .aggregate.optimizer import ServerOptimizer
 from .codec.named import codec
+from .privacy.settings import Privacy
 
 RULES = ("mean", "median", "trimmed", "krum")
 
@@ -45,7 +46,8 @@ class Federation:
     the model itself. rule: what is made of the changes; what it needs besides is in ``robust``. bound: no element of a
     change may be larger. weights: what the weights of a round may come to. most_samples: that a device may say it
     has, beyond which its change is refused; None: a ``clients``-th of ``weights``. patience: rounds in a row that may
-    pass their deadline with too few answers.
+    pass their deadline with too few answers. privacy: how much is told of a device; then all changes weigh
+    the same.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Federation:
     weights: int = 1 << 24
     seed: int = 0
     most_samples: int | None = None
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or len(self.name) > 100:
@@ -108,6 +111,8 @@ class Federation:
             raise InvalidInput("down", self.down, "that leaves most of a model out: give difference=True")
         if self.local.scaffold and (self.rule != "mean" or self.mode != "rounds"):
             raise InvalidInput("scaffold", f"with {self.rule}, {self.mode}", "it is a mean, in rounds")
+        if self.privacy is not None:
+            _private(self)
 
     @property
     def asked(self) -> int:
@@ -122,7 +127,25 @@ class Federation:
 
     def text(self) -> str:
         """As JSON, for the journal."""
-        return json.dumps(asdict(self), sort_keys=True)
+        said = asdict(self)
+        if self.privacy is None:
+            del said["privacy"]
+        return json.dumps(said, sort_keys=True)
+
+
+def _private(given: Federation) -> None:
+    """Whether what one device can move at most is known, in each of the settings."""
+    privacy = given.privacy
+    if not isinstance(privacy, Privacy):
+        raise InvalidInput("privacy", "of another type", "give sv.Privacy")
+    if given.rule != "mean":
+        raise InvalidInput("privacy", f"with {given.rule}", "it is a sum that noise is made for: give rule='mean'")
+    if given.mode != "rounds":
+        raise InvalidInput("privacy", f"with {given.mode}", "a device may be in many moves at once: give mode='rounds'")
+    if given.local.scaffold:
+        raise InvalidInput("privacy", "with scaffold", "a control variate would tell a second time: leave it out")
+    if given.over != 1 and privacy.where != "local":
+        raise InvalidInput("privacy", f"with over {given.over:g}", "who is left out is chosen by speed: give over=1")
 
 
 def _robust(rule: str, given: Mapping[str, Any], least: int) -> None:
