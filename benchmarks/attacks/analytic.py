@@ -13,28 +13,30 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating]
 TINY = 1e-6  # of the largest: a row that was not active
 FLAT = 0.1  # a standard deviation: less is no picture
+ROUGH = 0.3  # what a difference of neighbours counts beside grey
 
 
 def candidates(weight: Array, bias: Array) -> Array:
-    """All that the gradients [rows, pixels] and [rows] suggest, [n, pixels]: the ratio row by row, that of all rows by
-    least squares, and the first right singular vector, which is the likeliest where there is noise."""
-    weight, bias = weight.astype(np.float64), bias.astype(np.float64)
-    made = []
+    """The ratio of each row that was active, of the gradients [rows, pixels] and [rows]: [n, pixels]."""
     alive = np.abs(bias) > TINY * max(np.abs(bias).max(), 1e-30)
-    if alive.any():
-        made.append(weight[alive] / bias[alive, None])
-        made.append((bias @ weight / (bias @ bias))[None])
-    if weight.any():
-        _, vectors = np.linalg.eigh(weight @ weight.T)
-        main = vectors[:, -1] @ weight
-        main = main * np.sign(main.sum())
-        made.append((main / max(np.abs(main).max(), 1e-30))[None])
-    return np.concatenate(made) if made else np.zeros((0, weight.shape[1]))
+    return weight[alive].astype(np.float64) / bias[alive, None]
+
+
+def single(weight: Array) -> Array:
+    """Where there is one example - a head says how many - all rows are multiples of it: the first right singular vector
+    is the likeliest one where noise or a codec has been over them. [1, pixels], as large as 1."""
+    weight = weight.astype(np.float64)
+    if not weight.any():
+        return np.zeros((0, weight.shape[1]))
+    main = np.linalg.eigh(weight @ weight.T)[1][:, -1] @ weight
+    main *= np.sign(main.sum())
+    return main[None] / np.abs(main).max()
 
 
 def chosen(made: Array) -> int:
-    """The candidate [n, pixels] that an attacker who knows no true one believes in: pixels are nearly black or white,
-    and none is beyond; mixtures are grey."""
-    doubt = np.abs(made * (1 - made)).mean(1)
-    doubt[np.clip(made, 0, 1).std(1) < FLAT] = np.inf
+    """The candidate [n, H, W] that an attacker who knows no true one believes in: pixels are nearly black or white, none
+    is beyond, and neighbours are alike; mixtures are grey, and noise is rough."""
+    doubt = np.abs(made * (1 - made)).mean((1, 2))
+    doubt += ROUGH * (np.abs(np.diff(made, axis=1)).mean((1, 2)) + np.abs(np.diff(made, axis=2)).mean((1, 2)))
+    doubt[np.clip(made, 0, 1).std((1, 2)) < FLAT] = np.inf
     return int(doubt.argmin())

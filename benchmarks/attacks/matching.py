@@ -1,8 +1,7 @@
 """Pictures whose gradient is the one that was seen, by search: for nets that no ratio opens.
 
 The distance of gradients is their cosine, with total variation beside it and signs of steps (Geiping et al., NeurIPS
-2020, arXiv:2003.14053); the search itself is DLG's (Zhu et al., NeurIPS 2019, arXiv:1906.08935). Labels are read off
-the last bias.
+2020, arXiv:2003.14053); the search itself is DLG's (Zhu et al., NeurIPS 2019, arXiv:1906.08935).
 """
 
 from __future__ import annotations

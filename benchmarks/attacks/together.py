@@ -14,11 +14,13 @@ from torch import nn
 
 import selvedge as sv
 from selvedge.federate.client.session import SessionTrainer
+from selvedge.federate.privacy.randomness import Keystream
 
 from .seen import noised
 
 Array = npt.NDArray[Any]
 EACH, BATCH, RATE = 10, 10, 0.1  # digits of a device
+CLIP = 0.5  # the length of a change that is cut to it; in the first round half of them are longer than 0.38
 
 
 @lru_cache(maxsize=1)
@@ -59,15 +61,15 @@ def changes(devices: Sequence[SessionTrainer], model: Array, number: int, epochs
 
 
 def learnt(
-    members: Array, rounds: int, epochs: int, noise: tuple[float, float] | None = None, seed: int = 0
+    members: Array, rounds: int, epochs: int, noise: float | None = None, seed: int = 0, clip: float = CLIP
 ) -> Array:
-    """The model, float32 [size], after so many rounds of all devices of ``members``. noise: (multiplier, clip) of each
-    round's sum."""
+    """The model, float32 [size], after so many rounds of all devices of ``members``. noise: on each round's sum, as a
+    multiple of ``clip``, to which every change is cut then."""
     model, devices = beginning(), trainers(members)
-    draw = np.random.default_rng([61, seed])
+    source = Keystream(f"membership {seed}".encode())
     for number in range(rounds):
         each = changes(devices, model, number, epochs)
-        moved = each.mean(0) if noise is None else noised(each, noise[0], draw, noise[1])
+        moved = each.mean(0) if noise is None else noised(each, noise, source, clip)
         model = np.float32(model + moved)
     return model
 
@@ -107,5 +109,3 @@ def _parts(model: Array) -> tuple[Array, Array, Array, Array]:
     m = model.astype(np.float64)
     a, b, c = 64 * 64, 64 * 64 + 64, 64 * 64 + 64 + 640
     return m[:a].reshape(64, 64), m[a:b], m[b:c].reshape(10, 64), m[c:]
-
-
