@@ -34,8 +34,8 @@ def single(weight: Array) -> Array:
 
 
 def chosen(made: Array) -> int:
-    """The candidate [n, H, W] that an attacker who knows no true one believes in: pixels are nearly black or white, none
-    is beyond, and neighbours are alike; mixtures are grey, and noise is rough."""
+    """The candidate of [n, H, W] that an attacker who knows no true one believes in: pixels are nearly black or white,
+    none is beyond, and neighbours are alike; mixtures are grey, and noise is rough."""
     doubt = np.abs(made * (1 - made)).mean((1, 2))
     doubt += ROUGH * (np.abs(np.diff(made, axis=1)).mean((1, 2)) + np.abs(np.diff(made, axis=2)).mean((1, 2)))
     doubt[np.clip(made, 0, 1).std((1, 2)) < FLAT] = np.inf

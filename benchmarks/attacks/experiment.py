@@ -56,7 +56,7 @@ def members(seed: int, models: int = SHADOWS, rounds: int = ROUNDS, noises: tupl
                 ("shadows", membership.by_shadows(losses[i], losses[rest], inside[rest])),
             ):
                 ways[way].append((membership.area(score[own], score[~own]), membership.found(score[own], score[~own])))
-        row = {"noise": noise, "epsilon": noise and round(seen.epsilon(noise, rounds), 1), "train": train, "test": test}
+        row = {"noise": noise, "train": train, "test": test}
         made.append({**row, **{way: np.round(np.mean(each, 0), 4).tolist() for way, each in ways.items()}})
     return made
 

@@ -64,8 +64,9 @@ THROUGH = 20  # devices of a sum, of which one goes through both sides of the pr
 
 @dataclass
 class Row:
-    """Over victims: of the attacker's one guess beside the true picture that it is most like, and the share of true ones
-    that any candidate is. dummies: correlation of guesses that need no attack."""
+    """Over victims: of the attacker's one guess beside the true picture that it is most like, and the share of true
+    ones that any candidate is. labels: the share of them that the last bias tells. dummies: correlation of guesses that
+    need no attack."""
 
     view: View
     correlation: list[float] = field(default_factory=list)

@@ -13,7 +13,7 @@ from benchmarks.written import ROOT, tables
 from selvedge.artifact import files
 
 from . import seen
-from .experiment import COUNT, TASKS
+from .experiment import COUNT, ROUNDS, TASKS
 from .inversion import unpacked
 from .strip import strip
 
@@ -44,38 +44,33 @@ def parted(cases: Cases) -> dict[str, str]:
 
 def inverted(cases: Cases) -> str:
     lines = [
-        "| what is seen | epsilon | correlation | ± | PSNR, dB | ± | SSIM | true ones found | labels | mean image | a digit |",
+        "| what is seen | epsilon | correlation | ± | PSNR, dB | ± | SSIM | found | labels | mean image | a digit |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for rows in _together(cases):
         first = rows[0]
-        each = {
-            name: np.concatenate([row[name] for row in rows])
-            for name in ("correlation", "psnr", "ssim", "found", "labels")
-        }
-        dummies = [np.mean(np.concatenate([row["dummies"][name] for row in rows])) for name in ("mean", "digit")]
-        epsilon = "" if first["noise"] is None else f"{seen.epsilon(first['noise']):,.3g}"
+        corr, psnr, ssim, found, labels = (
+            np.concatenate([row[name] for row in rows]) for name in ("correlation", "psnr", "ssim", "found", "labels")
+        )
+        mean, digit = (np.mean(np.concatenate([row["dummies"][name] for row in rows])) for name in ("mean", "digit"))
         lines.append(
-            f"| {first['seen']} | {epsilon} | {each['correlation'].mean():.2f} | {each['correlation'].std(ddof=1):.2f} | "
-            f"{each['psnr'].mean():.1f} | {each['psnr'].std(ddof=1):.1f} | {each['ssim'].mean():.2f} | "
-            f"{100 * each['found'].mean():.0f} % | {100 * each['labels'].mean():.0f} % | "
-            f"{dummies[0]:.2f} | {dummies[1]:.2f} |"
+            f"| {first['seen']} | {_epsilon(first)} | {corr.mean():.2f} | {corr.std(ddof=1):.2f} | {psnr.mean():.1f} | "
+            f"{psnr.std(ddof=1):.1f} | {ssim.mean():.2f} | {100 * found.mean():.0f} % | {100 * labels.mean():.0f} % | "
+            f"{mean:.2f} | {digit:.2f} |"
         )
     return "\n".join(lines)
 
 
 def members(cases: Cases) -> str:
     lines = [
-        "| noise | epsilon | right, learnt | right, others | loss: area | found at 1 % | shadows: area | ± | found at 1 % | ± |",
+        "| noise | epsilon | right, learnt | right, others | loss: area | at 1 % | shadows: area | ± | at 1 % | ± |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for rows in _together(cases):
-        noise, epsilon = rows[0]["noise"], rows[0]["epsilon"]
-        told = "none" if noise is None else f"{noise:g}"
         loss, shadows = (np.array([row[way] for row in rows]) for way in ("loss", "shadows"))
         train, test = (100 * np.mean([row[name] for row in rows]) for name in ("train", "test"))
         lines.append(
-            f"| {told} | {'infinite' if epsilon is None else f'{epsilon:,.3g}'} | {train:.1f} % | {test:.1f} % | "
+            f"| {_noise(rows[0])} | {_epsilon(rows[0], ROUNDS)} | {train:.1f} % | {test:.1f} % | "
             f"{loss[:, 0].mean():.2f} | {100 * loss[:, 1].mean():.1f} % | {shadows[:, 0].mean():.2f} | "
             f"{_deviation(shadows[:, 0], 2)} | {100 * shadows[:, 1].mean():.1f} % | "
             f"{_deviation(100 * shadows[:, 1], 1)} |"
@@ -89,13 +84,10 @@ def updates(cases: Cases) -> str:
         "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for rows in _together(cases):
-        first, each = rows[0], np.array([row["change"] for row in rows])
-        noise = (
-            "none | infinite" if first["noise"] is None else f"{first['noise']:g} | {seen.epsilon(first['noise']):.3g}"
-        )
+        first, (area, found) = rows[0], np.array([row["change"] for row in rows]).T
         lines.append(
-            f"| {first['round']} | {first['devices']} | {noise} | {each[:, 0].mean():.2f} | {_deviation(each[:, 0], 2)} | "
-            f"{100 * each[:, 1].mean():.1f} % | {_deviation(100 * each[:, 1], 1)} |"
+            f"| {first['round']} | {first['devices']} | {_noise(first)} | {_epsilon(first)} | {area.mean():.2f} | "
+            f"{_deviation(area, 2)} | {100 * found.mean():.1f} % | {_deviation(100 * found, 1)} |"
         )
     return "\n".join(lines)
 
@@ -105,8 +97,8 @@ def picture(case: Mapping[str, Any]) -> str:
     rows = [row for row in case["rows"] if "pictures" in row]
     shown = [("who is attacked", "a sum has others too", [unpacked(near) for near, _ in rows[0]["pictures"]])]
     for row in rows:
-        epsilon = "" if row["noise"] is None else f", epsilon {seen.epsilon(row['noise']):,.3g}"
-        like = f"correlation {np.mean(row['correlation']):.2f}{epsilon}"
+        epsilon = _epsilon(row)
+        like = f"correlation {np.mean(row['correlation']):.2f}" + (f", epsilon {epsilon}" if epsilon else "")
         shown.append((row["seen"], like, [unpacked(guess) for _, guess in row["pictures"]]))
     return strip(TITLES[case["task"]], shown)
 
@@ -133,6 +125,18 @@ def drawn(cases: Cases) -> dict[str, str]:
 def _together(cases: Cases) -> list[tuple[Any, ...]]:
     """The same row of every case. Raises ``ValueError`` where they are of other rows."""
     return list(zip(*(case["rows"] for case in cases), strict=True))
+
+
+def _noise(row: Mapping[str, Any]) -> str:
+    return "none" if row["noise"] is None else f"{row['noise']:g}"
+
+
+def _epsilon(row: Mapping[str, Any], rounds: int = 1) -> str:
+    """Of ``rounds`` with the noise of ``row``; nothing where there is none, which is no protection of this kind."""
+    if row["noise"] is None:
+        return ""
+    value = seen.epsilon(row["noise"], rounds)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def _deviation(values: Any, digits: int) -> str:

@@ -22,7 +22,7 @@ DELTA = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """``mean``: float64 [size], of the unmasked sum; ``input``: what the first device sent, as numbers, float64 [size]."""
+    """``mean``: of the unmasked sum; ``input``: what the first device sent, as numbers; both float64 [size]."""
 
     mean: Array
     input: Array
