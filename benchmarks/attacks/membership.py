@@ -37,7 +37,7 @@ def by_shadows(loss: Array, shadows: Array, inside: npt.NDArray[np.bool_]) -> Ar
 
 def by_change(change: Array, gradients: Array) -> Array:
     """How far the change [size] goes against each example's own gradient [n, size]: their cosine (Li, Li and Ribeiro,
-    ICLR 2023, arXiv:2204.01337)."""
+    ICLR 2023, the cosine attack)."""
     lengths = np.linalg.norm(gradients, axis=1) * np.linalg.norm(change)
     return -(gradients @ change) / np.maximum(lengths, 1e-30)
 

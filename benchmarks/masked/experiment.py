@@ -37,7 +37,7 @@ class Cohort:
 COHORTS = {
     cohort.name: cohort
     for cohort in (
-        *(Cohort(100, size, lost) for size in (10_000, 100_000, 1_000_000) for lost in (0, 10)),
+        *(Cohort(100, size, lost) for size in (1_000_000, 100_000, 10_000) for lost in (0, 10)),
         Cohort(40, 100_000, 4, neighbours=40),
         *(Cohort(1000, 100_000, 0, most, None) for most in (64, 100)),
     )
