@@ -53,6 +53,14 @@ def _zoo(figures: Figures) -> tuple[str, str]:
     )
 
 
+def _masked(figures: Figures) -> tuple[str, str]:
+    failed = ", ".join(f"{count} at {stage}" for stage, count in figures["failed"].items())
+    return (
+        f"{figures['examples']:,}",
+        f"{figures['done']:,} came to the exact sum of the survivors, the others to none: {failed}",
+    )
+
+
 def _poet(figures: Figures) -> tuple[str, str]:
     kept = [row for row in figures["rows"] if "transient" in row]
     slowest = max(row["seconds_to_plan"] for row in figures["rows"])
@@ -171,6 +179,7 @@ SHORT: Mapping[str, Callable[[Figures], tuple[str, str]]] = {
     "every zoo model at its bound": _zoo,
     "memory of every zoo network, with peers": _memory,
     "POET's case, executed": _poet,
+    "masked sums under faults by lot": _masked,
     "a step in half the bytes": _lighter,
     "what to update, four transfers": _auto,
     "state in fewer bytes, five seeds": _state,

@@ -222,6 +222,16 @@ def _chaos() -> dict[str, Any]:
     return _pytest("tests/federate/test_chaos.py", 500)
 
 
+def _masked() -> dict[str, Any]:
+    from .prove_masking import prove
+
+    return prove()
+
+
+def _masked_machine() -> dict[str, Any]:
+    return _pytest("tests/federate/masking/test_machine.py", 1000)
+
+
 def _int8() -> dict[str, Any]:
     return _pytest("tests/formats/tflite/test_zoo_native.py", 1)
 
@@ -274,6 +284,16 @@ APART = (
         "", "_avx2", "_bytes", "_conv", "_depthwise", "_elementwise", "_neon", "_pool", "_softmax", "_source", "_taps",
         "_tile",
     )),
+)  # fmt: skip
+_MASKING = (
+    *(
+        f"src/selvedge/federate/masking/{name}.py"
+        for name in (
+            "agreement", "checks", "covering", "demands", "group", "member", "memory", "ring", "sealed", "shares",
+            "stream", "terms", "threshold", "wire",
+        )
+    ),
+    "src/selvedge/federate/keys.py",
 )  # fmt: skip
 PROOFS: Mapping[str, Proof] = {
     "random models, interpreter": Proof(
@@ -450,6 +470,11 @@ PROOFS: Mapping[str, Proof] = {
             "tests/federate/test_server.py",
             "tests/federate/toward.py",
         ),
+    ),
+    "masked sums under faults by lot": Proof(_masked, (*_MASKING, "benchmarks/prove_masking.py"), again=again.masked),
+    "masked sums, any order of events": Proof(
+        _masked_machine,
+        (*_MASKING, "tests/federate/masking/company.py", "tests/federate/masking/test_machine.py"),
     ),
     "int8 networks of the zoo, every tensor": Proof(
         _int8,

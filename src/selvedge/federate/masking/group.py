@@ -6,7 +6,8 @@ It never holds more than one sum, whatever the members are: a masked input is ad
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from ..keys import SIGNATURE, signed
 from ..message import Refused
-from . import agreement, ring, stream, wire
+from . import agreement, checks, ring, stream, wire
 from .agreement import SEED
 from .covering import thinnest
 from .ring import IntVector
@@ -24,19 +25,25 @@ from .terms import STAGES, Terms
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 LEAST_COVERED = 2
+ATTEMPTS = 32  # at shares that fit together: of 90 members, where 51 are needed, three may say what is not so
 
 
 class Group:
     """``public``: of each device of the cohort its Ed25519 key. ``certificates``: where given, what each must show to
-    the others, so that one with an old one does not stop all.
+    the others. ``seen``: :attr:`marks` of earlier groups. Whom the others would refuse - an old certificate, a round
+    key that comes back, an identity of two names - is refused here, so that it does not stop them all.
 
     ``stage``: "keys" to "unmask", then "done" or "failed"; ``why``: it failed, in a line.
     """
 
     def __init__(
-        self, terms: Terms, public: Mapping[str, bytes], certificates: Mapping[str, bytes] | None = None
+        self,
+        terms: Terms,
+        public: Mapping[str, bytes],
+        certificates: Mapping[str, bytes] | None = None,
+        seen: Collection[bytes] = (),
     ) -> None:
-        self.terms, self._public = terms, dict(public)
+        self.terms, self._public, self._marks = terms, dict(public), seen
         self._certificates = dict(certificates or {})
         self.stage, self.why = "keys", ""
         self._asked: tuple[int, ...] = tuple(range(len(terms.cohort)))  # at this stage
@@ -78,9 +85,10 @@ class Group:
         return first + b"".join((alive, wire.packed_set(signers, terms), *(self._consents[i] for i in signers)))
 
     def _for(self, me: int) -> Iterator[bytes]:
+        mine = self._among.index(me)
         for place in self._shared:
             if place != me:
-                at = SEALED * sum(other < me for other in self._among if other != place)
+                at = SEALED * (mine - (place < me))  # its sender has none for itself
                 yield self._sealed[place][at : at + SEALED]
 
     def _place(self, name: str) -> int:
@@ -109,7 +117,10 @@ class Group:
         if self.stage == "keys":
             self._take_keys(place, answer)
         elif self.stage == "input":
-            ring.add(self._sum, content, terms.width)
+            packed, signature = content[:-SIGNATURE], content[-SIGNATURE:]
+            if not signed(wire.masked(terms, packed), signature, self._public[name]):
+                raise Refused(f"an input that is not signed by {name}")
+            ring.add(self._sum, packed, terms.width)
         elif self.stage == "consent":
             text = wire.agreed(terms, wire.view(self._seen, self._shared, terms), self._alive)
             if len(content) != SIGNATURE or not signed(text, content, self._public[name]):
@@ -129,12 +140,19 @@ class Group:
             raise Refused(f"round keys that are not signed by {name}")
         if self._certificates.get(name, keys.certificate) != keys.certificate:
             raise Refused(f"another certificate than that of {name}")
+        if self._public[name] in (self._public[terms.cohort[other]] for other in self._keys):
+            raise Refused(f"{name} has the identity of another member")
         used = {key for other in self._keys.values() for key in (other.channel, other.mask)}
         for key in (keys.channel, keys.mask):
-            if key in used or keys.channel == keys.mask:
-                raise Refused("a round key twice")
+            if key in used or keys.channel == keys.mask or checks.mark(key) in self._marks:
+                raise Refused(f"a round key of {name} that was used before")
             agreement.agreed(bytes(range(agreement.KEY)), key, b"")  # one of small order would stop all others
         self._keys[place] = keys
+
+    @property
+    def marks(self) -> set[bytes]:
+        """Of the round keys of this group, for later ones."""
+        return {checks.mark(key) for keys in self._keys.values() for key in (keys.channel, keys.mask)}
 
     def lose(self, name: str) -> None:
         """``name`` will not answer: it said so, or is gone. What it has answered counts."""
@@ -197,8 +215,9 @@ class Group:
         where not, other shares are tried, for some members may have said what is not so."""
         need, places = self.terms.threshold, sorted(rows)
         known: dict[int, bytes] = {}
-        for start in range(len(places) if len(places) > need else 1):
-            chosen = [places[(start + k) % len(places)] for k in range(need)]
+        lots = random.Random(self.terms.digest)
+        for attempt in range(ATTEMPTS if len(places) > need else 1):
+            chosen = sorted(lots.sample(places, need)) if attempt else places[:need]
             recovery = Recovery(chosen)
             table = np.stack([rows[i] for i in chosen])
             for at, place in enumerate(self._shared):

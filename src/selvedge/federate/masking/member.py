@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..keys import PUBLIC, SIGNATURE, Key
+from ..keys import SIGNATURE, Key
 from ..message import Refused
 from . import agreement, checks, ring, sealed, shares, stream, wire
 from .agreement import SEED
@@ -170,12 +170,13 @@ class Member:
         seen = hashlib.sha256(repr(shared).encode() + b"".join(pairs.values()) + total.tobytes()).digest()
         if kept.stage == "input":
             checks.again(kept.values, seen)
-        kept.pairs, kept.shared, kept.values = pairs, shared, seen
+        kept.pairs, kept.shared, kept.values, kept.answer = pairs, shared, seen, b""
         secret = agreement.mask_secret(kept.mask)
         keys = [(agreement.own_mask(kept.own), True)]
         keys += [(agreement.between(secret, kept.peers[j].mask, me, j), me < j) for j in others]
         stream.mask(total, keys)
-        return ring.pack(total, terms.width)
+        packed = ring.pack(total, terms.width)
+        return packed + self._key.sign(wire.masked(terms, packed))
 
     def _words(self, kept: Round, values: IntVector) -> ring.Words:
         terms = kept.terms
@@ -214,6 +215,7 @@ class Member:
         signatures = {place: data[at * SIGNATURE : (at + 1) * SIGNATURE] for at, place in enumerate(signers)}
         identities = {place: peer.identity for place, peer in kept.peers.items()}
         checks.quorum(self._agreed(kept, alive), signatures, identities, terms)
+        kept.channel = kept.mask = kept.own = b""  # nothing is asked of them any more
         # Who is not alive is dead: that no member is both is in the form of this answer.
         return b"".join(
             kept.pairs[place][SEED:PAIR] if place in alive else kept.pairs[place][:SEED] for place in kept.shared
@@ -244,6 +246,3 @@ class Member:
 def _trim(kept: dict[Any, Any], most: int) -> None:
     for old in list(kept)[: max(0, len(kept) - most)]:
         del kept[old]
-
-
-assert PUBLIC == agreement.KEY

@@ -10,7 +10,7 @@ from typing import Any
 from ..message import Refused
 from .agreement import KEY
 from .sealed import PAIR
-from .terms import Terms
+from .terms import STAGES, Terms
 from .wire import Span
 
 
@@ -66,6 +66,8 @@ class Round:
                 keys = _bytes(text)
                 channel, mask, identity = (keys[at : at + KEY] for at in range(0, 3 * KEY, KEY))
                 peers[int(i)] = Peer(channel, mask, identity, covers[cover])
+            if state["stage"] not in STAGES:
+                raise ValueError("a stage")
             pairs = {int(i): _bytes(text) for i, text in state["pairs"].items()}
             if any(len(pair) != PAIR for pair in pairs.values()):
                 raise ValueError("a pair")

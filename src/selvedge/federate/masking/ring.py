@@ -26,7 +26,8 @@ def words(values: IntVector, bits: int, width: int) -> Words:
     least, most = -(1 << bits - 1), (1 << bits - 1) - 1
     low, high = int(values.min()), int(values.max())
     if low < least or high > most:
-        raise Refused(f"values from {low} to {high} where {bits} bits hold {least} to {most}")
+        # Which value it is must not leave the device: a refusal is sent to the server.
+        raise Refused(f"a value outside of what {bits} bits hold, {least} to {most}")
     return values.astype(word(width), casting="unsafe")
 
 

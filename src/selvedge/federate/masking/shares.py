@@ -82,12 +82,15 @@ def _inverses(elements: list[int]) -> list[int]:
 
 
 def _inverse(element: int) -> int:
-    """element ** (2**128 - 2), which is its inverse by Fermat."""
-    found, power = 1, element
-    for _ in range(_BITS - 1):
-        power = _times(power, power)
-        found = _times(found, power)
-    return found
+    """By Euclid's algorithm: ``left`` times the element is ``a`` modulo the polynomial, all the time."""
+    a, b, left, right = element, _POLYNOMIAL, 1, 0
+    while a != 1:
+        shift = a.bit_length() - b.bit_length()
+        if shift < 0:
+            a, b, left, right, shift = b, a, right, left, -shift
+        a ^= b << shift
+        left ^= right << shift
+    return left
 
 
 def _times(a: int, b: int) -> int:

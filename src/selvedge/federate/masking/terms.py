@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from ..message import Refused
@@ -80,7 +80,8 @@ class Terms:
         return {name: i for i, name in enumerate(self.cohort)}
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps(given, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def of_json(cls, text: str) -> Terms:

@@ -6,7 +6,7 @@
     shares      ask: count u16, and of each that answered, by place, length u32 and its answer; answer: for each other
                 of these a sealed pair of shares
     input       ask: who shared (a set), and of each other of these its sealed pair for this member; answer: packed
-                values
+                values, signature over :func:`masked`
     consent     ask: whose input came (a set); answer: signature over :func:`agreed`
     unmask      ask: that set, who signed it (a set), their signatures; answer: of each that shared, a share of 16 bytes
 
@@ -169,6 +169,11 @@ def agreed(terms: Terms, seen: bytes, alive: Iterable[int]) -> bytes:
     return head("consent", terms.digest, True) + seen + packed_set(alive, terms)
 
 
+def masked(terms: Terms, packed: bytes) -> bytes:
+    """What a member signs of its input: changed on its way, it would spoil the sum unseen."""
+    return head("input", terms.digest, True) + hashlib.sha256(packed).digest()
+
+
 def set_size(terms: Terms) -> int:
     """Bytes."""
     return -(-len(terms.cohort) // 8)
@@ -209,7 +214,7 @@ def most_answer(stage: str, terms: Terms) -> int:
         + {
             "keys": _KEYS.size + 2 * _COUNT.size + CERTIFICATE + SPANS * _SPAN.size + SIGNATURE,
             "shares": (n - 1) * SEALED,
-            "input": packed_size(terms.size, terms.width),
+            "input": packed_size(terms.size, terms.width) + SIGNATURE,
             "consent": SIGNATURE,
             "unmask": n * SEED,
         }[stage]
