@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.masked import ours
+from selvedge.federate.keys import SIGNATURE
 from selvedge.federate.masking import ring, wire
 from selvedge.federate.privacy.accountant import Accountant, Release
 from selvedge.federate.privacy.clip import whole
@@ -49,7 +50,8 @@ def masked(changes: Array) -> Masked:
     spent = ours.through(agreed, rows.__getitem__, keep=(first,))
     assert spent.total is not None
     words = np.zeros(agreed.size, ring.word(agreed.width))
-    ring.add(words, wire.body(spent.masked[first], "input", agreed, True), agreed.width)
+    packed = wire.body(spent.masked[first], "input", agreed, True)[:-SIGNATURE]
+    ring.add(words, packed, agreed.width)
     return Masked(spent.total * each / len(changes), ring.signed(words, agreed.width).astype(np.float64))
 
 

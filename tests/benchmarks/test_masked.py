@@ -13,6 +13,7 @@ from benchmarks.masked import experiment, ours, page
 from benchmarks.masked.__main__ import KEPT
 from benchmarks.masked.experiment import WHO, Cohort
 from benchmarks.readme import between
+from selvedge.federate.keys import SIGNATURE
 from selvedge.federate.masking.group import Group
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,8 @@ def test_a_small_cohort_in_groups() -> None:
     assert len(found["groups"]) == 2
     assert found["server"] == pytest.approx(sum(found["groups"]))
     assert found["width"] == 8 + 2
-    assert 400 * 10 / 8 < found["vector"] < 400 * 10 / 8 + 64  # with its head
+    # With its head and its signature.
+    assert 400 * 10 / 8 + SIGNATURE < found["vector"] < 400 * 10 / 8 + 2 * SIGNATURE
     assert found["up"] > found["vector"] + 64
 
 
