@@ -65,8 +65,8 @@ THROUGH = 20  # devices of a sum, of which one goes through both sides of the pr
 @dataclass
 class Row:
     """Over victims: of the attacker's one guess beside the true picture that it is most like, and the share of true
-    ones that any candidate is. labels: the share of them that the last bias tells. dummies: correlation of guesses that
-    need no attack."""
+    ones that any candidate is. labels: the share of them that the last bias tells. dummies: of guesses that need
+    no attack, correlations, and labels of equal counts."""
 
     view: View
     correlation: list[float] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Row:
     ssim: list[float] = field(default_factory=list)
     found: list[float] = field(default_factory=list)
     labels: list[float] = field(default_factory=list)
-    dummies: dict[str, list[float]] = field(default_factory=lambda: {"mean": [], "digit": []})
+    dummies: dict[str, list[float]] = field(default_factory=lambda: {"mean": [], "digit": [], "labels": []})
     pictures: list[tuple[Array, Array]] = field(default_factory=list)  # (nearest true one, guess)
 
     def add(self, made: Array, true: Array, draw: np.random.Generator) -> None:
@@ -115,9 +115,14 @@ def rows(
         guesses = np.random.default_rng([72, seed, number])
         for i, (change, shards) in enumerate(_changes(kind, view, seed, count, first, others)):
             true, told = (np.concatenate(part) for part in zip(*shards, strict=True))
-            gradient = {n: -a / victims.RATE for n, a in victims.layout(kind).arrays(change).items()}
+            taken = (
+                victims.RATE * view.epochs * -(-view.each // _batch(view))
+            )  # all steps that a device takes, together
+            gradient = {n: -a / taken for n, a in victims.layout(kind).arrays(change).items()}
             read = matching.labels(gradient[list(gradient)[-1]], len(told))
-            row.labels.append(float(np.minimum(_counted(read), _counted(told)).sum() / len(told)))
+            blind = guesses.permutation(victims.CLASSES)[np.arange(len(told)) % victims.CLASSES]
+            row.labels.append(_shared(read, told))
+            row.dummies["labels"].append(_shared(blind, told))
             row.add(_attacked(kind, view, gradient, told, seed * 1000 + i, steps), true, guesses)
         made.append(row)
     return made
@@ -131,7 +136,7 @@ def _changes(
     for i, (x, y) in enumerate(first):
         own = shards[i * view.devices]
         shards[i * view.devices] = (np.concatenate([x, own[0][1:]]), np.concatenate([y, own[1][1:]]))
-    batch = 1 if view.each == 1 else min(view.each, WIDE)
+    batch = _batch(view)
     begin = _begun(kind, view.model, seed)
     changes = victims.changes(kind, begin, shards, batch, up=view.up, epochs=view.epochs, seed=seed)
     found = []
@@ -173,8 +178,15 @@ def _attacked(kind: str, view: View, gradient: dict[str, Array], told: Array, se
     return made.reshape(-1, SIDE, SIDE)
 
 
-def _counted(labels: Array) -> Array:
-    return np.bincount(labels, minlength=victims.CLASSES)
+def _batch(view: View) -> int:
+    """Examples of a step."""
+    return 1 if view.each == 1 else min(view.each, WIDE)
+
+
+def _shared(labels: Array, told: Array) -> float:
+    """The share of ``told`` that is among ``labels``, as often."""
+    each = [np.bincount(some, minlength=victims.CLASSES) for some in (labels, told)]
+    return float(np.minimum(*each).sum() / len(told))
 
 
 def _packed(picture: Array) -> str:

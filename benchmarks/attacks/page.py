@@ -44,19 +44,22 @@ def parted(cases: Cases) -> dict[str, str]:
 
 def inverted(cases: Cases) -> str:
     lines = [
-        "| what is seen | epsilon | correlation | ± | PSNR, dB | ± | SSIM | found | labels | mean image | a digit |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| what is seen | epsilon | correlation | ± | PSNR, dB | ± | SSIM | found | labels | mean image | a digit | "
+        "equal counts |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for rows in _together(cases):
         first = rows[0]
         corr, psnr, ssim, found, labels = (
             np.concatenate([row[name] for row in rows]) for name in ("correlation", "psnr", "ssim", "found", "labels")
         )
-        mean, digit = (np.mean(np.concatenate([row["dummies"][name] for row in rows])) for name in ("mean", "digit"))
+        mean, digit, equal = (
+            np.mean(np.concatenate([row["dummies"][name] for row in rows])) for name in ("mean", "digit", "labels")
+        )
         lines.append(
             f"| {first['seen']} | {_epsilon(first)} | {corr.mean():.2f} | {corr.std(ddof=1):.2f} | {psnr.mean():.1f} | "
             f"{psnr.std(ddof=1):.1f} | {ssim.mean():.2f} | {100 * found.mean():.0f} % | {100 * labels.mean():.0f} % | "
-            f"{mean:.2f} | {digit:.2f} |"
+            f"{mean:.2f} | {digit:.2f} | {100 * equal:.0f} % |"
         )
     return "\n".join(lines)
 

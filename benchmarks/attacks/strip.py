@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from selvedge.draw.standalone import WIDTH, sheet, text
 
-TILE, GAP, TOP, LABEL = 64, 6, 52, 330  # pixels
+TILE, GAP, TOP, LABEL = 64, 6, 52, 392  # pixels
 Picture = npt.NDArray[np.uint8]
 
 
