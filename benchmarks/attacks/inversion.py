@@ -115,10 +115,8 @@ def rows(
         guesses = np.random.default_rng([72, seed, number])
         for i, (change, shards) in enumerate(_changes(kind, view, seed, count, first, others)):
             true, told = (np.concatenate(part) for part in zip(*shards, strict=True))
-            taken = (
-                victims.RATE * view.epochs * -(-view.each // _batch(view))
-            )  # all steps that a device takes, together
-            gradient = {n: -a / taken for n, a in victims.layout(kind).arrays(change).items()}
+            steps_taken = view.epochs * -(-view.each // _batch(view))
+            gradient = {n: -a / (victims.RATE * steps_taken) for n, a in victims.layout(kind).arrays(change).items()}
             read = matching.labels(gradient[list(gradient)[-1]], len(told))
             blind = guesses.permutation(victims.CLASSES)[np.arange(len(told)) % victims.CLASSES]
             row.labels.append(_shared(read, told))
