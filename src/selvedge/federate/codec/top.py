@@ -61,11 +61,15 @@ class Top:
 
 
 def largest(values: Vector, many: int) -> Indices:
-    """int64 [many], rising: where the largest magnitudes are. Of many elements, a few tell from where on all are worth
-    a look."""
+    """int64 [many], rising: where the largest magnitudes are, of equal ones the first. Of many elements, a few tell from
+    where on all are worth a look."""
     among = _worth_a_look(values, many) if len(values) >= LARGE and 4 * many <= len(values) else None
     sizes = np.abs(values if among is None else values[among])
-    chosen = np.sort(np.argpartition(sizes, len(sizes) - many)[len(sizes) - many :]).astype(np.int64)
+    least = np.partition(sizes, len(sizes) - many)[len(sizes) - many]
+    chosen = np.flatnonzero(sizes >= least).astype(np.int64, copy=False)
+    if len(chosen) > many:
+        last = np.flatnonzero(sizes[chosen] == least)[many - len(chosen) :]
+        chosen = np.delete(chosen, last)
     return chosen if among is None else among[chosen]
 
 
