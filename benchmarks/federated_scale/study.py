@@ -89,12 +89,12 @@ class Drawn:
 class Made(Mapping[str, Device]):
     """Devices by name, made when they are asked for. took: seconds of each."""
 
-    def __init__(self, took: Sequence[float], handle: Callable[[int, bytes], Message | None]) -> None:
+    def __init__(self, took: Sequence[float], handle: Callable[[int, bytes, bytes], Message | None]) -> None:
         self._took, self._handle = np.array(took), handle
 
     def __getitem__(self, name: str) -> Device:
         i = int(name.rpartition("-")[2])
-        return Device(partial(self._handle, i), seconds=float(self._took[i]), link=LINK)
+        return Device(partial(self._handle, i), seconds=float(self._took[i]), link=LINK, apart=True)
 
     def __iter__(self) -> Iterator[str]:
         return map(_name, range(len(self._took)))
@@ -117,10 +117,10 @@ def measured(case: Case) -> Cost:
     settings = sv.Federation("scale", case.rounds, case.clients, up=case.up)
     key, shelf = _key("server"), Shelf(answers=False)
 
-    def handle(i: int, data: bytes) -> Message | None:
+    def handle(i: int, top: bytes, body: bytes) -> Message | None:
         name = _name(i)
         trainer = Drawn(layout, step, 1 + i / case.clients)
-        return Participant(name, _key(name), key.public, trainer, shelf.of(name), seed=i).handle(data)
+        return Participant(name, _key(name), key.public, trainer, shelf.of(name), seed=i).handle(top, body)
 
     Coordinator(settings, layout, np.zeros(layout.size, np.float32))  # what is imported late is no device's
     before = _resident("VmRSS")

@@ -19,7 +19,7 @@ from ..spill import Place, Spill
 from .faults import Faults
 from .grid import Delivery
 
-Handle: TypeAlias = Callable[[bytes], Message | None]
+Handle: TypeAlias = Callable[..., Message | None]
 ROOM = 32 << 20  # bytes of answers under way that are in memory
 
 
@@ -27,13 +27,15 @@ ROOM = 32 << 20  # bytes of answers under way that are in memory
 class Device:
     """``handle``: a task's bytes -> the answer, or None. part: of the model. seconds: that a task takes. link: bytes a
     second, both ways. restart: what handles tasks after a crash, out of what the device has stored, or, where it is
-    given True, without that; None: a device that has nothing in memory."""
+    given True, without that; None: a device that has nothing in memory. apart: ``handle`` takes what is before a task's
+    body, and the body, which is that of many: nothing is copied."""
 
     handle: Handle
     part: str = ""
     seconds: float = 1.0
     link: float = 1e6
     restart: Callable[[bool], Handle] | None = None
+    apart: bool = False
 
     def __post_init__(self) -> None:
         for name, value, above in (("seconds", self.seconds, False), ("link", self.link, True)):
@@ -123,7 +125,7 @@ class VirtualGrid:
             client, digest = coming.client, coming.digest
             top, body = coming.top, self._body(coming)
             self._now = max(self._now, coming.at)
-            device, faults = self._devices[client], self._faults
+            faults = self._faults
             if coming.kind == "back":
                 del self._down[client]
                 if client in self._tasks:
@@ -133,10 +135,11 @@ class VirtualGrid:
                 if client in self._down:
                     continue
                 if self._happens("crash", faults.crash):
-                    self._crash(client, top + body)
+                    self._crash(client, top, body)
                     continue
                 begun = self._begun.pop(coming.number, None)
-                message = self._handle(client, device)(top + body) if begun is None else begun.result()
+                device = self._devices[client]
+                message = self._answer(client, device)(top, body) if begun is None else begun.result()
                 if message is None:
                     continue
                 size = message.size
@@ -177,7 +180,7 @@ class VirtualGrid:
                 pieces.append(data)
             return places[id(data)]
 
-        bodies = [c.body if isinstance(c.body, bytes) else bytes(self._spilt(c.body)) for c in self._coming]
+        bodies = [bytes(self._spilt(c.body)) if isinstance(c.body, Place) else c.body for c in self._coming]
         coming = [
             [c.at, c.number, c.client, c.kind, at(c.top), at(b)] for c, b in zip(self._coming, bodies, strict=True)
         ]
@@ -215,7 +218,7 @@ class VirtualGrid:
 
     def _body(self, coming: _Coming) -> bytes:
         """Of what has come: its place is given up."""
-        if isinstance(coming.body, bytes):
+        if not isinstance(coming.body, Place):
             self._room += len(coming.body) if coming.kind == "answer" else 0
             return coming.body
         body = bytes(self._spilt(coming.body))
@@ -227,23 +230,23 @@ class VirtualGrid:
         assert self._spill is not None, "something was put there"
         return memoryview(self._spill.get(place))
 
-    def _handle(self, client: str, device: Device) -> Handle:
-        return self._handles.get(client) or device.handle
+    def _answer(self, client: str, device: Device) -> Callable[[bytes, bytes], Message | None]:
+        handle = self._handles.get(client) or device.handle
+        return handle if device.apart else lambda top, body: handle(top + body)
 
     def _begin(self) -> None:
         """Let the threads compute what is due next."""
         if self._threads is not None:
             for coming in self._coming[: self._ahead]:
                 if coming.kind == "task" and coming.number not in self._begun:
-                    assert isinstance(coming.body, bytes)
-                    self._begun[coming.number] = self._threads.submit(
-                        _answer, self._handle(coming.client, self._devices[coming.client]), coming.top, coming.body
-                    )
+                    assert not isinstance(coming.body, Place), "a task is not spilt"
+                    answer = self._answer(coming.client, self._devices[coming.client])
+                    self._begun[coming.number] = self._threads.submit(answer, coming.top, coming.body)
 
-    def _crash(self, client: str, data: bytes) -> None:
+    def _crash(self, client: str, top: bytes, body: bytes) -> None:
         """In the middle of a task: before its answer was stored, or, as often, behind that."""
         if self._random.random() < 0.5:
-            self._handle(client, self._devices[client])(data)
+            self._answer(client, self._devices[client])(top, body)
         restart = self._devices[client].restart
         if restart is not None:
             self._handles[client] = restart(self._happens("lose", self._faults.lose))
@@ -270,7 +273,3 @@ class VirtualGrid:
         return client not in self._down and not (
             client in self._cut and any(start <= at < end for start, end in self._faults.partitions)
         )
-
-
-def _answer(handle: Handle, top: bytes, body: bytes) -> Message | None:
-    return handle(top + body)
