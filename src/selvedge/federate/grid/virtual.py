@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ...artifact.number import finite
 from ...errors import InvalidInput
 from ..message import Message
+from ..names import names
 from ..spill import Place, Spill
 from .faults import Faults
 from .grid import Delivery
@@ -89,16 +90,17 @@ class VirtualGrid:
         self._tasks: dict[str, tuple[bytes, bytes]] = {}  # that stand
         self._down: dict[str, float] = {}  # devices that have crashed, and when they are back
         self._held: Delivery | None = None
-        self._cut = {c for c in sorted(devices) if self._random.random() < self._faults.cut}
-        if not self._faults.partitions:
-            self._cut.clear()
+        apart = (
+            self._random.random(len(devices)) < self._faults.cut
+        )  # drawn in any case: faults behind it stay the same
+        self._cut = {c.decode() for c in names(devices)[apart]} if self._faults.partitions and apart.any() else set()
         self.counted: Counter[str] = Counter()
 
     def now(self) -> float:
         return self._now
 
     def here(self) -> Mapping[str, str]:
-        return {c: d.part for c, d in self._devices.items() if self._reached(c, self._now)}
+        return _Here(self._devices, lambda client: self._reached(client, self._now))
 
     def send(self, client: str, message: Message) -> None:
         self._send(client, message.top, message.body)
@@ -273,3 +275,21 @@ class VirtualGrid:
         return client not in self._down and not (
             client in self._cut and any(start <= at < end for start, end in self._faults.partitions)
         )
+
+
+class _Here(Mapping[str, str]):
+    """The part of each device that is reached now: looked up when somebody asks."""
+
+    def __init__(self, devices: Mapping[str, Device], reached: Callable[[str], bool]) -> None:
+        self._devices, self._reached = devices, reached
+
+    def __getitem__(self, client: str) -> str:
+        if not self._reached(client):
+            raise KeyError(client)
+        return self._devices[client].part
+
+    def __iter__(self) -> Iterator[str]:
+        return filter(self._reached, self._devices)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
