@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
@@ -22,14 +21,12 @@ class Sent:
 
 
 def encoded(change: Vector, left: Vector | None, codec: Codec, shapes: Shapes, seed: int, draws: Draws) -> Sent:
-    """``change``, which is given away, and what was ``left`` of earlier ones. Who sends keeps the new rest only once it
-    was taken: a change that nobody used is no part of the sum, and what was left before it still is."""
+    """``change`` and what was ``left`` of earlier ones. Who sends keeps the new rest only once it was taken: a change
+    that nobody used is no part of the sum, and what was left before it still is."""
     whole = change if left is None else change + left
     if isinstance(codec, Top):
         return Sent(*codec.parted(whole, seed, draws))
-    if codec == Raw():  # as it is: not copied; nothing is left, and that takes no room
-        return Sent(
-            cast(bytes, whole.astype("<f4", copy=False).data.cast("B")), np.broadcast_to(np.float32(0), whole.shape)
-        )
     data = codec.encode(whole, shapes, seed, draws)
+    if codec == Raw():
+        return Sent(data, np.broadcast_to(np.float32(0), whole.shape))  # nothing, and it takes no room
     return Sent(data, np.asarray(whole - codec.decode(data, shapes, seed), np.float32))

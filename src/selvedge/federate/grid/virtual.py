@@ -22,6 +22,7 @@ from .grid import Delivery
 
 Handle: TypeAlias = Callable[..., Message | None]
 ROOM = 32 << 20  # bytes of answers under way that are in memory
+TASKS = 1 << 19  # and of tasks, without their bodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,14 @@ class Device:
 
 class _Coming(NamedTuple):
     """What is under way, by when it comes: a task, an answer, or a device that is back after a crash. Bodies of tasks
-    are shared; that of an answer may lie in the spill. digest: of a body that is as its device made it."""
+    are shared; that of an answer may lie in the spill, and what is before that of a task. digest: of a body that is as
+    its device made it."""
 
     at: float
     number: int  # no two have the same: nothing behind it is ever compared
     client: str
     kind: Literal["task", "answer", "back"]
-    top: bytes = b""
+    top: bytes | Place = b""
     body: bytes | Place = b""
     digest: bytes | None = None
 
@@ -61,8 +63,8 @@ class _Coming(NamedTuple):
 class VirtualGrid:
     """The devices by name, which are looked up when they are needed: they may be made then. Time passes only in
     :meth:`receive`; a device's answer is computed when its task is done, and of all answers under way no more than
-    :data:`ROOM` bytes are in memory, the others in a temporary file. A task that is withdrawn while it is under way
-    arrives: who has begun does not know better.
+    :data:`ROOM` bytes are in memory (of tasks, :data:`TASKS`), the others in a temporary file. A task that is withdrawn
+    while it is under way arrives: who has begun does not know better.
 
     threads: compute the answers of the next tasks before it is their time. Only for devices that share nothing with
     each other and with who else runs meanwhile, and a network and devices without faults; the run is the same.
@@ -81,7 +83,7 @@ class VirtualGrid:
         self._ahead = threads + 1 if threads else 0
         self._begun: dict[int, Future[Message | None]] = {}  # by number
         self._spill: Spill | None = None
-        self._room = ROOM
+        self._room, self._task_room = ROOM, TASKS
         self._random = np.random.default_rng([31, seed])
         self._now = 0.0
         self._number = 0
@@ -106,7 +108,8 @@ class VirtualGrid:
         self._send(client, message.top, message.body)
 
     def _send(self, client: str, top: bytes, body: bytes) -> None:
-        self._tasks[client] = top, body
+        if self._faults.crash:  # who is back asks again
+            self._tasks[client] = top, body
         device, faults, size = self._devices[client], self._faults, len(top) + len(body)
         self.counted["down"] += size
         for _ in range(2 if self._happens("duplicate", faults.duplicate) else 1):
@@ -125,7 +128,7 @@ class VirtualGrid:
             self._begin()
             coming = self._coming.pop(0)
             client, digest = coming.client, coming.digest
-            top, body = coming.top, self._body(coming)
+            top, body = self._parts(coming)
             self._now = max(self._now, coming.at)
             faults = self._faults
             if coming.kind == "back":
@@ -182,9 +185,10 @@ class VirtualGrid:
                 pieces.append(data)
             return places[id(data)]
 
-        bodies = [bytes(self._spilt(c.body)) if isinstance(c.body, Place) else c.body for c in self._coming]
+        parts = [(self._read(c.top), self._read(c.body)) for c in self._coming]
         coming = [
-            [c.at, c.number, c.client, c.kind, at(c.top), at(b)] for c, b in zip(self._coming, bodies, strict=True)
+            [c.at, c.number, c.client, c.kind, at(top), at(body)]
+            for c, (top, body) in zip(self._coming, parts, strict=True)
         ]
         tasks = [[c, at(top), at(body)] for c, (top, body) in self._tasks.items()]
         head = {"now": self._now, "number": self._number, "random": self._random.bit_generator.state, "coming": coming,
@@ -209,28 +213,42 @@ class VirtualGrid:
         digest: bytes | None = None,
     ) -> None:  # fmt: skip
         self._number += 1
-        put: bytes | Place = body
+        first: bytes | Place = top
+        second: bytes | Place = body
         if kind == "answer":
             if len(body) > self._room:
-                self._spill = self._spill or Spill()
-                put = self._spill.put([body])
+                second = self._put(body)
             else:
                 self._room -= len(body)
-        insort(self._coming, _Coming(at, self._number, client, kind, top, put, digest))
+        elif kind == "task":
+            if len(top) > self._task_room:
+                first = self._put(top)
+            else:
+                self._task_room -= len(top)
+        insort(self._coming, _Coming(at, self._number, client, kind, first, second, digest))
 
-    def _body(self, coming: _Coming) -> bytes:
-        """Of what has come: its place is given up."""
-        if not isinstance(coming.body, Place):
-            self._room += len(coming.body) if coming.kind == "answer" else 0
-            return coming.body
-        body = bytes(self._spilt(coming.body))
-        assert self._spill is not None
-        self._spill.drop(coming.body)
-        return body
+    def _parts(self, coming: _Coming) -> tuple[bytes, bytes]:
+        """Of what has come: its places are given up."""
+        top, body = self._read(coming.top), self._read(coming.body)
+        for part in (coming.top, coming.body):
+            if isinstance(part, Place):
+                assert self._spill is not None, "it was put there"
+                self._spill.drop(part)
+        if coming.kind == "answer" and not isinstance(coming.body, Place):
+            self._room += len(body)
+        elif coming.kind == "task" and not isinstance(coming.top, Place):
+            self._task_room += len(top)
+        return top, body
 
-    def _spilt(self, place: Place) -> memoryview:
-        assert self._spill is not None, "something was put there"
-        return memoryview(self._spill.get(place))
+    def _put(self, data: bytes) -> Place:
+        self._spill = self._spill or Spill()
+        return self._spill.put([data])
+
+    def _read(self, part: bytes | Place) -> bytes:
+        if not isinstance(part, Place):
+            return part
+        assert self._spill is not None, "it was put there"
+        return bytes(memoryview(self._spill.get(part)))
 
     def _answer(self, client: str, device: Device) -> Callable[[bytes, bytes], Message | None]:
         handle = self._handles.get(client) or device.handle
@@ -243,7 +261,7 @@ class VirtualGrid:
                 if coming.kind == "task" and coming.number not in self._begun:
                     assert not isinstance(coming.body, Place), "a task is not spilt"
                     answer = self._answer(coming.client, self._devices[coming.client])
-                    self._begun[coming.number] = self._threads.submit(answer, coming.top, coming.body)
+                    self._begun[coming.number] = self._threads.submit(answer, self._read(coming.top), coming.body)
 
     def _crash(self, client: str, top: bytes, body: bytes) -> None:
         """In the middle of a task: before its answer was stored, or, as often, behind that."""
