@@ -468,8 +468,12 @@ PROOFS: Mapping[str, Proof] = {
                     "keys.py",
                     "layout.py",
                     "message.py",
+                    "names.py",
+                    "roster.py",
                     "server.py",
                     "shown.py",
+                    "spill.py",
+                    "tally.py",
                 )
             ),
             "src/selvedge/artifact/files.py",

@@ -21,10 +21,14 @@ DOCS, PICTURE = "docs/federated-figures.md", ROOT / "docs" / "pictures" / "feder
 SMALL, LARGE, FEW = 10_000, 1_000_000, "top:0.03+int4"
 TIMES = (
     (1000, SMALL, "float32", 0, False), (1000, SMALL, "float32", 0, True), (1000, SMALL, FEW, 0, False),
-    (1000, SMALL, FEW, 0, True), (1000, LARGE, "float32", 2, False), (200, LARGE, FEW, 2, False),
+    (1000, SMALL, FEW, 0, True), (1000, SMALL, FEW, 1, False), (1000, LARGE, "float32", 2, False),
+    (200, LARGE, FEW, 2, False),
 )  # fmt: skip
+COHORT = 100  # devices that each round asks, of however many
+MANY = (100, 300, 1000, 3000, 10_000)
 MEMORY = (
-    *((n, SMALL, FEW) for n in (100, 300, 1000, 3000, 10_000)), *((n, LARGE, "float32") for n in (100, 1000)),
+    *((n, SMALL, FEW, COHORT) for n in MANY), *((n, SMALL, FEW, 0) for n in MANY),
+    *((n, LARGE, "float32", 0) for n in (100, 1000)),
 )  # fmt: skip
 FLOWER = ((1000, SMALL, 3), (100, LARGE, 2))
 PARTS = ("time", "memory", "flower")
@@ -55,12 +59,15 @@ def main(arguments: list[str] | None = None) -> int:
         _said(json.dumps(result["flower"]))
     if "memory" in wanted:
         result["memory"] = []
-        for clients, parameters, up in MEMORY:
+        for clients, parameters, up, asked in MEMORY:
             if clients <= given.most:
-                row = alone(Case(clients, parameters, up, 1))
-                row["traced"] = alone(Case(clients, parameters, up, 1, trace=True))["traced"]
+                row = alone(Case(clients, parameters, up, 1, asked=asked))
+                row["traced"] = alone(Case(clients, parameters, up, 1, trace=True, asked=asked))["traced"]
                 result["memory"].append(row)
-                _said(f"{clients:,} x {parameters:,}: {row['resident']:,} B, {row['traced']:,} of Python's")
+                _said(
+                    f"{clients:,} x {parameters:,}, {asked or 'all'} asked: {row['resident']:,} B, "
+                    f"{row['traced']:,} of Python's"
+                )
     if not earlier:
         result["about"] = {**about, "load_after": round(os.getloadavg()[0], 2)}
     print(table(result))

@@ -58,8 +58,9 @@ def bound(row: Mapping[str, Any]) -> float:
 
 def _memory(result: Mapping[str, Any]) -> list[str]:
     lines = [
-        "| parameters | devices | up | one update, kB | peak resident, MB | peak of Python's, MB | a device more, kB |",
-        "|---:|---:|---|---:|---:|---:|---:|",
+        "| parameters | devices | asked a round | up | one update, kB | peak resident, MB | peak of Python's, MB | "
+        "a device more, kB |",
+        "|---:|---:|---:|---|---:|---:|---:|---:|",
     ]
     verdicts = []
     for rows in _sizes(result).values():
@@ -71,8 +72,8 @@ def _memory(result: Mapping[str, Any]) -> list[str]:
                 between = case["clients"] - earlier["case"]["clients"]
                 more = f"{(row['resident'] - earlier['resident']) / between / 1e3:.2f}"
             lines.append(
-                f"| {case['parameters']:,} | {case['clients']:,} | {case['up']} | {row['up'] / 1e3:.3g} | "
-                f"{row['resident'] / 1e6:.3g} | {row['traced'] / 1e6:.3g} | {more} |"
+                f"| {case['parameters']:,} | {case['clients']:,} | {case['asked'] or 'all'} | {case['up']} | "
+                f"{row['up'] / 1e3:.3g} | {row['resident'] / 1e6:.3g} | {row['traced'] / 1e6:.3g} | {more} |"
             )
             earlier = row
         first, last = rows[0], rows[-1]
@@ -82,8 +83,9 @@ def _memory(result: Mapping[str, Any]) -> list[str]:
         times = last["resident"] / first["resident"]
         flat = "flat" if times < FLAT else "**missed**: wanted is flat"
         verdicts.append(
-            f"- {last['case']['parameters']:,} parameters: {many:.0f} times the devices take {times:.1f} times the "
-            f"resident memory: {flat}. A device more takes {100 * share:.2g} % of a model."
+            f"- {last['case']['parameters']:,} parameters, {last['case']['asked'] or 'all'} asked: {many:.0f} times "
+            f"the devices take {times:.2g} times the resident memory: {flat}. A device more takes {100 * share:.2g} % "
+            "of a model."
         )
     return [*lines, "", *verdicts]
 
@@ -123,7 +125,7 @@ def _about(result: Mapping[str, Any]) -> list[str]:
 
 def picture(result: Mapping[str, Any]) -> str:
     """Peak memory over devices, of the smallest model."""
-    rows = next(iter(_sizes(result).values()))
+    rows, every = list(_sizes(result).values())[:2]
     parameters = rows[0]["case"]["parameters"]
 
     def line(label: str, colour: str, of: Sequence[tuple[int, float]], dashed: bool = False) -> Line:
@@ -131,18 +133,21 @@ def picture(result: Mapping[str, Any]) -> str:
 
     clients = [row["case"]["clients"] for row in rows]
     few = [n for n in clients if n <= 3000]
+
+    def resident(of: Sequence[Any]) -> list[tuple[int, float]]:
+        return [(r["case"]["clients"], r["resident"]) for r in of]
+
     lines = [
-        line(
-            "resident, beside what it began with", "a", [(n, r["resident"]) for n, r in zip(clients, rows, strict=True)]
-        ),
-        line("of these, Python's", "b", [(n, r["traced"]) for n, r in zip(clients, rows, strict=True)]),
+        line(f"resident, {rows[0]['case']['asked']} asked a round", "a", resident(rows)),
+        line("resident, all asked", "b", resident(every)),
         line("what a model a device would take", "c", [(n, 4.0 * parameters * n) for n in few], True),
     ]
     return curves(f"Server, {parameters:,} parameters: peak memory over devices", "devices", "MB", lines, svg=True)
 
 
-def _sizes(result: Mapping[str, Any]) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
+def _sizes(result: Mapping[str, Any]) -> dict[tuple[int, int], list[Any]]:
+    """Rows by parameters and how many are asked."""
+    found: dict[tuple[int, int], list[Any]] = {}
     for row in result["memory"]:
-        found.setdefault(row["case"]["parameters"], []).append(row)
+        found.setdefault((row["case"]["parameters"], row["case"]["asked"]), []).append(row)
     return found

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 
 import selvedge as sv
 from selvedge.federate.client.session import state_of
-from selvedge.federate.coordinator import Coordinator
+from selvedge.federate.coordinator import Closed, Coordinator, Event
 from selvedge.federate.federation import Federation
 from selvedge.federate.grid.https import HttpsGrid
 from selvedge.federate.invitation import CERTIFICATE, MODEL, Invitation
@@ -26,8 +26,7 @@ from selvedge.federate.server import Server
 
 from .toward import SERVER
 
-# Bytes, by how Python is started: with -OO it keeps no docstrings, of numpy's above all.
-MOST = {"-OO": 40 << 20, "-b": 43 << 20}
+MOST = 40_000_000  # bytes, however Python was started: the command starts it again without docstrings
 NOT_THERE = ("torch", "flwr", "uvicorn", "typer", "click", "rich", "http")
 
 
@@ -37,10 +36,8 @@ def most(pid: int) -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
 
 
-@pytest.mark.parametrize("flag", MOST)
-def test_a_device_takes_at_most_40_mib_without_docstrings(
-    flag: str, certificate: tuple[Path, Path], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("flag", ["-OO", "-b"])
+def test_a_device_takes_less_than_40_mb(flag: str, certificate: tuple[Path, Path], tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
     plan = sv.plan(model, torch.zeros(10, 64), device="stm32f746", optimizer=sv.SGD(0.1))
@@ -70,8 +67,17 @@ def test_a_device_takes_at_most_40_mib_without_docstrings(
     running = Server(coordinator, tmp_path / "run", SERVER, devices)
     line = [*command, url, "--device", str(kit), "--data", str(tmp_path / "own.npz")]
     process = subprocess.Popen(line, env=around)
+
+    def again(event: Event) -> None:
+        """Its first start compiles what of Python's own nobody had used yet, half a megabyte once."""
+        nonlocal process
+        if isinstance(event, Closed) and coordinator.version == 1:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            process = subprocess.Popen(line, env=around)
+
     try:
-        running.run(grid)
+        running.run(grid, again)
         end = time.monotonic() + 30
         while len(grid.here()) < 1 or time.monotonic() < end - 29:  # and asks again, behind the last of its work
             assert time.monotonic() < end
@@ -86,4 +92,4 @@ def test_a_device_takes_at_most_40_mib_without_docstrings(
         process.wait()
     assert [m.changes for m in coordinator.moved] == [1, 1, 1]
     print(flag, held)
-    assert held <= MOST[flag], f"{held:,} B with a model of {layout.size:,} parameters"
+    assert held < MOST, f"{held:,} B with a model of {layout.size:,} parameters"

@@ -211,7 +211,7 @@ def test_what_a_round_dropped_was_not_taken() -> None:
     takes(c, name(0), 1.0)
     takes(c, name(1), 1.0)
     c.apply(Void(50.0))
-    assert c.last == {}
+    assert not c.last
     c.apply(Opened(50.0, {name(i): "" for i in range(4)}, 4))
     for i in range(3):
         takes(c, name(i), 2.0)

@@ -83,7 +83,30 @@ def test_answers_under_way_that_are_spilt_are_the_same(tmp_path: Path, monkeypat
         virtual, "Spill", type("Counted", (Spill,), {"put": lambda s, p: put.append(1) or Spill.put(s, p)})
     )
     assert run(tmp_path / "spilt")[0] == plain
-    assert put
+    answers = len(put)
+    monkeypatch.setattr(virtual, "TASKS", 10)
+    assert run(tmp_path / "tasks too")[0] == run(tmp_path / "in threads", threads=2)[0] == plain
+    assert 0 < answers < len(put) / 3
+
+
+def test_a_grid_whose_messages_are_spilt_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual, "TASKS", 0)
+    head = {
+        "run": "r", "task": 1, "client": name(0), "version": 0, "base": -1, "layout": LAYOUT.digest, "window": 0,
+        "down": "float32", "difference": False, "up": "float32", "seed": 1, "model_seed": 1, "taken": -1,
+        "local": {"epochs": 1, "rate": 0.1, "mu": 0.0, "scaffold": False},
+    }  # fmt: skip
+
+    def grid() -> VirtualGrid:
+        participant = Participant(name(0), key(0), SERVER.public, Toward(np.ones(17)), InMemory())
+        return VirtualGrid({name(0): Device(participant.handle)}, 3)
+
+    first, second = grid(), grid()
+    first.send(name(0), made("task", head, np.zeros(17, "<f4").tobytes(), SERVER))
+    second.load(*first.state())
+    answers = [of.receive(100.0) for of in (first, second)]
+    assert answers[0] is not None
+    assert answers[0] == answers[1]
 
 
 def test_threads_are_refused_with_faults() -> None:

@@ -5,7 +5,7 @@ The model after the same events is the same to the last bit, and, of the changes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,8 +22,10 @@ from .cover import Cover, Rolling
 from .federation import Federation
 from .layout import Layout, Vector, digest
 from .masked_round import MaskedRound
+from .names import Names, names
 from .privacy.central import Central
 from .shown import Shown
+from .tally import Tally
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Phase = Literal["waiting", "open", "done", "stopped"]
@@ -170,7 +172,7 @@ class Coordinator:
         self.void, self.next_task, self.population = 0, 0, 0
         self.busy: dict[str, Busy] = {}
         self.taken: dict[str, int] = {}  # of the present round: device -> task
-        self.last: dict[str, int] = {}  # the task of each device that was used last
+        self.last = Tally()  # the task of each device that was used last
         self._loss = (0.0, 0)
         self.moved: list[Moved] = []
 
@@ -183,7 +185,7 @@ class Coordinator:
     def due(self, now: float, here: Callable[[], Mapping[str, str]], population: int = 0) -> Event | None:
         """The event that the clock, or what was taken, asks for; None: wait. ``here``: gives the devices that can be
         asked, and the part that each has; it is called where that matters. population: devices
-        known in all."""
+        known in all; 0: those."""
         s = self.settings
         if self.phase in ("done", "stopped"):
             return None
@@ -318,18 +320,20 @@ class Coordinator:
 
     def _opened(self, now: float, here: Mapping[str, str], want: int, least: int, population: int) -> Opened | None:
         # Buffered, a device has one vote in each move: a fast one does not stand for all.
-        free = [c for c in sorted(here) if c not in self.busy and c not in self.taken]
+        free = names(c for c in here if c not in self.busy and c not in self.taken)
         if len(free) < least:
             return None
-        return Opened(now, {c: here[c] for c in self._drawn(free, want)}, max(population, len(here)))
+        return Opened(now, {c: here[c] for c in self._drawn(free, want)}, population or len(here))
 
-    def _drawn(self, free: Sequence[str], count: int) -> list[str]:
+    def _drawn(self, free: Names, count: int) -> list[str]:
         if self.private is not None:
-            lots = self.private.cohort(free, bytes.fromhex(self.secret), self.run, self.next_task)
+            lots = self.private.cohort(
+                [name.decode() for name in free], bytes.fromhex(self.secret), self.run, self.next_task
+            )
             if lots is not None:
                 return lots
         words = Draws(self.seed(self.next_task)).words(len(free))
-        return [free[i] for i in np.sort(np.argsort(words, kind="stable")[:count])]
+        return [free[i].decode() for i in np.sort(np.argsort(words, kind="stable")[:count])]
 
     def check(self, event: Taken) -> tuple[int, int, float, float]:
         """What the change weighs in the sum, what the sum is divided by for it, and the largest magnitudes of it and of
@@ -424,7 +428,7 @@ class Coordinator:
             # c <- c + |S| / N times the mean over S (algorithm 1 there, line 17).
             self.control += self._controls.mean() * (self._controls.weight / max(self.population, 1))
         loss = self._loss[0] / max(self._loss[1], 1)
-        self.last |= self.taken
+        self.last.update(self.taken)
         self.shown.move(self.model)
         self.moved.append(Moved(self.version, at, len(self.taken), loss, failed))
         self._empty()
@@ -453,7 +457,7 @@ class Coordinator:
         """All that events have made, as (what JSON has, arrays)."""
         head = {
             "run": self.run, "phase": self.phase, "why": self.why, "opened": self.opened, "void": self.void,
-            "next_task": self.next_task, "population": self.population, "taken": self.taken, "last": self.last,
+            "next_task": self.next_task, "population": self.population, "taken": self.taken,
             "busy": {c: [b.task, b.version, b.part, b.at] for c, b in self.busy.items()}, "loss": list(self._loss),
             "moved": [[m.version, m.at, m.changes, m.loss, *[list(m.failed)][: bool(m.failed)]] for m in self.moved],
             "held": [c for c, _ in self._held],
@@ -463,7 +467,7 @@ class Coordinator:
         arrays: dict[str, npt.NDArray[Any]] = {"model": self.model}
         parts: dict[str, Arrays] = {
             "sum": self._sum.state_dict(), "shown": self.shown.state_dict(), "optimizer": self._optimizer,
-            "held": {str(i): c for i, (_, c) in enumerate(self._held)},
+            "held": {str(i): c for i, (_, c) in enumerate(self._held)}, "last": self.last.state_dict(),
         }  # fmt: skip
         if self.control is not None and self._controls is not None:
             arrays["control"] = self.control
@@ -481,7 +485,7 @@ class Coordinator:
         self.run, self.secret = head["run"], head.get("secret", "")
         self.phase, self.why, self.opened, self.void = head["phase"], head["why"], head["opened"], head["void"]
         self.next_task, self.population = head["next_task"], head["population"]
-        self.taken, self.last = dict(head["taken"]), dict(head["last"])
+        self.taken, self.last = dict(head["taken"]), Tally.of(of("last"))
         self.busy = {c: Busy(*b) for c, b in head["busy"].items()}
         self._loss = head["loss"][0], head["loss"][1]
         self.moved = [Moved(*m[:4], *map(tuple, m[4:])) for m in head["moved"]]

@@ -160,9 +160,9 @@ def whose(data: bytes) -> str:
         return ""
 
 
-def read(data: bytes, public: bytes | None, most: int) -> Message:
-    """:meth:`Sealed.opened` of ``data``."""
-    return Sealed.of(data).opened(public, most)
+def read(data: bytes, public: bytes | None, most: int, body: bytes | None = None) -> Message:
+    """:meth:`Sealed.opened` of ``data``; ``body``: where that is not a part of it."""
+    return Sealed.of(data, body).opened(public, most)
 
 
 def _head(data: bytes) -> tuple[str, dict[str, Any], int]:

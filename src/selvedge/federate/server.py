@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,8 @@ from .keys import Signer
 from .masked_round import most_said, most_state
 from .message import Message, Refused, Sealed, made
 from .privacy.randomness import SECRET
+from .roster import Roster
+from .tally import Tally
 
 REASONS = 100  # that are told apart
 ENTRY = 256  # bytes of a device in a snapshot, besides its name
@@ -50,13 +52,14 @@ class Server:
     ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` for a folder of another run, or one that is open elsewhere."""
         self.coordinator, self._key, self._log = coordinator, key, log
-        self.devices, self._records = dict(devices), records
+        self.devices: Mapping[str, bytes] = devices if isinstance(devices, Roster) else dict(devices)
+        self._records = records
         self.certificates: Mapping[str, bytes] = {}  # what each is to show to the others of a masked round, where known
         s = coordinator.settings
         self._codec = codec(s.up)
         self.refused: Counter[str] = Counter()
         self.up_bytes = self.down_bytes = 0
-        self._have: dict[str, int] = {}
+        self._have = Tally()
         self._bodies: dict[tuple[str, int, int], tuple[int, bytes]] = {}  # of this version, for all who are sent it
         self._ahead = 0.0  # seconds of the run's clock before the grid's
         sync: Literal["record", "snapshot"] = "record" if durable else "snapshot"
@@ -77,7 +80,7 @@ class Server:
     def count_on(self, counted: Mapping[str, Any]) -> None:
         """Go on from :meth:`counted`."""
         self.up_bytes, self.down_bytes = counted["up"], counted["down"]
-        self.refused, self._have = Counter(counted["refused"]), dict(counted["have"])
+        self.refused, self._have = Counter(counted["refused"]), Tally(counted["have"])
 
     def run(
         self, grid: Grid, on_event: Callable[[Event], None] = lambda event: None, under_way: bool = False
@@ -112,8 +115,7 @@ class Server:
                     grid.done(delivery)
 
     def _known(self, grid: Grid) -> Mapping[str, str]:
-        parts = self.coordinator.covers
-        return {c: p for c, p in grid.here().items() if c in self.devices and (not p or p in parts)}
+        return _Known(grid.here(), self.devices, self.coordinator.covers)
 
     def _to_be_asked(self, event: Event) -> list[str]:
         c = self.coordinator
@@ -211,7 +213,8 @@ class Server:
         change, control = self._changes(client, message.body, head["control"])
         event = Taken(client, head["task"], head["weight"], head["loss"], change, control)
         c.check(event)
-        self._have[client] = head["have"]
+        if s.difference:
+            self._have[client] = head["have"]
         return event, message.body
 
     def _heard_of_stage(self, message: Message) -> Said:
@@ -228,7 +231,7 @@ class Server:
             c.round.put(head["client"], message.body)
         except Refused as error:
             raise Malformed(str(error)) from None
-        if head["stage"] == "input":
+        if head["stage"] == "input" and c.settings.difference:
             self._have[head["client"]] = head["have"]
         return Said(head["client"], head["task"], message.body)
 
@@ -308,6 +311,25 @@ class Server:
             self.coordinator.apply(event_of(record.head, record.arrays, self._changes))
         if self.coordinator.version > version:
             self._snapshot()  # it ended between a move and its snapshot
+
+
+class _Known(Mapping[str, str]):
+    """Of those who are ``here`` the ones that are known and have a part that there is, looked at one by one."""
+
+    def __init__(self, here: Mapping[str, str], devices: Mapping[str, bytes], parts: Collection[str]) -> None:
+        self._here, self._devices, self._parts = here, devices, parts
+
+    def __getitem__(self, client: str) -> str:
+        part = self._here[client]
+        if client in self._devices and (not part or part in self._parts):
+            return part
+        raise KeyError(client)
+
+    def __iter__(self) -> Iterator[str]:
+        return (c for c, part in self._here.items() if c in self._devices and (not part or part in self._parts))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _shapes(coordinator: Coordinator, part: str) -> tuple[tuple[int, ...], ...]:

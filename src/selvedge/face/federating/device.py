@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+# How Python is started for a device: docstrings, numpy's above all, and the columns of tracebacks are two megabytes.
+BARE = ("-OO", "-X", "no_debug_ranges")
 VALUES = ("--store", "--data", "--device", "--name", "--credential", "--pkcs11", "--pin-file")
 FLAGS = ("--enrol", "--renew", "--json")
 
@@ -21,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         full(["federate", "join", *given] if arguments is not None else None)
         return
+    if arguments is None:
+        start_bare()
     try:
         from .joining import Line, run
 
@@ -42,6 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if code == 130 and arguments is None:
         os._exit(130)
     raise SystemExit(code)
+
+
+def start_bare() -> None:
+    """Start Python again, in this process, as :data:`BARE` says, where it was not started so and the line is its own.
+    What else was asked of it, options and environment, stays as it is."""
+    own = sys.orig_argv[-len(sys.argv[1:]) :] == sys.argv[1:]
+    bare = sys.orig_argv[1 : 1 + len(BARE)] == list(BARE)  # nobody is started twice
+    if own and not bare and sys.platform == "linux" and sys.executable:
+        # A library of matrices that no device multiplies here would begin a thread for each core.
+        around = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+        os.execve(sys.executable, [sys.executable, *BARE, *sys.orig_argv[1:]], around)
 
 
 def words(given: Sequence[str]) -> dict[str, str] | None:

@@ -81,7 +81,7 @@ class FixedSum:
         of = weight if of is None else of
         scale = float(weight) * 2.0**self.fraction
         if where is None and self.counts is None and SPARSE * np.count_nonzero(vector[:CHUNK]) < min(CHUNK, self.size):
-            here = np.flatnonzero(vector)  # to the others nothing is added
+            here = np.flatnonzero(vector != 0)  # to the others nothing is added; of numbers it takes five times as long
             self.total[here] += np.rint(vector[here].astype(np.float64) * scale).astype(np.int64)
         elif where is not None or self.counts is not None:
             place = np.arange(self.size) if where is None else where

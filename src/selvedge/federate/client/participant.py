@@ -50,12 +50,13 @@ class Participant:
         # Devices round by lots of their own: errors that are alike do not cancel.
         self._own = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "little")
 
-    def handle(self, data: bytes) -> Message | None:
-        """The answer to a message, or None for one that is not the server's or is of an earlier task."""
+    def handle(self, data: bytes, body: bytes | None = None) -> Message | None:
+        """The answer to a message, or None for one that is not the server's or is of an earlier task. body: where that
+        is not a part of ``data``."""
         shapes = tuple(self._trainer.layout.shapes.values())
         room = ROOM if self._masking is None else self._masking.room
         try:
-            message = read(data, self._server, 8 * count(shapes) * CONTROL + room)
+            message = read(data, self._server, 8 * count(shapes) * CONTROL + room, body)
         except Refused:
             return None
         head = message.head

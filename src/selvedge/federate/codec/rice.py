@@ -10,6 +10,7 @@ import numpy.typing as npt
 from .codec import Malformed
 
 Indices = npt.NDArray[np.int64]
+BYTE = 8  # bits
 
 
 @lru_cache(maxsize=64)
@@ -27,8 +28,11 @@ def coded(indices: Indices, n: int) -> bytes:
     bits = np.zeros(begin + low * len(indices), np.uint8)
     bits[np.cumsum(high + 1) - 1] = 1
     lower = bits[begin:].reshape(len(indices), low)
-    for place in range(low):
-        np.bitwise_and(gaps >> (low - 1 - place), 1, out=lower[:, place], casting="unsafe")
+    if low <= BYTE:  # in one pass
+        lower[:] = np.unpackbits((gaps << (BYTE - low)).astype(np.uint8)[:, None], axis=1, count=low)
+    else:
+        for place in range(low):
+            np.bitwise_and(gaps >> (low - 1 - place), 1, out=lower[:, place], casting="unsafe")
     return np.packbits(bits).tobytes()
 
 
@@ -43,9 +47,13 @@ def decoded(data: bytes, n: int, count: int) -> tuple[Indices, int]:
     gaps = _gaps(ends)
     begin = int(ends[-1]) + 1 if count else 0
     lower = bits[begin : begin + count * low].reshape(count, low)
-    for place in range(low):
-        gaps <<= 1
-        gaps |= lower[:, place]
+    if 0 < low <= BYTE:
+        gaps <<= low
+        gaps |= np.packbits(lower, axis=1)[:, 0] >> (BYTE - low)
+    else:
+        for place in range(low):
+            gaps <<= 1
+            gaps |= lower[:, place]
     indices = np.cumsum(gaps + 1) - 1
     if count and indices[-1] >= n:
         raise Malformed(f"an index of {indices[-1]} where there are {n}")

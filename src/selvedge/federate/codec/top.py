@@ -61,19 +61,24 @@ class Top:
 
 
 def largest(values: Vector, many: int) -> Indices:
-    """int64 [many], rising: where the largest magnitudes are. Of many elements, a few tell from where on all are worth
-    a look."""
+    """int64 [many], rising: where the largest magnitudes are, of equal ones the first. Of many elements, a few tell
+    from where on all are worth a look."""
     among = _worth_a_look(values, many) if len(values) >= LARGE and 4 * many <= len(values) else None
-    sizes = np.abs(values if among is None else values[among])
-    chosen = np.sort(np.argpartition(sizes, len(sizes) - many)[len(sizes) - many :]).astype(np.int64)
+    # Magnitudes are in the order of their bits as whole numbers, which are parted in half the time.
+    sizes = np.abs(values if among is None else values[among]).view(np.int32)
+    least = np.partition(sizes, len(sizes) - many)[len(sizes) - many]
+    chosen = np.flatnonzero(sizes >= least).astype(np.int64, copy=False)
+    if len(chosen) > many:
+        last = np.flatnonzero(sizes[chosen] == least)[many - len(chosen) :]
+        chosen = np.delete(chosen, last)
     return chosen if among is None else among[chosen]
 
 
 def _worth_a_look(values: Vector, many: int) -> Indices | None:
     """Where all of at least some magnitude are; None where those are fewer than ``many``."""
-    some = np.abs(values[::STRIDE])
+    some = np.abs(values[::STRIDE]).view(np.int32)
     more = many // STRIDE + 4 * isqrt(many // STRIDE + 1)  # four standard deviations of how many are among some
-    least = np.partition(some, len(some) - more)[len(some) - more]
+    least = np.partition(some, len(some) - more)[len(some) - more].view(np.float32)
     found, sizes = [], np.empty(LARGE, np.float32)
     for start in range(0, len(values), LARGE):  # in the cache
         part = values[start : start + LARGE]

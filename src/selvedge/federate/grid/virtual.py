@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -15,25 +15,29 @@ import numpy.typing as npt
 from ...artifact.number import finite
 from ...errors import InvalidInput
 from ..message import Message, learns
+from ..names import names
 from ..spill import Place, Spill
 from .faults import Faults
 from .grid import Delivery
 
-Handle: TypeAlias = Callable[[bytes], Message | None]
+Handle: TypeAlias = Callable[..., Message | None]
 ROOM = 32 << 20  # bytes of answers under way that are in memory
+TASKS = 1 << 19  # and of tasks, without their bodies
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     """``handle``: a task's bytes -> the answer, or None. part: of the model. seconds: that a task takes. link: bytes a
     second, both ways. restart: what handles tasks after a crash, out of what the device has stored, or, where it is
-    given True, without that; None: a device that has nothing in memory."""
+    given True, without that; None: a device that has nothing in memory. apart: ``handle`` takes what is before a task's
+    body, and the body, which is that of many: nothing is copied."""
 
     handle: Handle
     part: str = ""
     seconds: float = 1.0
     link: float = 1e6
     restart: Callable[[bool], Handle] | None = None
+    apart: bool = False
 
     def __post_init__(self) -> None:
         for name, value, above in (("seconds", self.seconds, False), ("link", self.link, True)):
@@ -44,13 +48,14 @@ class Device:
 
 class _Coming(NamedTuple):
     """What is under way, by when it comes: a task, an answer, or a device that is back after a crash. Bodies of tasks
-    are shared; that of an answer may lie in the spill. digest: of a body that is as its device made it."""
+    are shared; that of an answer may lie in the spill, and what is before that of a task. digest: of a body that is as
+    its device made it."""
 
     at: float
     number: int  # no two have the same: nothing behind it is ever compared
     client: str
     kind: Literal["task", "answer", "back"]
-    top: bytes = b""
+    top: bytes | Place = b""
     body: bytes | Place = b""
     digest: bytes | None = None
 
@@ -58,8 +63,8 @@ class _Coming(NamedTuple):
 class VirtualGrid:
     """The devices by name, which are looked up when they are needed: they may be made then. Time passes only in
     :meth:`receive`; a device's answer is computed when its task is done, and of all answers under way no more than
-    :data:`ROOM` bytes are in memory, the others in a temporary file. A task that is withdrawn while it is under way
-    arrives: who has begun does not know better.
+    :data:`ROOM` bytes are in memory (of tasks, :data:`TASKS`), the others in a temporary file. A task that is withdrawn
+    while it is under way arrives: who has begun does not know better.
 
     threads: compute the answers of the next tasks before it is their time. Only for devices that share nothing with
     each other and with who else runs meanwhile, and a network and devices without faults; the run is the same.
@@ -78,7 +83,7 @@ class VirtualGrid:
         self._ahead = threads + 1 if threads else 0
         self._begun: dict[int, Future[Message | None]] = {}  # by number
         self._spill: Spill | None = None
-        self._room = ROOM
+        self._room, self._task_room = ROOM, TASKS
         self._random = np.random.default_rng([31, seed])
         self._now = 0.0
         self._number = 0
@@ -87,22 +92,24 @@ class VirtualGrid:
         self._tasks: dict[str, tuple[bytes, bytes]] = {}  # that stand
         self._down: dict[str, float] = {}  # devices that have crashed, and when they are back
         self._held: Delivery | None = None
-        self._cut = {c for c in sorted(devices) if self._random.random() < self._faults.cut}
-        if not self._faults.partitions:
-            self._cut.clear()
+        apart = (
+            self._random.random(len(devices)) < self._faults.cut
+        )  # drawn in any case: faults behind it stay the same
+        self._cut = {c.decode() for c in names(devices)[apart]} if self._faults.partitions and apart.any() else set()
         self.counted: Counter[str] = Counter()
 
     def now(self) -> float:
         return self._now
 
     def here(self) -> Mapping[str, str]:
-        return {c: d.part for c, d in self._devices.items() if self._reached(c, self._now)}
+        return _Here(self._devices, lambda client: self._reached(client, self._now))
 
     def send(self, client: str, message: Message) -> None:
         self._send(client, message.top, message.body)
 
     def _send(self, client: str, top: bytes, body: bytes) -> None:
-        self._tasks[client] = top, body
+        if self._faults.crash:  # who is back asks again
+            self._tasks[client] = top, body
         device, faults, size = self._devices[client], self._faults, len(top) + len(body)
         self.counted["down"] += size
         for _ in range(2 if self._happens("duplicate", faults.duplicate) else 1):
@@ -121,9 +128,9 @@ class VirtualGrid:
             self._begin()
             coming = self._coming.pop(0)
             client, digest = coming.client, coming.digest
-            top, body = coming.top, self._body(coming)
+            top, body = self._parts(coming)
             self._now = max(self._now, coming.at)
-            device, faults = self._devices[client], self._faults
+            faults = self._faults
             if coming.kind == "back":
                 del self._down[client]
                 if client in self._tasks:
@@ -133,10 +140,11 @@ class VirtualGrid:
                 if client in self._down:
                     continue
                 if self._happens("crash", faults.crash):
-                    self._crash(client, top + body)
+                    self._crash(client, top, body)
                     continue
                 begun = self._begun.pop(coming.number, None)
-                message = self._handle(client, device)(top + body) if begun is None else begun.result()
+                device = self._devices[client]
+                message = self._answer(client, device)(top, body) if begun is None else begun.result()
                 if message is None:
                     continue
                 size = message.size
@@ -177,9 +185,10 @@ class VirtualGrid:
                 pieces.append(data)
             return places[id(data)]
 
-        bodies = [c.body if isinstance(c.body, bytes) else bytes(self._spilt(c.body)) for c in self._coming]
+        parts = [(self._read(c.top), self._read(c.body)) for c in self._coming]
         coming = [
-            [c.at, c.number, c.client, c.kind, at(c.top), at(b)] for c, b in zip(self._coming, bodies, strict=True)
+            [c.at, c.number, c.client, c.kind, at(top), at(body)]
+            for c, (top, body) in zip(self._coming, parts, strict=True)
         ]
         tasks = [[c, at(top), at(body)] for c, (top, body) in self._tasks.items()]
         head = {"now": self._now, "number": self._number, "random": self._random.bit_generator.state, "coming": coming,
@@ -204,46 +213,60 @@ class VirtualGrid:
         digest: bytes | None = None,
     ) -> None:  # fmt: skip
         self._number += 1
-        put: bytes | Place = body
+        first: bytes | Place = top
+        second: bytes | Place = body
         if kind == "answer":
             if len(body) > self._room:
-                self._spill = self._spill or Spill()
-                put = self._spill.put([body])
+                second = self._put(body)
             else:
                 self._room -= len(body)
-        insort(self._coming, _Coming(at, self._number, client, kind, top, put, digest))
+        elif kind == "task":
+            if len(top) > self._task_room:
+                first = self._put(top)
+            else:
+                self._task_room -= len(top)
+        insort(self._coming, _Coming(at, self._number, client, kind, first, second, digest))
 
-    def _body(self, coming: _Coming) -> bytes:
-        """Of what has come: its place is given up."""
-        if isinstance(coming.body, bytes):
-            self._room += len(coming.body) if coming.kind == "answer" else 0
-            return coming.body
-        body = bytes(self._spilt(coming.body))
-        assert self._spill is not None
-        self._spill.drop(coming.body)
-        return body
+    def _parts(self, coming: _Coming) -> tuple[bytes, bytes]:
+        """Of what has come: its places are given up."""
+        top, body = self._read(coming.top), self._read(coming.body)
+        for part in (coming.top, coming.body):
+            if isinstance(part, Place):
+                assert self._spill is not None, "it was put there"
+                self._spill.drop(part)
+        if coming.kind == "answer" and not isinstance(coming.body, Place):
+            self._room += len(body)
+        elif coming.kind == "task" and not isinstance(coming.top, Place):
+            self._task_room += len(top)
+        return top, body
 
-    def _spilt(self, place: Place) -> memoryview:
-        assert self._spill is not None, "something was put there"
-        return memoryview(self._spill.get(place))
+    def _put(self, data: bytes) -> Place:
+        self._spill = self._spill or Spill()
+        return self._spill.put([data])
 
-    def _handle(self, client: str, device: Device) -> Handle:
-        return self._handles.get(client) or device.handle
+    def _read(self, part: bytes | Place) -> bytes:
+        if not isinstance(part, Place):
+            return part
+        assert self._spill is not None, "it was put there"
+        return bytes(memoryview(self._spill.get(part)))
+
+    def _answer(self, client: str, device: Device) -> Callable[[bytes, bytes], Message | None]:
+        handle = self._handles.get(client) or device.handle
+        return handle if device.apart else lambda top, body: handle(top + body)
 
     def _begin(self) -> None:
         """Let the threads compute what is due next."""
         if self._threads is not None:
             for coming in self._coming[: self._ahead]:
                 if coming.kind == "task" and coming.number not in self._begun:
-                    assert isinstance(coming.body, bytes)
-                    self._begun[coming.number] = self._threads.submit(
-                        _answer, self._handle(coming.client, self._devices[coming.client]), coming.top, coming.body
-                    )
+                    assert not isinstance(coming.body, Place), "a task is not spilt"
+                    answer = self._answer(coming.client, self._devices[coming.client])
+                    self._begun[coming.number] = self._threads.submit(answer, self._read(coming.top), coming.body)
 
-    def _crash(self, client: str, data: bytes) -> None:
+    def _crash(self, client: str, top: bytes, body: bytes) -> None:
         """In the middle of a task: before its answer was stored, or, as often, behind that."""
         if self._random.random() < 0.5:
-            self._handle(client, self._devices[client])(data)
+            self._answer(client, self._devices[client])(top, body)
         restart = self._devices[client].restart
         if restart is not None:
             self._handles[client] = restart(self._happens("lose", self._faults.lose))
@@ -272,5 +295,19 @@ class VirtualGrid:
         )
 
 
-def _answer(handle: Handle, top: bytes, body: bytes) -> Message | None:
-    return handle(top + body)
+class _Here(Mapping[str, str]):
+    """The part of each device that is reached now: looked up when somebody asks."""
+
+    def __init__(self, devices: Mapping[str, Device], reached: Callable[[str], bool]) -> None:
+        self._devices, self._reached = devices, reached
+
+    def __getitem__(self, client: str) -> str:
+        if not self._reached(client):
+            raise KeyError(client)
+        return self._devices[client].part
+
+    def __iter__(self) -> Iterator[str]:
+        return filter(self._reached, self._devices)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
