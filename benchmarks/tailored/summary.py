@@ -93,7 +93,7 @@ def summary(cases: Sequence[Case], task: str) -> Summary | None:
         {way: _gained(told[LEARN][last], told[way][last]) for way in (BOTH, ORACLE)},
         {way: _error(own, taken[LEARN], taken[way], last) for way in (PREDICT, BOTH, ORACLE)},
         {b: _at(own, b, last) for b in budgets(own[0]["settings"])},
-        {way: Counter(f"{r['network']}, {r['update']}" for r in rows) for way, rows in taken.items()},
+        {way: Counter(_named(r) for r in rows) for way, rows in taken.items()},
         {way: (_mean([r["run"] for r in rows]), _mean([r["train"] for r in rows])) for way, rows in taken.items()},
     )  # fmt: skip
 
@@ -122,6 +122,10 @@ def favourite(row: Row) -> int:
     """The count at which the people who chose were told right most often, the first of equals."""
     judged: Mapping[str, float] = row["judged"]
     return int(max(judged, key=lambda n: (judged[n], -int(n))))
+
+
+def _named(row: Row) -> str:
+    return f"{row['network']}, {row['update']}" + (", bounded" if row["bounded"] else "")
 
 
 def _people(own: Sequence[Case], answers: Sequence[Sequence[np.ndarray]]) -> list[float]:
