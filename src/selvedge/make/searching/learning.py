@@ -125,7 +125,7 @@ def judged(session: Session, pair: Pair) -> Score:
         try:
             z = np.float64(session.predict(x[i : i + 1])[0])
         except NotFinite:
-            z = np.array([np.nan])
+            z = np.float64(np.nan)
         if not np.isfinite(z).all():
             squares += WORST
             continue
