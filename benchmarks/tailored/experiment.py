@@ -117,23 +117,23 @@ def _rows(
 ) -> tuple[list[dict[str, Any]], list[sv.Plan]]:
     """All that the search has measured, and of what ships best every other way to learn; and their plans."""
     rows: list[dict[str, Any]] = [
-        {"network": c.architecture, "from": SEARCHED, "bits": c.bits, "update": c.update, "lighter": False,
-         "run": c.figures.run_bytes, "train": c.figures.train_bytes, "learns": c.figures.learns,
-         "learnt": c.learnt, "brier": c.brier, "rate": c.rate}
+        {"network": c.architecture, "from": SEARCHED, "bits": c.bits, "update": c.update, "bounded": c.bounded,
+         "lighter": False, "run": c.figures.run_bytes, "train": c.figures.train_bytes, "learns": c.figures.learns,
+         "shipped": c.shipped, "learnt": c.learnt, "brier": c.brier, "rate": c.rate}
         for c in found.candidates
     ]  # fmt: skip
     plans = [found.take(c)[1] for c in found.candidates]
     top = max(networks, key=lambda n: _ships(networks, n))
     net = found.take(next(c for c in found.candidates if (c.architecture, c.bits) == (top, FLOAT)))[0]
-    known = {(row["bits"], row["update"]) for row in rows if row["network"] == top}
+    known = {(row["update"], row["bounded"]) for row in rows if (row["network"], row["bits"]) == (top, FLOAT)}
     for way in ways(net, judges.train[0][:1], device, RATES[0]):
-        if (FLOAT, way.update) in known and not way.lighter:
+        if (way.update, way.bounded) in known and not way.lighter:
             continue
         at, figures = learnt(way.plan, judges, chosen["learn"], seed, lambda: None), Figures.of(way.plan)
         rows.append(
-            {"network": top, "from": BESIDE, "bits": FLOAT, "update": way.update, "lighter": way.lighter,
-             "run": figures.run_bytes, "train": figures.train_bytes, "learns": figures.learns, "learnt": at.learnt,
-             "brier": at.brier, "rate": at.rate}
+            {"network": top, "from": BESIDE, "bits": FLOAT, "update": way.update, "bounded": way.bounded,
+             "lighter": way.lighter, "run": figures.run_bytes, "train": figures.train_bytes, "learns": figures.learns,
+             "shipped": at.shipped, "learnt": at.learnt, "brier": at.brier, "rate": at.rate}
         )  # fmt: skip
         plans.append(way.plan)
     return rows, plans

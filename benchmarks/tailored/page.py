@@ -95,7 +95,24 @@ def _taken(cases: Cases) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"tailored": _told, "tailored-budgets": _swept, "tailored-taken": _taken}  # marker -> table
+def _judges(cases: Cases) -> str:
+    lines = [
+        f"| task | rank correlation, mean of cases | least | most | {LEARN} | what an oracle would have taken |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for task, one in _found(cases).items():
+        each = " | ".join(f"{v:+.2f}" for v in (np.mean(one.agreed), min(one.agreed), max(one.agreed)))
+        took = " | ".join(f"{100 * np.mean(v):.1f}" for v in (one.told[LEARN][max(one.gained)], one.foreseen))
+        lines.append(f"| {task} | {each} | {took} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "tailored": _told,
+    "tailored-budgets": _swept,
+    "tailored-taken": _taken,
+    "tailored-judges": _judges,
+}  # marker -> table
 
 
 def picture(cases: Cases, task: str) -> str:

@@ -6,11 +6,13 @@ import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from selvedge.device.sizes import parse_bytes
+from selvedge.make.searching.score import ranked
 
 from .experiment import BOTH, LEARN, PREDICT, Case, Row, budgets, picked
 
@@ -53,6 +55,8 @@ class Summary:
     over its other two ways; ``tests_error``: of all three the standard error over tests or over seeds, the larger, as
     in :mod:`benchmarks.answers`; ``swept``: (run, train) -> accuracies of both, and what is gained, at the last count.
     ``taken``: way -> how often each network and way of learning was; ``ram``: way -> bytes to run and to train, means.
+    ``agreed``: for each case the rank correlation of what its judges and its people say of all that keeps the budget;
+    ``foreseen``: accuracy of each person in what an oracle would have taken of that.
     """
 
     cases: int
@@ -68,6 +72,8 @@ class Summary:
     swept: Mapping[tuple[int, int], tuple[float, float, Difference] | None]
     taken: Mapping[str, Counter[str]]
     ram: Mapping[str, tuple[float, float]]
+    agreed: Sequence[float]
+    foreseen: Sequence[float]
 
 
 def summary(cases: Sequence[Case], task: str) -> Summary | None:
@@ -86,6 +92,8 @@ def summary(cases: Sequence[Case], task: str) -> Summary | None:
         way: _people(own, [right(c, r, favourite(r)) for c, r in zip(own, taken[way], strict=True)])
         for way in (PREDICT, LEARN)
     }
+    kept = [_kept(c) for c in own]
+    best = [max(rows, key=partial(_share, c, count=last)) for c, rows in zip(own, kept, strict=True)]
     return Summary(
         len(own), len({c["seed"] for c in own}), len(told[LEARN][last]), sum(sum(c["samples"][2]) for c in own),
         float(np.mean(np.concatenate([c["dummy"] for c in own]))), told, chosen,
@@ -93,8 +101,11 @@ def summary(cases: Sequence[Case], task: str) -> Summary | None:
         {way: _gained(told[LEARN][last], told[way][last]) for way in (BOTH, ORACLE)},
         {way: _error(own, taken[LEARN], taken[way], last) for way in (PREDICT, BOTH, ORACLE)},
         {b: _at(own, b, last) for b in budgets(own[0]["settings"])},
-        {way: Counter(f"{r['network']}, {r['update']}" for r in rows) for way, rows in taken.items()},
+        {way: Counter(_named(r) for r in rows) for way, rows in taken.items()},
         {way: (_mean([r["run"] for r in rows]), _mean([r["train"] for r in rows])) for way, rows in taken.items()},
+        [_correlation([r["learnt"] for r in rows], [_share(c, r, last) for r in rows])
+         for c, rows in zip(own, kept, strict=True)],
+        _people(own, [right(c, r, last) for c, r in zip(own, best, strict=True)]),
     )  # fmt: skip
 
 
@@ -108,7 +119,7 @@ def taken_by(case: Case, way: str) -> Row:
     if way != ORACLE:
         return row
     same = [r for r in rows if r["network"] == row["network"] and r["train"] <= train]
-    return max(same, key=lambda r: np.concatenate(right(case, r, last)).mean())
+    return max(same, key=lambda r: _share(case, r, last))
 
 
 def right(case: Case, row: Row, count: int) -> list[np.ndarray]:
@@ -118,10 +129,30 @@ def right(case: Case, row: Row, count: int) -> list[np.ndarray]:
     return np.split(bits.astype(bool), np.cumsum(sizes)[:-1])
 
 
+def _kept(case: Case) -> list[Row]:
+    """The rows that keep the case's budget."""
+    run, train = (parse_bytes(case["settings"][k], k) for k in ("run", "train"))
+    return [r for r in case["rows"] if r["run"] <= run and r["train"] <= train]
+
+
+def _share(case: Case, row: Row, count: int) -> float:
+    return float(np.concatenate(right(case, row, count)).mean())
+
+
+def _correlation(a: Sequence[float], b: Sequence[float]) -> float:
+    """Of ranks, equals sharing theirs (Spearman); 0 where one side has one rank for all."""
+    ranks = np.array([ranked([values]) for values in (a, b)])
+    return float(np.corrcoef(ranks)[0, 1]) if (ranks.std(axis=1) > 0).all() else 0.0
+
+
 def favourite(row: Row) -> int:
     """The count at which the people who chose were told right most often, the first of equals."""
     judged: Mapping[str, float] = row["judged"]
     return int(max(judged, key=lambda n: (judged[n], -int(n))))
+
+
+def _named(row: Row) -> str:
+    return f"{row['network']}, {row['update']}" + (", bounded" if row["bounded"] else "")
 
 
 def _people(own: Sequence[Case], answers: Sequence[Sequence[np.ndarray]]) -> list[float]:

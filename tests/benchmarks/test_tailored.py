@@ -65,10 +65,11 @@ def test_every_way_keeps_the_bytes_to_train_and_no_two_are_the_same() -> None:
     device = sv.Device(name="board", ram="32KiB", flash="1MiB")
     torch.manual_seed(0)
     found = list(ways(activity(0.75).eval(), torch.zeros(1, 6, 100), device, 0.01))
-    assert {"last:1", "bias", "*.bias,11.weight"} <= {w.update for w in found}
+    assert {"last:1", "bias", "*bias,11.weight"} <= {w.update for w in found}
+    assert {w.update for w in found if w.bounded} == {"full"}
     assert any("[:" in w.update for w in found)
     assert all(w.plan.arena_bytes <= 32 * KIB for w in found)
-    assert len({w.plan.updated for w in found}) == len(found)
+    assert len({(w.bounded, w.plan.updated) for w in found}) == len(found)
 
 
 def test_a_person_is_told_along_the_way_and_where_no_rate_helps_nothing_changes() -> None:
@@ -97,7 +98,8 @@ def test_what_is_taken_is_what_the_search_returned() -> None:
     assert {c["task"] for c in cases} == set(TASKS)
     for case in cases:
         taken = taken_by(case, LEARN)
-        assert case["returned"] == f"{taken['network']}; {taken['bits']}; learns {taken['update']}"
+        bounded = ", bounded" if taken["bounded"] else ""
+        assert case["returned"] == f"{taken['network']}; {taken['bits']}; learns {taken['update']}{bounded}"
         assert taken["run"] <= 64 * KIB
         for way in (LEARN, PREDICT, ORACLE):
             assert taken_by(case, way)["train"] <= 128 * KIB

@@ -183,8 +183,8 @@ def _write(found: Compressed, job: Job, order: Order) -> None:
     assert order.out is not None
     module, made = found.take()
     plan = make_plan(
-        module, job.example[:1], device=made.device, budget=made.budget, optimizer=made.optimizer, update=made.update,
-        norms="folded", preprocess=job.data.preprocess, features=job.data.features, labels=job.data.labels,
-        name=job.name,
+        module, job.example[:1], device=made.device, budget=made.budget, optimizer=made.optimizer,
+        schedule=made.schedule, update=made.update, norms="folded", preprocess=job.data.preprocess,
+        features=job.data.features, labels=job.data.labels, name=job.name,
     )  # fmt: skip
     emit(plan, "c", order.out)

@@ -25,7 +25,7 @@ from . import digest
 from .candidate import FLOAT, Candidate
 from .compressed import Compressed, Step, beats, marked, ships_best
 from .figures import Figures
-from .learning import RATES, learnt
+from .learning import RATES, falling, learnt
 from .limits import Limits
 from .machine import KIND
 from .material import Material, material
@@ -79,8 +79,8 @@ def compress(
         "zoo:NAME?options" (the family over its widths, depths and resolutions), or a list of these.
     data: (x, y), x float32 [N, ...], y whole numbers [N]. who: [N], of whom each sample is. ``judges`` people (by
         default a fifth) are kept from training; each candidate learns ``learn`` samples of theirs, in compiled code at
-        batch 1 with plain SGD, and is judged on their later ones. Without ``who`` a fifth of the samples is in
-        their place.
+        batch 1 with SGD whose rate falls along a cosine, and is judged on their later ones. Without ``who`` a fifth of
+        the samples is in their place.
     device, budget: "run=64KiB,train=128KiB,flash=512KiB,latency=20ms,energy=1mJ,accuracy=0.9", any of them; the rest
         is what the device has. Latency and energy are planned ones of a prediction.
     teacher: by default the trained module that was given, else the space's largest network, trained first. distil:
@@ -249,21 +249,27 @@ class _Search:
         return [fitting[i] for i in sorted(order)]
 
     def _first(self, kept: list[tuple[Architecture, Piece]]) -> list[Architecture]:
-        """The finalists, by what they have learned, and the one that ships best."""
+        """The finalists, by what they have learned, and the one that ships best; nobody is judged where all go on."""
         rows, seconds, diverged = [], 0.0, []
+        few = len(kept) <= self.asked.finalists
         for i, (one, plans) in enumerate(kept):
             self._at("training", i, len(kept))
             piece, state = self._trained(one, None, self.asked.begin, None)
             if not piece["epoch"]:
                 diverged.append(one.name)
                 continue
-            found, took = self._judged(one, plans, state, False, "a third", few=True)
+            found, took = ([], 0.0) if few else self._judged(one, plans, state, False, "a third", few=True)
             rows.append((one, plans, found))
             seconds += piece["seconds"] + took
         if not rows:
             raise InvalidInput(
                 "lr", self.asked.course.rate, f"the loss of {diverged[0]} was not finite in epoch 1: lower it"
             )
+        if few:
+            said = f"{self.asked.begin} epochs each; all go on" + _diverged(diverged)
+            self.steps.append(Step("first", said, seconds))
+            self._plans = {one.name: plans for one, plans, _ in rows}
+            return [one for one, _, _ in rows]
         usable = [r for r in rows if any(c.fits for c in r[2])] or [r for r in rows if r[2]]
         ranked_ = sorted(usable, key=lambda r: (-max(c.learnt for c in r[2] if c.fits or not _any(r[2])), r[0].name))
         chosen = ranked_[: self.asked.finalists]
@@ -271,7 +277,7 @@ class _Search:
         if ships not in chosen:
             chosen = [*chosen[: max(1, self.asked.finalists - 1)], ships]
         said = ", ".join(f"{one.name} {max(c.learnt for c in found):.1%}" for one, _, found in chosen)
-        said += f"; diverged at this lr: {', '.join(diverged)}" if diverged else ""
+        said += _diverged(diverged)
         self.steps.append(Step("first", f"{self.asked.begin} epochs each; go on: {said}", seconds))
         self._plans = {one.name: plans for one, plans, _ in chosen}
         return [one for one, _, _ in chosen]
@@ -381,7 +387,8 @@ class _Search:
     def _beyond(self, one: Architecture, state: State, taught: bool, judged: list[Candidate]) -> list[Candidate]:
         """Of the network that ships best also what is too much to run, for those who ask what its best adaptation
         is."""
-        known = {(c.bits, c.tail, c.update) for c in judged if (c.architecture, c.taught) == (one.name, taught)}
+        own = [c for c in judged if (c.architecture, c.taught) == (one.name, taught)]
+        known = {(c.bits, c.tail, c.update, c.bounded) for c in own}
 
         def make() -> Piece:
             net = self._loaded(one, state)
@@ -389,7 +396,7 @@ class _Search:
                 self._candidate(one, v, taught).to_dict()
                 for bits in self._plans[one.name]["bits"]
                 for v in self.planner.variants(net, bits, beyond=True)
-                if (v.bits, v.tail, v.update) not in known
+                if (v.bits, v.tail, v.update, v.bounded) not in known
             ]
             return {"candidates": more}
 
@@ -399,8 +406,8 @@ class _Search:
     def _candidate(self, one: Architecture, variant: Variant, taught: bool) -> Candidate:
         found = learnt(variant.plan, self.data, self.asked.learn, self.asked.seed, self._still)
         made = Candidate(
-            one.name, one.options, variant.bits, variant.tail, variant.update, taught, variant.figures, found.shipped,
-            found.learnt, found.brier, found.each, found.rate, False,
+            one.name, one.options, variant.bits, variant.tail, variant.update, variant.bounded, taught, variant.figures,
+            found.shipped, found.learnt, found.brier, found.each, found.rate, False,
         )  # fmt: skip
         return replace(made, fits=not [*self.limits.broken(made.figures), *self._inaccurate(made)])
 
@@ -435,7 +442,8 @@ class _Search:
             _, state = self._finished(one, teacher, self.asked.rest)
             net = self._loaded(one, state)
             module = self.planner.module(net, candidate.bits, candidate.tail)
-            return module, self.planner.plan(module, candidate.bits, candidate.update, candidate.rate or RATES[0])
+            way = candidate.bits, candidate.update, candidate.bounded
+            return module, self.planner.plan(module, *way, falling(candidate.rate or RATES[0], self.asked.learn))
 
 
 def _answers(net: nn.Module, x: torch.Tensor) -> torch.Size | None:
@@ -446,6 +454,10 @@ def _answers(net: nn.Module, x: torch.Tensor) -> torch.Size | None:
     except Exception:
         return None
     return found.shape if isinstance(found, torch.Tensor) and found.dim() == 2 else None
+
+
+def _diverged(names: Sequence[str]) -> str:
+    return f"; diverged at this lr: {', '.join(names)}" if names else ""
 
 
 def _any(found: list[Candidate]) -> bool:

@@ -29,6 +29,11 @@ def surest(found: Sequence[One], tests: int) -> One:
     Brier score (Brier, Monthly Weather Review 78, 1950), which goes on telling networks apart where all answers are
     right; of equals the one that trains in least."""
     most = max(one.learnt for one in found)
-    right = min(most, 1 - 1 / (2 * tests))  # all being right is no proof that it is never wrong
-    band = most - 2 * sqrt(right * (1 - right) / tests)
+    band = most - 2 * deviation(most, tests)
     return min((one for one in found if one.learnt >= band), key=lambda one: (one.brier, one.train_bytes))
+
+
+def deviation(accuracy: float, tests: int) -> float:
+    """The standard error of an accuracy on ``tests`` samples."""
+    right = min(accuracy, 1 - 1 / (2 * tests))  # all being right is no proof that it is never wrong
+    return sqrt(right * (1 - right) / tests)
