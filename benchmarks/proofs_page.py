@@ -173,7 +173,7 @@ def _privacy(figures: Figures) -> tuple[str, str]:
     return (
         f"{runs:,}",
         f"epsilon within {figures['apart']:.0e} of opacus' over {figures['grid']:,} settings; no audit refutes what is "
-        "claimed, and each refutes it where the noise is a quarter of it or off",
+        "claimed; each does where the noise is off, and, knowing that it is Gaussian, where it is a quarter",
     )
 
 
@@ -183,8 +183,8 @@ def _privacy_table(figures: Figures) -> Sequence[str]:
     from .private.audit import ROUNDS, STEPS
 
     lines = [
-        "| hidden is | noise claimed | there is of it | epsilon claimed | of the noise that there is | at least, of any "
-        "noise | at least, of Gaussian |",
+        "| hidden is | noise claimed | there is of it | epsilon claimed | of what there is | at least, of any noise | "
+        "at least, of Gaussian |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for row in figures["audits"]:
