@@ -232,6 +232,18 @@ def _masked_machine() -> dict[str, Any]:
     return _pytest("tests/federate/masking/test_machine.py", 1000)
 
 
+def _privacy() -> dict[str, Any]:
+    from .prove_privacy import prove
+
+    return prove(PROOFS["privacy, beside opacus and audited"].digest())
+
+
+def _privacy_again(figures: Mapping[str, Any], digest: str) -> again.Found:
+    from .prove_privacy import again
+
+    return again(figures, digest)
+
+
 def _int8() -> dict[str, Any]:
     return _pytest("tests/formats/tflite/test_zoo_native.py", 1)
 
@@ -475,6 +487,19 @@ PROOFS: Mapping[str, Proof] = {
     "masked sums, any order of events": Proof(
         _masked_machine,
         (*_MASKING, "tests/federate/masking/company.py", "tests/federate/masking/test_machine.py"),
+    ),
+    "privacy, beside opacus and audited": Proof(
+        _privacy,
+        (
+            "src/selvedge/federate/aggregate/fixed.py",
+            "src/selvedge/federate/client/per_example.py",
+            "src/selvedge/federate/client/private.py",
+            "src/selvedge/federate/coordinator.py",
+            "src/selvedge/federate/privacy",
+            "benchmarks/private/audit.py",
+            "benchmarks/prove_privacy.py",
+        ),
+        again=_privacy_again,
     ),
     "int8 networks of the zoo, every tensor": Proof(
         _int8,

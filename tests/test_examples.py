@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -306,6 +307,15 @@ def test_masked_sums_learn_over_a_bad_network(tmp_path: Path) -> None:
     assert found[-1] is not None
     assert int(found[-1][2]) > 70
     assert refused.startswith("rule with masked is median: it judges single changes")
+
+
+def test_what_a_device_sends_is_hidden_until_the_budget_is_spent(tmp_path: Path) -> None:
+    *runs, last = printed("federate_private", tmp_path).splitlines()
+    right = [float(re.search(r": done, ([\d.]+)% right", line)[1]) for line in runs]
+    assert right[0] > right[1] > 60
+    assert "stopped after 8 rounds of 100: the privacy budget is spent" in last
+    kept = json.loads((tmp_path / "privacy.json").read_text())
+    assert 7.9 < kept["epsilon"] <= kept["budget"] == 8.0
 
 
 def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:

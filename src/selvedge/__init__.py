@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .federate.federation import Federation, Local
     from .federate.grid.faults import Faults
     from .federate.masked import Masked
+    from .federate.privacy.settings import Privacy
     from .federate.simulate import simulate
     from .learn.anomaly.detector import AnomalyDetector
     from .learn.anomaly.gaussian import GaussianDetector
@@ -202,6 +203,7 @@ _HOME = {
     "Faults": "federate.grid.faults",
     "Masked": "federate.masked",
     "Federation": "federate.federation",
+    "Privacy": "federate.privacy.settings",
     "Local": "federate.federation",
     "ServerOptimizer": "federate.aggregate.optimizer",
     "simulate": "federate.simulate",
@@ -313,6 +315,7 @@ __all__ = [
     "PageHinkley",
     "Plan",
     "Preprocess",
+    "Privacy",
     "Pruned",
     "Pruner",
     "QuantisationWarning",

@@ -22,6 +22,7 @@ from .cover import Cover, Rolling
 from .federation import Federation
 from .layout import Layout, Vector, digest
 from .masked_round import MaskedRound
+from .privacy.central import Central
 from .shown import Shown
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -129,13 +130,14 @@ class Moved:
 @dataclass
 class Coordinator:
     """``covers``: by name, the parts that devices may have; "" is the whole model. run: its name and which of all runs
-    of that name it is: two that share a name share no change."""
+    of that name it is: two that share a name share no change. secret: in hexadecimal, what private noise is made of."""
 
     settings: Federation
     whole: Layout
     begin: Vector
     covers: Mapping[str, Cover | Rolling] = field(default_factory=dict)
     run: str = ""
+    secret: str = ""
 
     def __post_init__(self) -> None:
         s, size = self.settings, self.whole.size
@@ -148,6 +150,14 @@ class Coordinator:
         self.shown = Shown(self.begin, codec(s.down), shapes, s.difference, s.history, s.seed)
         self._optimizer = s.optimizer.begin(size)
         self._sum = FixedSum(size, s.bound, s.weights * (FADED if s.mode == "buffered" else 1))
+        self.private: Central | None = None
+        if s.privacy is not None and s.privacy.where == "distributed":
+            raise InvalidInput("privacy where", "distributed", "that noise is added under masks: give central or local")
+        if s.privacy is not None and not all(map(self.is_whole, self.covers)):
+            raise InvalidInput("privacy", "with parts of a model", "how many have an element would tell: no covers")
+        if s.privacy is not None and s.privacy.where == "central":
+            self.private = Central(s.privacy, s.clients)
+            self.private.check(self._sum)
         self.control = np.zeros(size) if s.local.scaffold else None
         self._controls = FixedSum(size, s.bound, s.weights) if s.local.scaffold else None
         self._held: list[tuple[str, Vector]] = []  # of the rules that need all
@@ -179,6 +189,11 @@ class Coordinator:
             return None
         if self.opened is None:
             return Began(now)
+        if self.private is not None and self.phase == "waiting" and (why := self.private.why_not(self.version)):
+            return Stopped(why)
+        if self.private is not None and self.phase == "open":
+            # However few have answered: whether a round counts must not depend on whether one device is there.
+            return Closed(now) if not self.busy or now >= self.opened + s.deadline else None
         if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.fewest, population)) is not None:
             return opened
         if self.round is not None:
@@ -258,6 +273,11 @@ class Coordinator:
             body += (self.control if where is None else self.control[where]).astype("<f4").tobytes()
         return base, body
 
+    @property
+    def statement(self) -> Mapping[str, Any]:
+        """What the run promises to whoever learns in it, to be kept with the model; nothing where it adds no noise."""
+        return {} if self.private is None else self.private.privacy.statement(self.private.spent(self.version))
+
     # -- what has happened ------------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
@@ -304,6 +324,10 @@ class Coordinator:
         return Opened(now, {c: here[c] for c in self._drawn(free, want)}, max(population, len(here)))
 
     def _drawn(self, free: Sequence[str], count: int) -> list[str]:
+        if self.private is not None:
+            lots = self.private.cohort(free, bytes.fromhex(self.secret), self.run, self.next_task)
+            if lots is not None:
+                return lots
         words = Draws(self.seed(self.next_task)).words(len(free))
         return [free[i] for i in np.sort(np.argsort(words, kind="stable")[:count])]
 
@@ -311,13 +335,19 @@ class Coordinator:
         """What the change weighs in the sum, what the sum is divided by for it, and the largest magnitudes of it and of
         the control variate. Raises ``Beyond`` for one that :meth:`apply` would not take."""
         weight, of = self._weighs(event)
-        largest, control = self._sum.check(event.change, weight, of), 0.0
+        largest, control = self._sum.check(self._counts(event), weight, of), 0.0
         if self._controls is not None and event.control is not None:
             control = self._controls.check(event.control, 1)
         return weight, of, largest, control
 
+    def _counts(self, event: Taken) -> npt.NDArray[Any]:
+        """The change as it goes into the sum."""
+        return event.change if self.private is None else self.private.taken(event.change)
+
     def _weighs(self, event: Taken) -> tuple[int, int]:
         s, weight = self.settings, event.weight
+        if s.privacy is not None:
+            return 1, 1
         if weight > s.heaviest:
             raise Beyond(f"it says {weight:,} samples, where a device may have {s.heaviest:,}")
         if s.mode == "rounds":
@@ -361,14 +391,15 @@ class Coordinator:
 
     def _take(self, event: Taken) -> None:
         (weight, of, largest, control), busy = self.check(event), self.busy[event.client]
-        where = self.where(busy.part, busy.task)
-        if self.settings.rule == "mean":
-            self._sum.put(event.change, weight, largest, where, of)
+        where, s = self.where(busy.part, busy.task), self.settings
+        if s.rule == "mean":
+            self._sum.put(self._counts(event), weight, largest, where, of)
             if self._controls is not None and event.control is not None:
                 self._controls.put(event.control, 1, control, where)
         else:
             self._held.append((event.client, event.change))
-        self._loss = self._loss[0] + event.weight * event.loss, self._loss[1] + event.weight
+        if s.privacy is None:  # else nobody's loss is told
+            self._loss = self._loss[0] + event.weight * event.loss, self._loss[1] + event.weight
         self.taken[event.client] = event.task
         del self.busy[event.client]
 
@@ -381,6 +412,8 @@ class Coordinator:
             largest = s.bound / ((1 << (s.masked.bits - 1)) - 1)
             self.step = next_step(self.step, self.round.clipped, self.round.values, largest)
             self._loss = self.round.loss, 1
+        elif self.private is not None:
+            change = self.private.mean(self._sum, bytes.fromhex(self.secret), self.run, self.version)
         elif s.rule == "mean":
             change = self._sum.mean()
         else:
@@ -425,6 +458,8 @@ class Coordinator:
             "moved": [[m.version, m.at, m.changes, m.loss, *[list(m.failed)][: bool(m.failed)]] for m in self.moved],
             "held": [c for c, _ in self._held],
         }  # fmt: skip
+        if self.private is not None:
+            head["secret"] = self.secret
         arrays: dict[str, npt.NDArray[Any]] = {"model": self.model}
         parts: dict[str, Arrays] = {
             "sum": self._sum.state_dict(), "shown": self.shown.state_dict(), "optimizer": self._optimizer,
@@ -443,7 +478,7 @@ class Coordinator:
         def of(part: str) -> dict[str, npt.NDArray[Any]]:
             return {n.removeprefix(f"{part}/"): a for n, a in arrays.items() if n.startswith(f"{part}/")}
 
-        self.run = head["run"]
+        self.run, self.secret = head["run"], head.get("secret", "")
         self.phase, self.why, self.opened, self.void = head["phase"], head["why"], head["opened"], head["void"]
         self.next_task, self.population = head["next_task"], head["population"]
         self.taken, self.last = dict(head["taken"]), dict(head["last"])

@@ -13,6 +13,7 @@ from .aggregate.optimizer import ServerOptimizer
 from .codec.named import codec
 from .masked import Masked
 from .masking import composes
+from .privacy.settings import Privacy
 
 RULES = ("mean", "median", "trimmed", "krum")
 
@@ -52,7 +53,8 @@ class Federation:
     change may be larger. weights: what the weights of a round may come to. most_samples: that a device may say it
     has, beyond which its change is refused; None: a ``clients``-th of ``weights``. patience: rounds in a row that may
     pass their deadline with too few answers. masked: the server learns sums of changes, and no change; each device then
-    counts alike.
+    counts alike. privacy: how much is told of a device; then all changes weigh the same, and what every sum is
+    divided by is ``clients``.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Federation:
     seed: int = 0
     most_samples: int | None = None
     masked: Masked | None = None
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name or len(self.name) > 100:
@@ -120,6 +123,8 @@ class Federation:
             if not isinstance(self.masked, Masked):
                 raise InvalidInput("masked", f"of type {type(self.masked).__name__}", "give sv.Masked(...)")
             composes.check(self)
+        if self.privacy is not None:
+            _private(self)
 
     @property
     def asked(self) -> int:
@@ -138,11 +143,27 @@ class Federation:
         return share if self.most_samples is None else min(self.most_samples, share)
 
     def text(self) -> str:
-        """As JSON, for the journal. A run that is not masked has the text that it had before there were such."""
-        given = asdict(self)
-        if self.masked is None:
-            del given["masked"]
-        return json.dumps(given, sort_keys=True)
+        """As JSON, for the journal. A run without masks or privacy has the text that it had before there were such."""
+        said = asdict(self)
+        for name in ("masked", "privacy"):
+            if said[name] is None:
+                del said[name]
+        return json.dumps(said, sort_keys=True)
+
+
+def _private(given: Federation) -> None:
+    """Whether what one device can move at most is known, in each of the settings."""
+    privacy = given.privacy
+    if not isinstance(privacy, Privacy):
+        raise InvalidInput("privacy", "of another type", "give sv.Privacy")
+    if given.rule != "mean":
+        raise InvalidInput("privacy", f"with {given.rule}", "it is a sum that noise is made for: give rule='mean'")
+    if given.mode != "rounds":
+        raise InvalidInput("privacy", f"with {given.mode}", "a device may be in many moves at once: give mode='rounds'")
+    if given.local.scaffold:
+        raise InvalidInput("privacy", "with scaffold", "a control variate would tell a second time: leave it out")
+    if given.over != 1 and privacy.where != "local":
+        raise InvalidInput("privacy", f"with over {given.over:g}", "who is left out is chosen by speed: give over=1")
 
 
 def _robust(rule: str, given: Mapping[str, Any], least: int) -> None:

@@ -25,6 +25,7 @@ from .grid.grid import Delivery, Grid
 from .keys import Signer
 from .masked_round import most_said, most_state
 from .message import Message, Refused, Sealed, made
+from .privacy.randomness import SECRET
 
 REASONS = 100  # that are told apart
 ENTRY = 256  # bytes of a device in a snapshot, besides its name
@@ -292,6 +293,8 @@ class Server:
         snapshot, records = self.journal.recover()
         if snapshot is None and not records:
             self.coordinator.run = self.coordinator.run or f"{self.coordinator.settings.name}/{secrets.token_hex(8)}"
+            if self.coordinator.private is not None:
+                self.coordinator.secret = self.coordinator.secret or secrets.token_hex(SECRET)
             self._snapshot()
             return
         assert snapshot is not None, "the first thing that is written"

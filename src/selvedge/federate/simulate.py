@@ -19,6 +19,8 @@ from ..run.session import Session
 from .client.liar import Liar
 from .client.masking import Masking
 from .client.participant import Participant
+from .client.per_example import PerExample
+from .client.private import Private
 from .client.session import SessionTrainer, state_of
 from .client.store import personal_of
 from .client.trainer import Trainer
@@ -29,6 +31,7 @@ from .grid.faults import Faults
 from .grid.virtual import Device, Handle, VirtualGrid
 from .keys import Key
 from .layout import Layout, digest
+from .privacy.ledger import Ledger
 from .server import Server
 from .shelf import Shelf
 
@@ -53,8 +56,8 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """``state``: the model, by its PyTorch names; personal layers as they began. personal: of each device, its own
-    layers by name. phase, why: how it ended. refused: messages by reason. faults: what
-    the grid counted."""
+    layers by name. phase, why: how it ended. refused: messages by reason. faults: what the grid counted. statement: of
+    a private run, what is promised (:meth:`~.privacy.settings.Privacy.statement`)."""
 
     state: Mapping[str, Array]
     points: Sequence[Point]
@@ -63,6 +66,7 @@ class Simulated:
     refused: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, int] = field(default_factory=dict)
     personal: Sequence[Mapping[str, Array]] = ()
+    statement: Mapping[str, Any] = field(default_factory=dict)
 
 
 def simulate(
@@ -82,6 +86,7 @@ def simulate(
     sessions: Mapping[str, Session] | None = None,
     parts: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
+    secret: bytes = b"",
 ) -> Simulated:
     """Learn one model from ``shards``, (x, y) of each device, without any sample leaving its device.
 
@@ -91,7 +96,8 @@ def simulate(
     what is told is the mean over devices. covers: parts of the model, by name; sessions: of a model of each of these
     parts; parts: the name of each device's, "" for all of the model; none: all have all of it.
     spread: sigma of the log-normal factor of ``seconds``, which a task takes a device. link: bytes a second. folder: of
-    the journal, to go on after an end; devices' own state is not in it.
+    the journal, to go on after an end; devices' own state is not in it. secret: of private noise, so that it can be
+    drawn again in a test; a run that is to be private has one of the system's.
 
     Raises ``InvalidInput`` for shards that a session cannot learn, and settings of another run in ``folder``.
     """
@@ -105,6 +111,8 @@ def simulate(
     covers, models = dict(covers or {}), {"": session, **(sessions or {})}
     began = {part: state_of(model) for part, model in models.items()}
     layout = Layout.of({n: a for n, a in began[""].items() if n not in set(personal)})
+    if personal and settings.privacy is not None and settings.privacy.unit == "example":
+        raise InvalidInput("personal", ", ".join(personal), "with privacy of examples all layers are shared")
     _check_parts(kinds, len(shards), covers, {p: Layout.of(s) for p, s in began.items() if p}, layout, personal)
     random = np.random.default_rng([37, settings.seed])
     liars = set(random.permutation(len(shards))[: round((faults or Faults()).liars * len(shards))].tolist())
@@ -113,6 +121,7 @@ def simulate(
     public = {n: k.public for n, k in keys.items()}
     masking = None if settings.masked is None else Masking.among(public, settings.masked.demands)
     shelf = Shelf()
+    ledgers = [] if settings.privacy is None else [Ledger(settings.privacy.budget) for _ in shards]
     stores = [shelf.of(name) for name in keys]
 
     def begun(i: int) -> Handle:
@@ -120,7 +129,14 @@ def simulate(
         model = models[kinds[i]]
         if personal:
             model.load_state_dict(began[kinds[i]])
-        trainer: Trainer = SessionTrainer(model, *shards[i], personal, stores[i], seed=i)
+        trainer: Trainer
+        if settings.privacy is not None and settings.privacy.unit == "example":
+            batch = min(len(shards[i][0]), model.manifest.step_batch)
+            trainer = PerExample(model, *shards[i], settings.privacy, ledgers[i], batch)
+        else:
+            trainer = SessionTrainer(model, *shards[i], personal, stores[i], seed=i)
+            if settings.privacy is not None and settings.privacy.where == "local":
+                trainer = Private(trainer, settings.privacy, ledgers[i])
         if i in liars:
             trainer = Liar(trainer, (faults or Faults()).strength)
         name = f"device-{i:05}"
@@ -142,7 +158,7 @@ def simulate(
     grid = VirtualGrid(devices, settings.seed, faults)
     # Its devices are new ones, who have been in no run before: it needs no name that there was never before.
     run = f"{settings.name}/{digest(settings.text())[:16]}"
-    coordinator = Coordinator(settings, layout, layout.vector(began[""]), covers, run)
+    coordinator = Coordinator(settings, layout, layout.vector(began[""]), covers, run, secret.hex())
     points: list[Point] = []
 
     def layers(i: int) -> Mapping[str, Array]:
@@ -181,7 +197,7 @@ def simulate(
     counted = {n: c for n, c in grid.counted.items() if n not in ("up", "down")}
     return Simulated(
         state_of(session), points, coordinator.phase, coordinator.why, dict(server.refused), counted,
-        [layers(i) for i in range(len(shards))] if personal else (),
+        [layers(i) for i in range(len(shards))] if personal else (), _statement(coordinator, ledgers),
     )  # fmt: skip
 
 
@@ -189,6 +205,14 @@ def load(session: Session, coordinator: Coordinator, personal: Mapping[str, Arra
     """Let the session have the model, and these ``personal`` layers."""
     arrays = coordinator.whole.arrays(coordinator.model.astype(np.float32))
     session.load_state_dict({**state_of(session), **arrays, **personal})
+
+
+def _statement(coordinator: Coordinator, ledgers: Sequence[Ledger]) -> Mapping[str, Any]:
+    """Of the run; where devices add the noise, of the one that has told most."""
+    privacy = coordinator.settings.privacy
+    if privacy is None or privacy.where == "central":
+        return coordinator.statement
+    return privacy.statement(max((one.spent for one in ledgers), key=lambda spent: spent.epsilon(privacy.delta)))
 
 
 def _check_parts(

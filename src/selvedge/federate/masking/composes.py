@@ -23,6 +23,8 @@ SINGLE = "it judges single changes, and masks hide these: only their sum can be 
 OLD = "masks cancel only within a cohort that begins and ends together, so there are no old answers"
 CONTROL = "a control variate is a second vector from each device, which is not masked here"
 ALIKE = "no device says how many samples it has: each counts alike"
+CLIPS = "the server clips single changes before it adds noise, and masks hide these"
+CARRIED = "what error feedback adds of earlier rounds is beyond the clip that its noise is made for"
 CODECS: Mapping[type, str] = {
     Raw: "halves are no whole numbers, and do not add up in a ring",
     Sign: "the mean magnitude beside the signs is each device's own: a sum of signs cannot be read by it",
@@ -74,6 +76,10 @@ _REFUSALS = (
     _Refusal("mode", lambda s: None if s.mode == "rounds" else s.mode, lambda s: OLD, "give rounds"),
     _Refusal("rule", lambda s: None if s.rule == "mean" else s.rule, lambda s: SINGLE, "give mean"),
     _Refusal("scaffold", lambda s: s.local.scaffold or None, lambda s: CONTROL, "leave it out"),
+    _Refusal(
+        "privacy", lambda s: None if s.privacy is None or s.privacy.where == "local" else s.privacy.where,
+        lambda s: CLIPS if s.privacy.where == "central" else CARRIED, "give where='local'",
+    ),
     _Refusal("most_samples", lambda s: s.most_samples, lambda s: ALIKE, "leave it out"),
 )  # fmt: skip
 
@@ -90,6 +96,7 @@ def check(settings: Any) -> None:
         )
 
 
+_NOISE = {"clip": 1.0, "noise": 1.0, "epsilon": 1000.0, "delta": 1e-5}
 ROWS = (
     Row("`float32` (all elements)", True, "masked values stand in its place", {"up": "float32"}),
     Row("`int2`, `int4`, `int8`", True, "of as many bits as masked values have", {"up": "int4"}),
@@ -114,6 +121,9 @@ ROWS = (
     Row("differences downstream", True, "the model they lead to is the one that all agree on",
         {"down": "top:0.5+int8", "difference": True}),
     Row("weights by samples", False, ALIKE, {"most_samples": 100}),
+    Row("privacy, local noise", True, "it is in the change before that is rounded and masked", apart="private"),
+    Row("privacy, central noise", False, CLIPS, {"privacy": {**_NOISE, "where": "central"}}),
+    Row("privacy, distributed noise", False, CARRIED, {"privacy": {**_NOISE, "where": "distributed"}}),
     Row("mixed widths", True, "those of a width are groups of their own", apart="widths"),
     Row("personal layers", True, "they stay where they are", apart="personal"),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What privacy costs: right answers against epsilon, and an audit of what is claimed."""
