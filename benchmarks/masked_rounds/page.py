@@ -69,7 +69,8 @@ def _from(row: Mapping[str, Any]) -> str:
     each = row["stages"]["input"] / row["size"]
     if each >= 4 / WANTED:
         return f"{WANTED:g} times are of no model"
-    return f"{WANTED:g} times are of models from {(row['up'] - row['stages']['input']) / (4 / WANTED - each):,.0f} parameters on"
+    size = (row["up"] - row["stages"]["input"]) / (4 / WANTED - each)
+    return f"{WANTED:g} times are of models from {size:,.0f} parameters on"
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
