@@ -52,14 +52,25 @@ def verdicts(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
             if way == PLAIN or not row["apart"]:
                 continue
             lost = -float(np.mean(row["apart"]))
-            bytes_ = f"{row['fewer']:.1f} times fewer bytes, all counted ({_met(row['fewer'] >= WANTED)} {WANTED:g})"
-            points = f"{100 * lost + 0.0:.1f} points less right ({_met(lost <= MOST_LOST)} {100 * MOST_LOST:g})"
-            lines.append(f"{task}, {way}: {bytes_}, {points}")
+            bytes_ = (
+                f"{row['fewer']:.1f} times fewer bytes, all counted, of {WANTED:g} ({_met(row['fewer'] >= WANTED)})"
+            )
+            points = f"{100 * lost + 0.0:.1f} points less right, of {100 * MOST_LOST:g} ({_met(lost <= MOST_LOST)})"
+            lines.append(f"{task}, {way}: {bytes_}; {points}; {_from(row)}")
     return lines
 
 
 def _met(is_met: bool) -> str:
-    return "met:" if is_met else "not met:"
+    return "met" if is_met else "not met"
+
+
+def _from(row: Mapping[str, Any]) -> str:
+    """From how many parameters on these keys, shares and heads leave so many times fewer bytes."""
+    each = row["stages"]["input"] / row["size"]
+    if each >= 4 / WANTED:
+        return f"{WANTED:g} times are of no model"
+    size = (row["up"] - row["stages"]["input"]) / (4 / WANTED - each)
+    return f"{WANTED:g} times are of models from {size:,.0f} parameters on"
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from selvedge.federate.federation import Federation, Local
 from selvedge.federate.layout import Layout
 from selvedge.federate.masked import Masked
 from selvedge.federate.masking.composes import ROWS, Row, table
+from selvedge.federate.privacy.settings import Privacy
 
 from .toward import World
 
@@ -29,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 def settings(given: Any) -> Federation:
     made = dict(given)
-    for name, of in (("local", Local), ("optimizer", ServerOptimizer), ("privacy", sv.Privacy)):
+    for name, of in (("local", Local), ("optimizer", ServerOptimizer), ("privacy", Privacy)):
         if name in made:
             made[name] = of(**made[name])
     return Federation("tried", **{"rounds": 3, "clients": 4, "deadline": 50.0, "masked": Masked(), **made})
@@ -86,11 +87,11 @@ def test_what_composes_beside_the_settings_runs(row: Row, sessions: dict[str, sv
         )  # fmt: skip
         # What only the whole model has was learnt too, and so was what all have.
         assert all((told.state[n] != begun[n]).any(axis=None) for n in begun)
-    elif row.apart == "privacy":
-        promised = sv.Privacy(clip=1.0, noise=2.0, epsilon=8.0, delta=1e-5, where="local")
-        told = sv.simulate(session, shards, replace(run, privacy=promised))
-        assert told.statement["releases"] == 3
-        assert 0 < told.statement["epsilon"] <= 8
+    elif row.apart == "private":
+        noisy = replace(run, privacy=Privacy(0.5, 0.5, 1000.0, 1e-5, where="local"))
+        told = sv.simulate(session, shards, noisy)
+        assert told.statement["where"] == "local"
+        assert [p.loss for p in told.points] == [0.0, 0.0, 0.0]  # nobody's is told
     else:
         assert row.apart == "personal"
         names = list(begun)[-2:]

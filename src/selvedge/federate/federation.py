@@ -53,8 +53,8 @@ class Federation:
     change may be larger. weights: what the weights of a round may come to. most_samples: that a device may say it
     has, beyond which its change is refused; None: a ``clients``-th of ``weights``. patience: rounds in a row that may
     pass their deadline with too few answers. masked: the server learns sums of changes, and no change; each device then
-    counts alike. privacy: how much is told of a device; then all changes weigh the same, and what every sum is divided
-    by is ``clients``.
+    counts alike. privacy: how much is told of a device; then all changes weigh the same, and what every sum is
+    divided by is ``clients``.
     """
 
     name: str
@@ -143,8 +143,7 @@ class Federation:
         return share if self.most_samples is None else min(self.most_samples, share)
 
     def text(self) -> str:
-        """As JSON, for the journal. A run that is neither masked nor private has the text that it had before there were
-        such."""
+        """As JSON, for the journal. A run without masks or privacy has the text that it had before there were such."""
         said = asdict(self)
         for name in ("masked", "privacy"):
             if said[name] is None:

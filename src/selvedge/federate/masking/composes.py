@@ -22,10 +22,9 @@ from ..codec.top import Top
 SINGLE = "it judges single changes, and masks hide these: only their sum can be read"
 OLD = "masks cancel only within a cohort that begins and ends together, so there are no old answers"
 CONTROL = "a control variate is a second vector from each device, which is not masked here"
-CENTRAL = "the server clips each change before it adds noise, and masks hide these"
-ROOM = "the noise of each would have to be planned into the bits of a value, which rounds do not do"
 ALIKE = "no device says how many samples it has: each counts alike"
-PROMISE: Mapping[str, float] = {"clip": 1.0, "noise": 1.0, "epsilon": 8.0, "delta": 1e-5}
+CLIPS = "the server clips single changes before it adds noise, and masks hide these"
+CARRIED = "what error feedback adds of earlier rounds is beyond the clip that its noise is made for"
 CODECS: Mapping[type, str] = {
     Raw: "halves are no whole numbers, and do not add up in a ring",
     Sign: "the mean magnitude beside the signs is each device's own: a sum of signs cannot be read by it",
@@ -79,7 +78,7 @@ _REFUSALS = (
     _Refusal("scaffold", lambda s: s.local.scaffold or None, lambda s: CONTROL, "leave it out"),
     _Refusal(
         "privacy", lambda s: None if s.privacy is None or s.privacy.where == "local" else s.privacy.where,
-        lambda s: CENTRAL if s.privacy.where == "central" else ROOM, "give where='local'",
+        lambda s: CLIPS if s.privacy.where == "central" else CARRIED, "give where='local'",
     ),
     _Refusal("most_samples", lambda s: s.most_samples, lambda s: ALIKE, "leave it out"),
 )  # fmt: skip
@@ -97,6 +96,7 @@ def check(settings: Any) -> None:
         )
 
 
+_NOISE = {"clip": 1.0, "noise": 1.0, "epsilon": 1000.0, "delta": 1e-5}
 ROWS = (
     Row("`float32` (all elements)", True, "masked values stand in its place", {"up": "float32"}),
     Row("`int2`, `int4`, `int8`", True, "of as many bits as masked values have", {"up": "int4"}),
@@ -120,10 +120,10 @@ ROWS = (
     Row("codecs of the model", True, "all are shown one model", {"down": "int8"}),
     Row("differences downstream", True, "the model they lead to is the one that all agree on",
         {"down": "top:0.5+int8", "difference": True}),
-    Row("privacy, noise by each device", True, "it is in a change before that is masked", apart="privacy"),
-    Row("privacy, noise by the server", False, CENTRAL, {"privacy": {**PROMISE, "where": "central"}}),
-    Row("privacy, noise by all together", False, ROOM, {"privacy": {**PROMISE, "where": "distributed"}}),
     Row("weights by samples", False, ALIKE, {"most_samples": 100}),
+    Row("privacy, local noise", True, "it is in the change before that is rounded and masked", apart="private"),
+    Row("privacy, central noise", False, CLIPS, {"privacy": {**_NOISE, "where": "central"}}),
+    Row("privacy, distributed noise", False, CARRIED, {"privacy": {**_NOISE, "where": "distributed"}}),
     Row("mixed widths", True, "those of a width are groups of their own", apart="widths"),
     Row("personal layers", True, "they stay where they are", apart="personal"),
 )  # fmt: skip
