@@ -52,6 +52,9 @@ def test_each_threat_is_told_in_full() -> None:
 
 @pytest.mark.parametrize("path", sorted({path for path, _ in named(PAGE)}))
 def test_each_test_that_is_named_is_there(path: str) -> None:
+    room = Path("src/selvedge") / Path(path).parent.relative_to("tests")
+    if not (ROOT / room).is_dir():
+        pytest.skip(f"{room} is not in this tree")
     assert {name for of, name in named(PAGE) if of == path} - there(path) == set()
 
 

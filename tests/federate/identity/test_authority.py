@@ -170,9 +170,13 @@ def test_what_is_made_of_the_ledger_is_made_again(folder: Path) -> None:
         made = authority.sign(asked("a", A), 365, 30)
     for path in (folder / PUBLISHED, folder / DEVICES, folder / "credentials" / "a.pem"):
         path.unlink()
+    with at(folder):  # as an end behind the ledger, before these were written
+        pass
+    assert shown(folder, "a") == made.data
+    assert told(folder).revocations.number == 1
+    assert f"a {A.public.hex()}" in (folder / DEVICES).read_text()
     with at(folder) as authority:
         authority.revoke([], "", 30)
-    assert shown(folder, "a") == made.data
     assert told(folder).revocations.number == 2
 
 

@@ -53,8 +53,8 @@ class Enrolled:
 
 
 class Authority:
-    """The authority of ``folder``, alone with it: :func:`opened` and :func:`begun` give one. ``now``: seconds since
-    1970, whole."""
+    """The authority of ``folder``, alone with it: :func:`opened` and :func:`begun` give one, and at their end write all
+    that is made of its ledger. ``now``: seconds since 1970, whole."""
 
     def __init__(self, folder: Path, ledger: Ledger, keys: Keeping, now: int) -> None:
         self.folder, self._ledger, self._keys, self._now = folder, ledger, keys, now
@@ -130,23 +130,21 @@ class Authority:
         )  # fmt: skip
         self._keys.advance()
         self._signer = None
-        self.write()
         return new.public
 
     def write(self) -> None:
-        """All that is made of the ledger, as it is now."""
-        files.write(self.folder / PUBLISHED, armour.wrapped(armour.AUTHORITY, self.published().packed()).encode())
+        """All that is made of the ledger, where it is not as the ledger has it: also what a crash has kept from it."""
+        _put(self.folder / PUBLISHED, armour.wrapped(armour.AUTHORITY, self.published().packed()))
+        live = self.register.live(self._now)
         for name in {c.name for c in self.register.credentials.values()}:
-            path, live = self.folder / CREDENTIALS / f"{name}.pem", self.register.live(name, self._now)
-            if live is None:
+            path = self.folder / CREDENTIALS / f"{name}.pem"
+            if name in live:
+                _put(path, armour.wrapped(armour.CREDENTIAL, live[name].data))
+            else:
                 path.unlink(missing_ok=True)
-                continue
-            text = armour.wrapped(armour.CREDENTIAL, live.data).encode()
-            if not path.exists() or path.read_bytes() != text:
-                files.write(path, text)
         lines = [f"# authority {self.register.root.hex()}; made of the ledger: what is written here changes nothing"]
         lines += [" ".join(filter(None, (e.name, e.public.hex(), e.profile))) + _about(e) for e in self.devices()]
-        files.write(self.folder / DEVICES, ("\n".join(lines) + "\n").encode())
+        _put(self.folder / DEVICES, "\n".join(lines) + "\n")
 
     def _key(self) -> Signer:
         if self._signer is None:
@@ -183,7 +181,6 @@ class Authority:
 
     def _act(self, event: str, body: dict[str, Any]) -> None:
         self._ledger.add(self._now, event, body, self._key())
-        self.write()
 
     def take_up(self) -> None:
         """What an end in the middle of a rotation has left: the ledger says which key signs."""
@@ -202,7 +199,10 @@ def opened(folder: Path, now: int, pin: Pin) -> Iterator[Authority]:
     with held(folder), closing(Keeping(folder, STEM, pin)) as keys:
         found = Authority(folder, Ledger(folder / LEDGER), keys, now)
         found.take_up()
-        yield found
+        try:
+            yield found
+        finally:
+            found.write()
 
 
 @contextmanager
@@ -220,8 +220,15 @@ def begun(folder: Path, now: int, pin: Pin, life: int, uri: str | None = None) -
         listed = revocations.made(1, now, now + life * DAY, (), key)
         ledger.add(now, "began", {"key": key.public.hex(), "list": listed.data.hex()}, key)
         made = Authority(folder, ledger, keys, now)
-        made.write()
-        yield made
+        try:
+            yield made
+        finally:
+            made.write()
+
+
+def _put(path: Path, text: str) -> None:
+    if not path.exists() or path.read_bytes() != text.encode():
+        files.write(path, text.encode())
 
 
 def day(seconds: int) -> str:

@@ -60,16 +60,10 @@ class Register:
     def next_serial(self) -> int:
         return len(self.credentials) + 1
 
-    def live(self, name: str, now: float) -> Credential | None:
-        """The newest credential of ``name`` that counts."""
-        return next(
-            (
-                c
-                for serial, c in sorted(self.credentials.items(), reverse=True)
-                if c.name == name and serial not in self.revoked and now < c.ends
-            ),
-            None,
-        )
+    def live(self, now: float) -> dict[str, Credential]:
+        """By device the newest credential, where it counts."""
+        of = sorted(self.credentials.items())
+        return {c.name: c for serial, c in of if serial not in self.revoked and now < c.ends}
 
     def serials(self, now: float) -> list[int]:
         """What a list of revocations has to have: what would count else."""
