@@ -15,9 +15,11 @@ import torch
 
 import selvedge as sv
 from selvedge.federate.client.session import state_of
+from selvedge.federate.codec.masked import share_of
+from selvedge.federate.codec.named import codec
 from selvedge.federate.coordinator import Event, Said
 from selvedge.federate.layout import Layout
-from selvedge.federate.masking.terms import STAGES
+from selvedge.federate.masking.terms import STAGES, carry
 
 from ..federated import tasks
 from ..federated.tasks import Task
@@ -88,10 +90,16 @@ def case(name: str, seed: int, way: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _bits(name: str, way: str) -> float:
+    """Of the values, a parameter."""
+    share = share_of(codec(WAYS[way]), BITS) if WAYS[way] else None
+    return 32.0 if share is None else share * (BITS + carry(TASKS[name].clients))
+
+
 def summary(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, Any]]]:
     """task -> way -> "seeds", "last" (mean), "apart" (from FedAvg, of pairs of a seed: each), "each": bytes an answer,
     all and by stage ("heads": what no stage is), "fewer": float32's bytes of the model over them, "values": the same of
-    the masked values alone."""
+    the masked values alone, "bits": of them a parameter."""
     made: dict[str, dict[str, dict[str, Any]]] = {}
     for name in dict.fromkeys(c["task"] for c in cases):
         own = {(c["way"], c["seed"]): c for c in cases if c["task"] == name}
@@ -108,5 +116,6 @@ def summary(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, Any]]]:
                 "apart": [c["last"] - own[PLAIN, c["seed"]]["last"] for c in found if (PLAIN, c["seed"]) in own],
                 "up": up, "stages": {**stages, "heads": up - sum(stages.values())}, "fewer": plain / up,
                 "values": plain / stages["input"] if stages["input"] else None,
+                "bits": _bits(name, way),
             }  # fmt: skip
     return made

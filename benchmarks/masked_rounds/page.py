@@ -41,7 +41,7 @@ def table(cases: Sequence[Case]) -> str:
 
 
 def _apart(row: Mapping[str, Any]) -> str:
-    return f"{100 * np.mean(row['apart']) + 0.0:+.1f}" if row["apart"] else ""
+    return f"{round(100 * float(np.mean(row['apart'])), 1) + 0.0:+.1f}" if row["apart"] else ""
 
 
 def verdicts(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
@@ -55,7 +55,8 @@ def verdicts(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
             bytes_ = (
                 f"{row['fewer']:.1f} times fewer bytes, all counted, of {WANTED:g} ({_met(row['fewer'] >= WANTED)})"
             )
-            points = f"{100 * lost + 0.0:.1f} points less right, of {100 * MOST_LOST:g} ({_met(lost <= MOST_LOST)})"
+            less = round(100 * lost, 1) + 0.0
+            points = f"{less:.1f} points less right, of {100 * MOST_LOST:g} ({_met(lost <= MOST_LOST)})"
             lines.append(f"{task}, {way}: {bytes_}; {points}; {_from(row)}")
     return lines
 
@@ -66,10 +67,10 @@ def _met(is_met: bool) -> str:
 
 def _from(row: Mapping[str, Any]) -> str:
     """From how many parameters on these keys, shares and heads leave so many times fewer bytes."""
-    each = row["stages"]["input"] / row["size"]
+    each = row["bits"] / 8
     if each >= 4 / WANTED:
         return f"{WANTED:g} times are of no model"
-    size = (row["up"] - row["stages"]["input"]) / (4 / WANTED - each)
+    size = (row["up"] - each * row["size"]) / (4 / WANTED - each)
     return f"{WANTED:g} times are of models from {size:,.0f} parameters on"
 
 

@@ -34,8 +34,8 @@ def test_every_byte_is_counted_and_seeds_are_compared_in_pairs() -> None:
     assert row["stages"]["heads"] == 50
     (said,) = page.verdicts(summary(cases))
     assert "10.0 times fewer bytes, all counted, of 14 (not met); 1.0 points less right, of 1" in said
-    # 150 B besides the values, which are 0.25 B each where 4 / 14 may be had.
-    assert said.endswith("14 times are of models from 4,200 parameters on")
+    # Of 400 B a quarter of 1,000 values of 4 + 5 bits are 281.25; of a parameter 4 / 14 B may be had, it has 9 / 32.
+    assert said.endswith("14 times are of models from 26,600 parameters on")
 
 
 def test_a_case_runs_the_whole_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
