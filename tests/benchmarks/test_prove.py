@@ -189,6 +189,8 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "a character model's ten owners": "benchmarks/prove_personal.py",
         "a learner killed 1,000 times": "tests/learn/test_kill_live.py",
         "federated rounds under mixed faults": "tests/federate/test_chaos.py",
+        "masked sums under faults by lot": "benchmarks/prove_masking.py",
+        "masked sums, any order of events": "tests/federate/masking/test_machine.py",
         "int8 networks of the zoo, every tensor": "tests/formats/tflite/test_zoo_native.py",
         "quantised networks, five seeds": "benchmarks/prove_quantise.py",
         "every zoo model at its bound": "benchmarks/prove_zoo.py",

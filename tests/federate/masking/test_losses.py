@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from benchmarks import again, prove_masking
 from benchmarks.prove_masking import SCHEDULES, Schedule
 from selvedge.federate.masking import checks, wire
 from selvedge.federate.masking.agreement import SEED
@@ -99,6 +100,13 @@ def test_sixty_schedules_of_mixed_faults() -> None:
     ends = [Schedule(seed).run() for seed in range(SCHEDULES, SCHEDULES + 60)]
     assert ends.count("done") >= 20, "most come through"
     assert len(set(ends)) > 2, "and some do not"
+
+
+def test_a_tenth_of_the_schedules_is_seen_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove_masking, "SCHEDULES", 30)
+    count, told = again.masked({}, "a digest")
+    assert count == 3
+    assert "came to the exact sum" in told
 
 
 # -- members and servers that end and begin again -------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Member:
         values: IntVector | None = None,
         spans: tuple[Span, ...] = (),
     ) -> bytes:
-        """The answer to ``ask``; asked the same again, the same again, but for what seals shares.
+        """The answer to ``ask``; asked the same again, the same again.
 
         values: int [size], only for ``input``: within ``terms.bits`` bits. spans: elements, from and to, only for
         ``keys``, outside of which they will be 0; none: anywhere. Raises :class:`Refused` with the reason; then nothing
