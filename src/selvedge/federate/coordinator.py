@@ -485,7 +485,9 @@ class Coordinator:
         self.run, self.secret = head["run"], head.get("secret", "")
         self.phase, self.why, self.opened, self.void = head["phase"], head["why"], head["opened"], head["void"]
         self.next_task, self.population = head["next_task"], head["population"]
-        self.taken, self.last = dict(head["taken"]), Tally.of(of("last"))
+        # A journal of before there were arrays of it has it in the head.
+        self.taken, last = dict(head["taken"]), of("last")
+        self.last = Tally.of(last) if last else Tally(head["last"])
         self.busy = {c: Busy(*b) for c, b in head["busy"].items()}
         self._loss = head["loss"][0], head["loss"][1]
         self.moved = [Moved(*m[:4], *map(tuple, m[4:])) for m in head["moved"]]

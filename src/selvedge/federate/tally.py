@@ -59,11 +59,10 @@ class Tally(MutableMapping[str, int]):
 
     @classmethod
     def of(cls, state: Mapping[str, npt.NDArray[np.generic]]) -> Tally:
-        """What :meth:`state_dict` was made of; empty of an empty one."""
+        """What :meth:`state_dict` was made of."""
         made = cls()
-        if state:
-            made._names = names(n.decode() for n in state["names"].tobytes().split(b"\0")[:-1])
-            made._numbers = state["numbers"].astype(np.int64)
+        made._names = names(n.decode() for n in state["names"].tobytes().split(b"\0")[:-1])
+        made._numbers = state["numbers"].astype(np.int64)
         return made
 
     def _place(self, name: str) -> int | None:
