@@ -30,7 +30,7 @@ print(found)
 session, (mine, told) = found.session(), (x[~known], y[~known])  # 24 KiB, and not a byte more
 right = [int(session.predict(mine[i : i + 1])[0].argmax() == told[i]) for i in range(120, len(told))]
 for i in range(120):
-    session.step(mine[i : i + 1], told[i : i + 1], lr=found.best.rate)
+    session.step(mine[i : i + 1], told[i : i + 1])  # along the schedule of its plan
 after = [int(session.predict(mine[i : i + 1])[0].argmax() == told[i]) for i in range(120, len(told))]
 print(f"\na seventh person: {np.mean(right):.1%} as shipped, {np.mean(after):.1%} after 120 digits", end=", ")
 print(f"in {session.arena_bytes:,} B")
