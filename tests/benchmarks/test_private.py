@@ -21,11 +21,11 @@ DELTA = 1e-5
 def test_the_bound_of_an_audit_is_below_the_truth_and_near_it() -> None:
     """Two Gaussians, so that the truth is known."""
     draw, truth = np.random.default_rng(0), epsilon_of_shift(2.0, DELTA)
-    found = [lowest(draw.normal(2, 1, 2000).tolist(), draw.normal(0, 1, 2000).tolist(), DELTA) for _ in range(5)]
-    assert truth == pytest.approx(10.2, abs=0.2)
+    found = [lowest(draw.normal(2, 1, 300).tolist(), draw.normal(0, 1, 300).tolist(), DELTA) for _ in range(2)]
+    assert truth == pytest.approx(10.0, abs=0.05)
     assert all(0 < one.lowest <= one.gaussian * 1.5 for one in found)
-    assert all(0.7 * truth < one.gaussian < truth for one in found)
-    same = lowest(draw.normal(0, 1, 2000).tolist(), draw.normal(0, 1, 2000).tolist(), DELTA)
+    assert all(0.4 * truth < one.gaussian < truth for one in found)
+    same = lowest(draw.normal(0, 1, 300).tolist(), draw.normal(0, 1, 300).tolist(), DELTA)
     assert same.lowest < 0.3
     apart = lowest([1.0] * 100, [0.0] * 100, DELTA)
     assert apart.lowest == pytest.approx(np.log(0.025 ** (1 / 50) / (1 - 0.025 ** (1 / 50))), abs=1e-3)
