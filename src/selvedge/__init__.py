@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from .device.power import Battery, Solar
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .federate.aggregate.optimizer import ServerOptimizer
-    from .federate.federation import Federation, Local
+    from .federate.federation import Federation
+from .federate.local import Local
     from .federate.grid.faults import Faults
     from .federate.masked import Masked
     from .federate.privacy.settings import Privacy
@@ -204,7 +205,7 @@ _HOME = {
     "Masked": "federate.masked",
     "Federation": "federate.federation",
     "Privacy": "federate.privacy.settings",
-    "Local": "federate.federation",
+    "Local": "federate.local",
     "ServerOptimizer": "federate.aggregate.optimizer",
     "simulate": "federate.simulate",
     "AnomalyDetector": "learn.anomaly.detector",

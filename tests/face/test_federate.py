@@ -28,10 +28,11 @@ from selvedge.federate.client.session import SessionTrainer, state_of
 from selvedge.federate.client.store import InMemory
 from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.cover import widths
-from selvedge.federate.federation import Federation, Local
+from selvedge.federate.federation import Federation
 from selvedge.federate.grid.virtual import Device, VirtualGrid
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
+from selvedge.federate.local import Local
 from selvedge.federate.masked import Masked
 from selvedge.federate.masking.demands import Demands
 from selvedge.federate.message import made

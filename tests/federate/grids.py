@@ -22,12 +22,13 @@ import numpy as np
 
 from selvedge.federate.client.https import UPDATE, Connection, join
 from selvedge.federate.coordinator import Closed, Coordinator, Event, Taken
-from selvedge.federate.federation import Federation, Local
+from selvedge.federate.federation import Federation
 from selvedge.federate.grid.faults import Faults
 from selvedge.federate.grid.flower import FlowerGrid
 from selvedge.federate.grid.grid import Delivery, Grid
 from selvedge.federate.grid.virtual import Device, Handle, VirtualGrid
 from selvedge.federate.keys import SIGNATURE
+from selvedge.federate.local import Local
 from selvedge.federate.masked import Masked
 from selvedge.federate.message import Message, read
 from selvedge.federate.server import Server

@@ -20,10 +20,11 @@ from selvedge.federate.client.participant import Participant
 from selvedge.federate.client.store import InMemory
 from selvedge.federate.coordinator import Closed, Coordinator, Event
 from selvedge.federate.cover import Cover, Rolling, widths
-from selvedge.federate.federation import Federation, Local
+from selvedge.federate.federation import Federation
 from selvedge.federate.grid.faults import Faults
 from selvedge.federate.grid.virtual import Device, Handle, VirtualGrid
 from selvedge.federate.layout import Layout
+from selvedge.federate.local import Local
 from selvedge.federate.message import Message, made
 from selvedge.federate.server import Server
 from selvedge.learn.journal.journal import Journal

@@ -17,8 +17,9 @@ from selvedge.errors import InvalidInput
 from selvedge.federate.aggregate.optimizer import ServerOptimizer
 from selvedge.federate.client.session import state_of
 from selvedge.federate.cover import widths
-from selvedge.federate.federation import Federation, Local
+from selvedge.federate.federation import Federation
 from selvedge.federate.layout import Layout
+from selvedge.federate.local import Local
 from selvedge.federate.masked import Masked
 from selvedge.federate.masking.composes import ROWS, Row, table
 from selvedge.federate.privacy.settings import Privacy

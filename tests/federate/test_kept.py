@@ -15,8 +15,9 @@ from selvedge.federate.client.store import InFile, InMemory
 from selvedge.federate.codec.named import codec
 from selvedge.federate.coordinator import Closed, Coordinator, Event, Taken
 from selvedge.federate.cover import Rolling, widths
-from selvedge.federate.federation import Federation, Local
+from selvedge.federate.federation import Federation
 from selvedge.federate.layout import Layout
+from selvedge.federate.local import Local
 from selvedge.federate.server import Server
 from selvedge.federate.shown import Shown
 from selvedge.federate.tally import Tally

@@ -17,10 +17,11 @@ from selvedge.federate.client.store import InMemory
 from selvedge.federate.codec.named import codec
 from selvedge.federate.coordinator import Closed, Coordinator, Opened, Taken, Void
 from selvedge.federate.cover import widths
-from selvedge.federate.federation import Federation, Local
+from selvedge.federate.federation import Federation
 from selvedge.federate.grid.grid import Delivery
 from selvedge.federate.keys import Key
 from selvedge.federate.layout import Layout
+from selvedge.federate.local import Local
 from selvedge.federate.message import Message, Refused, made, read
 from selvedge.federate.shown import Shown
 from selvedge.federate.shown import read as shown_read

@@ -11,8 +11,9 @@ import pytest
 from selvedge.errors import InvalidInput
 from selvedge.federate.aggregate.optimizer import ServerOptimizer
 from selvedge.federate.coordinator import Coordinator
-from selvedge.federate.federation import Federation, Local
+from selvedge.federate.federation import Federation
 from selvedge.federate.layout import Layout
+from selvedge.federate.local import Local
 from selvedge.federate.server import Server
 
 from .toward import LAYOUT, SERVER, World, key, name

@@ -5,39 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from math import ceil, isfinite
+from math import ceil
 from typing import Any, Literal
 
 from ..errors import InvalidInput
 from .aggregate.optimizer import ServerOptimizer
 from .codec.named import codec
+from .local import Local, number, whole
 from .masked import Masked
 from .masking import composes
 from .privacy.settings import Privacy
 
 RULES = ("mean", "median", "trimmed", "krum")
-
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """What a device does with a task. mu: FedProx's pull to where it began (Li et al., MLSys 2020, arXiv:1812.06127).
-    scaffold: control variates (Karimireddy et al., ICML 2020, arXiv:1910.06378)."""
-
-    epochs: int = 1
-    rate: float = 0.1
-    mu: float = 0.0
-    scaffold: bool = False
-
-    def __post_init__(self) -> None:
-        _whole("local epochs", self.epochs, 1)
-        _number("local rate", self.rate, 0, above=True)
-        _number("local mu", self.mu, 0)
-        if not isinstance(self.scaffold, bool):
-            raise InvalidInput("local scaffold", self.scaffold, "give True or False")
-
-    def text(self) -> str:
-        """As JSON, the same for the same steps."""
-        return json.dumps(asdict(self), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +74,11 @@ class Federation:
             ("weights", 1),
             ("seed", 0),
         ):
-            _whole(name, getattr(self, name), low)
-        _number("over", self.over, 1)
-        _number("deadline", self.deadline, 0, above=True)
-        _number("fade", self.fade, 0)
-        _number("bound", self.bound, 0, above=True)
+            whole(name, getattr(self, name), low)
+        number("over", self.over, 1)
+        number("deadline", self.deadline, 0, above=True)
+        number("fade", self.fade, 0)
+        number("bound", self.bound, 0, above=True)
         if self.seed >= 1 << 63 or self.bound >= 1 << 30 or not isinstance(self.difference, bool):
             said = f"{self.seed}, {self.bound}, {self.difference}"
             raise InvalidInput("seed, bound, difference", said, "give less than 2**63, less than 2**30, True or False")
@@ -108,7 +87,7 @@ class Federation:
         if self.weights < self.clients:
             raise InvalidInput("weights", self.weights, f"give at least clients, {self.clients}")
         if self.most_samples is not None:
-            _whole("most_samples", self.most_samples, 1)
+            whole("most_samples", self.most_samples, 1)
         if self.least > self.clients:
             raise InvalidInput("least", self.least, f"give at most clients, {self.clients}")
         codec(self.up), codec(self.down)
@@ -177,20 +156,8 @@ def _robust(rule: str, given: Mapping[str, Any], least: int) -> None:
         raise InvalidInput("robust share", given["share"], "give a share from 0 to below 0.5")
     if rule == "krum":
         liars, keep = given.get("liars", 0), given.get("keep", 1)
-        _whole("robust liars", liars, 0)
-        _whole("robust keep", keep, 1)
+        whole("robust liars", liars, 0)
+        whole("robust keep", keep, 1)
         if least < max(2 * liars + 3, liars + 2 + keep):
             fix = f"with {liars} liars and keep {keep}, krum needs {max(2 * liars + 3, liars + 2 + keep)} answers"
             raise InvalidInput("least", least, fix)
-
-
-def _whole(field_: str, value: object, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise InvalidInput(field_, value, f"give a whole number >= {low}")
-
-
-def _number(field_: str, value: object, low: float, above: bool = False) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < low:
-        raise InvalidInput(field_, value, f"give a number {'above' if above else '>='} {low}")
-    if above and value == low:
-        raise InvalidInput(field_, value, f"give a number above {low}")

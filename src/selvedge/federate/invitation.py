@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..artifact import files
 from ..errors import InvalidInput
 from .keys import PUBLIC
-from .masked import Masked
-from .masking.demands import Demands
+
+if TYPE_CHECKING:
+    from .masking.demands import Demands
 
 FILE, CERTIFICATE, MODEL = "invitation.json", "certificate.pem", "model"
 MEMBERS = "members.txt"  # of a masked run without an authority: whom its devices believe, as allowed.txt has them
@@ -41,6 +42,8 @@ class Invitation:
         """What a device of a masked run demands of each group; None of another run. Raises ``ValueError``."""
         if not self.masked:
             return None
+        from .masked import Masked  # a device of another run is to have the memory
+
         threshold, _, covered = self.masked.partition(":")
         return Masked(threshold=cast(Any, threshold), covered=int(covered)).demands
 

@@ -21,12 +21,9 @@ from ...artifact.sound import face as shape_of
 from ...errors import InvalidInput
 from ...federate import allowed, invitation
 from ...federate.client.https import Connection, join
-from ...federate.client.papers import Papers
 from ...federate.client.participant import Participant
 from ...federate.client.session import SessionTrainer
 from ...federate.client.store import InFile
-from ...federate.identity import armour, request
-from ...federate.identity import credential as credentials
 from ...federate.identity.keeping import Keeping
 from ...federate.keys import Signer
 from ...federate.message import Refused
@@ -41,7 +38,9 @@ from .pin import pin
 
 if TYPE_CHECKING:
     from ...federate.client.masking import Masking
+    from ...federate.client.papers import Papers
 
+# What only some runs need - an authority, masks - is loaded where it is: a device of another run is to have the memory.
 STEM, NAME, STATE = "device", "name", "state"  # in a device's folder: its key, and the rest
 REQUEST, CREDENTIAL = "request.pem", "credential.pem"
 HEAD = 1 << 16  # bytes of a message besides its body
@@ -92,6 +91,8 @@ def _with(line: Line, keys: Keeping, profile: str) -> str:
     who = identity(line.store, line.name, keys, None if line.renew else line.pkcs11, line.credential)
     if line.enrol:
         key = keys.next(line.pkcs11) if line.renew else who.key
+        from ...federate.identity import armour, request
+
         asked = request.made(who.name, profile, int(time.time()), key, who.key if line.renew else None)
         files.write(line.store / REQUEST, armour.wrapped(armour.REQUEST, asked).encode())
         mine = allowed.line(who.name, key.public, profile)
@@ -158,12 +159,14 @@ def identity(
         had = allowed.name(f"{host.lstrip('-')[:40] or 'device'}-{secrets.token_hex(2)}" if name is None else name)
         files.write(path, f"{had}\n".encode())
     key, path = keys.present(uri), store / CREDENTIAL
+    if given is None and not path.is_file():
+        return Identity(had, key)
+    from ...federate.identity import armour, credential
+
     if given is not None:
         files.write(path, armour.wrapped(armour.CREDENTIAL, _credential(given, had, key, keys)).encode())
-    if not path.is_file():
-        return Identity(had, key)
     data = _credential(path, had, key, keys)
-    if credentials.read(data).public != key.public:  # it is of the key that was to follow: now it does
+    if credential.read(data).public != key.public:  # it is of the key that was to follow: now it does
         keys.advance()
         key = keys.present()
     return Identity(had, key, data)
@@ -171,9 +174,11 @@ def identity(
 
 def _credential(path: Path, name: str, key: Signer, keys: Keeping) -> bytes:
     """Of this device, and of its key or of the one that is to follow. Raises ``InvalidInput``."""
+    from ...federate.identity import armour, credential
+
     try:
         data = armour.read(armour.CREDENTIAL, path.read_text(encoding="ascii"))
-        found = credentials.read(data)
+        found = credential.read(data)
     except (OSError, ValueError) as error:
         why = f"it is {error}" if isinstance(error, Refused) else f"it cannot be read ({error})"
         raise InvalidInput("--credential", str(path), f"{why}: give what authority sign has written") from None
@@ -231,6 +236,8 @@ def _papers(authority: str, store: Path, who: Identity, log: Callable[[str], Non
         how = f"join --enrol writes {store / REQUEST} for the authority to sign: give what it answers by --credential"
         log(f"this device has no credential; {how}")
         return None
+    from ...federate.client.papers import Papers
+
     papers = Papers(who.credential, bytes.fromhex(authority), store)
     for said in papers.trust.said():
         log(said)

@@ -12,8 +12,9 @@ from typing import Any, cast
 from ...artifact import files
 from ...errors import InvalidInput
 from ...federate.aggregate.optimizer import ServerOptimizer
-from ...federate.federation import Federation, Local
+from ...federate.federation import Federation
 from ...federate.grid.faults import Faults
+from ...federate.local import Local
 from ...federate.masked import Masked
 from ...make.begun import about
 from ..spoken import spoken

@@ -9,14 +9,17 @@ import time
 from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...errors import InvalidInput
 from ...learn.draws import Draws
 from ..keys import Signer
 from ..message import Message, Refused, Sealed, made
-from .papers import Papers
 from .participant import Participant
+
+if TYPE_CHECKING:
+    from .papers import Papers
 
 POLL, UPDATE, STATUS, CREDENTIAL = "/v1/poll", "/v1/update", "/v1/status", "/v1/credential"
 OVER = 410  # the status of an answer: there will be no task any more

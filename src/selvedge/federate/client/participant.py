@@ -13,9 +13,9 @@ from ...learn.draws import Draws
 from .. import bodies, shown
 from ..codec.codec import Malformed, Shapes, Vector, count
 from ..codec.named import codec
-from ..federation import Local
 from ..feedback import encoded
 from ..keys import Signer
+from ..local import Local
 from ..message import Message, Refused, made, read
 from .store import PERSONAL, Store
 from .trainer import CannotTrain, Trained, Trainer
