@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from .errors import DoesNotFit, InvalidInput, NotSupported, SelvedgeError
     from .federate.aggregate.optimizer import ServerOptimizer
     from .federate.federation import Federation
-from .federate.local import Local
     from .federate.grid.faults import Faults
+    from .federate.local import Local
     from .federate.masked import Masked
     from .federate.privacy.settings import Privacy
     from .federate.simulate import simulate
