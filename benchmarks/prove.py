@@ -470,7 +470,6 @@ PROOFS: Mapping[str, Proof] = {
                     "local.py",
                     "message.py",
                     "names.py",
-                    "names.py",
                     "roster.py",
                     "server.py",
                     "shown.py",
