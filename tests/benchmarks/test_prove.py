@@ -180,6 +180,7 @@ def test_every_proof_names_the_test_that_it_runs() -> None:
         "random models in fewer bytes": "tests/make/test_trade.py",
         "zoo gradients, and twenty steps in double": "tests/make/test_gradients.py",
         "the zoo's networks at full width": "tests/zoo/test_gradients.py",
+        "privacy, beside opacus and audited": "benchmarks/prove_privacy.py",
         "bytes of accumulation, clipping and state": "tests/make/test_optimizer_bytes.py",
         "state in fewer bytes, five seeds": "benchmarks/prove_state.py",
         "POET's case, executed": "benchmarks/prove_poet.py",
