@@ -470,6 +470,7 @@ PROOFS: Mapping[str, Proof] = {
                     "local.py",
                     "message.py",
                     "names.py",
+                    "refused.py",
                     "roster.py",
                     "server.py",
                     "shown.py",

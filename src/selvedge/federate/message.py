@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .keys import SIGNATURE, Signer, signed
+from .refused import Refused as Refused
 
 MAGIC = b"SV1"
 _PREFIX = struct.Struct("<3sH")
@@ -56,10 +57,6 @@ FIELDS: Mapping[str, Mapping[str, type]] = MappingProxyType(
     }
 )  # fmt: skip
 ANSWERS = ("update", "said", "refusal")  # what a device makes of what it is asked
-
-
-class Refused(ValueError):
-    """A message that is not used; ``str()`` says why in one line."""
 
 
 @dataclass(frozen=True, slots=True)

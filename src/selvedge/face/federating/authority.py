@@ -6,16 +6,19 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...errors import InvalidInput
-from ...federate.identity import armour, request
-from ...federate.identity.authority import CREDENTIALS, PUBLISHED, Authority, begun, day, opened
-from ...federate.message import Refused
+from ...federate.refused import Refused
 from ..commands import options
 from .pin import pin
+
+# What signs is loaded by the commands that do: the command line starts where there is no libsodium.
+if TYPE_CHECKING:
+    from ...federate.identity.authority import Authority
+    from ...federate.identity.request import Request
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +42,8 @@ def init(
     as_json: options.Json = False,
 ) -> None:  # fmt: skip
     """Make an authority: its key, its ledger, and what it publishes."""
+    from ...federate.identity.authority import PUBLISHED, begun
+
     if list_days < 1:
         raise InvalidInput("--list-days", list_days, "give a whole number >= 1")
     with begun(folder, _now(), pin(pin_file), list_days, pkcs11) as made:
@@ -61,6 +66,8 @@ def sign(
     as_json: options.Json = False,
 ) -> None:
     """Enrol devices, or renew their credentials: each is shown, and its key is to be compared with what it printed."""
+    from ...federate.identity.authority import CREDENTIALS, day, opened
+
     asked = [(path, *_request(path)) for path in requests]
     for _, _, found in asked:
         print(f"{found.name} {found.public.hex()} {found.profile}".rstrip(), file=sys.stderr, flush=True)
@@ -93,6 +100,8 @@ def revoke(
     as_json: options.Json = False,
 ) -> None:
     """Put devices out: bring the new list to whoever serves a run, where it counts from the next round on."""
+    from ...federate.identity.authority import opened
+
     with opened(folder, _now(), pin(pin_file)) as authority:
         serials = authority.revoke(names or (), " ".join(why.split())[:200], list_days)
         _published(as_json, authority, f"{len(serials)} credentials revoked", {"serials": serials})
@@ -108,6 +117,8 @@ def rotate(
     as_json: options.Json = False,
 ) -> None:
     """Let another key sign from now on; the old one vouches for it, and is deleted where it is a file."""
+    from ...federate.identity.authority import opened
+
     with opened(folder, _now(), pin(pin_file)) as authority:
         key = authority.rotate(grace, list_days, pkcs11).hex()
         said = f"the key {key} signs now; devices need credentials of it within {grace} days: sign their requests again"
@@ -117,6 +128,8 @@ def rotate(
 @app.command("list")
 def listed(folder: Folder, as_json: options.Json = False) -> None:
     """Who was enrolled, what counts, and the newest list of revocations; every line of the ledger is verified."""
+    from ...federate.identity.authority import day, opened
+
     with opened(folder, _now(), pin(None)) as authority:
         devices, now = authority.devices(), authority.published().revocations
         if as_json:
@@ -142,6 +155,8 @@ def listed(folder: Folder, as_json: options.Json = False) -> None:
 
 
 def _published(as_json: bool, authority: Authority, says: str, told: dict[str, object]) -> None:
+    from ...federate.identity.authority import PUBLISHED, day
+
     now, place = authority.published().revocations, authority.folder / PUBLISHED
     said = f"{says}\nlist {now.number}, until {day(now.until)}: bring {place} to whoever serves a run"
     _say(as_json, said, {**told, "number": now.number, "until": now.until, "published": str(place)})
@@ -151,7 +166,9 @@ def _say(as_json: bool, text: str, told: dict[str, object]) -> None:
     typer.echo(json.dumps(told) if as_json else text)
 
 
-def _request(path: Path) -> tuple[bytes, request.Request]:
+def _request(path: Path) -> tuple[bytes, Request]:
+    from ...federate.identity import armour, request
+
     try:
         data = armour.read(armour.REQUEST, path.read_text(encoding="ascii"))
         return data, request.read(data)

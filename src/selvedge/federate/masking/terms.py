@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, fields
 from functools import cached_property
 
-from ..message import Refused
+from ..refused import Refused
 
 STAGES = ("keys", "shares", "input", "consent", "unmask")
 MEMBERS = 512  # of a group, at most
