@@ -57,7 +57,7 @@ flower: $(VENV)/.demo $(FLOWER)/.flower
 # The deployment with kills; Flower gives a task up that takes half a minute to begin: on a machine that is not busy.
 flower-test: $(VENV)/.dev $(FLOWER)/.flower
 	SELVEDGE_FLOWER=$(abspath $(FLOWER))/bin/python $(BIN)/python -m pytest tests/federate/test_flower.py tests/federate/test_grids.py \
-		tests/benchmarks/test_federated_peer.py
+		tests/benchmarks/test_federated_peer.py tests/benchmarks/test_masked.py
 
 test: $(VENV)/.dev system check
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -44,7 +44,7 @@ def prove(digest: str) -> dict[str, Any]:
 
 
 def again(figures: Mapping[str, Any], digest: str) -> tuple[int, str]:
-    """A tenth of the grid, and a fifth of the runs of each audit that so few can tell."""
+    """A tenth of the grid, and half of the runs of each audit that so few can tell."""
     draw = random.Random(digest)
     pairs = list(itertools.product(RATES, NOISES))
     apart = beside_opacus(draw.sample(pairs, len(pairs) // 10))

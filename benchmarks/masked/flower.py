@@ -116,7 +116,7 @@ def measured(clients: int, parameters: int, lost: int, shares: float) -> dict[st
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = RUN, SUPERLINK_NODE_ID, 1
     nodes = Nodes(clients, parameters, lost)
     everybody = Everybody(nodes.nodes)
-    context = LegacyContext(Context(RUN, SUPERLINK_NODE_ID, {}, RecordDict(), {}), strategy=everybody)  # type: ignore
+    context = LegacyContext(Context(RUN, SUPERLINK_NODE_ID, {}, RecordDict(), {}), strategy=everybody)
     context.state.config_records[MAIN_CONFIGS_RECORD] = ConfigRecord({Main.CURRENT_ROUND: 1})
     context.state.array_records[MAIN_PARAMS_RECORD] = ArrayRecord()
     workflow = SecAggPlusWorkflow(shares, 0.51, max_weight=WEIGHT, clipping_range=CLIP)

@@ -68,7 +68,7 @@ def case(name: str, seed: int, way: str) -> dict[str, Any]:
     session, _ = built(task, {"batch": s.batch, "device": s.device, "rate": s.rate}, seed, s.width)
     masked = {"up": WAYS[way], "masked": sv.Masked(bits=BITS)} if WAYS[way] else {}
     settings = sv.Federation(
-        "masked", s.rounds, s.clients, seed=seed, local=sv.Local(epochs=s.epochs, rate=s.rate), **masked  # type: ignore[arg-type]
+        "masked", s.rounds, s.clients, seed=seed, local=sv.Local(epochs=s.epochs, rate=s.rate), **masked
     )  # fmt: skip
     stages: Counter[str] = Counter()
 

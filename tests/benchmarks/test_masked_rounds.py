@@ -39,7 +39,7 @@ def test_every_byte_is_counted_and_seeds_are_compared_in_pairs() -> None:
 
 
 def test_a_case_runs_the_whole_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(experiment.TASKS, "digits", replace(TASKS["digits"], rounds=5, clients=4))  # type: ignore[arg-type]
+    monkeypatch.setitem(experiment.TASKS, "digits", replace(TASKS["digits"], rounds=5, clients=4))
     found = case("digits", 0, MASKED)
     assert (found["size"], found["answers"]) == (4810, 20)
     assert set(found["stages"]) == {"keys", "shares", "input", "consent", "unmask"}

@@ -32,8 +32,8 @@ class Federation:
     change may be larger. weights: what the weights of a round may come to. most_samples: that a device may say it
     has, beyond which its change is refused; None: a ``clients``-th of ``weights``. patience: rounds in a row that may
     pass their deadline with too few answers. masked: the server learns sums of changes, and no change; each device then
-    counts alike. privacy: how much is told of a device; then all changes weigh the same, and what every sum is
-    divided by is ``clients``.
+    counts alike. privacy: how much is told of a device; then all changes weigh the same, and what the sum is
+    divided by is ``clients``, where the server adds the noise.
     """
 
     name: str

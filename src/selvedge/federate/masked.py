@@ -19,8 +19,9 @@ FEWEST = Demands().members  # of a group, that a device agrees to
 class Masked:
     """bits: of a value, with its sign, 2 to 16; on the wire it has log2 of its group's members, rounded up, besides.
     group: members at the most; a larger cohort is dealt to several groups by a public seed, each of which has a sum of
-    its own. threshold: of a group's n members, who are needed to unmask it: ``half``, n // 2 + 1, which withstands a
-    server that lies while no member helps it; ``two-thirds``, of all, rounded up, which withstands a third that do.
+    its own. threshold: of a group's n members, who are needed to unmask it: ``half``, n // 2 + 1, which is for a
+    server that lies while no member helps it; ``two-thirds``, of all, rounded up, for a third that do; what a server
+    that lies can do all the same: docs/secure.md, what is known to be open.
     covered: members that are in each sum at the least: a device answers for no smaller one. stage: seconds that a stage
     may take, but for that of learning, which has the ``deadline`` of the run."""
 
