@@ -183,7 +183,8 @@ def of_example(seed: int, scale: float, claimed: float) -> tuple[list[float], fl
     x, y = x[: 2 * EACH], y[: 2 * EACH]
     odd = np.zeros((1, 64), np.float32)
     odd[0, NEVER] = FAR
-    privacy = sv.Privacy(CLIP, claimed, 1e3, DELTA, where="local", unit="example")
+    said = 2 * EACH + 1  # of each device, whether it has the canary or not
+    privacy = sv.Privacy(CLIP, claimed, 1e3, DELTA, where="local", unit="example", examples=said)
     seen, spent = [], 0.0
     place = np.zeros((10, 64), np.float32)
     place[:, NEVER] = [-1] * 9 + [9]  # towards its label, away from the others
@@ -191,9 +192,9 @@ def of_example(seed: int, scale: float, claimed: float) -> tuple[list[float], fl
         ledger = Ledger(privacy.budget)
         own = (np.concatenate([x, odd]), np.concatenate([y, [np.int32(9)]])) if there else (x, y)
         # All examples in each step: what is audited is the noise, and lots would only hide more.
-        trainer = PerExample(session, *own, privacy, ledger, batch=len(own[0]), drawn=scaled(scale))
+        trainer = PerExample(session, *own, privacy, ledger, batch=said, drawn=scaled(scale))
         found = trainer.train(start, {"epochs": STEPS, "rate": RATE, "mu": 0.0}, seed, None, None)
-        moved = trainer.layout.arrays(found.vector - start)["weight"] * len(own[0]) / RATE
+        moved = trainer.layout.arrays(found.vector - start)["weight"] * said / RATE
         seen.append(float(np.sum(moved * place)))
         spent = ledger.spent.epsilon(DELTA)
     return seen, spent

@@ -76,14 +76,12 @@ def _lots(own: Habits) -> float | None:
 
 
 def _examples(epsilon: float, task: Task, own: Habits, seed: int) -> dict[str, Any]:
-    """DP-SGD on every device: as much noise as its own steps in all rounds ask for, of the device with most of them."""
+    """DP-SGD on every device: as much noise as its steps in all rounds ask for; all say the number that most have."""
     local = sv.Local(epochs=own["example_epochs"], rate=own["example_rate"])
-    sizes = {len(y) for _, y in task.devices}
-    batch = min(own["batch"], *sizes)
-    noise = max(
-        noise_for(epsilon, own["delta"], own["rounds"] * local.epochs * ceil(n / batch), batch / n) for n in sizes
-    )
-    privacy = sv.Privacy(own["example_clip"], noise, epsilon, own["delta"], where="local", unit="example")
+    n = max(len(y) for _, y in task.devices)
+    batch = min(own["batch"], n)
+    noise = noise_for(epsilon, own["delta"], own["rounds"] * local.epochs * ceil(n / batch), batch / n)
+    privacy = sv.Privacy(own["example_clip"], noise, epsilon, own["delta"], where="local", unit="example", examples=n)
     session = _session(task, batch, seed, 1)
     return _run(task, own, privacy, local, session, seed)
 

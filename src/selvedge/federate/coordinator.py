@@ -193,8 +193,16 @@ class Coordinator:
             return Began(now)
         if self.private is not None and self.phase == "waiting" and (why := self.private.why_not(self.version)):
             return Stopped(why)
+        if self.private is not None and self.phase == "waiting" and population > s.weights:
+            # Where there is no room for all, who comes first leaves others out, and they tell of each other.
+            return Stopped(f"{population:,} devices are known, and the weights of a round have room for {s.weights:,}")
+        if self.private is not None and self.private.by_clock:
+            first = self.phase == "waiting" and not self.next_task  # devices have a deadline's time to come
+            if now < self.opened + s.deadline and (first or self.phase == "open"):
+                return None
+            return Closed(now) if self.phase == "open" else self._opened(now, here(), s.asked, 0, population)
         if self.private is not None and self.phase == "open":
-            # However few have answered: whether a round counts must not depend on whether one device is there.
+            # However few have answered: whether a round counts must not depend on what one device sends.
             return Closed(now) if not self.busy or now >= self.opened + s.deadline else None
         if self.phase == "waiting" and (opened := self._opened(now, here(), s.asked, s.fewest, population)) is not None:
             return opened

@@ -143,6 +143,9 @@ def _private(given: Federation) -> None:
         raise InvalidInput("privacy", "with scaffold", "a control variate would tell a second time: leave it out")
     if given.over != 1 and privacy.where != "local":
         raise InvalidInput("privacy", f"with over {given.over:g}", "who is left out is chosen by speed: give over=1")
+    if given.least != 1 and privacy.rate is not None:
+        fix = "with lots a round goes by the clock, whoever is there: else it would tell of one more: leave it out"
+        raise InvalidInput("least", given.least, fix)
 
 
 def _robust(rule: str, given: Mapping[str, Any], least: int) -> None:

@@ -43,6 +43,9 @@ class Server:
     move is in the journal, and what a round was about when the process ended is asked for again: for simulated devices
     whose state ends with it.
 
+    The folder holds each device's change, or what masks it, and the secret of private noise: nobody but its owner may
+    read it, mode 0700, and one that is there with more is given less.
+
     log: told of what is refused and why, a line each; :attr:`refused` counts them.
     """
 
@@ -63,7 +66,7 @@ class Server:
         self._bodies: dict[tuple[str, int, int], tuple[int, bytes]] = {}  # of this version, for all who are sent it
         self._ahead = 0.0  # seconds of the run's clock before the grid's
         sync: Literal["record", "snapshot"] = "record" if durable else "snapshot"
-        self.journal = Journal(folder, self._limit(), sync)
+        self.journal = Journal(folder, self._limit(), sync, private=True)
         try:
             self._resume()
         except BaseException:

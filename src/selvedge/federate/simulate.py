@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from .grid.virtual import Device, Handle, VirtualGrid
 from .keys import Key
 from .layout import Layout, digest
 from .privacy.ledger import Ledger
+from .privacy.settings import Privacy
 from .server import Server
 from .shelf import Shelf
 
@@ -96,7 +98,8 @@ def simulate(
     what is told is the mean over devices. covers: parts of the model, by name; sessions: of a model of each of these
     parts; parts: the name of each device's, "" for all of the model; none: all have all of it.
     spread: sigma of the log-normal factor of ``seconds``, which a task takes a device. link: bytes a second. folder: of
-    the journal, to go on after an end; devices' own state is not in it. secret: of private noise, so that it can be
+    the journal, to go on after an end; devices' own state is not in it, but what they have told of their owners is
+    counted on, in ledgers beside it, in ``folder``.ledgers. secret: of the server's private noise, so that it can be
     drawn again in a test; a run that is to be private has one of the system's.
 
     Raises ``InvalidInput`` for shards that a session cannot learn, and settings of another run in ``folder``.
@@ -121,7 +124,7 @@ def simulate(
     public = {n: k.public for n, k in keys.items()}
     masking = None if settings.masked is None else Masking.among(public, settings.masked.demands)
     shelf = Shelf()
-    ledgers = [] if settings.privacy is None else [Ledger(settings.privacy.budget) for _ in shards]
+    ledgers = _ledgers(settings.privacy, keys, folder)
     stores = [shelf.of(name) for name in keys]
 
     def begun(i: int) -> Handle:
@@ -131,7 +134,7 @@ def simulate(
             model.load_state_dict(began[kinds[i]])
         trainer: Trainer
         if settings.privacy is not None and settings.privacy.unit == "example":
-            batch = min(len(shards[i][0]), model.manifest.step_batch)
+            batch = min(settings.privacy.examples or 1, model.manifest.step_batch)
             trainer = PerExample(model, *shards[i], settings.privacy, ledgers[i], batch)
         else:
             trainer = SessionTrainer(model, *shards[i], personal, stores[i], seed=i)
@@ -199,6 +202,16 @@ def simulate(
         state_of(session), points, coordinator.phase, coordinator.why, dict(server.refused), counted,
         [layers(i) for i in range(len(shards))] if personal else (), _statement(coordinator, ledgers),
     )  # fmt: skip
+
+
+def _ledgers(privacy: Privacy | None, names: Collection[str], folder: Path | str | None) -> list[Ledger]:
+    """Of each device, where devices count: what they have told is told, whether the run is gone on with or not."""
+    if privacy is None or privacy.where == "central":
+        return []
+    if folder is None:
+        return [Ledger(privacy.budget) for _ in names]
+    beside = Path(f"{os.path.abspath(folder)}.ledgers")
+    return [Ledger(privacy.budget, beside / f"{name}.json") for name in names]
 
 
 def load(session: Session, coordinator: Coordinator, personal: Mapping[str, Array] = MappingProxyType({})) -> None:

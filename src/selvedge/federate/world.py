@@ -109,7 +109,7 @@ class World:
         self.coordinator = Coordinator(settings, whole, begin, covers, run)
         self._counted: dict[str, Any] | None = None
         most = 5 * 4 * whole.size * len(shards) + sum(a.nbytes for a in self.coordinator.state()[1].values())
-        self._journal = Journal(folder, 16 * most + ROOM, "snapshot")
+        self._journal = Journal(folder, 16 * most + ROOM, "snapshot", private=True)
         try:
             self.resumed = self._recover()
         except BaseException:

@@ -43,7 +43,7 @@ def backward(model: nn.Module, x: Any, y: Any) -> None:
 
 
 def privacy(**other: Any) -> sv.Privacy:
-    given = {"clip": 0.1, "noise": 1.0, "epsilon": 50.0, "delta": 1e-5} | other
+    given = {"clip": 0.1, "noise": 1.0, "epsilon": 50.0, "delta": 1e-5, "examples": 24} | other
     return sv.Privacy(**given, where="local", unit="example")
 
 
@@ -110,9 +110,8 @@ def test_steps_are_counted_at_the_rate_of_an_example_and_end_with_the_budget() -
     one = made.train(start, LOCAL, 0, None, None).vector
     ((release, count),) = ledger.spent.history
     assert (release.rate, release.noise, count) == (8 / 24, 1.0, 3)
-    np.testing.assert_array_equal(one, made.train(start, LOCAL, 0, None, None).vector)
-    assert ledger.spent.history == [(release, 3)]
-    assert not np.array_equal(one, made.train(start, LOCAL, 1, None, None).vector)
+    assert not np.array_equal(one, made.train(start, LOCAL, 0, None, None).vector), "no noise is there twice"
+    assert ledger.spent.history == [(release, 6)]
     told = 2
     while ledger.spent.after(release, 3).epsilon(1e-5) <= 9:
         made.train(start, LOCAL, told, None, None)
@@ -141,10 +140,43 @@ def test_a_whole_run_of_private_examples() -> None:
     x, y = samples(60)
     y = (x[:, 0] > 0).astype(np.int32)
     shards = [(x[i : i + 12], y[i : i + 12]) for i in range(0, 60, 12)]
-    run = sv.Federation("e", 2, 5, privacy=privacy(epsilon=20.0), local=sv.Local(epochs=1, rate=0.5))
+    run = sv.Federation("e", 2, 5, privacy=privacy(epsilon=20.0, examples=12), local=sv.Local(epochs=1, rate=0.5))
     told = sv.simulate(compiled(4), shards, run)
     assert told.phase == "done"
     assert 0 < told.statement["epsilon"] < told.statement["budget"]
     assert told.statement["unit"] == "an example on a device"
     assert told.statement["releases"] == 6
     assert told.points[-1].loss == 0
+
+
+def test_how_many_examples_there_are_shapes_nothing_but_the_sum() -> None:
+    """Steps, lots and the divisor are of what all say; a device that has more or fewer does the same."""
+    session = compiled(1)
+    start, histories = np.zeros(53, np.float32), []
+    for count in (1, 23, 24, 25, 40):
+        p = privacy()
+        ledger = Ledger(p.budget)
+        made = PerExample(session, *samples(count), p, ledger, batch=8, drawn=none)
+        found = made.train(start, LOCAL, 0, None, None)
+        assert (found.weight, found.loss) == (1, 0.0)
+        histories.append(ledger.spent.history)
+    assert [(h[0][0].rate, h[0][1]) for h in histories] == [(8 / 24, 3)] * 5
+
+
+@pytest.mark.parametrize("far", [np.inf, 1e30])
+@pytest.mark.parametrize(("batch", "other"), [(1, {}), (8, {"accumulate": 4})])
+def test_an_example_that_overflows_is_no_refusal(batch: int, other: dict[str, Any], far: float) -> None:
+    """A refusal has no noise: a model at which one example has no gradient would tell that it is there."""
+    x, y = samples()
+    odd = np.concatenate([x[:-1], np.full((1, 6), far, np.float32)])
+    ends, layout = [], trainer(compiled(1)).layout
+    crafted = {"0.weight": 0.05, "0.bias": 0.0, "2.weight": 1e38, "2.bias": 0.0}  # only what saturates overflows
+    start = layout.vector({n: np.full(layout.shapes[n], v, np.float32) for n, v in crafted.items()})
+    for mine, labels in ((odd, y), (x[:-1], y[:-1])):
+        p = privacy()
+        ledger = Ledger(p.budget)
+        made = PerExample(compiled(batch, **other), mine, labels, p, ledger, batch=24, drawn=none)
+        ends.append(made.train(start, LOCAL, 0, None, None).vector)
+        assert ledger.spent.history
+    assert np.any(ends[0] != start)
+    np.testing.assert_array_equal(*ends, err_msg="it counts as one of 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -72,14 +73,16 @@ class Participant:
 
     def _task(self, head: Any, body: bytes, shapes: Shapes) -> Message | None:
         kept = self._store.load()
-        before, arrays = kept if kept is not None and kept[0]["run"] == head["run"] else ({}, {})
+        before, arrays = ({}, {}) if kept is None else (kept[0], dict(kept[1]))
+        if before and before["run"] != head["run"]:
+            before, arrays = {}, {n: a for n, a in arrays.items() if n.startswith(PERSONAL)}
         if before and head["task"] == before["task"] and "body" in arrays:
             return self._again(before, arrays["body"].tobytes())
         if before and head["task"] < before["task"]:
             return None
         if self._masking is not None:
             raise CannotTrain("an unmasked task, in a run that this device has joined as a masked one")
-        return self._learn(head, body, before, dict(arrays), shapes)
+        return self._learn(head, body, before, arrays, shapes)
 
     def _stage(self, message: Message, shapes: Shapes) -> Message | None:
         """The answer to a stage of a masked round."""
@@ -138,7 +141,7 @@ class Participant:
         whole = found.vector - start if own["left"] is None else found.vector - start + own["left"]
         values, left = up.encode(whole, found.loss, Draws(self._own, head["task"] << 32))
         kept = {n: a for n, a in own.items() if a is not None} | {"new.left": left}
-        kept |= self._beside(head, start, found)
+        kept |= self._beside(head, start, found, arrays)
         have = head["version"] if head["difference"] else -1
         return values, ({"run": head["run"], "task": head["task"], "window": head["window"], "have": have}, kept)
 
@@ -170,11 +173,12 @@ class Participant:
             raise CannotTrain("what was learnt is no finite number")
         return found
 
-    def _beside(self, head: Any, start: Vector, found: Trained) -> dict[str, Any]:
+    def _beside(self, head: Any, start: Vector, found: Trained, arrays: Mapping[str, Vector]) -> dict[str, Any]:
         """What is kept besides a change: the model, where the next one is sent as the difference to it, and own
-        layers."""
+        layers, as they were in ``arrays`` where they were not learnt."""
         model = {"model": start} if head["difference"] else {}
-        return model | {PERSONAL + n: a for n, a in found.personal.items()}
+        were = {n: a for n, a in arrays.items() if n.startswith(PERSONAL)}
+        return model | were | {PERSONAL + n: a for n, a in found.personal.items()}
 
     def _learn(self, head: Any, body: bytes, before: Any, arrays: dict[str, Vector], shapes: Shapes) -> Message:
         # The server may be wrong, or worse: what it asks for is looked at as if a user had given it.
@@ -205,7 +209,7 @@ class Participant:
         kept |= {"new.left": change.left, "body": np.frombuffer(whole, np.uint8)}
         if second is not None and found.control is not None:
             kept |= {"new.left_control": second.left, "new.control": found.control}
-        kept |= self._beside(head, start, found)
+        kept |= self._beside(head, start, found, arrays)
         self._store.save({**answer, "window": head["window"]}, kept)
         return self._again(answer, whole)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..layout import Layout
 from ..privacy.gaussian_sum import Drawn, Lattice
 from ..privacy.ledger import Ledger
 from ..privacy.noise import discrete_gaussian
-from ..privacy.randomness import Keystream, Words, derived
+from ..privacy.randomness import Words, system
 from ..privacy.settings import Privacy
 from .private import counted
 from .session import MOST_STEPS, STATISTICS, state_of
@@ -27,8 +28,10 @@ PLAIN = {"momentum": 0.0, "weight_decay": 0.0, "clip_value": None, "clip_norm": 
 
 
 class PerExample:
-    """``x``, ``y``: the samples of this device. batch: how many a step has on the mean; each example is in it by a lot
-    of its own (Poisson sampling), so that it may be none.
+    """``x``, ``y``: the samples of this device. batch: how many a step has on the mean, of ``privacy.examples``; each
+    example is in it by a lot of its own (Poisson sampling), so that it may be none. How many steps there are, their
+    lots and what a sum is divided by are of ``privacy.examples`` too: how many the device really has, more or fewer,
+    is in nothing that it does but the sum. An example whose gradient is no finite number counts as one of 0.
 
     An example's gradient is read off the session's own programs, on a call whose samples are all that example: of a
     plan that accumulates, what is in its accumulators; else what a step of rate 1 changes, and the state is put back.
@@ -47,14 +50,15 @@ class PerExample:
             raise InvalidInput("privacy unit", privacy.unit, "give unit='example', where='local'")
         if len(x) != len(y) or len(x) < 1:
             raise InvalidInput("samples", f"{len(x)} and {len(y)} labels", "give as many labels as samples")
-        if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= len(x):
-            raise InvalidInput("batch", batch, f"give 1 to {len(x)}")
+        assert privacy.examples is not None, "of a unit of examples it is said how many"
+        if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= privacy.examples:
+            raise InvalidInput("batch", batch, f"give 1 to {privacy.examples}, the examples of the privacy")
         optimizer = session.manifest.optimizer
         if optimizer.get("name") != "SGD" or any(optimizer.get(n) != v for n, v in PLAIN.items()):
             raise InvalidInput("optimizer", dict(optimizer), "plan with sv.SGD(lr) alone: its step is the gradient")
         state = state_of(session)
         self.layout = Layout.of(state)
-        self._session, self._x, self._y, self._batch = session, x, y, batch
+        self._session, self._x, self._y, self._batch, self._examples = session, x, y, batch, privacy.examples
         self._privacy, self._ledger, self._most_steps = privacy, ledger, most_steps
         self._lattice, self._drawn = Lattice(privacy.clip, privacy.noise), drawn
         kinds = {n: entry.kind for n, entry in session.manifest.state.items()}
@@ -72,39 +76,49 @@ class PerExample:
     ) -> Trained:
         if control is not None or local["mu"]:
             raise CannotTrain("steps of private gradients have neither control variates nor a pull")
-        count = len(self._x)
-        steps = int(local["epochs"]) * -(-count // self._batch)
+        steps = int(local["epochs"]) * -(-self._examples // self._batch)
         if steps > self._most_steps:
             raise CannotTrain(f"{steps:,} steps: at most {self._most_steps:,}")
-        rate = self._batch / count
-        secret = counted(self._ledger, self._privacy, start, local, task, steps, rate)
-        lots, noise = Words(Keystream(derived(secret, "lots"))), Keystream(derived(secret, "steps"))
+        rate = self._batch / self._examples
+        counted(self._ledger, replace(self._privacy.release(), rate=rate), steps)
+        lots, bound = Words(system), int(rate * LOT)
         weights = start.astype(np.float64)
-        bound = int(rate * LOT)
-        try:
+        # Whether a number overflows is told by no warning and no refusal: what depends on it has noise.
+        with np.errstate(all="ignore"):
             for _ in range(steps):
                 self._load(weights.astype(np.float32))
                 total = np.zeros(self.layout.size, np.int64)
-                for i in np.flatnonzero(lots.below(LOT, count) < bound):
-                    total += self._lattice.of(self.gradient(int(i)))
+                for i in np.flatnonzero(lots.below(LOT, len(self._x)) < bound):
+                    total += self._lattice.of(self._finite(int(i)))
                 # What no gradient moves needs no noise: it tells nothing of any example.
-                moved = self._lattice.released(total, noise, self._drawn) * self._learnt
+                moved = self._lattice.released(total, system, self._drawn) * self._learnt
                 weights -= float(local["rate"]) / self._batch * moved
-        except NotFinite as error:
-            raise CannotTrain(f"learning diverged: {error}") from None
-        return Trained(weights.astype(np.float32), 1, 0.0)
+            return Trained(weights.astype(np.float32), 1, 0.0)
+
+    def _finite(self, i: int) -> Vector:
+        """The gradient of example ``i``, or 0 where it is no finite number."""
+        try:
+            found = self.gradient(i)
+        except (NotFinite, InvalidInput):  # of a sample that is no finite number itself
+            return np.zeros(self.layout.size, np.float32)
+        return found if np.isfinite(found).all() else np.zeros_like(found)
 
     def gradient(self, i: int) -> Vector:
-        """float32 [size]: of example ``i`` alone, at the session's weights, which are as they were afterwards."""
+        """float32 [size]: of example ``i`` alone, at the session's weights, which are as they were afterwards.
+
+        Raises :class:`NotFinite`.
+        """
         session = self._session
         size = session.manifest.batch if self._sums else session.manifest.step_batch
         x, y = (np.repeat(a[i : i + 1], size, axis=0) for a in (self._x, self._y))
         if not self._sums:
             before = session.snapshot()
             was, steps = self.layout.vector(state_of(session)), session.steps
-            session.step(x, y, lr=1.0)
-            made = was - self.layout.vector(state_of(session))
-            session.restore(before, steps)
+            try:
+                session.step(x, y, lr=1.0)
+                made = was - self.layout.vector(state_of(session))
+            finally:
+                session.restore(before, steps)
             return np.asarray(made * self._learnt)
         session.accumulate(x, y)
         found = session.optimizer_state_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,56 +10,73 @@ import numpy as np
 
 from ...errors import InvalidInput
 from ..codec.codec import Vector
+from ..privacy.accountant import Release
 from ..privacy.clip import clipped
-from ..privacy.gaussian_sum import Lattice
+from ..privacy.gaussian_sum import Drawn, Lattice
 from ..privacy.ledger import Ledger, Spent
-from ..privacy.randomness import Keystream
+from ..privacy.noise import discrete_gaussian
+from ..privacy.randomness import system
 from ..privacy.settings import Privacy
 from .trainer import CannotTrain, Trained, Trainer
 
 
 class Private:
     """``trainer``, whose change has a norm of ``privacy.clip`` at most, and noise where ``privacy.where`` is local.
-    Neither how many samples there are nor the loss is told.
+    Neither how many samples there are nor the loss is told, nor whether they could be learnt from: where they cannot,
+    there is no change, and the noise of it.
 
     A task is in ``ledger`` before it is learnt, without any gain by lots, which the device does not see; where the
-    budget is spent, it is refused. The same task of the same model has the same answer.
+    budget is spent, it is refused. The noise is the system's, and of each answer another.
+
+    drawn: the noise, for an audit of what is without. log: told, on the device, of what could not be learnt, and why.
     """
 
-    def __init__(self, trainer: Trainer, privacy: Privacy, ledger: Ledger) -> None:
+    def __init__(
+        self, trainer: Trainer, privacy: Privacy, ledger: Ledger, drawn: Drawn = discrete_gaussian,
+        log: Callable[[str], None] = lambda line: None,
+    ) -> None:  # fmt: skip
         if privacy.unit != "device":
             raise InvalidInput("privacy unit", privacy.unit, "that is clipped where steps are made: PerExample")
         self.layout = trainer.layout
         self._trainer, self._privacy, self._ledger = trainer, privacy, ledger
-        self._lattice = Lattice(privacy.clip, privacy.noise)
+        self._lattice, self._drawn, self._log = Lattice(privacy.clip, privacy.noise), drawn, log
 
     def train(
         self, start: Vector, local: dict[str, Any], task: int, control: Vector | None, own: Vector | None
     ) -> Trained:
         if control is not None:
             raise CannotTrain("a control variate would tell a second time: no SCAFFOLD with privacy")
-        secret = counted(self._ledger, self._privacy, start, local, task)
-        found = self._trainer.train(start, local, task, None, None)
+        counted(self._ledger, replace(self._privacy.release(), rate=1.0))
+        found = learnt(self._trainer, start, local, task, self._log)
         change = found.vector - start
-        if not np.isfinite(change).all():
-            raise CannotTrain("what was learnt is no finite number")
         if self._privacy.where == "local":
             steps = self._lattice.of(change)
-            change = self._lattice.released(steps, Keystream(secret)).astype(np.float32)
+            change = self._lattice.released(steps, system, self._drawn).astype(np.float32)
         else:
             change = clipped(change, self._privacy.clip)[0]
         return replace(found, vector=start + change, weight=1, loss=0.0)
 
 
-def counted(
-    ledger: Ledger, privacy: Privacy, start: Vector, local: dict[str, Any], task: int, steps: int = 1,
-    rate: float = 1.0,
-) -> bytes:  # fmt: skip
-    """The secret of a task's noise, once the ledger has it. Raises :class:`CannotTrain` where the budget is spent."""
-    asked = hashlib.sha256(repr((task, sorted(local.items()), privacy, steps, rate)).encode())
-    asked.update(start.tobytes())
-    once = replace(privacy.release(), rate=rate)
+def counted(ledger: Ledger, release: Release, count: int = 1) -> None:
+    """Count what is about to be told. Raises :class:`CannotTrain` where the budget is spent."""
     try:
-        return ledger.spend(asked.hexdigest(), once, steps)
+        ledger.spend(release, count)
     except Spent as error:
         raise CannotTrain(str(error)) from None
+
+
+def learnt(
+    trainer: Trainer, start: Vector, local: dict[str, Any], task: int, log: Callable[[str], None]
+) -> Trained:  # fmt: skip
+    """What ``trainer`` has learnt, a finite change; where it cannot, no change. A refusal is an answer without noise,
+    and whether there is one depends on the samples: on how many there are, or on whether one of them overflows."""
+    try:
+        found = trainer.train(start, local, task, None, None)
+        with np.errstate(all="ignore"):
+            if np.isfinite(found.vector - start).all():
+                return found
+        why = "what was learnt is no finite number"
+    except (CannotTrain, InvalidInput) as error:
+        why = str(error)
+    log(f"task {task} is answered as if nothing had been learnt: {why}")
+    return Trained(start, 1, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +22,10 @@ from .settings import Privacy
 class Central:
     """``clients``: what every sum is divided by, however many answered: a number that depends on nobody's being there.
 
-    secret: the server's, in its journal and in no message: of it, the run and the round are the noise and the lots
-    made, so that what resumes tells the same once more, and not the same sum with other noise. drawn: the noise, for
-    an audit of what is without.
+    secret: the server's, in its journal and in no message: of it, the run, the round and the exact sum is the noise
+    made, so that what resumes tells the same once more, and not the same sum with other noise; nor, where an older
+    copy of the journal was put back, another sum with the same noise. Of it, the run and the task are the lots made.
+    drawn: the noise, for an audit of what is without.
     """
 
     def __init__(self, privacy: Privacy, clients: int, drawn: Drawn = discrete_gaussian) -> None:
@@ -44,7 +46,8 @@ class Central:
     def mean(self, total: FixedSum, secret: bytes, run: str, version: int) -> npt.NDArray[np.float64]:
         """float64 [size]: the sum with noise, over ``clients``."""
         steps = total.total >> (total.fraction - self.lattice.bits)
-        source = Keystream(derived(_there(secret), "noise", run, version))
+        exactly = hashlib.sha256(steps.astype("<i8").tobytes()).hexdigest()
+        source = Keystream(derived(_there(secret), "noise", run, version, self.privacy, self.clients, exactly))
         return self.lattice.released(steps, source, self.drawn) / self.clients
 
     def cohort(self, names: Sequence[str], secret: bytes, run: str, task: int) -> list[str] | None:
@@ -52,6 +55,11 @@ class Central:
         if self.privacy.rate is None:
             return None
         return cohort(derived(_there(secret), "lots"), f"{run} {task}", names, self.privacy.rate)
+
+    @property
+    def by_clock(self) -> bool:
+        """Whether rounds open and close at times that depend on nobody: by lots, whether one is there is hidden."""
+        return self.privacy.rate is not None
 
     def spent(self, rounds: int) -> Accountant:
         """What so many rounds have told."""

@@ -14,9 +14,8 @@ from ...errors import InvalidInput
 from ..secret import keep
 from .accountant import Accountant, Release
 from .budget import Budget
-from .randomness import SECRET, derived, system
 
-KEPT = 256  # tasks that are known again: those before them are counted again if they come again
+FIELDS = {"epsilon", "delta", "spent"}
 
 
 class Spent(ValueError):
@@ -27,8 +26,9 @@ class Ledger:
     """Of one device, over all runs. path: its file, mode 0600, whole after any kill; None: in memory, for simulated
     ones. A file that is damaged, or of another budget, is refused: a device does not begin anew on its own.
 
-    The file holds a secret too, of which the noise of each task is made: what is asked again after a crash is answered
-    with the same noise, and the count of it stands for one answer.
+    Every answer that is made is counted, and has noise of its own. What is asked again is answered with what was kept
+    (:class:`~..client.participant.Participant`), never made again: two answers to what only looks like one question,
+    with the same noise, would tell by what they differ.
     """
 
     def __init__(self, budget: Budget, path: Path | None = None) -> None:
@@ -42,22 +42,18 @@ class Ledger:
         with self._locked() as state:
             return Accountant.of(state["spent"])
 
-    def spend(self, key: str, release: Release, count: int = 1) -> bytes:
-        """Count ``count`` releases for what ``key`` names, and give the secret of its noise; for a key that was
-        counted, that secret and no more. Once this returns, the count is on the disk.
+    def spend(self, release: Release, count: int = 1) -> None:
+        """Count ``count`` releases: before any of them is made. Once this returns, the count is on the disk.
 
         Raises :class:`Spent`, and nothing is counted, where that would be more than the budget.
         """
         with self._locked() as state:
-            if key not in state["keys"]:
-                spent = Accountant.of(state["spent"])
-                if not self.budget.allows(spent, release, count):
-                    now, most = spent.epsilon(self.budget.delta), self.budget.epsilon
-                    raise Spent(f"the privacy budget is spent: epsilon {now:.3f} of {most:g} is told, one more is past")
-                state["spent"] = spent.after(release, count).state()
-                state["keys"] = [*state["keys"], key][-KEPT:]
-                self._save(state)
-            return derived(bytes.fromhex(state["secret"]), "noise", key)
+            spent = Accountant.of(state["spent"])
+            if not self.budget.allows(spent, release, count):
+                now, most = spent.epsilon(self.budget.delta), self.budget.epsilon
+                raise Spent(f"the privacy budget is spent: epsilon {now:.3f} of {most:g} is told, one more is past")
+            state["spent"] = spent.after(release, count).state()
+            self._save(state)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[dict[str, Any]]:
@@ -83,9 +79,9 @@ class Ledger:
         fix = "it is damaged: what was told is not known, and nothing more is; put a copy back"
         try:
             state = json.loads(text)
-            of, keys = (state["epsilon"], state["delta"]), state["keys"]
-            if len(bytes.fromhex(state["secret"])) != SECRET or not all(isinstance(key, str) for key in keys):
+            if set(state) != FIELDS:
                 raise ValueError
+            of = state["epsilon"], state["delta"]
             Accountant.of(state["spent"])
         except (ValueError, TypeError, KeyError):
             raise InvalidInput("privacy ledger", str(path), fix) from None
@@ -95,10 +91,7 @@ class Ledger:
         return dict(state)
 
     def _begun(self) -> dict[str, Any]:
-        return {
-            "epsilon": self.budget.epsilon, "delta": self.budget.delta, "spent": [], "keys": [],
-            "secret": system(SECRET).hex(),
-        }  # fmt: skip
+        return {"epsilon": self.budget.epsilon, "delta": self.budget.delta, "spent": []}
 
     def _save(self, state: Mapping[str, Any]) -> None:
         if self._path is None:

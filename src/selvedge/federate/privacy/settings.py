@@ -23,8 +23,9 @@ ASSUMED: Mapping[str, tuple[str, ...]] = {
     ),
     "local": ("nothing of the server: the noise is in a change before it leaves",),
 }
+SEEN = "that a device takes part, when, how fast, and how many bytes it sends"
+SEEN_BESIDE = "to whoever sees more than models: that a device takes part, when, how fast, and how many bytes it sends"
 HIDDEN_NOT = (
-    "that a device takes part, when, how fast, and how many bytes it sends",
     "what all devices have in common: the model is to tell that",
     "devices whose data are alike, as those of one person: they add up",
 )
@@ -42,6 +43,11 @@ class Privacy:
     hidden; None: whoever is asked, accounted as everybody in every round. Cohorts of a fixed size gain nothing: who is
     in one is drawn by a public seed, and where one comes another goes. So what is hidden is what a device sends, not
     that it does: neighbours are runs in which it sends its change or nothing, and all others are asked alike.
+
+    Local noise is all that there is between a device's samples and everybody, so that neighbours are any two sets of
+    samples: their changes are up to 2 ``clip`` apart, and that is what is accounted. Of examples it is one more or
+    less, at most ``clip``; examples: a number that every device says in place of how many it has, of which the steps
+    of a task and the lots of examples are made.
     """
 
     clip: float
@@ -51,6 +57,7 @@ class Privacy:
     where: Literal["central", "distributed", "local"] = "central"
     rate: float | None = None
     unit: Literal["device", "example"] = "device"
+    examples: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("clip", "noise"):
@@ -62,6 +69,11 @@ class Privacy:
             raise InvalidInput("privacy unit", self.unit, "give device or example")
         if self.unit == "example" and self.where != "local":
             raise InvalidInput("privacy unit", "example", "only a device can clip each example: give where='local'")
+        if self.unit == "device" and self.examples is not None:
+            raise InvalidInput("privacy examples", self.examples, "it is for unit='example': leave it out")
+        if self.unit == "example" and (type(self.examples) is not int or self.examples < 1):
+            fix = "give a whole number >= 1, which all devices say in place of how many they have: that is hidden"
+            raise InvalidInput("privacy examples", self.examples, fix)
         if self.rate is not None:
             checked(self.rate)
             if self.where == "local":
@@ -76,8 +88,13 @@ class Privacy:
         return cls(clip, noise_for(epsilon, delta, rounds, rate or 1.0), epsilon, delta, rate=rate)
 
     def release(self) -> Release:
-        """A round, where the noise is one discrete Gaussian."""
-        return Release(self.noise, self.rate or 1.0, discrete=True)
+        """A round, where the noise is one discrete Gaussian: over what neighbours differ by at most."""
+        return Release(self.noise * self.clip / self.sensitivity, self.rate or 1.0, discrete=True)
+
+    @property
+    def sensitivity(self) -> float:
+        """The L2 norm that what neighbours tell differs by, at most, before there is noise."""
+        return 2 * self.clip if self.where == "local" and self.unit == "device" else self.clip
 
     @property
     def budget(self) -> Budget:
@@ -86,7 +103,9 @@ class Privacy:
     @property
     def _neighbours(self) -> str:
         if self.unit == "example":
-            return "one example more or less on a device"
+            return "one example more or less on a device; how many it has is not told"
+        if self.where == "local":
+            return "a device has any other samples; that it was asked is known"
         if self.rate is not None:
             return "one device more or less"
         return "one device sends its change or nothing; that it was asked is known, and the others are the same"
@@ -108,9 +127,11 @@ class Privacy:
             "unit": unit, "neighbours": self._neighbours, "epsilon": round(spent.epsilon(self.delta), 6),
             "delta": self.delta, "epsilon_where_cohorts_are_seen": round(seen.epsilon(self.delta), 6),
             "budget": self.epsilon, "clip": self.clip, "noise": self.noise, "sigma": self.noise * self.clip,
+            "sensitivity": self.sensitivity,
             "mechanism": "discrete Gaussian on a lattice", "where": self.where, "took_part": lots,
             "releases": sum(count for _, count in spent.history), "accounting": "Renyi", "accountant": spent.state(),
-            "assumed": list(ASSUMED[self.where]), "not_protected": list(HIDDEN_NOT),
+            "assumed": list(ASSUMED[self.where]),
+            "not_protected": [SEEN if self.rate is None else SEEN_BESIDE, *HIDDEN_NOT],
         }  # fmt: skip
 
 

@@ -136,10 +136,10 @@ def scan(file: Path, generation: int, number: int) -> Scan:
     return Scan(count, 0 if fault and not count else end, size, most, fault)
 
 
-def write(file: Path, parts: Sequence[bytes | memoryview]) -> Path:
+def write(file: Path, parts: Sequence[bytes | memoryview], mode: int) -> Path:
     """``parts`` under a temporary name beside ``file``, on the disk; :func:`place` gives it its own."""
     temporary = file.with_name(f"{file.name}.new")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(handle, "wb", buffering=0) as opened:
             for part in parts:
@@ -162,6 +162,14 @@ def put(handle: int, part: bytes | memoryview) -> None:
     view = memoryview(part)
     while view:
         view = view[os.write(handle, view) :]
+
+
+def to_owner(folder: Path) -> None:
+    """The folder, and each file in it: nobody but their owner reads them from now on."""
+    folder.chmod(0o700)
+    for entry in folder.iterdir():
+        if entry.is_file():
+            entry.chmod(0o600)
 
 
 def sync(folder: Path) -> None:

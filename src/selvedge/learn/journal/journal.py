@@ -33,11 +33,17 @@ class Journal:
     sync: "record": a record has reached the disk when :meth:`append` returns; "snapshot": it has left the process,
     which may be killed, but a power cut may take the records since the snapshot. Snapshots always reach the disk.
 
+    private: nobody but its owner reads it: the folder has mode 0700 and each file 0600 from its first byte on; what was
+    there with more is given less.
+
     The folder is held by one process at a time; :meth:`close` or the end of a ``with`` lets go. What a kill, a cut or a
     fault of the disk has left half-written is taken away when it is opened: :attr:`dropped` says what, a line each.
     """
 
-    def __init__(self, folder: Path | str, limit_bytes: int, sync: Literal["record", "snapshot"] = "record") -> None:
+    def __init__(
+        self, folder: Path | str, limit_bytes: int, sync: Literal["record", "snapshot"] = "record",
+        private: bool = False,
+    ) -> None:  # fmt: skip
         """Raises ``InvalidInput`` where the folder is of something else, of another format, open elsewhere, cannot be
         written, or holds no snapshot that is whole and no records from the beginning on."""
         try:
@@ -51,6 +57,7 @@ class Journal:
         if "\0" in str(folder):
             raise InvalidInput("journal", str(folder).replace("\0", "\\0"), "a name has no zero byte: give another")
         self.folder, self._sync, self._broken = Path(folder), sync, ""
+        self._mode = 0o600 if private else 0o666  # of a file, before the umask
         self.dropped: tuple[str, ...] = ()
         self._number = self._largest = self._generation = 0
         self._records = self._room = 0  # bytes of the logs behind the snapshot, and what they may be
@@ -61,10 +68,13 @@ class Journal:
             if self.folder.exists() and not self.folder.is_dir():
                 raise InvalidInput("journal", str(self.folder), "it is a file: name a folder")
             if not self.folder.exists():
-                self.folder.mkdir(parents=True)
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                self.folder.mkdir(mode=0o700 if private else 0o777)
                 files.sync(self.folder.parent)
             files.listed(self.folder)  # a stranger's folder is left without so much as a lock
-            self._lock = lock(self.folder)
+            if private:
+                files.to_owner(self.folder)
+            self._lock = lock(self.folder, self._mode)
             try:
                 self._open()
             except BaseException:
@@ -135,9 +145,9 @@ class Journal:
         with self._disk():
             self._make_room(length + files.HEADER.size)
             file, log = (files.path(self.folder, kind, new) for kind in ("snapshot", "log"))
-            written = files.write(file, parts)
+            written = files.write(file, parts, self._mode)
             try:
-                empty = files.write(log, [files.header("log", new, self._largest)])
+                empty = files.write(log, [files.header("log", new, self._largest)], self._mode)
             except BaseException:
                 written.unlink()
                 raise
@@ -219,7 +229,7 @@ class Journal:
                 file.unlink()
         log = files.path(self.folder, "log", self._generation)
         if not log.exists() or log.stat().st_size == 0:  # there was none yet, or its first bytes were damaged
-            files.place(files.write(log, [files.header("log", self._generation, self._largest)]), log)
+            files.place(files.write(log, [files.header("log", self._generation, self._largest)], self._mode), log)
         earlier = [g for g in snapshots if g < (self._base or 0)]
         self._drop_before(max(earlier, default=0))
         self._use_log()

@@ -10,9 +10,9 @@ from ...errors import InvalidInput
 from .files import LOCK
 
 
-def lock(folder: Path) -> int:
+def lock(folder: Path, mode: int) -> int:
     """The handle that holds ``folder``; closing it lets go. Raises ``InvalidInput`` where another one has it."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, mode)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
