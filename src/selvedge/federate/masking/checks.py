@@ -25,6 +25,15 @@ def group(terms: Terms, demands: Demands) -> None:
         raise Refused(f"a threshold of {terms.threshold} of {n} members where {least} is the least")
 
 
+def joined(terms: Terms, demands: Demands) -> None:
+    """A round of another run, or of other rules, than this member has joined: of a run that has its name tasks begin
+    anew, so that what was summed once is summed again with one member less."""
+    if demands.run and terms.run != demands.run:
+        raise Refused(f"a round of {terms.run} where {demands.run} was joined")
+    if demands.rules and terms.rules != demands.rules:
+        raise Refused("a round under other rules than this member was invited to")
+
+
 def fresh_task(last: int | None, terms: Terms) -> None:
     """A round that was had: with another set of survivors its sum would differ by one member's values."""
     if last is not None and terms.task <= last:
@@ -94,6 +103,13 @@ def covered(spans: Iterable[tuple[Span, ...]], terms: Terms, demands: Demands) -
     least, where = thinnest(spans, terms.size)
     if least < need:
         raise Refused(f"element {where} is of {least} members where {need} are the least")
+
+
+def carried(alive: Collection[int], carrying: Collection[int], demands: Demands) -> None:
+    """A sum in which what earlier rounds have left is that of hardly anybody."""
+    left = len(set(alive) & set(carrying))
+    if 0 < left < demands.least:
+        raise Refused(f"what earlier rounds left is of {left} members where {demands.least} are the least")
 
 
 def model(terms: Terms, data: bytes) -> None:

@@ -18,6 +18,8 @@ from ..message import Refused
 from . import agreement, checks, ring, stream, wire
 from .agreement import SEED
 from .covering import thinnest
+from .demands import Demands
+from .past import carriers
 from .ring import IntVector
 from .sealed import SEALED
 from .shares import Recovery
@@ -174,6 +176,9 @@ class Group:
             if least < (need := max(terms.covered, LEAST_COVERED)):
                 self._fail(f"{self.stage}: element {where} is left to {least} members, and {need} must have it")
                 return
+        if self.stage == "input" and (why := self._thin(here)):
+            self._fail(why)
+            return
         answers, self._answers = self._answers, {}
         if self.stage == "keys":
             self._keys = dict(sorted(self._keys.items()))
@@ -194,6 +199,17 @@ class Group:
             return
         self.stage = STAGES[STAGES.index(self.stage) + 1]
         self._asked = here
+
+    def _thin(self, here: tuple[int, ...]) -> str:
+        """Why its members would not agree to a sum of ``here``: few of them have added what earlier rounds left. That
+        is the rule of who demands least."""
+        left = carriers({i: self._keys[i].past for i in self._shared}, self.terms).intersection(here)
+        need = Demands(min(self.terms.least, len(self.terms.cohort))).least
+        return (
+            f"input: what earlier rounds left is of {len(left)}, and {need} must have it"
+            if 0 < len(left) < need
+            else ""
+        )
 
     def _fail(self, why: str) -> None:
         self.stage, self.why = "failed", why
