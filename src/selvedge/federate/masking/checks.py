@@ -40,10 +40,11 @@ def fresh_task(last: int | None, terms: Terms) -> None:
         raise Refused(f"task {terms.task} of {terms.run} was had, or is older than one that was")
 
 
-def fresh_keys(seen: Collection[bytes], keys: Iterable[bytes]) -> None:
-    """A round key of an earlier round, whose secret the server may have recovered in it."""
-    if any(mark(key) in seen for key in keys):
-        raise Refused("a round key that was seen in an earlier round")
+def fresh_keys(seen: Collection[bytes], keys: Mapping[str, Iterable[bytes]]) -> None:
+    """A round key of an earlier round, whose secret the server may have recovered in it. keys: by member."""
+    for name, own in keys.items():
+        if any(mark(key) in seen for key in own):
+            raise Refused(f"a round key of {name} that was seen in an earlier round", of=name)
 
 
 def same_terms(digest: bytes, terms: Terms) -> None:

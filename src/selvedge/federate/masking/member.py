@@ -161,7 +161,7 @@ class Member:
             identities[place] = identity
         round_keys = [key for keys in found.values() for key in (keys.channel, keys.mask)]
         checks.distinct(list(identities.values()), round_keys)
-        checks.fresh_keys(self._seen, round_keys)
+        checks.fresh_keys(self._seen, {terms.cohort[place]: (k.channel, k.mask) for place, k in found.items()})
         checks.covered([keys.spans for keys in found.values()], terms, self.demands)
         n = len(terms.cohort)
         of_mask, of_own = (shares.split(seed, terms.threshold, n) for seed in (kept.mask, kept.own))
@@ -195,7 +195,7 @@ class Member:
             try:
                 pairs[place] = sealed.opened(kept.channel, kept.peers[place].channel, place, me, share)
             except Refused as error:
-                raise Refused(f"{error}: of {terms.cohort[place]}") from None
+                raise Refused(f"{error}: of {terms.cohort[place]}", of=terms.cohort[place]) from None
         total = self._words(kept, values)
         seen = hashlib.sha256(repr(shared).encode() + b"".join(pairs.values()) + total.tobytes()).digest()
         if kept.stage == "input":
