@@ -34,7 +34,7 @@ def settings(given: Any) -> Federation:
     for name, of in (("local", Local), ("optimizer", ServerOptimizer), ("privacy", Privacy)):
         if name in made:
             made[name] = of(**made[name])
-    return Federation("tried", **{"rounds": 3, "clients": 4, "deadline": 50.0, "masked": Masked(), **made})
+    return Federation("tried", **{"rounds": 3, "clients": 4, "deadline": 50.0, "masked": Masked(members=3), **made})
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r.runs and not r.apart], ids=lambda r: r.what)
@@ -79,7 +79,7 @@ def test_what_composes_beside_the_settings_runs(row: Row, sessions: dict[str, sv
     x = (random.normal(size=(48, 8)) + y[:, None]).astype(np.float32)
     shards = [(x[i::8], y[i::8]) for i in range(8)]
     begun = {n: a.copy() for n, a in state_of(session).items()}
-    run = Federation("tried", 3, 8, least=6, masked=Masked(bits=8), local=Local(rate=0.05))
+    run = Federation("tried", 3, 8, least=6, masked=Masked(bits=8, members=3), local=Local(rate=0.05))
     if row.apart == "widths":
         whole, part = Layout.of(state_of(session)), Layout.of(state_of(sessions["small"]))
         told = sv.simulate(

@@ -26,13 +26,18 @@ VICTIM = "device 004"
 class Attacked:
     """``one``: a round of new members and what the server has of the victim then; it is the victim's own, or not."""
 
-    def __init__(self, one: Callable[[], tuple[Any, Any]], check: str, why: str, module: Any = checks) -> None:
-        self.one, self.check, self.why, self.module = one, check, why, module
+    def __init__(
+        self, one: Callable[[], tuple[Any, Any]], check: str, why: str, module: Any = checks, also: str = ""
+    ) -> None:
+        """also: of a member, what keeps the same from happening once more, behind the check."""
+        self.one, self.check, self.why, self.module, self.also = one, check, why, module, also
 
     def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(Refused, match=self.why):
             self.one()
         monkeypatch.setattr(self.module, self.check, nothing)
+        if self.also:
+            monkeypatch.setattr(member.Member, self.also, nothing)
         found, own = self.one()
         np.testing.assert_array_equal(found, own)
 
@@ -274,7 +279,7 @@ def thin_slice() -> tuple[Any, Any]:
 
 
 ATTACKS = {
-    "double role": Attacked(double_role_at_once, "once", "second set of survivors"),
+    "double role": Attacked(double_role_at_once, "once", "second set of survivors", also="_end"),
     "equivocation": Attacked(equivocation, "quorum", "1 signatures where 6"),
     "low threshold": Attacked(low_threshold, "group", "threshold of 3 of 9 members where 5"),
     "small group": Attacked(small_group, "group", "group of 2 members"),

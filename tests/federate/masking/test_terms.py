@@ -111,7 +111,7 @@ def test_a_million_parameters_of_a_hundred_clients_go_up_in_at_most_1_95_bytes_e
     assert found.plain == 1_875_000 == len(ring.pack(np.zeros(1_000_000, np.uint16), t.width))
     assert found.a_parameter <= 1.95
     assert found.overhead < 0.04
-    up = 36 + 98 + 2 + 300 + 2 + 64  # keys
+    up = 36 + 98 + 16 + 2 + 300 + 2 + 64  # keys, and the past
     up += 36 + 99 * 60  # a sealed pair of shares for each other
     up += 36 + 1_875_000 + 64  # the sum's bits, signed
     up += 36 + 64  # consent
