@@ -93,6 +93,13 @@ def test_what_composes_beside_the_settings_runs(row: Row, sessions: dict[str, sv
         told = sv.simulate(session, shards, noisy)
         assert told.statement["where"] == "local"
         assert [p.loss for p in told.points] == [0.0, 0.0, 0.0]  # nobody's is told
+    elif row.apart == "shared":
+        noisy = replace(
+            run, masked=Masked(bits=16), privacy=Privacy(0.5, 0.5, 1000.0, 1e-5, where="distributed")
+        )  # fmt: skip
+        told = sv.simulate(session, shards, noisy)
+        assert told.statement["where"] == "distributed"
+        assert [p.loss for p in told.points] == [0.0, 0.0, 0.0]
     else:
         assert row.apart == "personal"
         names = list(begun)[-2:]

@@ -26,6 +26,7 @@ from .masking.blame import Blame
 from .masking.marks import Marks
 from .names import Names, names
 from .privacy.central import Central
+from .privacy.shared import Shared
 from .shown import Shown
 from .tally import Tally
 
@@ -160,8 +161,6 @@ class Coordinator:
         self._optimizer = s.optimizer.begin(size)
         self._sum = FixedSum(size, s.bound, s.weights * (FADED if s.mode == "buffered" else 1))
         self.private: Central | None = None
-        if s.privacy is not None and s.privacy.where == "distributed":
-            raise InvalidInput("privacy where", "distributed", "that noise is added under masks: give central or local")
         if s.privacy is not None and not all(map(self.is_whole, self.covers)):
             raise InvalidInput("privacy", "with parts of a model", "how many have an element would tell: no covers")
         if s.privacy is not None and s.privacy.where == "central":
@@ -174,6 +173,10 @@ class Coordinator:
         self.blame, self._marks = Blame(), Marks()
         # The largest value of a first masked round is what a step of rate 1 by a gradient of 1 would be.
         self.step = 0.0 if s.masked is None else min(s.local.rate, s.bound) / ((1 << (s.masked.bits - 1)) - 1)
+        self.shared: Shared | None = None
+        if s.privacy is not None and s.masked is not None and s.privacy.where == "distributed":
+            self.shared = Shared(s.privacy, s.masked, size, self._share, s.asked)
+            self.step = self.shared.step
         self.phase: Phase = "waiting"
         self.why = ""
         self.opened: float | None = None
@@ -200,6 +203,8 @@ class Coordinator:
         if self.opened is None:
             return Began(now)
         if self.private is not None and self.phase == "waiting" and (why := self.private.why_not(self.version)):
+            return Stopped(why)
+        if self.shared is not None and self.phase == "waiting" and (why := self.shared.why_not(self.next_task)):
             return Stopped(why)
         if self.private is not None and self.phase == "waiting" and population > s.weights:
             # Where there is no room for all, who comes first leaves others out, and they tell of each other.
@@ -294,6 +299,8 @@ class Coordinator:
     @property
     def statement(self) -> Mapping[str, Any]:
         """What the run promises to whoever learns in it, to be kept with the model; nothing where it adds no noise."""
+        if self.shared is not None:
+            return self.shared.privacy.statement(self.shared.spent(self.next_task))
         return {} if self.private is None else self.private.privacy.statement(self.private.spent(self.version))
 
     # -- what has happened ------------------------------------------------------------------------------------------
@@ -447,7 +454,8 @@ class Coordinator:
             change, failed = self.round.mean(), self.round.failed
             assert s.masked is not None
             largest = s.bound / ((1 << (s.masked.bits - 1)) - 1)
-            self.step = next_step(self.step, self.round.clipped, self.round.values, largest)
+            if self.shared is None:  # else what was cut is told by nobody
+                self.step = next_step(self.step, self.round.clipped, self.round.values, largest)
             self._loss = self.round.loss, 1
         elif self.private is not None:
             change = self.private.mean(self._sum, bytes.fromhex(self.secret), self.run, self.version)

@@ -143,6 +143,10 @@ def _private(given: Federation) -> None:
         raise InvalidInput("privacy", "with scaffold", "a control variate would tell a second time: leave it out")
     if given.over != 1 and privacy.where != "local":
         raise InvalidInput("privacy", f"with over {given.over:g}", "who is left out is chosen by speed: give over=1")
+    if privacy.where == "distributed" and given.masked is None:
+        raise InvalidInput(
+            "privacy where", "distributed", "that noise is added under masks: give masked=sv.Masked(...)"
+        )
     if given.least != 1 and privacy.rate is not None:
         fix = "with lots a round goes by the clock, whoever is there: else it would tell of one more: leave it out"
         raise InvalidInput("least", given.least, fix)

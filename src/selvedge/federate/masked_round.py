@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .codec.codec import Vector
 from .codec.masked import LOSS, Maskable
+from .codec.noised import Noised
 from .federation import Federation
 from .masked import FEWEST
 from .masking import wire
@@ -21,6 +22,7 @@ from .masking.group import Group
 from .masking.learnt import learnt
 from .masking.split import groups
 from .masking.terms import STAGES, Terms
+from .privacy.shared import Shared
 
 Arrays = dict[str, npt.NDArray[Any]]
 Places = npt.NDArray[np.int64]
@@ -70,6 +72,9 @@ class MaskedRound:
         assert settings.masked is not None
         self._settings, self._masked, self._of_part = settings, settings.masked, of
         self._rules, self._seen = rules, seen
+        self._shared: Shared | None = None
+        if settings.privacy is not None and settings.privacy.where == "distributed":
+            self._shared = Shared(settings.privacy, settings.masked, size, share, settings.asked)
         self.run, self.task, self._seed, self._step, self._share = run, task, seed, step, share
         self.total, self.counts = np.zeros(size, np.int64), np.zeros(size, np.int64)
         self.taken: tuple[str, ...] = ()
@@ -88,14 +93,13 @@ class MaskedRound:
             cohort = [c for c, p in part.items() if p == name]
             model = show(name)
             digest = hashlib.sha256(model.astype("<f4").tobytes()).hexdigest()
-            codec = self.codec(len(model))
             dealt = groups(cohort, f"{self.run} {self.task}", m.group) if len(cohort) >= m.fewest else [tuple(cohort)]
             for members in dealt:
                 under, number = _Under(name, members, at), len(self._under)
                 if len(members) < m.fewest:
                     under.failed = f"{len(members)} members, and {m.fewest} are the least"
                 else:
-                    needed = m.needed(len(members))
+                    needed, codec = m.needed(len(members)), self.codec(len(model), len(members))
                     # What is learnt, too: else others could be asked for nothing, and the sum be one member's.
                     said = f"{codec} {learnt(self._settings.local, self._of_part(name)[1])}"
                     terms = Terms(
@@ -107,8 +111,10 @@ class MaskedRound:
                 self._under.append(under)
                 self._of |= dict.fromkeys(members, number)
 
-    def codec(self, elements: int) -> Maskable:
-        """Of a part of so many elements."""
+    def codec(self, elements: int, members: int) -> Maskable | Noised:
+        """Of a part of so many elements, and a group of so many."""
+        if self._shared is not None:
+            return self._shared.codec(members, self._seed)
         return Maskable(elements, self._share, self._masked.bits, self._step, self._seed)
 
     def _group(self, terms: Terms) -> Group:
@@ -207,7 +213,7 @@ class MaskedRound:
         assert under.group is not None, "a group that is done"
         total, survivors = under.group.total()
         where, _ = self._of_part(under.part)
-        codec = self.codec(len(self.total) if where is None else len(where))
+        codec = self.codec(len(self.total) if where is None else len(where), len(under.members))
         told = codec.decode(total)
         places = codec.places if where is None else where[codec.places]
         self.total[places] += told.values

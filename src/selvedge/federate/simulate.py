@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from ..errors import InvalidInput
 from ..run.session import Session
 from .client.liar import Liar
 from .client.masking import Masking
+from .client.noising import Noising
 from .client.participant import Participant
 from .client.per_example import PerExample
 from .client.private import Private
@@ -126,6 +127,7 @@ def simulate(
     shelf = Shelf()
     ledgers = _ledgers(settings.privacy, keys, folder)
     stores = [shelf.of(name) for name in keys]
+    shared = settings.privacy if settings.privacy is not None and settings.privacy.where == "distributed" else None
 
     def begun(i: int) -> Handle:
         """Device ``i`` as it begins, out of what it has stored."""
@@ -142,8 +144,10 @@ def simulate(
                 trainer = Private(trainer, settings.privacy, ledgers[i])
         if i in liars:
             trainer = Liar(trainer, (faults or Faults()).strength)
-        name = f"device-{i:05}"
-        return Participant(name, keys[name], server_key.public, trainer, stores[i], i, masking).handle
+        name, mine = f"device-{i:05}", masking
+        if masking is not None and shared is not None:
+            mine = replace(masking, noising=Noising(shared, ledgers[i]))
+        return Participant(name, keys[name], server_key.public, trainer, stores[i], i, mine).handle
 
     def restarted(i: int) -> Callable[[bool], Handle]:
         def restart(lost: bool) -> Handle:
@@ -223,7 +227,7 @@ def load(session: Session, coordinator: Coordinator, personal: Mapping[str, Arra
 def _statement(coordinator: Coordinator, ledgers: Sequence[Ledger]) -> Mapping[str, Any]:
     """Of the run; where devices add the noise, of the one that has told most."""
     privacy = coordinator.settings.privacy
-    if privacy is None or privacy.where == "central":
+    if privacy is None or privacy.where != "local":
         return coordinator.statement
     return privacy.statement(max((one.spent for one in ledgers), key=lambda spent: spent.epsilon(privacy.delta)))
 

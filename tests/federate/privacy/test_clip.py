@@ -1,4 +1,4 @@
-"""Lengths that are bounded, to the last bit, and members' noise that never wraps."""
+"""Lengths that are bounded, to the last bit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from selvedge.errors import InvalidInput
 from selvedge.federate.privacy.clip import clipped, inflated, length, rounded, whole
-from selvedge.federate.privacy.distributed import TooLarge, local_sigma, noised, release, room
 from selvedge.federate.privacy.gaussian_sum import Lattice
 from selvedge.federate.privacy.randomness import Keystream, derived
 
@@ -65,45 +64,6 @@ def test_rounding_by_lot_is_right_on_the_mean() -> None:
     source, vector = Keystream(derived(b"mean")), np.array([0.3, -0.3, 2.7, 0.0])
     found = np.mean([rounded(vector, 100.0, 1.0, source) for _ in range(4000)], axis=0)
     np.testing.assert_allclose(found, vector, atol=0.04)
-
-
-def test_the_noise_of_any_few_members_is_what_was_counted() -> None:
-    """Of ten members any six have the noise; five have less."""
-    bound, noise = 50.0, 1.5
-    sigma = local_sigma(noise, bound, 6)
-    totals = np.zeros(20_000, np.int64)
-    values = np.zeros(20_000, np.int64)
-    for member in range(6):
-        totals += noised(values, bound, sigma, 16, Keystream(derived(b"m", member)))
-    assert totals.std() == pytest.approx(noise * bound, rel=0.03)
-    told = release(noise, bound, 6, 20_000)
-    assert (told.members, told.local, told.noise) == (6, sigma, noise)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(6, 24), st.floats(0.5, 300.0), st.integers(-(1 << 24), 1 << 24), st.integers(0, 99))
-def test_values_leave_a_member_whole_or_not_at_all(bits: int, sigma: float, value: int, seed: int) -> None:
-    """Whether they do is known before the noise is drawn."""
-    values = np.array([0, value])
-    try:
-        most = room(bits, sigma)
-    except InvalidInput:
-        assert 12 * sigma > (1 << (bits - 1)) - 3
-        return
-    if abs(value) > most:
-        for again in range(3):
-            with pytest.raises(TooLarge, match="room for noise"):
-                noised(values, 1e9, sigma, bits, Keystream(derived(b"v", seed, again)))
-        return
-    made = noised(values, 1e9, sigma, bits, Keystream(derived(b"v", seed)))
-    assert np.abs(made).max() < 1 << (bits - 1)
-    assert abs(int(made[1]) - value) < 12 * sigma + 1
-
-
-def test_a_change_longer_than_agreed_is_not_sent() -> None:
-    with pytest.raises(TooLarge, match="agreed on"):
-        noised(np.array([30, 41]), 50.0, 1.0, 16)
-    noised(np.array([30, 40]), 50.0, 1.0, 16)
 
 
 @pytest.mark.parametrize(("clip", "noise"), [(1.0, 1.0), (1e-4, 0.3), (300.0, 20.0)])

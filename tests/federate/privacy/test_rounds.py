@@ -293,9 +293,8 @@ def test_what_has_no_known_bound_is_refused() -> None:
             settings_of(private, **other)
     with pytest.raises(InvalidInput, match="another type"):
         settings_of("much")  # type: ignore[arg-type]
-    shared = sv.Privacy(1.0, 1.0, 8.0, 1e-5, where="distributed")
     with pytest.raises(InvalidInput, match="under masks"):
-        Coordinator(settings_of(shared), LAYOUT, np.zeros(SIZE, np.float32))
+        settings_of(sv.Privacy(1.0, 1.0, 8.0, 1e-5, where="distributed"))
     part = Cover(LAYOUT, {"w": (tuple(range(100)),)})
     with pytest.raises(InvalidInput, match="parts of a model"):
         Coordinator(settings_of(private), LAYOUT, np.zeros(SIZE, np.float32), {"half": part})
@@ -311,7 +310,8 @@ def test_what_has_no_known_bound_is_refused() -> None:
         ({"clip": 0}, "clip"), ({"clip": float("inf")}, "clip"), ({"noise": 0}, "noise"), ({"epsilon": -1}, "epsilon"),
         ({"delta": 0}, "delta"), ({"delta": 1}, "delta"), ({"where": "above"}, "where"), ({"unit": "person"}, "unit"),
         ({"unit": "example"}, "unit"), ({"rate": 0}, "rate"), ({"rate": 2}, "rate"),
-        ({"where": "local", "rate": 0.5}, "rate"), ({"examples": 8}, "examples"),
+        ({"where": "local", "rate": 0.5}, "rate"), ({"examples": 8}, "examples"), ({"colluders": 1}, "colluders"),
+        ({"where": "distributed", "colluders": -1}, "colluders"), ({"where": "distributed", "rate": 0.5}, "rate"),
         ({"where": "local", "unit": "example"}, "examples"),
         ({"where": "local", "unit": "example", "examples": 0}, "examples"),
     ],

@@ -18,6 +18,7 @@ from ..masking.member import Member
 from ..masking.past import NONE
 from ..masking.terms import STAGES, Terms
 from ..message import Message, Refused
+from .noising import Noising
 from .store import VOLATILE
 from .trainer import CannotTrain
 
@@ -30,7 +31,7 @@ class Masking:
     """trust: (name, certificate) -> the Ed25519 public key of a member, or it raises ``Refused``. certificate: of this
     device. demands: what it wants of each group, whatever the server says. apart: members by which two sums of changes
     to one model are to differ at least, or not at all. lasts: seconds, of a round: then its secrets are deleted, and
-    the device is lost in it."""
+    the device is lost in it. noising: its part of the noise, of a run whose sums have noise of their members."""
 
     trust: Callable[[str, bytes], bytes]
     certificate: bytes = b""
@@ -38,6 +39,7 @@ class Masking:
     room: int = ROOM
     apart: int = APART
     lasts: float = LASTS
+    noising: Noising | None = None
 
     @classmethod
     def among(cls, keys: Mapping[str, bytes], demands: Demands | None = None) -> Masking:

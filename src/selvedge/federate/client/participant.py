@@ -162,13 +162,15 @@ class Participant:
         """
         local, layout = Local(**head["local"]), self._trainer.layout
         from ..codec.masked import Maskable
+        from ..codec.noised import Noised
         from ..masking import past
         from ..masking.learnt import learnt
 
         text, _, asked = terms.codec.partition(" ")
         if learnt(local, head["window"]) != asked:
             raise CannotTrain("other steps than those that this group agreed on")
-        up = Maskable.of(text, layout.size)
+        noising = None if self._masking is None else self._masking.noising
+        up = Maskable.of(text, layout.size) if noising is None else noising.agreed(text, layout.size, terms)
         if (up.size, up.bits) != (terms.size, terms.bits):
             raise CannotTrain("a masked round for values of another number")
         if local.scaffold:
@@ -176,6 +178,12 @@ class Participant:
         start = self._start(head, body, before, arrays, shapes)
         if hashlib.sha256(start.astype("<f4").tobytes()).hexdigest() != terms.model:
             raise CannotTrain("another model than the one that this group agreed on")
+        have = head["version"] if head["difference"] else -1
+        about = {"run": head["run"], "task": head["task"], "window": head["window"], "have": have}
+        if noising is not None and isinstance(up, Noised):  # and nothing is left for later rounds
+            values, noisy = noising.values(up, self._trainer, start, asdict(local), head["task"], self._log)
+            return values, (about, self._beside(head, start, noisy, arrays))
+        assert isinstance(up, Maskable)
         whole, loss, found = np.zeros_like(start), 0.0, None
         try:
             found = self._found(start, local, head, None, None)
@@ -194,8 +202,7 @@ class Participant:
         if found is not None:
             kept |= self._beside(head, start, found, arrays)
         after = past.after(bytes.fromhex(before["past"]) if carries else past.NONE, terms).hex()
-        about = {"run": head["run"], "task": head["task"], "window": head["window"], "past": after}
-        return values, ({**about, "have": head["version"] if head["difference"] else -1}, kept)
+        return values, ({**about, "past": after}, kept)
 
     def _again(self, before: Any, body: bytes) -> Message:
         return made("update", {n: before[n] for n in UPDATE}, body, self._key)

@@ -17,7 +17,7 @@ from ..privacy.ledger import Ledger, Spent
 from ..privacy.noise import discrete_gaussian
 from ..privacy.randomness import system
 from ..privacy.settings import Privacy
-from .trainer import CannotTrain, Trained, Trainer
+from .trainer import CannotTrain, Trained, Trainer, Withheld
 
 
 class Private:
@@ -58,11 +58,11 @@ class Private:
 
 
 def counted(ledger: Ledger, release: Release, count: int = 1) -> None:
-    """Count what is about to be told. Raises :class:`CannotTrain` where the budget is spent."""
+    """Count what is about to be told. Raises :class:`Withheld` where the budget is spent."""
     try:
         ledger.spend(release, count)
     except Spent as error:
-        raise CannotTrain(str(error)) from None
+        raise Withheld(str(error)) from None
 
 
 def learnt(

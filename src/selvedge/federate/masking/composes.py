@@ -24,7 +24,6 @@ OLD = "masks cancel only within a cohort that begins and ends together, so there
 CONTROL = "a control variate is a second vector from each device, which is not masked here"
 ALIKE = "no device says how many samples it has: each counts alike"
 CLIPS = "the server clips single changes before it adds noise, and masks hide these"
-CARRIED = "what error feedback adds of earlier rounds is beyond the clip that its noise is made for"
 CODECS: Mapping[type, str] = {
     Raw: "halves are no whole numbers, and do not add up in a ring",
     Sign: "the mean magnitude beside the signs is each device's own: a sum of signs cannot be read by it",
@@ -77,8 +76,8 @@ _REFUSALS = (
     _Refusal("rule", lambda s: None if s.rule == "mean" else s.rule, lambda s: SINGLE, "give mean"),
     _Refusal("scaffold", lambda s: s.local.scaffold or None, lambda s: CONTROL, "leave it out"),
     _Refusal(
-        "privacy", lambda s: None if s.privacy is None or s.privacy.where == "local" else s.privacy.where,
-        lambda s: CLIPS if s.privacy.where == "central" else CARRIED, "give where='local'",
+        "privacy", lambda s: s.privacy.where if s.privacy is not None and s.privacy.where == "central" else None,
+        lambda s: CLIPS, "give where='distributed', or where='local'",
     ),
     _Refusal("most_samples", lambda s: s.most_samples, lambda s: ALIKE, "leave it out"),
 )  # fmt: skip
@@ -123,7 +122,8 @@ ROWS = (
     Row("weights by samples", False, ALIKE, {"most_samples": 100}),
     Row("privacy, local noise", True, "it is in the change before that is rounded and masked", apart="private"),
     Row("privacy, central noise", False, CLIPS, {"privacy": {**_NOISE, "where": "central"}}),
-    Row("privacy, distributed noise", False, CARRIED, {"privacy": {**_NOISE, "where": "distributed"}}),
+    Row("privacy, distributed noise", True, "of each its part, in whole numbers of the ring; nothing is left for later",
+        apart="shared"),
     Row("mixed widths", True, "those of a width are groups of their own", apart="widths"),
     Row("personal layers", True, "they stay where they are", apart="personal"),
 )  # fmt: skip

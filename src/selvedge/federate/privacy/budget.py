@@ -24,3 +24,11 @@ class Budget:
     def allows(self, spent: Accountant, release: Release, count: int = 1) -> bool:
         """Whether ``count`` more releases stay within it."""
         return spent.after(release, count).epsilon(self.delta) <= self.epsilon
+
+
+def why_not(budget: Budget, spent: Accountant, release: Release, rounds: int) -> str:
+    """Why ``release`` would be too much behind ``spent``, of so many rounds; or ""."""
+    if budget.allows(spent, release):
+        return ""
+    now = f"epsilon {spent.epsilon(budget.delta):.3f} of {budget.epsilon:g} at delta {budget.delta:g}"
+    return f"the privacy budget is spent: {now}, {rounds} rounds"

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 from ..aggregate.fixed import FixedSum
 from .accountant import Accountant
+from .budget import why_not
 from .gaussian_sum import Drawn, Lattice
 from .lots import cohort
 from .noise import discrete_gaussian
@@ -67,11 +68,7 @@ class Central:
 
     def why_not(self, rounds: int) -> str:
         """Why there is no round behind ``rounds``, or ""."""
-        p = self.privacy
-        if p.budget.allows(self.spent(rounds), p.release()):
-            return ""
-        now = self.spent(rounds).epsilon(p.delta)
-        return f"the privacy budget is spent: epsilon {now:.3f} of {p.epsilon:g} at delta {p.delta:g}, {rounds} rounds"
+        return why_not(self.privacy.budget, self.spent(rounds), self.privacy.release(), rounds)
 
 
 def _there(secret: bytes) -> bytes:

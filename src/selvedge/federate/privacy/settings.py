@@ -18,7 +18,7 @@ ASSUMED: Mapping[str, tuple[str, ...]] = {
         "the server is trusted: it sees each change, adds the noise, keeps its secret; who reads its folder reads both",
     ),
     "distributed": (
-        "of those whose changes are added up, at least as many as the noise was made for add theirs and do not tell it",
+        "of those whose changes are added up, all but the colluders add their part of the noise and do not tell it",
         "the masks hold: nobody sees a single change",
     ),
     "local": ("nothing of the server: the noise is in a change before it leaves",),
@@ -48,6 +48,9 @@ class Privacy:
     samples: their changes are up to 2 ``clip`` apart, and that is what is accounted. Of examples it is one more or
     less, at most ``clip``; examples: a number that every device says in place of how many it has, of which the steps
     of a task and the lots of examples are made.
+
+    Distributed noise is of whoever is in a masked sum, which is at least the threshold of a group (:class:`sv.Masked`),
+    less ``colluders``: members of a group who may tell the server their part, or add none.
     """
 
     clip: float
@@ -58,6 +61,7 @@ class Privacy:
     rate: float | None = None
     unit: Literal["device", "example"] = "device"
     examples: int | None = None
+    colluders: int = 0
 
     def __post_init__(self) -> None:
         for name in ("clip", "noise"):
@@ -74,9 +78,13 @@ class Privacy:
         if self.unit == "example" and (type(self.examples) is not int or self.examples < 1):
             fix = "give a whole number >= 1, which all devices say in place of how many they have: that is hidden"
             raise InvalidInput("privacy examples", self.examples, fix)
+        if type(self.colluders) is not int or self.colluders < 0:
+            raise InvalidInput("privacy colluders", self.colluders, "give a whole number >= 0")
+        if self.colluders and self.where != "distributed":
+            raise InvalidInput("privacy colluders", self.colluders, "they are of distributed noise: leave it out")
         if self.rate is not None:
             checked(self.rate)
-            if self.where == "local":
+            if self.where != "central":
                 fix = "the server sees who answers, so that a lot hides nobody from it: leave it out"
                 raise InvalidInput("privacy rate", self.rate, fix)
 
@@ -127,7 +135,7 @@ class Privacy:
             "unit": unit, "neighbours": self._neighbours, "epsilon": round(spent.epsilon(self.delta), 6),
             "delta": self.delta, "epsilon_where_cohorts_are_seen": round(seen.epsilon(self.delta), 6),
             "budget": self.epsilon, "clip": self.clip, "noise": self.noise, "sigma": self.noise * self.clip,
-            "sensitivity": self.sensitivity,
+            "sensitivity": self.sensitivity, "colluders": self.colluders,
             "mechanism": "discrete Gaussian on a lattice", "where": self.where, "took_part": lots,
             "releases": sum(count for _, count in spent.history), "accounting": "Renyi", "accountant": spent.state(),
             "assumed": list(ASSUMED[self.where]),
