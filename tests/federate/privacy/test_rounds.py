@@ -285,6 +285,8 @@ def test_local_noise_is_in_a_change_before_it_leaves() -> None:
 
 
 def test_what_has_no_known_bound_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="Noising"):
+        Private(Toward(1), sv.Privacy(1.0, 1.0, 8.0, 1e-5, where="distributed"), Ledger(Budget(1.0, 1e-5)))
     private = sv.Privacy(1.0, 1.0, 8.0, 1e-5)
     for other in (
         {"rule": "median"}, {"mode": "buffered"}, {"over": 1.5}, {"local": sv.Local(scaffold=True)},

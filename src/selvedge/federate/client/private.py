@@ -37,6 +37,8 @@ class Private:
     ) -> None:  # fmt: skip
         if privacy.unit != "device":
             raise InvalidInput("privacy unit", privacy.unit, "that is clipped where steps are made: PerExample")
+        if privacy.where == "distributed":
+            raise InvalidInput("privacy where", privacy.where, "that is added where values are masked: Noising")
         self.layout = trainer.layout
         self._trainer, self._privacy, self._ledger = trainer, privacy, ledger
         self._lattice, self._drawn, self._log = Lattice(privacy.clip, privacy.noise), drawn, log
