@@ -160,7 +160,7 @@ class Participant:
         """
         local, layout = Local(**head["local"]), self._trainer.layout
         from ..codec.masked import Maskable
-        from ..masking import past
+        from ..masking import checks, past
         from ..masking.learnt import learnt
 
         text, _, asked = terms.codec.partition(" ")
@@ -172,8 +172,7 @@ class Participant:
         if local.scaffold:
             raise CannotTrain("control variates, in a masked round")
         start = self._start(head, body, before, arrays, shapes)
-        if hashlib.sha256(start.astype("<f4").tobytes()).hexdigest() != terms.model:
-            raise CannotTrain("another model than the one that this group agreed on")
+        checks.model(terms, start.astype("<f4").tobytes())
         whole, loss, found = np.zeros_like(start), 0.0, None
         try:
             found = self._found(start, local, head, None, None)
