@@ -51,7 +51,8 @@ class Participant:
     ) -> None:  # fmt: skip
         self.name, self._key, self._server, self._masking = name, key, server, masking
         self._log, self._clock = log, clock
-        self._looked = False  # whether it is known that the store has nothing of a round
+        self._looked = False
+        self._since: float | None = None  # once it has looked: when the round began whose secrets are in the store
         self._trainer, self._store = trainer, store
         # Devices round by lots of their own: errors that are alike do not cancel.
         self._own = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "little")
@@ -77,14 +78,17 @@ class Participant:
 
     def rest(self, over: bool = False) -> None:
         """Delete the secrets of a masked round that has taken too long; over: of any, for the run has ended."""
-        if self._masking is None or self._looked:
+        if self._masking is None:
             return
-        kept = self._store.load()
-        since = None if kept is None or VOLATILE not in kept[0] else kept[0][VOLATILE]["since"]
-        if kept is not None and since is not None and (over or self._is_old(since)):
-            self._store.save({n: v for n, v in kept[0].items() if n != VOLATILE}, kept[1])
-            since = None
-        self._looked = since is None
+        if not self._looked:
+            kept = self._store.load()
+            self._since = None if kept is None or VOLATILE not in kept[0] else kept[0][VOLATILE]["since"]
+            self._looked = True
+        if self._since is not None and (over or self._is_old(self._since)):
+            kept = self._store.load()
+            if kept is not None:
+                self._store.save({n: v for n, v in kept[0].items() if n != VOLATILE}, kept[1])
+            self._since = None
 
     def _is_old(self, since: float) -> bool:
         assert self._masking is not None
@@ -138,10 +142,10 @@ class Participant:
         answer = stages.answer(asked, terms, values, past)
         before, arrays = learnt
         arrays["said"] = np.frombuffer(answer, np.uint8)
-        begun = self._clock() if volatile is None or asked.stage == "keys" else volatile["since"]
-        secrets = stages.secrets(begun)
-        self._looked = secrets is None
-        self._store.save({**before, "masked": stages.state(asked, terms)} | (secrets or {}), arrays)
+        since = self._clock() if volatile is None or asked.stage == "keys" else volatile["since"]
+        secrets = stages.secrets(since)
+        self._looked, self._since = True, since if secrets else None
+        self._store.save({**before, "masked": stages.state(asked, terms)} | secrets, arrays)
         return self._said(asked, before["have"], answer)
 
     def _said(self, asked: Asked, have: int, answer: bytes) -> Message:
