@@ -70,15 +70,17 @@ class Server:
     def round(
         self, cohort: Collection[int], task: int, model: Any = ZEROS, seed: int = 0, run: str = RUN,
         lost: Mapping[str, Collection[int]] | None = None, head: Callable[[int], dict[str, Any]] = lambda i: {},
+        sent: Callable[[int], Any] | None = None,
     ) -> Group:  # fmt: skip
-        """To its end. lost: at which stage whose answer is not there. head: of a device, what its task says else."""
+        """To its end. lost: at which stage whose answer is not there. head: of a device, what its task says else; sent:
+        the model that it is sent, where that is not the one that the terms name."""
         terms = self.terms(cohort, task, model, seed, run)
         group, gone = Group(terms, publics(max(self.devices) + 1)), set[int]()
         for stage in STAGES:
             gone |= set((lost or {}).get(stage, ()))
             for i in sorted(set(cohort) - gone):
                 if group.stage == stage and name(i) in group.waiting:
-                    answer = self.ask(i, terms, stage, group.ask(name(i)), model, head(i))
+                    answer = self.ask(i, terms, stage, group.ask(name(i)), sent(i) if sent else model, head(i))
                     if answer is None or answer.kind == "refusal":
                         self.why[i] = "" if answer is None else answer.head["why"]
                         gone.add(i)

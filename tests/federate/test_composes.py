@@ -123,6 +123,7 @@ def test_the_documentation_has_the_table() -> None:
         ({"bits": 1}, "masked bits"), ({"bits": 17}, "masked bits"), ({"bits": True}, "masked bits"),
         ({"group": 2}, "masked group"), ({"group": 513}, "masked group"), ({"threshold": "third"}, "masked threshold"),
         ({"covered": 1}, "masked covered"), ({"covered": 9, "group": 8}, "masked covered"),
+        ({"members": 2}, "masked members"), ({"members": 9, "group": 8}, "masked members"),
         ({"stage": 0}, "masked stage"), ({"stage": float("nan")}, "masked stage"),
     ],
 )  # fmt: skip
@@ -135,5 +136,9 @@ def test_settings_that_are_none(given: Any, field: str) -> None:
 def test_a_run_of_too_few_is_refused() -> None:
     with pytest.raises(InvalidInput, match="at least 3 members"):
         settings({"clients": 2})
+    with pytest.raises(InvalidInput, match="15 devices in groups of at most 8 are 2, the smallest of 7"):
+        settings({"clients": 15, "masked": Masked(group=8, members=8)})
+    with pytest.raises(InvalidInput, match="at least 8 members"):
+        settings({"clients": 7, "masked": Masked()})
     with pytest.raises(InvalidInput, match=r"give sv.Masked"):
         settings({"masked": {"bits": 4}})

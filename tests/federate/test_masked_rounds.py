@@ -371,7 +371,7 @@ def test_another_model_than_was_agreed_on_is_not_learnt_from(tmp_path: Path) -> 
 
     server._work = other  # type: ignore[method-assign]
     finished(world, server)
-    assert server.refused["the device cannot: another model than the one that this group agreed on"] == 1
+    assert server.refused["the device cannot: not the model that the terms name"] == 1
     assert name(2) not in server.coordinator.last
     assert server.coordinator.moved[0].changes == 4
 

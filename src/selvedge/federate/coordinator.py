@@ -22,6 +22,7 @@ from .cover import Cover, Rolling
 from .federation import Federation
 from .layout import Layout, Vector, digest
 from .masked_round import MaskedRound, Parts
+from .masking.apart import APART
 from .masking.blame import Blame
 from .masking.marks import Marks
 from .names import Names, names
@@ -171,6 +172,7 @@ class Coordinator:
         self._held: list[tuple[str, Vector]] = []  # of the rules that need all
         self.round: MaskedRound | None = None
         self.blame, self._marks = Blame(), Marks()
+        self._resting: set[str] = set()  # until the model moves
         # The largest value of a first masked round is what a step of rate 1 by a gradient of 1 would be.
         self.step = 0.0 if s.masked is None else min(s.local.rate, s.bound) / ((1 << (s.masked.bits - 1)) - 1)
         self.shared: Shared | None = None
@@ -348,7 +350,7 @@ class Coordinator:
     def _opened(self, now: float, here: Mapping[str, str], want: int, least: int, population: int) -> Opened | None:
         # Buffered, a device has one vote in each move: a fast one does not stand for all.
         out = self.left_out
-        free = names(c for c in here if c not in self.busy and c not in self.taken and c not in out)
+        free = names(c for c in here if not (c in self.busy or c in self.taken or c in out or c in self._resting))
         if len(free) < least:
             return None
         return Opened(now, {c: here[c] for c in self._drawn(free, want)}, population or len(here))
@@ -409,13 +411,23 @@ class Coordinator:
         for client in self.round.members(event.group):
             self.busy.pop(client, None)
         self.round.advance(event.group, event.at)
-        false, sure, how = self.round.false(event.group)
-        for client in false:
-            (self.blame.lied if sure else self.blame.doubted)(client, how)
+        self._judge(event.group)
         part = self.round.part(event.group)
         for client in self.round.waiting(event.group):
             self.busy[client] = Busy(self.round.task, self.version, part, event.at)
         self.taken = dict.fromkeys(sorted(self.round.taken), self.round.task)
+
+    def _judge(self, group: int) -> None:
+        """Of a group that has failed: who is to blame. Its members have unmasked that sum, and agree to no other one of
+        this model from which but one of them is missing: another one rests with whom they are to do without."""
+        assert self.round is not None
+        false, sure, how = self.round.false(group)
+        for client in false:
+            (self.blame.lied if sure else self.blame.doubted)(client, how)
+        gone = [client for client in false if client in self.left_out]
+        if gone:
+            others = [client for client in self.round.members(group) if client not in gone]
+            self._resting.update(others[: max(0, APART - len(gone))])
 
     def _parts(self, task: int) -> Parts:
         return lambda part: (self.where(part, task), self.window(part, task))
@@ -470,6 +482,7 @@ class Coordinator:
             self.control += self._controls.mean() * (self._controls.weight / max(self.population, 1))
         loss = self._loss[0] / max(self._loss[1], 1)
         self.last.update(self.taken)
+        self._resting.clear()
         self.shown.move(self.model)
         self.moved.append(Moved(self.version, at, len(self.taken), loss, failed))
         self._empty()
@@ -517,6 +530,7 @@ class Coordinator:
             parts["controls"] = self._controls.state_dict()
         if self.settings.masked is not None:
             head["step"], head["blame"], parts["seen"] = self.step, self.blame.state(), self._marks.state()
+            head["resting"] = sorted(self._resting)
         if self.round is not None:
             head["round"], parts["round"] = self.round.state()
         return head, arrays | {f"{part}/{n}": a for part, found in parts.items() for n, a in found.items()}
@@ -541,6 +555,7 @@ class Coordinator:
         self.step, task = head.get("step", 0.0), self.next_task - 1
         if "blame" in head:
             self.blame, self._marks = Blame.of(head["blame"]), Marks.of(of("seen"))
+            self._resting = set(head["resting"])
         if "round" in head:
             self.round = MaskedRound.of(
                 head["round"], of("round"), self.settings, self._share, self._parts(task), self.rules, self._marks

@@ -145,12 +145,11 @@ class Stages:
             "member": {n: v for n, v in self._member.state().items() if n != "round"},
         }  # fmt: skip
 
-    def secrets(self, since: float) -> dict[str, Any] | None:
-        """And beside it, for as long as the round is under way: what must neither come back nor be found. None where
-        there is nothing of that."""
+    def secrets(self, since: float) -> dict[str, Any]:
+        """And beside it, for as long as the round is under way: what must neither come back nor be found."""
         under_way = self._member.state()["round"]
         if under_way is None or under_way["stage"] == STAGES[-1]:
-            return None
+            return {}
         return {VOLATILE: {"round": under_way, "since": since}}
 
 

@@ -51,7 +51,8 @@ class Participant:
     ) -> None:  # fmt: skip
         self.name, self._key, self._server, self._masking = name, key, server, masking
         self._log, self._clock = log, clock
-        self._looked = False  # whether it is known that the store has nothing of a round
+        self._looked = False
+        self._since: float | None = None  # once it has looked: when the round began whose secrets are in the store
         self._trainer, self._store = trainer, store
         # Devices round by lots of their own: errors that are alike do not cancel.
         self._own = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "little")
@@ -77,14 +78,17 @@ class Participant:
 
     def rest(self, over: bool = False) -> None:
         """Delete the secrets of a masked round that has taken too long; over: of any, for the run has ended."""
-        if self._masking is None or self._looked:
+        if self._masking is None:
             return
-        kept = self._store.load()
-        since = None if kept is None or VOLATILE not in kept[0] else kept[0][VOLATILE]["since"]
-        if kept is not None and since is not None and (over or self._is_old(since)):
-            self._store.save({n: v for n, v in kept[0].items() if n != VOLATILE}, kept[1])
-            since = None
-        self._looked = since is None
+        if not self._looked:
+            kept = self._store.load()
+            self._since = None if kept is None or VOLATILE not in kept[0] else kept[0][VOLATILE]["since"]
+            self._looked = True
+        if self._since is not None and (over or self._is_old(self._since)):
+            kept = self._store.load()
+            if kept is not None:
+                self._store.save({n: v for n, v in kept[0].items() if n != VOLATILE}, kept[1])
+            self._since = None
 
     def _is_old(self, since: float) -> bool:
         assert self._masking is not None
@@ -140,10 +144,10 @@ class Participant:
         answer = stages.answer(asked, terms, values, past)
         before, arrays = learnt
         arrays["said"] = np.frombuffer(answer, np.uint8)
-        begun = self._clock() if volatile is None or asked.stage == "keys" else volatile["since"]
-        secrets = stages.secrets(begun)
-        self._looked = secrets is None
-        self._store.save({**before, "masked": stages.state(asked, terms)} | (secrets or {}), arrays)
+        since = self._clock() if volatile is None or asked.stage == "keys" else volatile["since"]
+        secrets = stages.secrets(since)
+        self._looked, self._since = True, since if secrets else None
+        self._store.save({**before, "masked": stages.state(asked, terms)} | secrets, arrays)
         return self._said(asked, before["have"], answer)
 
     def _said(self, asked: Asked, have: int, answer: bytes) -> Message:
@@ -163,7 +167,7 @@ class Participant:
         local, layout = Local(**head["local"]), self._trainer.layout
         from ..codec.masked import Maskable
         from ..codec.noised import Noised
-        from ..masking import past
+        from ..masking import checks, past
         from ..masking.learnt import learnt
 
         text, _, asked = terms.codec.partition(" ")
@@ -176,8 +180,7 @@ class Participant:
         if local.scaffold:
             raise CannotTrain("control variates, in a masked round")
         start = self._start(head, body, before, arrays, shapes)
-        if hashlib.sha256(start.astype("<f4").tobytes()).hexdigest() != terms.model:
-            raise CannotTrain("another model than the one that this group agreed on")
+        checks.model(terms, start.astype("<f4").tobytes())
         have = head["version"] if head["difference"] else -1
         about = {"run": head["run"], "task": head["task"], "window": head["window"], "have": have}
         if noising is not None and isinstance(up, Noised):  # and nothing is left for later rounds

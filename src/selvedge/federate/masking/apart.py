@@ -50,9 +50,6 @@ class Apart:
         """:meth:`Member.carries`."""
         return self._member.carries(terms, ask)
 
-    def forget(self) -> None:
-        self._member.forget()
-
     def _see(self, model: str, alive: frozenset[str]) -> None:
         for other, before in self._sums:
             if other == model and 0 < len(before ^ alive) < self._apart:

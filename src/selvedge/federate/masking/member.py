@@ -93,11 +93,6 @@ class Member:
         checks.enough(shared, kept.peers, terms, terms.index(self.name))
         return terms.index(self.name) in self._carriers(kept, shared)
 
-    def forget(self) -> None:
-        """The round is over, or has taken too long: nothing is left that a thief could use, and this member is lost in
-        it, if it is not over."""
-        self._round = None
-
     def _under_way(self, stage: str, terms: Terms) -> Round:
         if (kept := self._round) is None or kept.terms != terms:
             raise Refused(f"{stage} of a round that this member has no keys of")
