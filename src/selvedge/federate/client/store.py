@@ -6,13 +6,15 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
 from ...learn.journal.record import FRAME, framed, is_whole, read
 from .. import secret
-from .witness import Witness
+
+if TYPE_CHECKING:
+    from .witness import Witness
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 PERSONAL = "personal/"  # before the names of layers that stay on a device
@@ -62,7 +64,8 @@ class InFile:
     """
 
     def __init__(self, path: Path, log: Callable[[str], None] = lambda line: None) -> None:
-        self._path, self._log, self._witness = path, log, Witness(path)
+        self._path, self._log = path, log
+        self._witness: Witness | None = None  # a device of other runs is to have the memory
 
     def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
         try:
@@ -79,7 +82,7 @@ class InFile:
         found = read(0, payload)
         head = dict(found.head)
         token = head.pop(TOKEN, "")
-        if VOLATILE in head and not self._witness.saw(token):
+        if VOLATILE in head and not self._beside().saw(token):
             del head[VOLATILE]
             self._log(f"device state is {self._path}: an older one came back; a round that was under way is lost")
         return head, found.arrays
@@ -87,8 +90,16 @@ class InFile:
     def save(self, head: Mapping[str, Any], arrays: Arrays) -> None:
         if VOLATILE not in head:
             secret.keep(self._path, b"".join(framed(0, dict(head), arrays)))
-            self._witness.clear()
+            if self._witness is not None:
+                self._witness.clear()
             return
         token = secrets.token_hex(16)
         secret.keep(self._path, b"".join(framed(0, {**head, TOKEN: token}, arrays)))
-        self._witness.note(token)
+        self._beside().note(token)
+
+    def _beside(self) -> Witness:
+        from .witness import Witness
+
+        if self._witness is None:
+            self._witness = Witness(self._path)
+        return self._witness
