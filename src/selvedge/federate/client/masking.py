@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..codec.masked import IntVector
 from ..keys import Signer
@@ -18,9 +18,11 @@ from ..masking.member import Member
 from ..masking.past import NONE
 from ..masking.terms import STAGES, Terms
 from ..message import Message, Refused
-from .noising import Noising
 from .store import VOLATILE
 from .trainer import CannotTrain
+
+if TYPE_CHECKING:  # a device of sums without noise is to have the memory
+    from .noising import Noising
 
 LASTS = 3600.0  # seconds
 ROOM = 1 << 22  # bytes of what a stage asks, besides the model: of 512 members the keys, and their certificates

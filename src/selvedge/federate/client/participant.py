@@ -166,7 +166,6 @@ class Participant:
         """
         local, layout = Local(**head["local"]), self._trainer.layout
         from ..codec.masked import Maskable
-        from ..codec.noised import Noised
         from ..masking import checks, past
         from ..masking.learnt import learnt
 
@@ -183,7 +182,8 @@ class Participant:
         checks.model(terms, start.astype("<f4").tobytes())
         have = head["version"] if head["difference"] else -1
         about = {"run": head["run"], "task": head["task"], "window": head["window"], "have": have}
-        if noising is not None and isinstance(up, Noised):  # and nothing is left for later rounds
+        if noising is not None:  # and nothing is left for later rounds
+            assert not isinstance(up, Maskable)
             values, noisy = noising.values(up, self._trainer, start, asdict(local), head["task"], self._log)
             return values, (about, self._beside(head, start, noisy, arrays))
         assert isinstance(up, Maskable)
