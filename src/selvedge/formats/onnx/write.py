@@ -16,7 +16,7 @@ from selvedge.ir import Graph, Node, Spec, Value
 
 from ..lifted import lifted
 from .names import shorten
-from .sheet import TO_LAST, Sheet
+from .sheet import Sheet
 from .write_float import FLOAT
 from .write_integer import INTEGER
 from .write_moves import MOVES
@@ -108,26 +108,29 @@ def _annotated(sheet: Sheet, made: onnx.GraphProto, graph: Graph) -> None:
 
 
 def _stored(sheet: Sheet, port: str, value: Value, layout: Layout) -> None:
-    """Input ``value`` as it is stored, from tensor ``port``."""
-    if layout.perm == TO_LAST and len(layout.shape) == 4:
-        sheet.put(value, port, True)
+    """Leaf ``value`` as it is stored, from tensor ``port``, which is PyTorch's array."""
+    identity, back = tuple(range(len(layout.perm))), inverse(layout.perm)
+    if len(layout.shape) == len(layout.perm) and layout.shape == tuple(layout.face[a] for a in layout.perm):
+        sheet.put(value, port, None if back == identity else back)
         return
     made = port if layout.is_identity else sheet.emit("Transpose", [port], "transpose", perm=layout.perm)
-    moved = tuple(layout.face[a] for a in layout.perm) if not layout.is_identity else layout.face
-    sheet.put(value, made if moved == layout.shape else sheet.shaped(made, layout.shape))
+    sheet.put(value, sheet.shaped(made, layout.shape))
 
 
 def _faced(sheet: Sheet, value: Value, layout: Layout) -> str:
-    """The tensor of output ``value`` as the model gives it."""
-    if layout.perm == TO_LAST and len(layout.shape) == 4:
-        return sheet.tensor(value, True)
+    """The tensor of output ``value`` as PyTorch has it."""
+    identity, back = tuple(range(len(layout.perm))), inverse(layout.perm)
+    moved = tuple(layout.face[a] for a in layout.perm)
+    if layout.shape == moved:
+        return sheet.tensor(value, None if back == identity else back)
     made = sheet.tensor(value)
     if layout.is_identity:
-        return made if layout.face == layout.shape else sheet.shaped(made, layout.face)
-    moved = tuple(layout.face[a] for a in layout.perm)
-    made = made if moved == layout.shape else sheet.shaped(made, moved)
-    inverse = tuple(layout.perm.index(a) for a in range(len(layout.perm)))
-    return sheet.emit("Transpose", [made], "transpose", perm=inverse)
+        return sheet.shaped(made, layout.face)
+    return sheet.emit("Transpose", [sheet.shaped(made, moved)], "transpose", perm=back)
+
+
+def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(perm.index(a) for a in range(len(perm)))
 
 
 def _named(sheet: Sheet, results: Mapping[str, str]) -> None:

@@ -10,16 +10,13 @@ import numpy as np
 from selvedge.errors import NotSupported
 from selvedge.ir import Node, Value
 
-from .sheet import Sheet, conv_attrs, weights_of
+from .sheet import OIHW, TO_FIRST, Sheet, conv_attrs
 from .write_pools import pool_attrs
-
-OIHW = (3, 2, 0, 1)
 
 
 def _conv(sheet: Sheet, node: Node) -> None:
-    w = weights_of(node, 1)
-    given = [sheet.tensor(node.inputs[0], True), sheet.constant(w.transpose(OIHW), "weight")]
-    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **conv_attrs(node)), True)
+    given = [sheet.tensor(node.inputs[0], TO_FIRST), sheet.tensor(node.inputs[1], OIHW)]
+    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **conv_attrs(node)), TO_FIRST)
 
 
 def _matmul(sheet: Sheet, node: Node) -> None:
@@ -40,17 +37,17 @@ def _matmul(sheet: Sheet, node: Node) -> None:
 def _elementwise(op: str) -> Callable[[Sheet, Node], None]:
     def rule(sheet: Sheet, node: Node) -> None:
         rank = len(node.specs[0].shape)
-        first = rank == 4 and sheet.first(node.inputs)
-        given = [sheet.tensor(v, first, rank if first else None) for v in node.inputs]
-        sheet.put(Value(node), sheet.emit(op, given, node.op), first)
+        way = sheet.way(node.inputs)
+        given = [sheet.tensor(v, way, rank if way else None) for v in node.inputs]
+        sheet.put(Value(node), sheet.emit(op, given, node.op), way)
 
     return rule
 
 
 def _clip(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
+    way = sheet.way(node.inputs)
     ends = [sheet.constant(np.array(node.attrs[end], node.specs[0].dtype), "bound") for end in ("min", "max")]
-    sheet.put(Value(node), sheet.emit("Clip", [sheet.tensor(node.inputs[0], first), *ends], "clip"), first)
+    sheet.put(Value(node), sheet.emit("Clip", [sheet.tensor(node.inputs[0], way), *ends], "clip"), way)
 
 
 def _average_pool(sheet: Sheet, node: Node) -> None:
@@ -58,9 +55,9 @@ def _average_pool(sheet: Sheet, node: Node) -> None:
     for windows, counts in (("windows_h", "counts_h"), ("windows_w", "counts_w")):
         if tuple(len(range(*w)) for w in node.attrs[windows]) != tuple(node.attrs[counts]):
             raise NotSupported("avg_pool that counts its padding", node.where, "count what a window sees")
-    given = sheet.tensor(node.inputs[0], True)
+    given = sheet.tensor(node.inputs[0], TO_FIRST)
     made = sheet.emit("AveragePool", [given], "average_pool", **pool_attrs(node))
-    sheet.put(Value(node), made, True)
+    sheet.put(Value(node), made, TO_FIRST)
 
 
 def _softmax(op: str) -> Callable[[Sheet, Node], None]:
