@@ -2,6 +2,6 @@
 
 from .graph import Read, graph
 from .model import Model, parse, read
-from .write import FORMS, written
+from .write import FORMS, LACKS, RULES, program, written
 
-__all__ = ["FORMS", "Model", "Read", "graph", "parse", "read", "written"]
+__all__ = ["FORMS", "LACKS", "RULES", "Model", "Read", "graph", "parse", "program", "read", "written"]

@@ -82,13 +82,34 @@ def _nearest(sheet: Sheet, node: Node) -> None:
 def _max_pool(sheet: Sheet, node: Node) -> None:
     made = sheet.emit("MaxPool", [sheet.tensor(node.inputs[0], TO_FIRST)], "max_pool", **pool_attrs(node))
     sheet.put(Value(node), made, TO_FIRST)
+    if Value(node, 1) in sheet.read:  # of the gradient: where the maxima were, as places in the image
+        places = sheet.name("places")
+        sheet.nodes[-1].output.append(places)
+        sheet.put(Value(node, 1), places, TO_FIRST)
 
 
 def _broadcast(sheet: Sheet, node: Node) -> None:
     x, shape = node.inputs[0], node.specs[0].shape
-    if x.dtype not in ("float32", "float64", "int32"):
+    if x.dtype not in ("float32", "float64", "int32", "bool"):
         raise NotSupported(f"broadcast of {x.dtype}", node.where, "write it for real numbers")
     sheet.put(Value(node), sheet.emit("Expand", [sheet.tensor(x), _whole(sheet, shape)], "broadcast"))
+
+
+def _part(sheet: Sheet, node: Node) -> None:
+    way = sheet.way(node.inputs[:1])
+    axis = _whole(sheet, (_axis(node.attrs["axis"], way),))
+    bounds = [_whole(sheet, (0,)), _whole(sheet, (node.attrs["count"],)), axis]
+    sheet.put(Value(node), sheet.emit("Slice", [sheet.tensor(node.inputs[0], way), *bounds], "part"), way)
+
+
+def _with_part(sheet: Sheet, node: Node) -> None:
+    new, old = node.inputs
+    axis, extent = node.attrs["axis"], old.shape[node.attrs["axis"]]
+    way = sheet.way((old,))
+    at = _axis(axis, way)
+    bounds = [_whole(sheet, (new.shape[axis],)), _whole(sheet, (extent,)), _whole(sheet, (at,))]
+    rest = sheet.emit("Slice", [sheet.tensor(old, way), *bounds], "rest")
+    sheet.put(Value(node), sheet.emit("Concat", [sheet.tensor(new, way), rest], "with_part", axis=at), way)
 
 
 MOVES: dict[str, Callable[[Sheet, Node], Any]] = {
@@ -97,8 +118,10 @@ MOVES: dict[str, Callable[[Sheet, Node], Any]] = {
     "max_pool": _max_pool,
     "nearest": _nearest,
     "pad": _pad,
+    "part": _part,
     "reshape": _reshape,
     "slice": _slice,
     "transpose": _transpose,
+    "with_part": _with_part,
 }
 """Row -> how it is written."""
