@@ -71,7 +71,8 @@ def test_the_command_says_it(emitted: Path, tmp_path: Path) -> None:
         "ds_cnn_predict.onnx", "extra.npz", "manifest.json", "state.npz",
     ]  # fmt: skip
     refused = run("emit", "zoo:ds_cnn", "--target", "nothing", "--out", str(tmp_path / "no"), cwd=tmp_path)
-    assert (refused.code, refused.err[:40]) == (2, "selvedge: target is nothing: choose one o")
+    assert refused.code == 2
+    assert refused.err.startswith("selvedge: target is nothing: choose one of c, onnx")
     assert not (tmp_path / "no").exists()
 
 
