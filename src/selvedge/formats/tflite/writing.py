@@ -15,8 +15,10 @@ from .fused import Fused
 from .model import Operator, Option, Tensor
 from .write import KINDS
 
-# The version that has int8, where it is not the second; that of the others is the first.
+# The version that has int8, where it is not the second.
 INT8_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "RESHAPE": 1, "QUANTIZE": 1, "CAST": 1}
+# The version of the others, where it is not the first.
+VERSIONS = {"BROADCAST_TO": 2}
 
 Perm: TypeAlias = tuple[int, ...]
 
@@ -71,7 +73,7 @@ class Writing:
     ) -> int:
         """What it makes, of ``spec``. ``node``: it is the value of that node."""
         int8 = spec.dtype == "int8" or any(i is not None and self.tensors[i].dtype == "int8" for i in inputs)
-        return self.versioned(INT8_VERSIONS.get(name, 2) if int8 else 1, name, inputs, spec, node, options)
+        return self.versioned(INT8_VERSIONS.get(name, 2) if int8 else VERSIONS.get(name, 1), name, inputs, spec, node, options)
 
     def versioned(
         self, version: int, name: str, inputs: Sequence[int | None], spec: Spec, node: Node | None,
