@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from selvedge.artifact.litert import RESTORE, SAVE
 from selvedge.errors import InvalidInput
 from selvedge.ir import Graph, Spec, Value, apply, frozen, simplified
 
@@ -21,7 +22,6 @@ from .model import Model, Program, Signature
 from .writing import Writing
 
 CONTAINER = "selvedge"
-SAVE, RESTORE = "save", "restore"
 
 
 def program(graphs: Mapping[str, Graph], state: Mapping[str, np.ndarray]) -> Program:

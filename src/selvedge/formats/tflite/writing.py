@@ -73,7 +73,9 @@ class Writing:
     ) -> int:
         """What it makes, of ``spec``. ``node``: it is the value of that node."""
         int8 = spec.dtype == "int8" or any(i is not None and self.tensors[i].dtype == "int8" for i in inputs)
-        return self.versioned(INT8_VERSIONS.get(name, 2) if int8 else VERSIONS.get(name, 1), name, inputs, spec, node, options)
+        return self.versioned(
+            INT8_VERSIONS.get(name, 2) if int8 else VERSIONS.get(name, 1), name, inputs, spec, node, options
+        )
 
     def versioned(
         self, version: int, name: str, inputs: Sequence[int | None], spec: Spec, node: Node | None,
