@@ -14,6 +14,7 @@ from selvedge.ir import Graph, Value, consumers
 
 from ..lifted import lifted
 from . import (
+    write_curves,
     write_gradients,
     write_int8,
     write_layers,
@@ -37,6 +38,7 @@ ROWS: Mapping[str, Rule] = MappingProxyType(
         **write_rows.RULES,
         **write_moves.RULES,
         **write_pointwise.RULES,
+        **write_curves.RULES,
     }
 )
 """Op name -> how it is written."""
@@ -78,18 +80,33 @@ def written(writing: Writing, graph: Graph) -> None:
         head = node if chain is None else chain.head
         if head.op not in ROWS or any(spec.dtype == "float64" for spec in node.specs):
             what = head.op if head.op not in ROWS else f"{head.op} of float64"
-            raise NotSupported(f"{what} in a .tflite file", head.where, REASONS.get(head.op, "no operator computes it"))
+            raise NotSupported(f"{what} in a .tflite file", head.where, REASONS.get(head.op, "give it float32"))
         made = ROWS[head.op](writing, head)
         for index, place in enumerate(made if isinstance(made, tuple) else (made,)):
             writing.places[Value(node, index)] = place
 
 
+_NATIVE = "run this model by our own code: target c"
 REASONS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(
             ("gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad"),
-            "a sequence would be some forty operators a step: run this model in native code",
+            f"a sequence would be some forty operators a step: {_NATIVE}",
         ),
+        **dict.fromkeys(
+            ("acos", "acosh", "asin", "asinh", "atan", "atanh", "cosh", "erfc", "expm1", "log1p", "sinh"),
+            f"no operators of LiteRT compute it to the precision of float32: {_NATIVE}",
+        ),
+        **dict.fromkeys(
+            ("to_bfloat16", "from_bfloat16", "quantize", "dequantize", "quantize_channels", "quantize_square",
+             "dequantize_square"),
+            "LiteRT has no such rounding: leave out state_dtype",
+        ),
+        **dict.fromkeys(
+            ("masked_grad", "pack_mask", "sparse_conv2d", "sparse_matmul"), "it is a kernel of our own: give the graph"
+        ),
+        "ctc": f"LiteRT has no such loss: {_NATIVE}",
+        "dropout": "LiteRT has no integers of 32 bits without sign to hash: plan without dropout",
     }
-)
-"""Op name -> why it has no rule, of those that training steps of the zoo have."""
+)  # fmt: skip
+"""Op name -> why it has no rule, and what to do: every row of the op table has the one or the other."""

@@ -37,7 +37,8 @@ def program(graphs: Mapping[str, Graph], state: Mapping[str, np.ndarray]) -> Pro
     specs = {name: leaf.spec for name, leaf in updated.items()}
     fixed = {name: array for name, array in state.items() if name not in updated}
     first = len(graphs) + (2 if specs else 0)  # the subgraph that writes the initial values
-    models, signatures = [], []
+    models: list[Model] = []
+    signatures: list[Signature] = []
     for name, graph in graphs.items():
         made = _split(simplified(frozen(graph, fixed)))
         signatures.append(Signature(name, len(models), tuple(made.inputs), tuple(made.results)))
@@ -96,7 +97,7 @@ def _guarded(w: Writing, graph: Graph, new: Mapping[str, int]) -> dict[str, int]
     gate = w.of(graph.gate)
     finite = w.operator("EQUAL", (w.like("SUB", gate, gate), w.real(0)), Spec((), "bool"))
     return {
-        name: w.float("SELECT", (finite, place, w.places[graph.state[name]]), w.shape(place))
+        name: w.floats("SELECT", (finite, place, w.places[graph.state[name]]), w.shape(place))
         for name, place in new.items()
     }
 
@@ -127,7 +128,7 @@ def _initial(specs: Mapping[str, Spec], state: Mapping[str, np.ndarray]) -> Mode
     for name, spec in specs.items():
         array = np.asarray(state[name])
         if array.size > 1 and not array.any():  # zeros take no bytes of the file
-            place = w.float("FILL", (w.numbers(spec.shape), w.real(0)), spec.shape)
+            place = w.floats("FILL", (w.numbers(spec.shape), w.real(0)), spec.shape)
         else:
             place = w.constant(array)
         w.act("ASSIGN_VARIABLE", (_variable(w, name), place), ())

@@ -62,7 +62,7 @@ def _dx(w: Writing, node: Node, dy: int, weight: int, depthwise: bool, made: Nod
         whole = shape if padding else (n, height + top + bottom, width + left + right, ins)
         inputs = (w.numbers(whole), kernel, dy)
         options = {name: value for name, value in strides(at["stride"]).items() if name.startswith("stride")}
-        image = w.float(
+        image = w.floats(
             "TRANSPOSE_CONV", inputs, whole, made if padding else None, padding=padding or "valid", **options
         )
         return image if padding else w.cut(image, (0, top, left, 0), (n, top + height, left + width, ins), node=made)
@@ -98,7 +98,7 @@ def _dw(w: Writing, node: Node, x: int, dy: int, depthwise: bool, made: Node | N
             image = w.cut(image, (0, 0, 0, 0), w.shape(image), (1, *stride, 1))
         rows = n * h * width
         both = (w.reshaped(image, (rows, c)), w.reshaped(dy, (rows, outs)))
-        return w.reshaped(w.float("BATCH_MATMUL", both, (c, outs), adj_x=True), (1, 1, c, outs), made)
+        return w.reshaped(w.floats("BATCH_MATMUL", both, (c, outs), adj_x=True), (1, 1, c, outs), made)
     options = strides(dilation, stride) | {"padding": "valid"}
     if not depthwise:
         operands = (w.transposed(image, IMAGES), w.transposed(dy, IMAGES), None)
@@ -111,7 +111,7 @@ def _dw(w: Writing, node: Node, x: int, dy: int, depthwise: bool, made: Node | N
     if n == 1:
         return w.reshaped(each, (*kernel, 1, c), made)
     summed = (w.reshaped(each, (*kernel, n, c)), w.numbers([2]))
-    return w.float("SUM", summed, (*kernel, 1, c), made, keep_dims=True)
+    return w.floats("SUM", summed, (*kernel, 1, c), made, keep_dims=True)
 
 
 def _by_groups(w: Writing, node: Node, one: Callable[[int, int], int], *axes: tuple[tuple[int, ...], int]) -> int:
@@ -126,7 +126,7 @@ def _by_groups(w: Writing, node: Node, one: Callable[[int, int], int], *axes: tu
             stops = tuple((group + 1) * size if a == axis else n for a, n in enumerate(shape))
             parts.append(w.cut(place, starts, stops))
         made.append(one(*parts))
-    return w.float("CONCATENATION", made, node.specs[0].shape, node, axis=3)
+    return w.floats("CONCATENATION", made, node.specs[0].shape, node, axis=3)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType({"conv2d_input_grad": _input_grad, "conv2d_weight_grad": _weight_grad})

@@ -53,16 +53,16 @@ def convolved(
     """LiteRT's convolutions must have a bias: zeros, where there is none."""
     place, kernel, bias = operands
     given = w.constant(np.zeros(shape[-1], np.float32)) if bias is None else bias
-    return w.float(name, (place, kernel, given), shape, node, **options)
+    return w.floats(name, (place, kernel, given), shape, node, **options)
 
 
 def _product(w: Writing, node: Node) -> int:
     (a, b), at, shape = node.inputs, node.attrs, node.specs[0].shape
     if not is_layer(node):
-        return w.float("BATCH_MATMUL", (w.of(a), w.of(b)), shape, node, adj_x=at["trans_a"], adj_y=at["trans_b"])
+        return w.floats("BATCH_MATMUL", (w.of(a), w.of(b)), shape, node, adj_x=at["trans_a"], adj_y=at["trans_b"])
     chain = w.fused.of(node)
     inputs = [w.of(a), w.of(b, None if at["trans_b"] else (1, 0)), None if chain.bias is None else w.of(chain.bias)]
-    return w.float("FULLY_CONNECTED", inputs, shape, chain.last, activation=chain.activation)
+    return w.floats("FULLY_CONNECTED", inputs, shape, chain.last, activation=chain.activation)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType({"conv2d": _convolution, "matmul": _product})

@@ -15,7 +15,7 @@ from .writing import Rule, Writing
 def last_sum(w: Writing, place: int) -> int:
     """Over the last axis, which stays."""
     shape = w.shape(place)
-    return w.float("SUM", (place, w.numbers([len(shape) - 1])), (*shape[:-1], 1), keep_dims=True)
+    return w.floats("SUM", (place, w.numbers([len(shape) - 1])), (*shape[:-1], 1), keep_dims=True)
 
 
 def _softmax(w: Writing, node: Node) -> int:
@@ -43,7 +43,7 @@ def _normalize(w: Writing, node: Node) -> tuple[int, int]:
     centred = w.like("SUB", x, _mean(w, x, statistics))
     variance = _mean(w, w.like("SQUARE", centred), statistics)
     rstd = w.like("RSQRT", shifted(w, variance, node.attrs["eps"]))
-    return w.float("MUL", (centred, rstd), shape, node), rstd
+    return w.floats("MUL", (centred, rstd), shape, node), rstd
 
 
 def _normalize_grad(w: Writing, node: Node) -> int:
@@ -56,7 +56,7 @@ def _normalize_grad(w: Writing, node: Node) -> int:
 
 def _mean(w: Writing, place: int, shape: tuple[int, ...]) -> int:
     """Over axes 1 and 3."""
-    return w.float("MEAN", (place, w.numbers([1, 3])), shape, keep_dims=True)
+    return w.floats("MEAN", (place, w.numbers([1, 3])), shape, keep_dims=True)
 
 
 def _counted(w: Writing, labels: int) -> int:
@@ -64,13 +64,13 @@ def _counted(w: Writing, labels: int) -> int:
     ignored = w.operator(
         "NOT_EQUAL", (labels, w.numbers([IGNORED] * w.shape(labels)[0])), Spec(w.shape(labels), "bool")
     )
-    return w.float("CAST", (ignored,), w.shape(labels))
+    return w.floats("CAST", (ignored,), w.shape(labels))
 
 
 def _target(w: Writing, labels: int, classes: int, smoothing: float) -> int:
     """[N, classes]: what is not a class, as what is ignored, has a row of zeros."""
     hot = (labels, w.numbers(classes), w.real(1 - smoothing), w.real(0))
-    target = w.float("ONE_HOT", hot, (*w.shape(labels), classes), axis=-1)
+    target = w.floats("ONE_HOT", hot, (*w.shape(labels), classes), axis=-1)
     if not smoothing:
         return target
     share = scaled(w, w.reshaped(_counted(w, labels), (*w.shape(labels), 1)), smoothing / classes)
@@ -79,15 +79,15 @@ def _target(w: Writing, labels: int, classes: int, smoothing: float) -> int:
 
 def _count(w: Writing, labels: int) -> int:
     """How many labels count: []."""
-    return w.float("SUM", (_counted(w, labels), w.numbers([0])), ())
+    return w.floats("SUM", (_counted(w, labels), w.numbers([0])), ())
 
 
 def _cross_entropy(w: Writing, node: Node) -> tuple[int, int]:
     logits, labels = map(w.of, node.inputs)
     logp = w.like("LOG_SOFTMAX", logits)
     target = _target(w, labels, w.shape(logits)[1], node.attrs["label_smoothing"])
-    total = w.float("SUM", (times(w, target, logp), w.numbers([0, 1])), ())
-    return w.float("DIV", (w.like("NEG", total), _count(w, labels)), (), node), w.like("EXP", logp)
+    total = w.floats("SUM", (times(w, target, logp), w.numbers([0, 1])), ())
+    return w.floats("DIV", (w.like("NEG", total), _count(w, labels)), (), node), w.like("EXP", logp)
 
 
 def _cross_entropy_grad(w: Writing, node: Node) -> int:
@@ -96,17 +96,17 @@ def _cross_entropy_grad(w: Writing, node: Node) -> int:
     target = _target(w, labels, w.shape(probs)[1], node.attrs["label_smoothing"])
     each = w.like("SUB", probs, target)
     rows = w.reshaped(_counted(w, labels), (*w.shape(labels), 1))
-    factor = w.float("DIV", (dloss, _count(w, labels)), ())
-    return times(w, each, w.float("MUL", (rows, factor), w.shape(rows)), node)
+    factor = w.floats("DIV", (dloss, _count(w, labels)), ())
+    return times(w, each, w.floats("MUL", (rows, factor), w.shape(rows)), node)
 
 
 def _bce_logits(w: Writing, node: Node) -> int:
     """max(x, 0) - x y + log(1 + exp(-|x|)), of which the last is accurate to the rounding of 1."""
     x, y = map(w.of, node.inputs)
     shape = node.specs[0].shape
-    products = w.float("MUL", (x, y), shape)
+    products = w.floats("MUL", (x, y), shape)
     rest = w.like("LOG", shifted(w, w.like("EXP", w.like("NEG", w.like("ABS", x))), 1))
-    return w.float("ADD", (w.float("SUB", (w.like("RELU", x), products), shape), rest), shape, node)
+    return w.floats("ADD", (w.floats("SUB", (w.like("RELU", x), products), shape), rest), shape, node)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(

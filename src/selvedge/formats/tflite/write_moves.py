@@ -20,7 +20,8 @@ def _transpose(w: Writing, node: Node) -> int:
 
 
 def _slice(w: Writing, node: Node) -> int:
-    return w.cut(w.of(node.inputs[0]), *(node.attrs[name] for name in ("starts", "stops", "steps")), node=node)
+    starts, stops, steps = (node.attrs[name] for name in ("starts", "stops", "steps"))
+    return w.cut(w.of(node.inputs[0]), starts, stops, steps, node)
 
 
 def _unslice(w: Writing, node: Node) -> int:
@@ -47,6 +48,22 @@ def _product(numbers: tuple[int, ...]) -> int:
     for number in numbers:
         made *= number
     return made
+
+
+def _part(w: Writing, node: Node) -> int:
+    """The first elements along an axis."""
+    shape = node.specs[0].shape
+    return w.cut(w.of(node.inputs[0]), (0,) * len(shape), shape, node=node)
+
+
+def _with_part(w: Writing, node: Node) -> int:
+    """Those, and the rest of what they are a part of."""
+    (new, old), axis = node.inputs, node.attrs["axis"]
+    if new.shape == old.shape:
+        return w.reshaped(w.of(new), new.shape, node)
+    starts = tuple(new.shape[axis] if a == axis else 0 for a in range(len(old.shape)))
+    rest = w.cut(w.of(old), starts, old.shape)
+    return w.operator("CONCATENATION", (w.of(new), rest), node.specs[0], node, axis=axis)
 
 
 def _concat(w: Writing, node: Node) -> int:
@@ -76,9 +93,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "broadcast": _broadcast,
         "concat": _concat,
         "pad": _pad,
+        "part": _part,
         "reshape": _reshape,
         "slice": _slice,
         "transpose": _transpose,
         "unslice": _unslice,
+        "with_part": _with_part,
     }
 )

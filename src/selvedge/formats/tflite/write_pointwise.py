@@ -32,13 +32,13 @@ REDUCED = {"reduce_max": "REDUCE_MAX", "reduce_sum": "SUM"}
 
 
 def _unary(name: str) -> Rule:
-    return lambda w, node: w.float(name, (w.of(node.inputs[0]),), node.specs[0].shape, node)
+    return lambda w, node: w.floats(name, (w.of(node.inputs[0]),), node.specs[0].shape, node)
 
 
 def _arithmetic(name: str) -> Rule:
     def rule(w: Writing, node: Node) -> int:
         chain = w.fused.of(node)
-        return w.float(
+        return w.floats(
             name, tuple(map(w.of, node.inputs)), node.specs[0].shape, chain.last, activation=chain.activation
         )
 
@@ -69,7 +69,7 @@ def compared(w: Writing, name: str, place: int, number: float = 0.0) -> int:
 
 def chosen(w: Writing, condition: int, yes: int, no: int, node: Node | None = None) -> int:
     """All of one shape."""
-    return w.float("SELECT_V2", (condition, yes, no), w.shape(yes), node)
+    return w.floats("SELECT_V2", (condition, yes, no), w.shape(yes), node)
 
 
 def kept(w: Writing, outside: int, dy: int, node: Node) -> int:
@@ -163,13 +163,9 @@ def _leaky_relu_grad(w: Writing, node: Node) -> int:
     return chosen(w, compared(w, "GREATER", x), dy, scaled(w, dy, node.attrs["slope"]), node)
 
 
-def _gelu(w: Writing, node: Node) -> int:
-    return w.like("GELU", w.of(node.inputs[0]), node=node, approximate=node.attrs["approximate"] == "tanh")
-
-
 def _reciprocal(w: Writing, node: Node) -> int:
     x = w.of(node.inputs[0])
-    return w.float("DIV", (w.real(1), x), w.shape(x), node)
+    return w.floats("DIV", (w.real(1), x), w.shape(x), node)
 
 
 def _power(w: Writing, node: Node) -> int:
@@ -193,7 +189,7 @@ def _detach(w: Writing, node: Node) -> int:
 def _reduce(name: str) -> Rule:
     def rule(w: Writing, node: Node) -> int:
         inputs = (w.of(node.inputs[0]), w.numbers(node.attrs["axes"]))
-        return w.float(name, inputs, node.specs[0].shape, node, keep_dims=bool(node.attrs["keepdims"]))
+        return w.floats(name, inputs, node.specs[0].shape, node, keep_dims=bool(node.attrs["keepdims"]))
 
     return rule
 
@@ -208,7 +204,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "clamp_grad": _clamp_grad,
         "convert": _convert,
         "detach": _detach,
-        "gelu": _gelu,
         "hardsigmoid": _hardsigmoid,
         "hardsigmoid_grad": _hardsigmoid_grad,
         "hardswish_grad": _hardswish_grad,

@@ -50,9 +50,9 @@ def _max_pool(w: Writing, node: Node) -> int | tuple[int, int]:
     place, pool, pads = w.of(x), kernel_of(x.shape[1:3], _windows(node)), None
     if pool is None:
         pool, pads = _padded_pool(node, x.shape[1:3])
-        y = w.float("MAX_POOL_2D", (w.padded(place, ((0, 0), *pads, (0, 0)), LOWEST),), shape, node, **_options(pool))
+        y = w.floats("MAX_POOL_2D", (w.padded(place, ((0, 0), *pads, (0, 0)), LOWEST),), shape, node, **_options(pool))
     else:
-        y = w.float("MAX_POOL_2D", (place,), shape, node, **_options(pool))
+        y = w.floats("MAX_POOL_2D", (place,), shape, node, **_options(pool))
     if Value(node, 1) not in w.read:
         return y
     return y, _index(w, node, place, y)
@@ -71,7 +71,7 @@ def _index(w: Writing, node: Node, place: int, y: int) -> int:
 
 def _all(w: Writing, number: float, shape: tuple[int, ...]) -> int:
     """``number`` everywhere."""
-    return w.float("FILL", (w.numbers(shape), w.real(number)), shape)
+    return w.floats("FILL", (w.numbers(shape), w.real(number)), shape)
 
 
 def _taps(w: Writing, image: int, pool: Pool, shape: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -106,10 +106,10 @@ def _average_pool(w: Writing, node: Node) -> int:
     place, seen = w.of(x), tuple(tuple(len(range(*window)) for window in axis) for axis in _windows(node))
     if seen == (node.attrs["counts_h"], node.attrs["counts_w"]):
         if shape[1:3] == (1, 1) and seen == ((x.shape[1],), (x.shape[2],)):
-            return w.float("MEAN", (place, w.numbers([1, 2])), shape, node, keep_dims=True)
+            return w.floats("MEAN", (place, w.numbers([1, 2])), shape, node, keep_dims=True)
         pool = kernel_of(x.shape[1:3], _windows(node))
         if pool is not None:
-            return w.float("AVERAGE_POOL_2D", (place,), shape, node, **_options(pool))
+            return w.floats("AVERAGE_POOL_2D", (place,), shape, node, **_options(pool))
     rows, columns = _matrices(node, x.shape)
     return _between(w, place, rows, columns, node)
 
@@ -119,7 +119,7 @@ def _average_pool_grad(w: Writing, node: Node) -> int:
     dy, shape = w.of(node.inputs[0]), node.specs[0].shape
     if w.shape(dy)[1:3] == (1, 1):
         share = w.constant((rows.T @ columns).reshape(1, *shape[1:3], 1))
-        return w.float("MUL", (dy, share), shape, node)
+        return w.floats("MUL", (dy, share), shape, node)
     return _between(w, dy, np.ascontiguousarray(rows.T), np.ascontiguousarray(columns.T), node)
 
 
@@ -139,10 +139,10 @@ def _between(w: Writing, place: int, rows: np.ndarray, columns: np.ndarray, node
     n, height, width, c = w.shape(place)
     high, wide = len(rows), len(columns)
     lines = w.reshaped(place, (n, height, width * c))
-    made = w.float("BATCH_MATMUL", (w.constant(np.tile(rows, (n, 1, 1))), lines), (n, high, width * c))
+    made = w.floats("BATCH_MATMUL", (w.constant(np.tile(rows, (n, 1, 1))), lines), (n, high, width * c))
     pixels = w.reshaped(made, (n * high, width, c))
     along = w.constant(np.tile(columns, (n * high, 1, 1)))
-    return w.reshaped(w.float("BATCH_MATMUL", (along, pixels), (n * high, wide, c)), (n, high, wide, c), node)
+    return w.reshaped(w.floats("BATCH_MATMUL", (along, pixels), (n * high, wide, c)), (n, high, wide, c), node)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(

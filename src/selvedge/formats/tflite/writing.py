@@ -98,7 +98,7 @@ class Writing:
 
     # -- of float32, by their tensors -----------------------------------------------------------------------------
 
-    def float(
+    def floats(
         self, name: str, inputs: Sequence[int | None], shape: Sequence[int], node: Node | None = None, **options: Option
     ) -> int:
         """An operator that makes float32 of ``shape``."""
@@ -145,8 +145,8 @@ class Writing:
             return place
         shape = tuple(n + sum(pair) for n, pair in zip(self.shape(place), amounts, strict=True))
         if value == 0:
-            return self.float("PAD", (place, self.numbers(amounts)), shape)
-        return self.float("PADV2", (place, self.numbers(amounts), self.constant(np.array([value], np.float32))), shape)
+            return self.floats("PAD", (place, self.numbers(amounts)), shape)
+        return self.floats("PADV2", (place, self.numbers(amounts), self.constant(np.array([value], np.float32))), shape)
 
     def cut(
         self, place: int, starts: Sequence[int], stops: Sequence[int], steps: Sequence[int] | None = None,

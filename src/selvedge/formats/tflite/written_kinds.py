@@ -55,6 +55,7 @@ WRITTEN: Mapping[str, Kind] = MappingProxyType(
             Kind(122, "SCATTER_ND", (3, 3), 97),
             Kind(123, "SELECT_V2", _SELECTS, 98),
             Kind(126, "BATCH_MATMUL", (2, 2), 101, (Option("adj_x", 0, "bool"), Option("adj_y", 1, "bool"))),
+            Kind(128, "CUMSUM", (2, 2), 102, (Option("exclusive", 0, "bool"), Option("reverse", 1, "bool"))),
             Kind(129, "CALL_ONCE", (0, 0), 103, (Option("subgraph", 0, "i"),)),
             Kind(130, "BROADCAST_TO", (2, 2), 104),
             Kind(142, "VAR_HANDLE", (0, 0), 111, (Option("container", 0, "text"), Option("shared_name", 1, "text"))),
