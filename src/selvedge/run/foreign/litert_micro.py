@@ -15,12 +15,15 @@ import numpy as np
 from ...artifact.manifest import Manifest
 from ...errors import InvalidInput, one_line
 
+IDENTIFIER = b"TFL3"
 MOST = 1 << 28  # bytes of the arena that is tried
 
 
 def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str, np.ndarray]) -> Micro:
     """Raises :class:`InvalidInput` for a file that it does not take: with its own words, as of an operator it lacks."""
     (entry,) = manifest.programs.values()
+    if contents[entry.file][4:8] != IDENTIFIER:  # it does not look itself
+        raise InvalidInput("artifact file", entry.file, "it is no .tflite file: emit it again")
     return Micro(entry.file, contents[entry.file], tuple(entry.inputs), tuple(entry.outputs))
 
 
