@@ -2,12 +2,14 @@
 
 from .from_graph import model
 from .graph import Read, compute, graph
+from .learnable import Learnable, learnable
 from .model import Model, Operator, Program, Signature, Tensor
 from .read import parse, read
 from .signatures import program
 from .write import written
 
 __all__ = [
+    "Learnable",
     "Model",
     "Operator",
     "Program",
@@ -16,6 +18,7 @@ __all__ = [
     "Tensor",
     "compute",
     "graph",
+    "learnable",
     "model",
     "parse",
     "program",
