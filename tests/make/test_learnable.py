@@ -61,6 +61,19 @@ def test_the_last_layers_of_an_int8_file_learn_as_the_floats_that_they_stand_for
         np.testing.assert_allclose(moved[name], (parameter - 0.1 * parameter.grad).detach(), rtol=0, atol=1e-6)
 
 
+def test_a_float_head_behind_an_int8_prefix_learns_in_litert_too(tmp_path: Path) -> None:
+    """The prefix stays int8 there: the same losses as by our own code."""
+    pytest.importorskip("ai_edge_litert")
+    file = sv.learnable_tflite(sv.save_tflite(quantised("ds_cnn"), tmp_path / "net.tflite"))
+    plan = sv.plan(file, file.example, device=WIDE, optimizer=sv.SGD(lr=0.1, momentum=0.9))
+    here, there = sv.compile(plan), sv.load(sv.emit(plan, "litert", tmp_path / "out"))
+    x = np.random.default_rng(0).standard_normal((1, 49, 10, 1)).astype(np.float32)
+    losses = [(here.step(x, np.array([3])), there.step(x, np.array([3]))) for _ in range(5)]
+    assert losses[-1][1] < losses[0][1]
+    for own, other in losses:
+        assert other == pytest.approx(own, rel=1e-4, abs=1e-5)
+
+
 @pytest.mark.parametrize("last", [1, 4, 10])
 def test_so_many_layers_as_are_asked_for_are_floats(last: int, tmp_path: Path) -> None:
     network = quantised("ds_cnn")

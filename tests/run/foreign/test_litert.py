@@ -145,6 +145,37 @@ def test_what_a_plan_says_it_does_as_our_own_code(asked: dict[str, object], tmp_
     np.testing.assert_allclose(there.predict(part), here.predict(part), rtol=0, atol=1e-5)
 
 
+class Encoder(nn.Module):
+    """A small BERT: tokens, places, two layers of attention, GELU and layer norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(50, 32), nn.Parameter(0.1 * torch.randn(1, 16, 32))
+        layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0, activation="gelu", batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.norm, self.head = nn.LayerNorm(32), nn.Linear(32, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.layers(self.tokens(x) + self.places))[:, 0])
+
+
+def test_a_small_bert_predicts_and_learns_as_in_pytorch(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x, y = Encoder().eval(), torch.randint(0, 50, (2, 16), dtype=torch.int32), torch.tensor([1, 3])
+    wanted = model(x).detach().numpy()
+    predicting = sv.load(sv.emit(sv.plan_inference(model, x, device=WIDE), "litert", tmp_path / "predicts"))
+    np.testing.assert_allclose(predicting.predict(x), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+    plan = sv.plan(model, x, device=WIDE, optimizer=sv.SGD(lr=0.01, momentum=0.9))
+    session = sv.load(sv.emit(plan, "litert", tmp_path / "learns"))
+    session.step(x, y, lr=0.0)
+    exact, held = autograd(model, x, y, torch.float64), session.optimizer_state_dict()
+    assert {f"{name}.momentum" for name in exact} == set(held)
+    for name, gradient in exact.items():
+        assert np.linalg.norm(held[f"{name}.momentum"] - gradient) <= 1e-4 * np.linalg.norm(gradient) + 1e-7, name
+    losses = [session.step(x, y) for _ in range(30)]
+    assert losses[-1] < 0.1 * losses[0]
+
+
 def test_a_sparse_update_has_no_gradients_of_what_is_frozen(tmp_path: Path) -> None:
     """Fewer operators, fewer variables, and what does not learn is a constant of the file."""
     from selvedge.formats import tflite
