@@ -22,7 +22,7 @@ def right(session):
 
 run = sv.Federation(
     "digits", rounds=20, clients=12, over=1.25, least=8, deadline=120, up="seeded:0.5+int4",
-    masked=sv.Masked(bits=4, group=8, threshold="half"), local=sv.Local(epochs=3, rate=0.1),
+    masked=sv.Masked(bits=4, group=8, members=5, threshold="half"), local=sv.Local(epochs=3, rate=0.1),
 )  # fmt: skip
 told = sv.simulate(
     session, shards, run, faults=sv.Faults(drop=0.01, duplicate=0.05, crash=0.02), evaluate=right, every=5

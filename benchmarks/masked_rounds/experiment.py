@@ -34,7 +34,8 @@ Case = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """``width``: of the task's network."""
+    """``width``: of the task's network. ``momentum``: of the server, in masked rounds: where the devices of a round are
+    others each time, it stands in the place of error feedback."""
 
     of: Callable[[int], Task]
     device: str
@@ -44,11 +45,12 @@ class Setting:
     rate: float
     batch: int
     width: float = 1.0
+    momentum: float = 0.0
 
 
 TASKS: Mapping[str, Setting] = {
-    "digits": Setting(partial(tasks.digits, 0.3), "esp32-s3", 150, 20, 5, 0.1, 10),
-    "digits-wide": Setting(partial(tasks.digits, 0.3), "raspberry-pi-zero-2w", 150, 20, 5, 0.1, 10, 16.0),
+    "digits": Setting(partial(tasks.digits, 0.3), "esp32-s3", 150, 20, 5, 0.1, 10, momentum=0.7),
+    "digits-wide": Setting(partial(tasks.digits, 0.3), "raspberry-pi-zero-2w", 150, 20, 5, 0.1, 10, 16.0, 0.7),
     "har": Setting(tasks.har, "esp32-s3", 240, 23, 2, 0.1, 16),
 }
 
@@ -66,7 +68,10 @@ def case(name: str, seed: int, way: str) -> dict[str, Any]:
     began, s = time.process_time(), TASKS[name]
     task = s.of(seed)
     session, _ = built(task, {"batch": s.batch, "device": s.device, "rate": s.rate}, seed, s.width)
-    masked = {"up": WAYS[way], "masked": sv.Masked(bits=BITS)} if WAYS[way] else {}
+    masked: dict[str, Any] = {}
+    if WAYS[way]:
+        optimizer = sv.ServerOptimizer(momentum=s.momentum)
+        masked = {"up": WAYS[way], "masked": sv.Masked(bits=BITS), "optimizer": optimizer}
     settings = sv.Federation(
         "masked", s.rounds, s.clients, seed=seed, local=sv.Local(epochs=s.epochs, rate=s.rate), **masked
     )  # fmt: skip

@@ -39,11 +39,11 @@ def test_every_byte_is_counted_and_seeds_are_compared_in_pairs() -> None:
 
 
 def test_a_case_runs_the_whole_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(experiment.TASKS, "digits", replace(TASKS["digits"], rounds=5, clients=4))
+    monkeypatch.setitem(experiment.TASKS, "digits", replace(TASKS["digits"], rounds=5, clients=8))
     found = case("digits", 0, MASKED)
-    assert (found["size"], found["answers"]) == (4810, 20)
+    assert (found["size"], found["answers"]) == (4810, 40)
     assert set(found["stages"]) == {"keys", "shares", "input", "consent", "unmask"}
-    assert sum(found["stages"].values()) < found["up"] < 20 * 4810
+    assert sum(found["stages"].values()) < found["up"] < 40 * 4810
     assert len(found["course"]["test"]) == 1
 
 

@@ -390,7 +390,7 @@ def test_devices_join_a_server_that_is_killed_and_comes_back(served: Place) -> N
 
 def test_devices_join_a_masked_run_and_only_sums_are_known(served: Place) -> None:
     """What comes of it is, to the bit, what virtual time makes of the same devices."""
-    masked, folder = ("--masked", "bits=8,threshold=two-thirds,stage=200"), served.folder
+    masked, folder = ("--masked", "bits=8,members=3,threshold=two-thirds,stage=200"), served.folder
     server = served.serve(3, ("nrf52840",), *masked)
     url = served.url()
     kit, listed = folder / "run" / "devices" / "nrf52840", ""
@@ -403,13 +403,23 @@ def test_devices_join_a_masked_run_and_only_sums_are_known(served: Place) -> Non
     while "device-2" not in (kit / "members.txt").read_text():  # whom devices are to believe
         assert time.monotonic() < end
         time.sleep(0.1)
-    devices = [
-        served.started(
-            "join", url, "--device", str(kit), "--data", f"own{i}.npz", "--store", f"state{i}", "--json",
-            log=f"{i}.log", torch=False,
-        )
-        for i in range(3)
-    ]  # fmt: skip
+
+    def joining(i: int) -> Process:
+        of = ("--device", str(kit), "--data", f"own{i}.npz", "--store", f"state{i}", "--members", "3")
+        return served.started("join", url, *of, "--json", log=f"{i}.log", torch=False)
+
+    devices = [joining(0)]
+    while not (folder / "state0" / "taking-part").exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    # Fewer than are safe are for their owner to say; and nobody takes part twice out of one folder.
+    of = ("federate", "join", url, "--device", str(kit), "--data", "own0.npz", "--store")
+    small, twice = run(*of, "other", cwd=folder), run(*of, "state0", "--members", "3", cwd=folder)
+    assert (small.code, twice.code) == (2, 2)
+    assert "--members is 8: federation promises 3, fewer hide less of each" in small.err
+    assert "--store is state0: another selvedge federate join takes part out of it" in twice.err
+    assert len(small.err.splitlines()) == len(twice.err.splitlines()) == 1
+    devices += [joining(1), joining(2)]
     assert server.wait(240) == 0, served.said("serve.log")
     assert [d.wait(60) for d in devices] == [0, 0, 0]
     told = json.loads((folder / "run" / "status.json").read_text())
@@ -417,9 +427,14 @@ def test_devices_join_a_masked_run_and_only_sums_are_known(served: Place) -> Non
     assert {n: seen["taken"] for n, seen in told["course"]["devices"].items()} == {f"device-{i}": 3 for i in range(3)}
     assert all(m["changes"] == m["asked"] == 3 for m in told["course"]["moves"])
     model = np.load(folder / "run" / "model.npz")
-    for name, array in in_virtual_time(folder, ["nrf52840"] * 3, 3, Masked(8, threshold="two-thirds")).items():
+    for name, array in in_virtual_time(
+        folder, ["nrf52840"] * 3, 3, Masked(8, threshold="two-thirds", members=3)
+    ).items():
         assert model[name].tobytes() == array.tobytes(), name
-    assert invitation.read(kit).demands == Demands(colluders=True)
+    invited = invitation.read(kit)
+    assert invited.begun.startswith("federation/")
+    promised = invitation.rules(invited.server, "", "two-thirds:2:3")
+    assert invited.demands == Demands(colluders=True, run=invited.begun, rules=promised)
 
 
 def test_what_a_device_and_an_operator_give_wrongly(place: Path) -> None:

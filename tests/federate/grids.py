@@ -60,7 +60,7 @@ class Case:
         if "local" in given:
             given["local"] = Local(**given["local"])
         if "masked" in given:
-            given["masked"] = Masked(**given["masked"])
+            given["masked"] = Masked(members=3, **given["masked"])
         least = COUNT if self.fault == "" else COUNT - 1
         return Federation("tried", **{"rounds": ROUNDS, "clients": COUNT, "least": least, "deadline": 60.0, **given})
 

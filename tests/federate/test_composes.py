@@ -34,7 +34,7 @@ def settings(given: Any) -> Federation:
     for name, of in (("local", Local), ("optimizer", ServerOptimizer), ("privacy", Privacy)):
         if name in made:
             made[name] = of(**made[name])
-    return Federation("tried", **{"rounds": 3, "clients": 4, "deadline": 50.0, "masked": Masked(), **made})
+    return Federation("tried", **{"rounds": 3, "clients": 4, "deadline": 50.0, "masked": Masked(members=3), **made})
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r.runs and not r.apart], ids=lambda r: r.what)
@@ -79,7 +79,7 @@ def test_what_composes_beside_the_settings_runs(row: Row, sessions: dict[str, sv
     x = (random.normal(size=(48, 8)) + y[:, None]).astype(np.float32)
     shards = [(x[i::8], y[i::8]) for i in range(8)]
     begun = {n: a.copy() for n, a in state_of(session).items()}
-    run = Federation("tried", 3, 8, least=6, masked=Masked(bits=8), local=Local(rate=0.05))
+    run = Federation("tried", 3, 8, least=6, masked=Masked(bits=8, members=3), local=Local(rate=0.05))
     if row.apart == "widths":
         whole, part = Layout.of(state_of(session)), Layout.of(state_of(sessions["small"]))
         told = sv.simulate(
@@ -116,6 +116,7 @@ def test_the_documentation_has_the_table() -> None:
         ({"bits": 1}, "masked bits"), ({"bits": 17}, "masked bits"), ({"bits": True}, "masked bits"),
         ({"group": 2}, "masked group"), ({"group": 513}, "masked group"), ({"threshold": "third"}, "masked threshold"),
         ({"covered": 1}, "masked covered"), ({"covered": 9, "group": 8}, "masked covered"),
+        ({"members": 2}, "masked members"), ({"members": 9, "group": 8}, "masked members"),
         ({"stage": 0}, "masked stage"), ({"stage": float("nan")}, "masked stage"),
     ],
 )  # fmt: skip
@@ -128,5 +129,9 @@ def test_settings_that_are_none(given: Any, field: str) -> None:
 def test_a_run_of_too_few_is_refused() -> None:
     with pytest.raises(InvalidInput, match="at least 3 members"):
         settings({"clients": 2})
+    with pytest.raises(InvalidInput, match="15 devices in groups of at most 8 are 2, the smallest of 7"):
+        settings({"clients": 15, "masked": Masked(group=8, members=8)})
+    with pytest.raises(InvalidInput, match="at least 8 members"):
+        settings({"clients": 7, "masked": Masked()})
     with pytest.raises(InvalidInput, match=r"give sv.Masked"):
         settings({"masked": {"bits": 4}})

@@ -35,7 +35,13 @@ MOST = 1 << 20
 
 
 def settings(**other: Any) -> Federation:
-    given: dict[str, Any] = {"rounds": 2, "clients": 5, "deadline": 50.0, "patience": 0, "masked": Masked(stage=20.0)}
+    given: dict[str, Any] = {
+        "rounds": 2,
+        "clients": 5,
+        "deadline": 50.0,
+        "patience": 0,
+        "masked": Masked(members=3, stage=20.0),
+    }
     return Federation("tried", **{**given, **other})
 
 
@@ -109,7 +115,7 @@ def test_a_round_that_fails_is_given_up_and_the_next_one_is_whole(tmp_path: Path
 
 
 def test_a_group_that_fails_is_dropped_and_named(tmp_path: Path) -> None:
-    run = settings(rounds=1, clients=8, masked=Masked(group=4, stage=20.0))
+    run = settings(rounds=1, clients=8, masked=Masked(members=3, group=4, stage=20.0))
     world = World(run, 8, tmp_path)
     seen: dict[str, int] = {}
 
@@ -183,7 +189,7 @@ def copied(state: tuple[dict[str, Any], dict[str, Any]]) -> tuple[dict[str, Any]
 
 def test_a_snapshot_in_the_middle_of_a_round_is_gone_on_from(tmp_path: Path) -> None:
     """Of every event: what the coordinator says of itself is all that another one needs."""
-    run = settings(rounds=1, clients=8, masked=Masked(group=4), over=1.0)
+    run = settings(rounds=1, clients=8, masked=Masked(members=3, group=4), over=1.0)
     world = World(run, 8, tmp_path / "whole")
     server, kept = world.server(), list[Any]()
     server.run(world.grid, lambda event: kept.append((event, copied(server.coordinator.state()))))
@@ -202,7 +208,7 @@ def test_a_snapshot_in_the_middle_of_a_round_is_gone_on_from(tmp_path: Path) -> 
 
 def test_devices_that_crash_come_back_with_what_they_had_left(tmp_path: Path) -> None:
     """Error feedback too: with crashes, but nobody lost, the model has the bits of a run without."""
-    run = settings(rounds=4, clients=4, up="seeded:0.5+int4", deadline=500.0, masked=Masked(stage=500.0))
+    run = settings(rounds=4, clients=4, up="seeded:0.5+int4", deadline=500.0, masked=Masked(members=3, stage=500.0))
     whole = finished(World(run, 4, tmp_path / "whole")).coordinator
     world = World(run, 4, tmp_path / "crashing", seed=0, faults=Faults(crash=0.3, late=5.0))
     found = finished(world).coordinator
@@ -212,7 +218,7 @@ def test_devices_that_crash_come_back_with_what_they_had_left(tmp_path: Path) ->
 
 
 def test_under_mixed_faults_it_goes_on_and_no_sum_is_another(tmp_path: Path) -> None:
-    run = settings(rounds=6, clients=8, patience=20, masked=Masked(group=4, stage=30.0), deadline=60.0)
+    run = settings(rounds=6, clients=8, patience=20, masked=Masked(members=3, group=4, stage=30.0), deadline=60.0)
     bad = Faults(drop=0.02, duplicate=0.1, corrupt=0.02, delay=0.1, crash=0.03, lose=0.2, late=20.0)
     world = World(run, 10, tmp_path, seed=3, faults=bad)
     server = finished(world)
@@ -365,7 +371,7 @@ def test_another_model_than_was_agreed_on_is_not_learnt_from(tmp_path: Path) -> 
 
     server._work = other  # type: ignore[method-assign]
     finished(world, server)
-    assert server.refused["the device cannot: another model than the one that this group agreed on"] == 1
+    assert server.refused["the device cannot: not the model that the terms name"] == 1
     assert name(2) not in server.coordinator.last
     assert server.coordinator.moved[0].changes == 4
 

@@ -100,7 +100,7 @@ def test_what_leaves_a_device_is_a_list() -> None:
     """Whoever adds a field changes this line, and says so in the documentation."""
     assert set(FIELDS["update"]) == {"run", "task", "client", "weight", "loss", "control", "have"}
     assert set(FIELDS["said"]) == {"run", "task", "client", "stage", "have"}
-    assert set(FIELDS["refusal"]) == {"run", "task", "client", "why"}
+    assert set(FIELDS["refusal"]) == {"run", "task", "client", "why", "of"}
     assert set(FIELDS["poll"]) == {"run", "client", "now"}
     assert set(FIELDS) == {"task", "ask", "learn", "update", "said", "refusal", "poll"}
     with pytest.raises(KeyError, match="has the fields"):

@@ -21,7 +21,10 @@ from .codec.named import codec
 from .cover import Cover, Rolling
 from .federation import Federation
 from .layout import Layout, Vector, digest
-from .masked_round import MaskedRound
+from .masked_round import MaskedRound, Parts
+from .masking.apart import APART
+from .masking.blame import Blame
+from .masking.marks import Marks
 from .names import Names, names
 from .privacy.central import Central
 from .shown import Shown
@@ -80,9 +83,12 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A device that will not answer its task: it said so, or its time is over."""
+    """A device that will not answer its task: it said so, or its time is over. of: of a masked round, the member that
+    it says is to blame; lie: what it has signed itself that cannot be, for people."""
 
     client: str
+    of: str = ""
+    lie: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,8 @@ class Moved:
 @dataclass
 class Coordinator:
     """``covers``: by name, the parts that devices may have; "" is the whole model. run: its name and which of all runs
-    of that name it is: two that share a name share no change. secret: in hexadecimal, what private noise is made of."""
+    of that name it is: two that share a name share no change. secret: in hexadecimal, what private noise is made of.
+    rules: of a masked run, what devices were invited to, by :func:`.invitation.rules`."""
 
     settings: Federation
     whole: Layout
@@ -140,6 +147,7 @@ class Coordinator:
     covers: Mapping[str, Cover | Rolling] = field(default_factory=dict)
     run: str = ""
     secret: str = ""
+    rules: str = ""
 
     def __post_init__(self) -> None:
         s, size = self.settings, self.whole.size
@@ -164,6 +172,8 @@ class Coordinator:
         self._controls = FixedSum(size, s.bound, s.weights) if s.local.scaffold else None
         self._held: list[tuple[str, Vector]] = []  # of the rules that need all
         self.round: MaskedRound | None = None
+        self.blame, self._marks = Blame(), Marks()
+        self._resting: set[str] = set()  # until the model moves
         # The largest value of a first masked round is what a step of rate 1 by a gradient of 1 would be.
         self.step = 0.0 if s.masked is None else min(s.local.rate, s.bound) / ((1 << (s.masked.bits - 1)) - 1)
         self.phase: Phase = "waiting"
@@ -299,6 +309,10 @@ class Coordinator:
             self.busy.pop(event.client, None)
             if self.round is not None:
                 self.round.lose(event.client)
+                if event.lie:
+                    self.blame.lied(event.client, event.lie)
+                if self.round.are_together(event.client, event.of):
+                    self.blame.accused(event.client, event.of)
         elif isinstance(event, Said):
             assert self.round is not None, "it answers to a stage"
             self.round.put(event.client, event.answer)
@@ -320,10 +334,16 @@ class Coordinator:
 
     def _opened(self, now: float, here: Mapping[str, str], want: int, least: int, population: int) -> Opened | None:
         # Buffered, a device has one vote in each move: a fast one does not stand for all.
-        free = names(c for c in here if c not in self.busy and c not in self.taken)
+        out = self.left_out
+        free = names(c for c in here if not (c in self.busy or c in self.taken or c in out or c in self._resting))
         if len(free) < least:
             return None
         return Opened(now, {c: here[c] for c in self._drawn(free, want)}, population or len(here))
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Devices that are asked no more, and why: they have ended masked rounds of theirs."""
+        return self.blame.out()
 
     def _drawn(self, free: Names, count: int) -> list[str]:
         if self.private is not None:
@@ -363,8 +383,9 @@ class Coordinator:
         s, task = self.settings, self.next_task
         assert s.masked is not None
         self.round = MaskedRound(
-            s, self.run, task, self.seed(task), self.step, self._share, self.whole.size, lambda p: self.where(p, task)
-        )
+            s, self.run, task, self.seed(task), self.step, self._share, self.whole.size, self._parts(task), self.rules,
+            self._marks,
+        )  # fmt: skip
         self.round.begin(event.at, event.asked, event.keys, event.certificates, lambda part: self._shown(part, task))
         waiting = self.round.all_waiting()
         self.busy = {c: b for c, b in self.busy.items() if c in waiting}
@@ -375,10 +396,26 @@ class Coordinator:
         for client in self.round.members(event.group):
             self.busy.pop(client, None)
         self.round.advance(event.group, event.at)
+        self._judge(event.group)
         part = self.round.part(event.group)
         for client in self.round.waiting(event.group):
             self.busy[client] = Busy(self.round.task, self.version, part, event.at)
         self.taken = dict.fromkeys(sorted(self.round.taken), self.round.task)
+
+    def _judge(self, group: int) -> None:
+        """Of a group that has failed: who is to blame. Its members have unmasked that sum, and agree to no other one of
+        this model from which but one of them is missing: another one rests with whom they are to do without."""
+        assert self.round is not None
+        false, sure, how = self.round.false(group)
+        for client in false:
+            (self.blame.lied if sure else self.blame.doubted)(client, how)
+        gone = [client for client in false if client in self.left_out]
+        if gone:
+            others = [client for client in self.round.members(group) if client not in gone]
+            self._resting.update(others[: max(0, APART - len(gone))])
+
+    def _parts(self, task: int) -> Parts:
+        return lambda part: (self.where(part, task), self.window(part, task))
 
     @property
     def _share(self) -> float:
@@ -429,6 +466,7 @@ class Coordinator:
             self.control += self._controls.mean() * (self._controls.weight / max(self.population, 1))
         loss = self._loss[0] / max(self._loss[1], 1)
         self.last.update(self.taken)
+        self._resting.clear()
         self.shown.move(self.model)
         self.moved.append(Moved(self.version, at, len(self.taken), loss, failed))
         self._empty()
@@ -447,6 +485,8 @@ class Coordinator:
         if self._controls is not None:
             self._controls = FixedSum(self.whole.size, s.bound, s.weights)
         self._held, self._loss = [], (0.0, 0)
+        if self.round is not None:
+            self._marks.add(self.round.marks, self.round.task)
         self.taken, self.round = {}, None
         if s.mode == "rounds":
             self.busy = {}
@@ -473,7 +513,8 @@ class Coordinator:
             arrays["control"] = self.control
             parts["controls"] = self._controls.state_dict()
         if self.settings.masked is not None:
-            head["step"] = self.step
+            head["step"], head["blame"], parts["seen"] = self.step, self.blame.state(), self._marks.state()
+            head["resting"] = sorted(self._resting)
         if self.round is not None:
             head["round"], parts["round"] = self.round.state()
         return head, arrays | {f"{part}/{n}": a for part, found in parts.items() for n, a in found.items()}
@@ -496,9 +537,12 @@ class Coordinator:
         self.shown.load_state_dict(of("shown"))
         self._optimizer = {n: a.copy() for n, a in of("optimizer").items()}
         self.step, task = head.get("step", 0.0), self.next_task - 1
+        if "blame" in head:
+            self.blame, self._marks = Blame.of(head["blame"]), Marks.of(of("seen"))
+            self._resting = set(head["resting"])
         if "round" in head:
             self.round = MaskedRound.of(
-                head["round"], of("round"), self.settings, self._share, lambda part: self.where(part, task)
+                head["round"], of("round"), self.settings, self._share, self._parts(task), self.rules, self._marks
             )
         held = of("held")
         self._held = [(client, held[str(i)]) for i, client in enumerate(head["held"])]

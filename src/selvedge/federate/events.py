@@ -27,7 +27,7 @@ def written(event: Event, body: bytes = b"") -> tuple[dict[str, Any], dict[str, 
         return {**head, "client": event.client, "task": event.task}, {"answer": np.frombuffer(event.answer, np.uint8)}
     given = asdict(event)
     # A round that is not masked is written as ever.
-    return head | {n: v for n, v in given.items() if v or n not in ("keys", "certificates")}, {}
+    return head | {n: v for n, v in given.items() if v or n not in ("keys", "certificates", "of", "lie")}, {}
 
 
 def read(head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], unpacked: Unpacked) -> Event:

@@ -1,6 +1,7 @@
 """What a device is given beforehand, by hand: which run, where, whose word counts, and the model to train.
 
-FOLDER/invitation.json   run, url, the server's public key, the profile, the authority's first key
+FOLDER/invitation.json   run, url, the server's public key, the profile, the authority's first key; of a masked run
+                         what it promises, and which of all runs of its name it is
 FOLDER/certificate.pem   what vouches for the server; absent: the system's authorities
 FOLDER/model/            the artifact
 FOLDER/members.txt       of a masked run that no authority vouches for: the devices that take part in it
@@ -8,8 +9,9 @@ FOLDER/members.txt       of a masked run that no authority vouches for: the devi
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +20,7 @@ from ..errors import InvalidInput
 from .keys import PUBLIC
 
 if TYPE_CHECKING:
+    from .masked import Masked
     from .masking.demands import Demands
 
 FILE, CERTIFICATE, MODEL = "invitation.json", "certificate.pem", "model"
@@ -27,8 +30,9 @@ MEMBERS = "members.txt"  # of a masked run without an authority: whom its device
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """``server``: its public key, in hexadecimal; ``authority``: of who vouches for devices, "" where nobody does.
-    ``masked``: THRESHOLD:COVERED of a run whose server learns sums alone, "" of one that is not: a device that has
-    joined a masked run sends no change by itself, whatever it is asked."""
+    ``masked``: THRESHOLD:COVERED:MEMBERS of a run whose server learns sums alone, "" of one that is not: a device that
+    has joined a masked run sends no change by itself, whatever it is asked. ``begun``: of a masked run, which of all of
+    this name it is: a device answers for that one alone."""
 
     run: str
     url: str
@@ -36,21 +40,37 @@ class Invitation:
     profile: str
     authority: str = ""
     masked: str = ""
+    begun: str = ""
 
     @property
     def demands(self) -> Demands | None:
         """What a device of a masked run demands of each group; None of another run. Raises ``ValueError``."""
         if not self.masked:
             return None
-        from .masked import Masked  # a device of another run is to have the memory
+        from .masked import MOST, Masked  # a device of another run is to have the memory
 
-        threshold, _, covered = self.masked.partition(":")
-        return Masked(threshold=cast(Any, threshold), covered=int(covered)).demands
+        threshold, covered, members = self.masked.split(":")
+        made = Masked(group=MOST, threshold=cast(Any, threshold), covered=int(covered), members=int(members))
+        if not self.begun.startswith(f"{self.run}/"):
+            raise ValueError("a masked run that does not say which it is")
+        said = rules(self.server, self.authority, self.masked)
+        return replace(made.demands, run=self.begun, rules=said)
 
     def write(self, folder: Path, certificate: str | None) -> None:
         if certificate is not None:
             files.write(folder / CERTIFICATE, certificate.encode())
         files.write(folder / FILE, (json.dumps(asdict(self), indent=1) + "\n").encode())
+
+
+def promised(masked: Masked) -> str:
+    """:attr:`Invitation.masked` of a run."""
+    return f"{masked.threshold}:{masked.covered}:{masked.members}"
+
+
+def rules(server: str, authority: str, masked: str) -> str:
+    """What the devices of a masked run were invited to, as the terms of its rounds have it: SHA-256, in hexadecimal, of
+    these fields of an invitation. Devices that were promised different things are in no round together."""
+    return hashlib.sha256(json.dumps([server, authority, masked]).encode()).hexdigest()
 
 
 def read(folder: Path) -> Invitation:

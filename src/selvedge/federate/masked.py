@@ -12,16 +12,18 @@ from .masking.threshold import majority, two_thirds
 
 THRESHOLDS = ("half", "two-thirds")
 MOST = 512  # members of a group
-FEWEST = Demands().members  # of a group, that a device agrees to
+FEWEST = Demands().members  # of a group, that a sum may be of at all
+MEMBERS = 8  # and that a device agrees to, unless its owner says otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Masked:
     """bits: of a value, with its sign, 2 to 16; on the wire it has log2 of its group's members, rounded up, besides.
     group: members at the most; a larger cohort is dealt to several groups by a public seed, each of which has a sum of
-    its own. threshold: of a group's n members, who are needed to unmask it: ``half``, n // 2 + 1, which is for a
-    server that lies while no member helps it; ``two-thirds``, of all, rounded up, for a third that do; what a server
-    that lies can do all the same: docs/secure.md, what is known to be open.
+    its own. members: of each group, at the least, which its devices are told when they are invited, and hold it to.
+    threshold: of a group's n members, who are needed to unmask it: ``half``, n // 2 + 1, which is for a server that
+    lies while no member helps it; ``two-thirds``, of all, rounded up, for a third that do; what such a server can do
+    all the same: docs/secure.md, what stays open.
     covered: members that are in each sum at the least: a device answers for no smaller one. stage: seconds that a stage
     may take, but for that of learning, which has the ``deadline`` of the run."""
 
@@ -30,16 +32,24 @@ class Masked:
     threshold: Literal["half", "two-thirds"] = "half"
     covered: int = 2
     stage: float = 60.0
+    members: int = MEMBERS
 
     def __post_init__(self) -> None:
-        for name, low, high in (("bits", 2, 16), ("group", FEWEST, MOST), ("covered", 2, MOST)):
+        for name, low, high in (
+            ("bits", 2, 16),
+            ("group", FEWEST, MOST),
+            ("covered", 2, MOST),
+            ("members", FEWEST, MOST),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise InvalidInput(f"masked {name}", value, f"give a whole number, {low} to {high}")
         if self.threshold not in THRESHOLDS:
             raise InvalidInput("masked threshold", self.threshold, f"give {' or '.join(THRESHOLDS)}")
-        if self.covered > self.group:
-            raise InvalidInput("masked covered", self.covered, f"a group has at most {self.group}: give at most that")
+        for name in ("covered", "members"):
+            if getattr(self, name) > self.group:
+                fix = f"a group has at most {self.group}: give at most that"
+                raise InvalidInput(f"masked {name}", getattr(self, name), fix)
         number = finite(self.stage)
         if number is None or number <= 0:
             raise InvalidInput("masked stage", self.stage, "give seconds, a finite number above 0")
@@ -47,12 +57,12 @@ class Masked:
     @property
     def demands(self) -> Demands:
         """What a device of such a run demands of each group."""
-        return Demands(FEWEST, self.threshold == "two-thirds", self.covered)
+        return Demands(self.members, self.threshold == "two-thirds", self.covered)
 
     @property
     def fewest(self) -> int:
         """Members that a group has at least."""
-        return max(FEWEST, self.covered)
+        return max(self.members, self.covered)
 
     def needed(self, members: int) -> int:
         """Who must be there to the end, of so many: the threshold, and no fewer than ``covered``."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from .federation import Federation
 from .masked import FEWEST
 from .masking import wire
 from .masking.group import Group
+from .masking.learnt import learnt
 from .masking.split import groups
 from .masking.terms import STAGES, Terms
 
 Arrays = dict[str, npt.NDArray[Any]]
 Places = npt.NDArray[np.int64]
+Parts = Callable[[str], tuple[Places | None, int]]  # of a part: where its elements are, and its window
 ENDED = ("done", "failed")
 
 
@@ -53,7 +56,8 @@ class _Under:
 class MaskedRound:
     """Of ``task`` of ``run``. part: device -> its part of the model; keys, certificates: device -> its public key, and
     what it is to show to others, in hexadecimal. show: of a part, what its devices are sent, float32; where: of a part,
-    the places of its elements in the whole vector, None for all. step: of values.
+    the places of its elements in the whole vector, None for all. step: of values. rules: what devices were invited to,
+    by :func:`.invitation.rules`. seen: round keys of earlier rounds.
 
     ``total``: int64 [size], the sum of what all devices said of each element, in steps; ``counts``: of how many. Both
     are of groups that are done, whatever their order; ``taken``: their members whose values are in it.
@@ -61,10 +65,11 @@ class MaskedRound:
 
     def __init__(
         self, settings: Federation, run: str, task: int, seed: int, step: float, share: float, size: int,
-        where: Callable[[str], Places | None],
+        of: Parts, rules: str = "", seen: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         assert settings.masked is not None
-        self._settings, self._masked, self._where = settings, settings.masked, where
+        self._settings, self._masked, self._of_part = settings, settings.masked, of
+        self._rules, self._seen = rules, seen
         self.run, self.task, self._seed, self._step, self._share = run, task, seed, step, share
         self.total, self.counts = np.zeros(size, np.int64), np.zeros(size, np.int64)
         self.taken: tuple[str, ...] = ()
@@ -92,10 +97,11 @@ class MaskedRound:
                 else:
                     needed = m.needed(len(members))
                     # What is learnt, too: else others could be asked for nothing, and the sum be one member's.
-                    said = f"{codec} {self._settings.local.text()}"
+                    said = f"{codec} {learnt(self._settings.local, self._of_part(name)[1])}"
                     terms = Terms(
-                        self.run, self.task, number, members, needed, codec.size, m.bits, digest, said, m.covered
-                    )
+                        self.run, self.task, number, members, needed, codec.size, m.bits, digest, said, m.covered,
+                        m.fewest, self._rules,
+                    )  # fmt: skip
                     under.group = self._group(terms)
                     under.asked = len(under.group.waiting)
                 self._under.append(under)
@@ -109,7 +115,7 @@ class MaskedRound:
         def of(texts: Mapping[str, str]) -> dict[str, bytes]:
             return {c: bytes.fromhex(texts[c]) for c in terms.cohort if c in texts}
 
-        return Group(terms, of(self._keys), of(self._certificates))
+        return Group(terms, of(self._keys), of(self._certificates), self._seen)
 
     # -- what is next -----------------------------------------------------------------------------------------------
 
@@ -200,7 +206,7 @@ class MaskedRound:
     def _add(self, under: _Under) -> None:
         assert under.group is not None, "a group that is done"
         total, survivors = under.group.total()
-        where = self._where(under.part)
+        where, _ = self._of_part(under.part)
         codec = self.codec(len(self.total) if where is None else len(where))
         told = codec.decode(total)
         places = codec.places if where is None else where[codec.places]
@@ -210,6 +216,21 @@ class MaskedRound:
         self.values += len(told.values) * len(survivors)
         self._loss += told.loss
         self.taken += survivors
+
+    def are_together(self, one: str, other: str) -> bool:
+        """Whether they are in one group."""
+        return one in self._of and self._of.get(other, -1) == self._of[one]
+
+    def false(self, number: int) -> tuple[tuple[str, ...], bool, str]:
+        """Of a group that has failed: :attr:`Group.false`, :attr:`Group.sure`, and how."""
+        under = self._under[number]
+        assert under.group is not None, "a group that has begun"
+        return under.group.false, under.group.sure, f"in task {self.task} {under.failed}"
+
+    @property
+    def marks(self) -> set[bytes]:
+        """Of all round keys."""
+        return set().union(*(under.group.marks for under in self._under if under.group is not None))
 
     # -- what came of it --------------------------------------------------------------------------------------------
 
@@ -264,11 +285,11 @@ class MaskedRound:
     @classmethod
     def of(
         cls, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], settings: Federation, share: float,
-        where: Callable[[str], Places | None],
+        of: Parts, rules: str = "", seen: Mapping[bytes, int] = MappingProxyType({}),
     ) -> MaskedRound:  # fmt: skip
         """Go on from :meth:`state`."""
         size = len(arrays["total"])
-        made = cls(settings, head["run"], head["task"], head["seed"], head["step"], share, size, where)
+        made = cls(settings, head["run"], head["task"], head["seed"], head["step"], share, size, of, rules, seen)
         made.total, made.counts, made._keys = arrays["total"].copy(), arrays["counts"].copy(), dict(head["keys"])
         made._certificates = dict(head["certificates"])
         made.taken, made.clipped = tuple(head["taken"]), head["clipped"]

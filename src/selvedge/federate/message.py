@@ -44,16 +44,16 @@ FIELDS: Mapping[str, Mapping[str, type]] = MappingProxyType(
         "poll": {"run": str, "client": str, "now": float},
         # Of a masked round, to the device ``client``: what the stage asks, but that of learning.
         "ask": {"run": str, "task": int, "client": str, "stage": str},
-        # And that of learning: ``ask``, in base64, beside the model, which is the body; else as a task has it.
+        # And that of learning: ``ask``, in base64, beside the model, which is the body; else as a task has it. What was
+        # used last is not in it: no device takes a server's word for that.
         "learn": {
             "run": str, "task": int, "client": str, "stage": str, "ask": str, "version": int, "base": int,
             "layout": str, "window": int, "down": str, "difference": bool, "model_seed": int, "local": dict,
-            "taken": int,
         },
         # From a device: what it answers to a stage, which nobody can read but all of them together.
         "said": {"run": str, "task": int, "client": str, "stage": str, "have": int},
-        # From a device that could not: why, in a line.
-        "refusal": {"run": str, "task": int, "client": str, "why": str},
+        # From a device that could not: why, in a line. of: the member of its group who is to blame, "" for nobody.
+        "refusal": {"run": str, "task": int, "client": str, "why": str, "of": str},
     }
 )  # fmt: skip
 ANSWERS = ("update", "said", "refusal")  # what a device makes of what it is asked

@@ -14,7 +14,8 @@ from .keys import PUBLIC, Key
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Write ``data`` as ``path``, mode 0600, whole or not at all. Raises ``InvalidInput`` where it cannot be."""
+    """Write ``data`` as ``path``, mode 0600, whole or not at all, and there still when the power is cut behind it.
+    Raises ``InvalidInput`` where it cannot be."""
     temporary = path.parent / f".selvedge-{secrets.token_hex(8)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,6 +25,11 @@ def keep(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # else the name may be the earlier file's again
+        finally:
+            os.close(folder)
     except OSError as error:
         raise files.unwritable(path, error) from None
     finally:

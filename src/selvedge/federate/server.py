@@ -24,6 +24,7 @@ from .events import written
 from .grid.grid import Delivery, Grid
 from .keys import Signer
 from .masked_round import most_said, most_state
+from .masking.marks import MOST as MARKS
 from .message import Message, Refused, Sealed, made
 from .privacy.randomness import SECRET
 from .roster import Roster
@@ -32,7 +33,12 @@ from .tally import Tally
 REASONS = 100  # that are told apart
 ENTRY = 256  # bytes of a device in a snapshot, besides its name
 LINE = 128  # and of a move
+MARK = 16  # bytes of a round key that was seen, and of its task
 ROOM = 64 << 20  # bytes of records behind a snapshot, at least
+
+
+class Lie(Malformed):
+    """What a member of a masked round has signed and cannot be."""
 
 
 class Server:
@@ -140,6 +146,7 @@ class Server:
         stage, (terms, ask) = c.round.stage(client), c.round.ask(client)
         if stage == "input":
             head, body = self._work(client)
+            head = {n: v for n, v in head.items() if n != "taken"}
             return made("learn", {**head, "stage": stage, "ask": base64.b64encode(ask).decode()}, body, self._key)
         # All later stages are of the terms that the first one brings.
         body = terms.to_json().encode() if stage == "keys" else ask
@@ -172,7 +179,8 @@ class Server:
         except (Refused, Malformed, Beyond) as error:
             self._refuse(client, str(error))
             if not isinstance(error, Refused):  # it is who it says, and this is its answer: none that can be used
-                self._happen(Gone(client), grid, on_event)
+                lie = str(error) if isinstance(error, Lie) else ""
+                self._happen(Gone(client, lie=lie), grid, on_event)
             return
         self._happen(event, grid, on_event, body)
 
@@ -203,7 +211,7 @@ class Server:
         if message.kind == "refusal":
             self._have.pop(client, None)  # it may have lost what it kept
             self._refuse(client, f"the device cannot: {head['why'][:200]}")
-            return Gone(client), b""
+            return Gone(client, head["of"]), b""
         if s.masked is not None:
             return self._heard_of_stage(message), b""
         if head["control"] is not s.local.scaffold:
@@ -230,7 +238,7 @@ class Server:
         try:
             c.round.put(head["client"], message.body)
         except Refused as error:
-            raise Malformed(str(error)) from None
+            raise (Lie if error.of == head["client"] else Malformed)(str(error)) from None
         if head["stage"] == "input" and c.settings.difference:
             self._have[head["client"]] = head["have"]
         return Said(head["client"], head["task"], message.body)
@@ -288,7 +296,7 @@ class Server:
         most = bodies.most(self._codec, _shapes(c, ""), s.local.scaffold)
         if s.masked is not None:
             most = self._most_said()
-            state += most_state(s, c.whole.size)
+            state += most_state(s, c.whole.size) + MARK * MARKS
         room = max(ROOM, 4 * most)
         return 4 * (2 * state + (1 << 20)) + 2 * room
 

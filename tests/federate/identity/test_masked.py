@@ -68,7 +68,14 @@ class Fleet:
 
     def server(self, folder: str) -> Server:
         settings = Federation(
-            "tried", rounds=4, clients=COUNT, least=3, deadline=5.0, patience=1, up="int8", masked=Masked(bits=8)
+            "tried",
+            rounds=4,
+            clients=COUNT,
+            least=3,
+            deadline=5.0,
+            patience=1,
+            up="int8",
+            masked=Masked(bits=8, members=3),
         )
         coordinator = Coordinator(settings, LAYOUT, np.zeros(LAYOUT.size, np.float32))
         known = {name(i): key.public for i, key in enumerate(KEYS)}

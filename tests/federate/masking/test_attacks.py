@@ -3,7 +3,6 @@ has one check less it gets the victim's values, to the last bit. So each of thes
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from selvedge.federate.masking.demands import Demands
 from selvedge.federate.masking.sealed import sealed
 from selvedge.federate.message import Refused
 
+from .. import lying as lies
 from .company import Company, Crook, carried, nothing, pairs_of, terms
 
 VICTIM = "device 004"
@@ -26,13 +26,18 @@ VICTIM = "device 004"
 class Attacked:
     """``one``: a round of new members and what the server has of the victim then; it is the victim's own, or not."""
 
-    def __init__(self, one: Callable[[], tuple[Any, Any]], check: str, why: str, module: Any = checks) -> None:
-        self.one, self.check, self.why, self.module = one, check, why, module
+    def __init__(
+        self, one: Callable[[], tuple[Any, Any]], check: str, why: str, module: Any = checks, also: str = ""
+    ) -> None:
+        """also: of a member, what keeps the same from happening once more, behind the check."""
+        self.one, self.check, self.why, self.module, self.also = one, check, why, module, also
 
     def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(Refused, match=self.why):
             self.one()
         monkeypatch.setattr(self.module, self.check, nothing)
+        if self.also:
+            monkeypatch.setattr(member.Member, self.also, nothing)
         found, own = self.one()
         np.testing.assert_array_equal(found, own)
 
@@ -229,16 +234,25 @@ def another_model() -> tuple[Any, Any]:
 
 
 def another_model_behind_the_same_terms() -> tuple[Any, Any]:
-    """The terms are the same for all; the bytes of the model beside them are not. What is learnt here is the model's
-    bytes themselves; of an empty one, nothing."""
-    honest, empty = b"weights of all", b""
-    company = Company(terms(7, model=hashlib.sha256(honest).hexdigest()))
-    for name, own in list(company.values.items()):
-        received = honest if name == VICTIM else empty
-        checks.model(company.terms, received)
-        company.values[name] = own if received else np.zeros_like(own)
-    total, _ = carried(company).total()
-    return total, company.values[VICTIM]
+    """The terms are the same for all; the bytes of the model beside them are not, of whole devices: all but the victim
+    are sent one of which nothing can be learnt."""
+    victim, count = 4, 6
+    lying = lies.Server({i: lies.participant(i, count) for i in range(count)})
+    done = lying.round(range(count), 0, sent=lambda i: lies.ZEROS if i == victim else lies.DEAD)
+    if lying.why:
+        raise Refused(lying.why[0])
+    codec, found = lies.told(done)
+    own = lies.samples(victim).train(lies.ZEROS, {}, 0, None, None).vector
+    return found.values * codec.step, own[codec.places]
+
+
+def another_run() -> tuple[Any, Any]:
+    """A second run, which the server gives another name: its tasks begin anew. The second time the victim is left
+    out."""
+    company = Company(terms(7), demands=Demands(run="a run/1"))
+    first, _ = carried(company).total()
+    second, _ = carried(company, {"input": {VICTIM}}, replace(company.terms, run="a run/2")).total()
+    return first - second, company.values[VICTIM]
 
 
 def two_inputs() -> tuple[Any, Any]:
@@ -274,7 +288,7 @@ def thin_slice() -> tuple[Any, Any]:
 
 
 ATTACKS = {
-    "double role": Attacked(double_role_at_once, "once", "second set of survivors"),
+    "double role": Attacked(double_role_at_once, "once", "second set of survivors", also="_end"),
     "equivocation": Attacked(equivocation, "quorum", "1 signatures where 6"),
     "low threshold": Attacked(low_threshold, "group", "threshold of 3 of 9 members where 5"),
     "small group": Attacked(small_group, "group", "group of 2 members"),
@@ -285,6 +299,7 @@ ATTACKS = {
     "one as many": Attacked(one_as_many, "distinct", "two members of one identity"),
     "another model": Attacked(another_model, "same_terms", "not of the terms"),
     "another model behind the same terms": Attacked(another_model_behind_the_same_terms, "model", "not the model"),
+    "another run": Attacked(another_run, "joined", "a round of a run/2 where a run/1 was joined"),
     "two inputs": Attacked(two_inputs, "again", "again with something else"),
     "thin slice": Attacked(thin_slice, "covered", "element 20 is of 1 members"),
     "colluders": Attacked(

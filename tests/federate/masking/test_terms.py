@@ -30,9 +30,9 @@ def test_terms_are_written_in_one_way() -> None:
     assert Terms.of_json(t.to_json()).digest == t.digest
     others = [replace(t, **{field: value}) for field, value in (
         ("run", "b"), ("task", 1), ("group", 1), ("cohort", tuple("abc")), ("threshold", 2), ("size", 34), ("bits", 7),
-        ("model", "cd" * 32), ("codec", "int8 of 0.02"), ("covered", 2),
+        ("model", "cd" * 32), ("codec", "int8 of 0.02"), ("covered", 2), ("least", 5), ("rules", "ef" * 32),
     )]  # fmt: skip
-    assert len({t.digest, *(other.digest for other in others)}) == 11
+    assert len({t.digest, *(other.digest for other in others)}) == 13
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,8 @@ def test_terms_are_written_in_one_way() -> None:
         ("threshold", 1, "threshold"), ("threshold", 6, "threshold"), ("size", 0, "size"), ("bits", 0, "bits"),
         ("bits", 30, "bits is 30: 1 to 29"), ("model", "AB" * 32, "model"), ("model", "ab", "model"),
         ("codec", 5, "codec"), ("covered", 0, "covered"), ("covered", 6, "covered"),
+        ("least", 1, "least"), ("least", 6, "least is 6: 2 to 5"), ("least", True, "least"), ("rules", "ab", "rules"),
+        ("rules", 5, "rules"),
     ],
 )  # fmt: skip
 def test_terms_that_make_no_round_are_refused(field: str, value: Any, why: str) -> None:
@@ -111,7 +113,7 @@ def test_a_million_parameters_of_a_hundred_clients_go_up_in_at_most_1_95_bytes_e
     assert found.plain == 1_875_000 == len(ring.pack(np.zeros(1_000_000, np.uint16), t.width))
     assert found.a_parameter <= 1.95
     assert found.overhead < 0.04
-    up = 36 + 98 + 2 + 300 + 2 + 64  # keys
+    up = 36 + 98 + 16 + 2 + 300 + 2 + 64  # keys, and the past
     up += 36 + 99 * 60  # a sealed pair of shares for each other
     up += 36 + 1_875_000 + 64  # the sum's bits, signed
     up += 36 + 64  # consent

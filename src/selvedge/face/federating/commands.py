@@ -285,6 +285,10 @@ def join(
     pin_file: Annotated[
         Path | None, typer.Option("--pin-file", help="Holds the token's PIN, mode 600; without, it is asked for.")
     ] = None,
+    members: Annotated[
+        str | None,
+        typer.Option("--members", help="Of a group of a masked run, at the least: a smaller one is refused (8)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an event, and one at the end.")] = False,
 ) -> None:
     """Take part as a device: learn from samples that stay here. Needs no torch.
@@ -294,7 +298,7 @@ def join(
     from ..interrupt import Interrupted
     from .joining import Line, run
 
-    if how := run(Line(store, url, data, device, name, enrol, as_json, renew, credential, pkcs11, pin_file)):
+    if how := run(Line(store, url, data, device, name, enrol, as_json, renew, credential, pkcs11, pin_file, members)):
         raise Interrupted(how)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 # How Python is started for a device: docstrings, numpy's above all, and the columns of tracebacks are two megabytes.
 BARE = ("-OO", "-X", "no_debug_ranges")
-VALUES = ("--store", "--data", "--device", "--name", "--credential", "--pkcs11", "--pin-file")
+VALUES = ("--store", "--data", "--device", "--name", "--credential", "--pkcs11", "--pin-file", "--members")
 FLAGS = ("--enrol", "--renew", "--json")
 
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         line = Line(
             Path(values["--store"]), values.get("URL"), values.get("--data"), paths.get("--device"),
             values.get("--name"), "--enrol" in values, "--json" in values, "--renew" in values,
-            paths.get("--credential"), values.get("--pkcs11"), paths.get("--pin-file"),
+            paths.get("--credential"), values.get("--pkcs11"), paths.get("--pin-file"), values.get("--members"),
         )  # fmt: skip
         how = run(line)
     except (Exception, KeyboardInterrupt) as error:

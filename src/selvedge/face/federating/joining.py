@@ -3,13 +3,15 @@ draws a command line: on a small device each megabyte counts."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,11 +44,29 @@ if TYPE_CHECKING:
 
 # What only some runs need - an authority, masks - is loaded where it is: a device of another run is to have the memory.
 STEM, NAME, STATE = "device", "name", "state"  # in a device's folder: its key, and the rest
+LOCK = "taking-part"
 REQUEST, CREDENTIAL = "request.pem", "credential.pem"
 HEAD = 1 << 16  # bytes of a message besides its body
 GIVE = "a .csv, .npz, .npy or .jsonl, or a folder of images or .wav"
 ELSEWHERE = ("-", "mqtt", "mqtts", "camera", "microphone")  # what a stream may be besides
 PIECE = 0.2  # seconds between two looks at whether to stop
+
+
+@contextmanager
+def alone(store: Path) -> Iterator[None]:
+    """No other process takes part out of ``store``: each would answer for itself, by the same name and the same keys.
+    Raises ``InvalidInput``."""
+    store.mkdir(parents=True, exist_ok=True)
+    handle = os.open(store / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fix = "another selvedge federate join takes part out of it: end that one, or name another --store"
+            raise InvalidInput("--store", str(store), fix) from None
+        yield
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,7 @@ class Line:
     credential: Path | None = None
     pkcs11: str | None = None
     pin_file: Path | None = None
+    members: str | None = None
 
 
 def run(line: Line) -> str:
@@ -113,8 +134,8 @@ def _with(line: Line, keys: Keeping, profile: str) -> str:
     def ended(how: str, heard: int) -> None:
         _say(json.dumps({"event": "ended", "ended": how, "name": who.name, "changes": heard}))
 
-    with stopping() as stop:
-        heard = joined(line.url, device, line.data, line.store, who, log=log, stop=stop)
+    with alone(line.store), stopping() as stop:
+        heard = joined(line.url, device, line.data, line.store, who, log=log, stop=stop, members=line.members)
         if stop():
             if line.as_json:
                 ended("interrupted", heard)
@@ -191,10 +212,10 @@ def _credential(path: Path, name: str, key: Signer, keys: Keeping) -> bytes:
 
 def joined(
     url: str, kit: Path, data: str, store: Path, who: Identity, *, log: Callable[[str], None],
-    stop: Callable[[], bool],
+    stop: Callable[[], bool], members: str | None = None,
 ) -> int:  # fmt: skip
-    """Take part until the run is over or ``stop()``; how many changes the server has heard. Raises
-    ``SelvedgeError``."""
+    """Take part until the run is over or ``stop()``; how many changes the server has heard. members: of a group of a
+    masked run, at the least; None: as many as are safe. Raises ``SelvedgeError``."""
     invited = invitation.read(kit)
     certificate = kit / invitation.CERTIFICATE
     connection = Connection(url, certificate if certificate.is_file() else None)
@@ -202,9 +223,9 @@ def joined(
     x, y = samples(session, data)
     papers = _papers(invited.authority, store, who, log)
     trainer = SessionTrainer(session, x, y, seed=int.from_bytes(who.key.public[:4], "little"))
-    masking = _masking(invited, kit, papers)
-    server, kept = bytes.fromhex(invited.server), InFile(store / STATE)
-    participant = Participant(who.name, who.key, server, trainer, kept, masking=masking)
+    masking = _masking(invited, kit, papers, members)
+    server, kept = bytes.fromhex(invited.server), InFile(store / STATE, log)
+    participant = Participant(who.name, who.key, server, trainer, kept, masking=masking, log=log)
     most = 8 * 4 * trainer.layout.size + (HEAD if masking is None else masking.room)
     log(f"{who.name}: {len(x):,} samples, {invited.run} at {url}")
     refused: list[str] = []
@@ -244,11 +265,24 @@ def _papers(authority: str, store: Path, who: Identity, log: Callable[[str], Non
     return papers
 
 
-def _masking(invited: invitation.Invitation, kit: Path, papers: Papers | None) -> Masking | None:
-    """How the device takes part where the server learns sums alone; None in another run. Raises ``InvalidInput``."""
+def _masking(
+    invited: invitation.Invitation, kit: Path, papers: Papers | None, members: str | None
+) -> Masking | None:  # fmt: skip
+    """How the device takes part where the server learns sums alone; None in another run. Raises ``InvalidInput``, also
+    for a run that promises smaller groups than its owner wants."""
     demands = invited.demands
     if demands is None:
+        if members is not None:
+            raise InvalidInput("--members", members, f"{invited.run} is no masked run, and has no groups: leave it out")
         return None
+    from ...federate.masked import FEWEST, MEMBERS, MOST
+
+    if members is not None and not (members.isascii() and members.isdecimal() and FEWEST <= int(members) <= MOST):
+        raise InvalidInput("--members", members or "empty", f"give a whole number, {FEWEST} to {MOST}")
+    floor = MEMBERS if members is None else int(members)
+    if demands.members < floor:
+        fix = f"{invited.run} promises {demands.members}, fewer hide less of each: give that to take part all the same"
+        raise InvalidInput("--members", floor, fix)
     from ...federate.client.masking import Masking  # a device of another run is to have the memory
 
     if papers is not None:

@@ -26,7 +26,7 @@ class Report:
     """``world``: "simulated" or "real". ``phase``: "waiting", "open", "done" or "stopped", and ``why``. ``known``:
     devices that may take part. ``refused``, ``faults``: counts by reason. ``up``, ``down``: bytes. ``test``: loss and
     accuracy at the end, on samples that nothing else saw. ``at``: Unix seconds. ``stage``: of a masked round, where its
-    groups are."""
+    groups are. ``left_out``: devices that have ended such rounds and are asked no more, and why."""
 
     name: str
     world: str
@@ -42,6 +42,7 @@ class Report:
     test: tuple[float, float | None] | None = None
     at: float = 0.0
     stage: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def now(
@@ -53,6 +54,7 @@ class Report:
         return cls(
             s.name, world, coordinator.phase, coordinator.why, s.rounds, known, course, up, down, dict(refused),
             dict(faults or {}), test, time.time(), "" if coordinator.round is None else str(coordinator.round),
+            dict(coordinator.left_out),
         )  # fmt: skip
 
     @property
@@ -78,7 +80,7 @@ class Report:
             "up": self.up, "down": self.down, "seconds": last.seconds if last else 0.0,
             "joules": last.joules if last else None, "known": self.known, "seen": len(self.course.devices),
             "lost": self.course.lost, "refused": dict(self.refused), "faults": dict(self.faults), "at": self.at,
-            "stage": self.stage, "course": self.course.to_dict(),
+            "stage": self.stage, "left_out": dict(self.left_out), "course": self.course.to_dict(),
         }  # fmt: skip
 
     @classmethod
@@ -90,7 +92,7 @@ class Report:
                 given["run"], given["world"], given["phase"], given["why"], given["rounds"], given["known"],
                 Course.of(given["course"]), given["up"], given["down"], given["refused"], given["faults"],
                 None if test is None else (test["loss"], test["accuracy"]), given["at"],
-                given.get("stage", ""),
+                given.get("stage", ""), given.get("left_out", {}),
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InvalidInput("status", where, f"it is none of ours ({error})") from None
@@ -117,6 +119,7 @@ class Report:
         dropped = [line for m in c.moves for line in m.failed]
         if dropped:
             lines.append(f"dropped: {len(dropped):,} groups of masked rounds, the last one {dropped[-1]}")
+        lines += [f"left out: {name}: {why}" for name, why in sorted(self.left_out.items())]
         lines += [f"refused {n:,} x: {why}" for why, n in sorted(self.refused.items(), key=lambda pair: -pair[1])]
         if self.faults:
             lines.append("faults: " + ", ".join(f"{n:,} {what}" for what, n in sorted(self.faults.items())))

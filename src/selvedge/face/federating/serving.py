@@ -24,7 +24,7 @@ from ...federate.coordinator import Closed, Coordinator, Event
 from ...federate.course import Course, Move
 from ...federate.cover import Cover, widths
 from ...federate.grid.grid import Delivery
-from ...federate.invitation import MEMBERS, Invitation
+from ...federate.invitation import MEMBERS, Invitation, promised, rules
 from ...federate.layout import Layout
 from ...federate.masked_round import most_said
 from ...federate.message import Message
@@ -86,6 +86,9 @@ def serve(
     vouched = None
     if authority is not None:
         vouched = Enrolled(authority, out / place.CREDENTIALS, tuple(covers), _Seldom(notes.append))
+    root = "" if vouched is None else vouched.root.hex()
+    masked = "" if settings.masked is None else promised(settings.masked)
+    coordinator.rules = rules(key.public.hex(), root, masked) if masked else ""
     known = _Known(listed, vouched, tuple(covers), notes.append)
     most = bodies.most(codec(settings.up), tuple(whole.shapes.values()), settings.local.scaffold) + HEAD
     if settings.masked is not None:
@@ -111,10 +114,10 @@ def serve(
             vouched.now_known = lambda: grid.allow(known.keys, known.parts)
         url = f"https://{f'[{address.host}]' if ':' in address.host else address.host}:{grid.port}"
         token[0] = place.operator(out, url, pem or "").token
-        root = "" if vouched is None else vouched.root.hex()
-        masked = "" if settings.masked is None else f"{settings.masked.threshold}:{settings.masked.covered}"
+        begun = coordinator.run if masked else ""
         for kit in kits:
-            Invitation(settings.name, url, key.public.hex(), kit.kind.name, root, masked).write(kit.folder, pem)
+            invited = Invitation(settings.name, url, key.public.hex(), kit.kind.name, root, masked, begun)
+            invited.write(kit.folder, pem)
 
         def members() -> None:
             """Whom devices of a masked run are to believe, where nobody vouches for them."""

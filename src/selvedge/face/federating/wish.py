@@ -29,7 +29,7 @@ OPTIONS = {  # the library's fields as the command line has them
     "server optimizer": "--server-optimizer", "server rate": "--server-optimizer rate",
     "server momentum": "--server-optimizer momentum", "server beta2": "--server-optimizer beta2",
     "server tau": "--server-optimizer tau", "speed": "--spread", "codec": "--codec",
-    **{f"masked {name}": f"--masked {name}" for name in ("bits", "group", "threshold", "covered", "stage")},
+    **{f"masked {name}": f"--masked {name}" for name in ("bits", "group", "members", "threshold", "covered", "stage")},
     **{f"{name} with masked": f"{option} with --masked" for name, option in (
         ("up", "--codec"), ("mode", "--mode"), ("rule", "--rule"), ("scaffold", "--scaffold"),
         ("clients", "--per-round"),
@@ -127,12 +127,12 @@ def _optimizer(text: str) -> ServerOptimizer:
 
 
 def _masked(text: str) -> Masked | None:
-    """``""``, ``BITS``, or ``bits=4,group=64,threshold=two-thirds,covered=3,stage=60``."""
+    """``""``, ``BITS``, or ``bits=4,group=64,members=8,threshold=two-thirds,covered=3,stage=60``."""
     if not text:
         return None
     pairs = [f"bits={text}"] if text.isdigit() else text.split(",")
     numbers = [pair for pair in pairs if not pair.startswith("threshold=")]
-    found = _pairs("--masked", ",".join(numbers), ("bits", "group", "covered", "stage"), "4")
+    found = _pairs("--masked", ",".join(numbers), ("bits", "group", "members", "covered", "stage"), "4")
     given: dict[str, Any] = {n: int(v) if n != "stage" and v % 1 == 0 else v for n, v in found.items()}
     for pair in set(pairs) - set(numbers):
         given["threshold"] = pair.partition("=")[2]

@@ -191,6 +191,7 @@ def join(
     draws = Draws(int.from_bytes(key.public[:8], "little"))
     while not ended():
         try:
+            participant.rest()
             if answer is None:
                 if papers is not None and not shown:
                     shown = _present(connection, papers, log)
@@ -201,6 +202,7 @@ def join(
                 answer = participant.handle(body) if status == 200 else None
                 del body
                 if status == OVER:
+                    participant.rest(over=True)
                     log("the run is over")
                     break
                 if status == 403:

@@ -15,10 +15,13 @@ from ..masking import wire
 from ..masking.apart import APART, Apart
 from ..masking.demands import Demands
 from ..masking.member import Member
+from ..masking.past import NONE
 from ..masking.terms import STAGES, Terms
 from ..message import Message, Refused
+from .store import VOLATILE
 from .trainer import CannotTrain
 
+LASTS = 3600.0  # seconds
 ROOM = 1 << 22  # bytes of what a stage asks, besides the model: of 512 members the keys, and their certificates
 
 
@@ -26,13 +29,15 @@ ROOM = 1 << 22  # bytes of what a stage asks, besides the model: of 512 members 
 class Masking:
     """trust: (name, certificate) -> the Ed25519 public key of a member, or it raises ``Refused``. certificate: of this
     device. demands: what it wants of each group, whatever the server says. apart: members by which two sums of changes
-    to one model are to differ at least, or not at all."""
+    to one model are to differ at least, or not at all. lasts: seconds, of a round: then its secrets are deleted, and
+    the device is lost in it."""
 
     trust: Callable[[str, bytes], bytes]
     certificate: bytes = b""
     demands: Demands = field(default_factory=Demands)
     room: int = ROOM
     apart: int = APART
+    lasts: float = LASTS
 
     @classmethod
     def among(cls, keys: Mapping[str, bytes], demands: Demands | None = None) -> Masking:
@@ -79,14 +84,18 @@ def asked_of(message: Message) -> Asked:
 
 
 class Stages:
-    """``kept``: what :meth:`state` gave behind the last answer, or None."""
+    """``kept``: what :meth:`state` gave behind the last answer, or None; ``volatile``: what :meth:`secrets` did, or
+    None: the round that was under way is lost then."""
 
-    def __init__(self, masking: Masking, name: str, key: Signer, kept: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, masking: Masking, name: str, key: Signer, kept: Mapping[str, Any] | None,
+        volatile: Mapping[str, Any] | None,
+    ) -> None:  # fmt: skip
         member = Member(name, key, masking.trust, masking.certificate, masking.demands)
         self._member = Apart(member, masking.apart)
         self._kept = kept
         if kept is not None:
-            self._member.load(kept["member"])
+            self._member.load({**kept["member"], "round": None if volatile is None else volatile["round"]})
 
     def is_over(self, asked: Asked) -> bool:
         """Whether a later stage has been answered."""
@@ -118,16 +127,28 @@ class Stages:
             raise CannotTrain("a stage of a round that this device has not begun")
         return terms
 
-    def answer(self, asked: Asked, terms: Terms, values: IntVector | None) -> bytes:
-        """Raises ``Refused``."""
-        return self._member.answer(asked.stage, terms, _ask(asked, terms), values)
+    def carries(self, asked: Asked, terms: Terms) -> bool:
+        """Whether what earlier rounds have left is to be in the values. Raises ``Refused``."""
+        return self._member.carries(terms, asked.data)
+
+    def answer(self, asked: Asked, terms: Terms, values: IntVector | None, past: bytes) -> bytes:
+        """past: of what earlier rounds have left; none: b"". Raises ``Refused``."""
+        past = past if past and asked.stage == "keys" else NONE
+        return self._member.answer(asked.stage, terms, _ask(asked, terms), values, past=past)
 
     def state(self, asked: Asked, terms: Terms) -> dict[str, Any]:
         """What is to be kept before the answer leaves, as JSON can hold it."""
         return {
             "task": asked.task, "stage": asked.stage, "digest": asked.digest, "terms": terms.to_json(),
-            "member": self._member.state(),
+            "member": {n: v for n, v in self._member.state().items() if n != "round"},
         }  # fmt: skip
+
+    def secrets(self, since: float) -> dict[str, Any]:
+        """And beside it, for as long as the round is under way: what must neither come back nor be found."""
+        under_way = self._member.state()["round"]
+        if under_way is None or under_way["stage"] == STAGES[-1]:
+            return {}
+        return {VOLATILE: {"round": under_way, "since": since}}
 
 
 def _ask(asked: Asked, terms: Terms) -> bytes:

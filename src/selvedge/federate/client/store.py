@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
 from ...learn.journal.record import FRAME, framed, is_whole, read
 from .. import secret
 
+if TYPE_CHECKING:
+    from .witness import Witness
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 PERSONAL = "personal/"  # before the names of layers that stay on a device
+VOLATILE = "volatile"  # of a head: what is not to come back with a copy, nor behind a power cut
+TOKEN = "token"  # beside it: of this record
 
 
 class Store(Protocol):
@@ -51,10 +57,15 @@ class InFile:
 
     A file that the disk has damaged is moved to NAME.damaged, ``log`` is told so in a line, and the device goes on as
     one that has nothing: what error feedback had left is lost, and the run is not.
+
+    What a head has as :data:`VOLATILE` counts in the last record alone that was written here, and while the machine
+    runs (:mod:`.witness`). A disk that has lost that one, or a copy that was brought back, would have a device mask
+    twice with the keys of one round; without them it is lost in that round, which ``log`` is told.
     """
 
     def __init__(self, path: Path, log: Callable[[str], None] = lambda line: None) -> None:
         self._path, self._log = path, log
+        self._witness: Witness | None = None  # a device of other runs is to have the memory
 
     def load(self) -> tuple[Mapping[str, Any], Arrays] | None:
         try:
@@ -69,7 +80,26 @@ class InFile:
             self._log(f"device state is {self._path}: it was damaged, and lies at {aside.name} now; it begins anew")
             return None
         found = read(0, payload)
-        return found.head, found.arrays
+        head = dict(found.head)
+        token = head.pop(TOKEN, "")
+        if VOLATILE in head and not self._beside().saw(token):
+            del head[VOLATILE]
+            self._log(f"device state is {self._path}: an older one came back; a round that was under way is lost")
+        return head, found.arrays
 
     def save(self, head: Mapping[str, Any], arrays: Arrays) -> None:
-        secret.keep(self._path, b"".join(framed(0, dict(head), arrays)))
+        if VOLATILE not in head:
+            secret.keep(self._path, b"".join(framed(0, dict(head), arrays)))
+            if self._witness is not None:
+                self._witness.clear()
+            return
+        token = secrets.token_hex(16)
+        secret.keep(self._path, b"".join(framed(0, {**head, TOKEN: token}, arrays)))
+        self._beside().note(token)
+
+    def _beside(self) -> Witness:
+        from .witness import Witness
+
+        if self._witness is None:
+            self._witness = Witness(self._path)
+        return self._witness

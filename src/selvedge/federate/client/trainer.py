@@ -11,7 +11,12 @@ from .store import Arrays
 
 
 class CannotTrain(ValueError):
-    """This task cannot be done here; ``str()`` says why in one line."""
+    """This task cannot be done here; ``str()`` says why in one line. That may tell of samples: in a masked round it
+    does not leave the device, which adds nothing to the sum then and says so to its owner alone."""
+
+
+class Withheld(CannotTrain):
+    """Its owner does not let it, whatever its samples are, as where a budget is spent: that may be said."""
 
 
 @dataclass(frozen=True, slots=True)

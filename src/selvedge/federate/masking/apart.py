@@ -8,6 +8,7 @@ from typing import Any
 from ..message import Refused
 from . import wire
 from .member import Member
+from .past import NONE
 from .ring import IntVector
 from .terms import Terms
 from .wire import Span
@@ -30,8 +31,9 @@ class Apart:
         self._sums: list[tuple[str, frozenset[str]]] = []  # (model, whose changes), of those that were unmasked
 
     def answer(
-        self, stage: str, terms: Terms, ask: bytes, values: IntVector | None = None, spans: tuple[Span, ...] = ()
-    ) -> bytes:
+        self, stage: str, terms: Terms, ask: bytes, values: IntVector | None = None, spans: tuple[Span, ...] = (),
+        past: bytes = NONE,
+    ) -> bytes:  # fmt: skip
         """:meth:`Member.answer`. Raises ``Refused``, also for a sum that is too near another one."""
         alive: frozenset[str] | None = None
         if stage in ("consent", "unmask"):
@@ -39,10 +41,14 @@ class Apart:
             places = wire.set_of(content[: wire.set_size(terms)], terms)
             alive = frozenset(terms.cohort[place] for place in places)
             self._see(terms.model, alive)
-        made = self._member.answer(stage, terms, ask, values, spans)
+        made = self._member.answer(stage, terms, ask, values, spans, past)
         if stage == "unmask" and alive is not None and (terms.model, alive) not in self._sums:
             self._sums = [*self._sums, (terms.model, alive)][-SUMS:]
         return made
+
+    def carries(self, terms: Terms, ask: bytes) -> bool:
+        """:meth:`Member.carries`."""
+        return self._member.carries(terms, ask)
 
     def _see(self, model: str, alive: frozenset[str]) -> None:
         for other, before in self._sums:

@@ -25,16 +25,26 @@ def group(terms: Terms, demands: Demands) -> None:
         raise Refused(f"a threshold of {terms.threshold} of {n} members where {least} is the least")
 
 
+def joined(terms: Terms, demands: Demands) -> None:
+    """A round of another run, or of other rules, than this member has joined: of a run that has its name tasks begin
+    anew, so that what was summed once is summed again with one member less."""
+    if demands.run and terms.run != demands.run:
+        raise Refused(f"a round of {terms.run} where {demands.run} was joined")
+    if demands.rules and terms.rules != demands.rules:
+        raise Refused("a round under other rules than this member was invited to")
+
+
 def fresh_task(last: int | None, terms: Terms) -> None:
     """A round that was had: with another set of survivors its sum would differ by one member's values."""
     if last is not None and terms.task <= last:
         raise Refused(f"task {terms.task} of {terms.run} was had, or is older than one that was")
 
 
-def fresh_keys(seen: Collection[bytes], keys: Iterable[bytes]) -> None:
-    """A round key of an earlier round, whose secret the server may have recovered in it."""
-    if any(mark(key) in seen for key in keys):
-        raise Refused("a round key that was seen in an earlier round")
+def fresh_keys(seen: Collection[bytes], keys: Mapping[str, Iterable[bytes]]) -> None:
+    """A round key of an earlier round, whose secret the server may have recovered in it. keys: by member."""
+    for name, own in keys.items():
+        if any(mark(key) in seen for key in own):
+            raise Refused(f"a round key of {name} that was seen in an earlier round", of=name)
 
 
 def same_terms(digest: bytes, terms: Terms) -> None:
@@ -94,6 +104,13 @@ def covered(spans: Iterable[tuple[Span, ...]], terms: Terms, demands: Demands) -
     least, where = thinnest(spans, terms.size)
     if least < need:
         raise Refused(f"element {where} is of {least} members where {need} are the least")
+
+
+def carried(alive: Collection[int], carrying: Collection[int], demands: Demands) -> None:
+    """A sum in which what earlier rounds have left is that of hardly anybody."""
+    left = len(set(alive) & set(carrying))
+    if 0 < left < demands.least:
+        raise Refused(f"what earlier rounds left is of {left} members where {demands.least} are the least")
 
 
 def model(terms: Terms, data: bytes) -> None:

@@ -94,6 +94,11 @@ def check(settings: Any) -> None:
         raise InvalidInput(
             "clients with masked", settings.clients, f"a group has at least {least} members: give so many"
         )
+    count = -(-settings.asked // settings.masked.group)
+    if settings.asked // count < least:
+        fix = f"{settings.asked} devices in groups of at most {settings.masked.group} are {count}, the smallest of "
+        fix += f"{settings.asked // count}: give a larger group, or at most that"
+        raise InvalidInput("masked members", least, fix)
 
 
 _NOISE = {"clip": 1.0, "noise": 1.0, "epsilon": 1000.0, "delta": 1e-5}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from ..message import Refused
 from . import agreement, checks, ring, stream, wire
 from .agreement import SEED
 from .covering import thinnest
+from .demands import Demands
+from .past import carriers
 from .ring import IntVector
 from .sealed import SEALED
 from .shares import Recovery
@@ -30,10 +33,12 @@ ATTEMPTS = 32  # at shares that fit together: of 90 members, where 51 are needed
 
 class Group:
     """``public``: of each device of the cohort its Ed25519 key. ``certificates``: where given, what each must show to
-    the others. ``seen``: :attr:`marks` of earlier groups. Whom the others would refuse - an old certificate, a round
-    key that comes back, an identity of two names - is refused here, so that it does not stop them all.
+    the others. ``seen``: :attr:`marks` of earlier groups, and the tasks that they were of. Whom the others would refuse
+    - an old certificate, a round key that comes back, an identity of two names - is refused here, so that it does not
+    stop them all.
 
-    ``stage``: "keys" to "unmask", then "done" or "failed"; ``why``: it failed, in a line.
+    ``stage``: "keys" to "unmask", then "done" or "failed"; ``why``: it failed, in a line. ``false``: members whose
+    shares did not give back what they had committed to; ``sure``: though one more than it takes was there.
     """
 
     def __init__(
@@ -41,11 +46,13 @@ class Group:
         terms: Terms,
         public: Mapping[str, bytes],
         certificates: Mapping[str, bytes] | None = None,
-        seen: Collection[bytes] = (),
+        seen: Mapping[bytes, int] = MappingProxyType({}),
     ) -> None:
         self.terms, self._public, self._marks = terms, dict(public), seen
         self._certificates = dict(certificates or {})
         self.stage, self.why = "keys", ""
+        self.false: tuple[str, ...] = ()
+        self.sure = False
         self._asked: tuple[int, ...] = tuple(range(len(terms.cohort)))  # at this stage
         self._lost: set[int] = set()
         self._answers: dict[int, bytes] = {}  # of this stage; of an input, its SHA-256
@@ -144,7 +151,9 @@ class Group:
             raise Refused(f"{name} has the identity of another member")
         used = {key for other in self._keys.values() for key in (other.channel, other.mask)}
         for key in (keys.channel, keys.mask):
-            if key in used or keys.channel == keys.mask or checks.mark(key) in self._marks:
+            if (task := self._marks.get(checks.mark(key))) is not None:
+                raise Refused(f"a round key of {name} that was used before, in task {task}", of=name)
+            if key in used or keys.channel == keys.mask:
                 raise Refused(f"a round key of {name} that was used before")
             agreement.agreed(bytes(range(agreement.KEY)), key, b"")  # one of small order would stop all others
         self._keys[place] = keys
@@ -174,6 +183,9 @@ class Group:
             if least < (need := max(terms.covered, LEAST_COVERED)):
                 self._fail(f"{self.stage}: element {where} is left to {least} members, and {need} must have it")
                 return
+        if self.stage == "input" and (why := self._thin(here)):
+            self._fail(why)
+            return
         answers, self._answers = self._answers, {}
         if self.stage == "keys":
             self._keys = dict(sorted(self._keys.items()))
@@ -194,6 +206,17 @@ class Group:
             return
         self.stage = STAGES[STAGES.index(self.stage) + 1]
         self._asked = here
+
+    def _thin(self, here: tuple[int, ...]) -> str:
+        """Why its members would not agree to a sum of ``here``: few of them have added what earlier rounds left. That
+        is the rule of who demands least."""
+        left = carriers({i: self._keys[i].past for i in self._shared}, self.terms).intersection(here)
+        need = Demands(min(self.terms.least, len(self.terms.cohort))).least
+        return (
+            f"input: what earlier rounds left is of {len(left)}, and {need} must have it"
+            if 0 < len(left) < need
+            else ""
+        )
 
     def _fail(self, why: str) -> None:
         self.stage, self.why = "failed", why
@@ -225,7 +248,9 @@ class Group:
                     known[place] = seed
             if len(known) == len(self._shared):
                 return known
-        wrong = ", ".join(self.terms.cohort[i] for i in self._shared if i not in known)
+        self.false = tuple(self.terms.cohort[i] for i in self._shared if i not in known)
+        self.sure = len(places) > need
+        wrong = ", ".join(self.false)
         self._fail(f"unmask: the shares do not give back what was committed to by {wrong[:200]}")
         return None
 

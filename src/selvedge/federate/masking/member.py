@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from . import agreement, checks, ring, sealed, shares, stream, wire
 from .agreement import SEED
 from .demands import Demands
 from .memory import Peer, Round
+from .past import NONE, carriers
 from .ring import IntVector
 from .sealed import PAIR, SEALED
 from .terms import STAGES, Terms
@@ -52,11 +53,13 @@ class Member:
         ask: bytes,
         values: IntVector | None = None,
         spans: tuple[Span, ...] = (),
+        past: bytes = NONE,
     ) -> bytes:
         """The answer to ``ask``; asked the same again, the same again.
 
         values: int [size], only for ``input``: within ``terms.bits`` bits. spans: elements, from and to, only for
-        ``keys``, outside of which they will be 0; none: anywhere. Raises :class:`Refused` with the reason; then nothing
+        ``keys``, outside of which they will be 0; none: anywhere. past: only for ``keys``: which rounds have left it
+        what it adds where :meth:`carries` says so. Raises :class:`Refused` with the reason; then nothing
         leaves, and this member may be counted as lost.
         """
         if stage not in STAGES:
@@ -66,10 +69,8 @@ class Member:
         content = wire.body(ask, stage, terms, False)
         checks.same_terms(wire.digest(ask), terms)
         if stage == "keys":
-            return self._keys(terms, content, tuple(spans))
-        if (kept := self._round) is None or kept.terms != terms:
-            raise Refused(f"{stage} of a round that this member has no keys of")
-        checks.order(kept.stage, stage)
+            return self._keys(terms, content, tuple(spans), past)
+        kept = self._under_way(stage, terms)
         if stage == "shares":
             made = self._shares(kept, content)
         elif stage == "input":
@@ -82,21 +83,42 @@ class Member:
         kept.stage = stage
         return wire.head(stage, terms.digest, True) + made
 
+    def carries(self, terms: Terms, ask: bytes) -> bool:
+        """Whether what earlier rounds have left is a part of the values that ``ask``, of the stage ``input``, is to be
+        answered with. Raises :class:`Refused`."""
+        content = wire.body(ask, "input", terms, False)
+        checks.same_terms(wire.digest(ask), terms)
+        kept = self._under_way("input", terms)
+        shared = wire.set_of(content[: wire.set_size(terms)], terms)
+        checks.enough(shared, kept.peers, terms, terms.index(self.name))
+        return terms.index(self.name) in self._carriers(kept, shared)
+
+    def _under_way(self, stage: str, terms: Terms) -> Round:
+        if (kept := self._round) is None or kept.terms != terms:
+            raise Refused(f"{stage} of a round that this member has no keys of")
+        checks.order(kept.stage, stage)
+        return kept
+
+    @staticmethod
+    def _carriers(kept: Round, shared: Iterable[int]) -> frozenset[int]:
+        return carriers({place: kept.peers[place].past for place in shared}, kept.terms)
+
     # -- the stages -------------------------------------------------------------------------------------------------
 
-    def _keys(self, terms: Terms, content: bytes, spans: tuple[Span, ...]) -> bytes:
+    def _keys(self, terms: Terms, content: bytes, spans: tuple[Span, ...], past: bytes) -> bytes:
         if content:
             raise Refused("keys: an ask with something in it")
         terms.index(self.name)
         wire.ordered(spans, terms.size)
         kept = self._round
         if kept is not None and kept.terms == terms and kept.stage == "keys":
-            checks.again(repr(kept.spans).encode(), repr(spans).encode())
+            checks.again(repr((kept.spans, kept.past)).encode(), repr((spans, past)).encode())
         else:
+            checks.joined(terms, self.demands)
             checks.group(terms, self.demands)
             checks.fresh_task(self._tasks.get(terms.run), terms)
             channel, mask, own = (secrets.token_bytes(size) for size in (agreement.KEY, SEED, SEED))
-            kept = Round(terms, "keys", channel, mask, own, spans)
+            kept = Round(terms, "keys", channel, mask, own, spans, past)
             self._tasks.pop(terms.run, None)
             self._tasks[terms.run] = terms.task
             _trim(self._tasks, RUNS)
@@ -114,6 +136,7 @@ class Member:
             agreement.commitment(kept.own),
             self._certificate,
             kept.spans,
+            kept.past,
         )
 
     def _shares(self, kept: Round, content: bytes) -> bytes:
@@ -133,7 +156,7 @@ class Member:
             identities[place] = identity
         round_keys = [key for keys in found.values() for key in (keys.channel, keys.mask)]
         checks.distinct(list(identities.values()), round_keys)
-        checks.fresh_keys(self._seen, round_keys)
+        checks.fresh_keys(self._seen, {terms.cohort[place]: (k.channel, k.mask) for place, k in found.items()})
         checks.covered([keys.spans for keys in found.values()], terms, self.demands)
         n = len(terms.cohort)
         of_mask, of_own = (shares.split(seed, terms.threshold, n) for seed in (kept.mask, kept.own))
@@ -144,7 +167,9 @@ class Member:
             if place != me
         )
         kept.pairs = {me: pairs[me]}
-        kept.peers = {i: Peer(keys.channel, keys.mask, identities[i], keys.spans) for i, keys in found.items()}
+        kept.peers = {
+            i: Peer(keys.channel, keys.mask, identities[i], keys.past, keys.spans) for i, keys in found.items()
+        }
         kept.asked = asked
         self._seen.update({checks.mark(key): None for key in round_keys})
         _trim(self._seen, KEYS)
@@ -165,7 +190,7 @@ class Member:
             try:
                 pairs[place] = sealed.opened(kept.channel, kept.peers[place].channel, place, me, share)
             except Refused as error:
-                raise Refused(f"{error}: of {terms.cohort[place]}") from None
+                raise Refused(f"{error}: of {terms.cohort[place]}", of=terms.cohort[place]) from None
         total = self._words(kept, values)
         seen = hashlib.sha256(repr(shared).encode() + b"".join(pairs.values()) + total.tobytes()).digest()
         if kept.stage == "input":
@@ -200,6 +225,7 @@ class Member:
         alive = wire.set_of(content, terms)
         checks.enough(alive, kept.shared, terms, terms.index(self.name))
         checks.covered([kept.peers[place].spans for place in alive], terms, self.demands)
+        checks.carried(alive, self._carriers(kept, kept.shared), self.demands)
         checks.once(kept.alive, alive)
         return alive
 
@@ -215,11 +241,19 @@ class Member:
         signatures = {place: data[at * SIGNATURE : (at + 1) * SIGNATURE] for at, place in enumerate(signers)}
         identities = {place: peer.identity for place, peer in kept.peers.items()}
         checks.quorum(self._agreed(kept, alive), signatures, identities, terms)
-        kept.channel = kept.mask = kept.own = b""  # nothing is asked of them any more
-        # Who is not alive is dead: that no member is both is in the form of this answer.
-        return b"".join(
-            kept.pairs[place][SEED:PAIR] if place in alive else kept.pairs[place][:SEED] for place in kept.shared
-        )
+        if kept.pairs:
+            # Who is not alive is dead: that no member is both is in the form of this answer.
+            kept.answer = b"".join(
+                kept.pairs[place][SEED:PAIR] if place in alive else kept.pairs[place][:SEED] for place in kept.shared
+            )
+        self._end(kept)
+        return kept.answer
+
+    @staticmethod
+    def _end(kept: Round) -> None:
+        """Nothing is asked of these any more, and who takes them from a threshold of members has what no sum tells."""
+        kept.channel = kept.mask = kept.own = b""
+        kept.pairs = {}
 
     # -- what is kept -----------------------------------------------------------------------------------------------
 

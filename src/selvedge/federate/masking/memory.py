@@ -11,25 +11,26 @@ from ..message import Refused
 from .agreement import KEY
 from .sealed import PAIR
 from .terms import STAGES, Terms
-from .wire import Span
+from .wire import PAST, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another member's public keys in this round, its identity, and the elements that it has."""
+    """Another member's public keys in this round, its identity, its past, and the elements that it has."""
 
     channel: bytes
     mask: bytes
     identity: bytes
+    past: bytes
     spans: tuple[Span, ...]
 
 
 @dataclass(slots=True)
 class Round:
     """``channel``: an X25519 secret; ``mask``, ``own``: seeds of the mask key and of the own mask. ``pairs``: the
-    shares of both seeds of each that shared, this member's own from the beginning. ``asked``: SHA-256 of what
-    ``shares`` asked; ``answer``: what was said. ``values``: SHA-256 of what was masked. ``alive``: the survivors that
-    were signed."""
+    shares of both seeds of each that shared, this member's own from the beginning: none behind the last stage.
+    ``past``: this member's own. ``asked``: SHA-256 of what ``shares`` asked; ``answer``: what was said. ``values``:
+    SHA-256 of what was masked. ``alive``: the survivors that were signed."""
 
     terms: Terms
     stage: str
@@ -37,6 +38,7 @@ class Round:
     mask: bytes
     own: bytes
     spans: tuple[Span, ...]
+    past: bytes
     peers: dict[int, Peer] = field(default_factory=dict)
     asked: bytes = b""
     answer: bytes = b""
@@ -50,7 +52,7 @@ class Round:
         return {
             "terms": self.terms.to_json(), "stage": self.stage, "spans": self.spans, "shared": self.shared,
             "alive": self.alive, "covers": spans,
-            "peers": {str(i): [_text(p.channel + p.mask + p.identity), spans.index(p.spans)]
+            "peers": {str(i): [_text(p.channel + p.mask + p.identity + p.past), spans.index(p.spans)]
                       for i, p in self.peers.items()},
             "pairs": {str(i): _text(pair) for i, pair in self.pairs.items()},
             **{name: _text(getattr(self, name)) for name in _BYTES},
@@ -64,8 +66,10 @@ class Round:
             peers = {}
             for i, (text, cover) in state["peers"].items():
                 keys = _bytes(text)
-                channel, mask, identity = (keys[at : at + KEY] for at in range(0, 3 * KEY, KEY))
-                peers[int(i)] = Peer(channel, mask, identity, covers[cover])
+                channel, mask, identity, past = (keys[at : at + KEY] for at in range(0, 4 * KEY, KEY))
+                if len(past) != PAST:
+                    raise ValueError("a past")
+                peers[int(i)] = Peer(channel, mask, identity, past, covers[cover])
             if state["stage"] not in STAGES:
                 raise ValueError("a stage")
             pairs = {int(i): _bytes(text) for i, text in state["pairs"].items()}
@@ -80,7 +84,7 @@ class Round:
             raise Refused("what is kept of a round cannot be read: this member is lost in it") from None
 
 
-_BYTES = ("channel", "mask", "own", "asked", "answer", "values")
+_BYTES = ("channel", "mask", "own", "past", "asked", "answer", "values")
 
 
 def _text(data: bytes) -> str:

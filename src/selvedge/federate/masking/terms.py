@@ -20,8 +20,9 @@ SIZE = 1 << 28  # elements
 class Terms:
     """``run``: which of all runs; ``task``: of that run, later ones have higher numbers. ``cohort``: device names,
     sorted. ``size``: values of an input; ``bits``: of a value, which is signed. ``model``: SHA-256 of the model that is
-    sent, in hexadecimal. ``codec``: its name, and the scale that all share. ``covered``: how many members each element
-    of the sum has at least.
+    sent, in hexadecimal. ``codec``: its name, the scale that all share, and what is learnt by it. ``covered``: how
+    many members each element of the sum has at least. ``least``: members that the run has promised for each of its
+    groups. ``rules``: what else its devices were invited to, as SHA-256 in hexadecimal; "" where nothing was.
 
     Raises :class:`Refused` for what makes no round.
     """
@@ -36,6 +37,8 @@ class Terms:
     model: str
     codec: str
     covered: int = 1
+    least: int = 2
+    rules: str = ""
 
     def __post_init__(self) -> None:
         for field, most in (("run", RUN), ("codec", CODEC)):
@@ -50,14 +53,15 @@ class Terms:
             raise Refused("terms: the names of the cohort are not sorted, or one is there twice")
         limits = {
             "task": (0, 1 << 62), "group": (0, 1 << 30), "threshold": (2, n), "size": (1, SIZE), "covered": (1, n),
-            "bits": (1, WIDEST - carry(n)),
+            "bits": (1, WIDEST - carry(n)), "least": (2, n),
         }  # fmt: skip
         for field, (least, most) in limits.items():
             value = getattr(self, field)
             if type(value) is not int or not least <= value <= most:
                 raise Refused(f"terms: {field} is {value!r}: {least} to {most}")
-        if not isinstance(self.model, str) or len(self.model) != 64 or set(self.model) - set("0123456789abcdef"):
-            raise Refused(f"terms: model is {str(self.model)[:70]!r}: 64 hexadecimal digits")
+        for field, given in (("model", self.model), ("rules", self.rules or "0" * 64)):
+            if not isinstance(given, str) or len(given) != 64 or set(given) - set("0123456789abcdef"):
+                raise Refused(f"terms: {field} is {str(given)[:70]!r}: 64 hexadecimal digits")
 
     @property
     def width(self) -> int:

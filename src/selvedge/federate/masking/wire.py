@@ -1,8 +1,9 @@
 """What goes to and fro in a group: fixed structures behind one head; who is meant is a place in the cohort.
 
     head        b"SVM", the stage u8 (an answer's with the high bit), the terms' digest (32 bytes)
-    keys        ask: nothing; answer: place u16, public keys of channel and mask, commitment (32 bytes each), length u16
-                and certificate, count u16 and spans (from u32, to u32), signature over all of it and the head
+    keys        ask: nothing; answer: place u16, public keys of channel and mask, commitment (32 bytes each), the past
+                (16 bytes), length u16 and certificate, count u16 and spans (from u32, to u32), signature over all of
+                it and the head
     shares      ask: count u16, and of each that answered, by place, length u32 and its answer; answer: for each other
                 of these a sealed pair of shares
     input       ask: who shared (a set), and of each other of these its sealed pair for this member; answer: packed
@@ -29,7 +30,8 @@ from .sealed import SEALED
 from .terms import STAGES, Terms
 
 _HEAD = struct.Struct("<3sB32s")
-_KEYS = struct.Struct(f"<H{KEY}s{KEY}s{KEY}s")
+PAST = 16  # bytes
+_KEYS = struct.Struct(f"<H{KEY}s{KEY}s{KEY}s{PAST}s")
 _COUNT = struct.Struct("<H")
 _LENGTH = struct.Struct("<I")
 _SPAN = struct.Struct("<II")
@@ -44,12 +46,14 @@ Span = tuple[int, int]
 @dataclass(frozen=True, slots=True)
 class Keys:
     """What a member says of itself at the stage ``keys``. ``spans``: elements, from and to, outside of which its values
-    are 0; none: all may be other. ``signed``, ``signature``: as they came."""
+    are 0; none: all may be other. ``past``: which earlier rounds have left it something (:mod:`.past`). ``signed``,
+    ``signature``: as they came."""
 
     place: int
     channel: bytes
     mask: bytes
     commitment: bytes
+    past: bytes
     certificate: bytes
     spans: tuple[Span, ...]
     signed: bytes
@@ -82,14 +86,15 @@ def digest(data: bytes) -> bytes:
 
 
 def keys_text(
-    terms: Terms, place: int, channel: bytes, mask: bytes, commitment: bytes, certificate: bytes, spans: Iterable[Span]
-) -> bytes:
+    terms: Terms, place: int, channel: bytes, mask: bytes, commitment: bytes, certificate: bytes,
+    spans: Iterable[Span], past: bytes = bytes(PAST),
+) -> bytes:  # fmt: skip
     """All of an answer of ``keys`` but its signature, which is over it."""
     spans = tuple(spans)
     return b"".join(
         (
             head("keys", terms.digest, True),
-            _KEYS.pack(place, channel, mask, commitment),
+            _KEYS.pack(place, channel, mask, commitment, past),
             _COUNT.pack(len(certificate)),
             certificate,
             _COUNT.pack(len(spans)),
@@ -102,7 +107,7 @@ def keys_of(data: bytes, terms: Terms) -> Keys:
     """Raises :class:`Refused` for what is no answer of ``keys``; who signed it is not seen here."""
     body(data, "keys", terms, True)
     try:
-        place, channel, mask, commitment = _KEYS.unpack_from(data, _HEAD.size)
+        place, channel, mask, commitment, past = _KEYS.unpack_from(data, _HEAD.size)
         at = _HEAD.size + _KEYS.size
         (length,) = _COUNT.unpack_from(data, at)
         certificate = data[at + _COUNT.size : at + _COUNT.size + length]
@@ -118,7 +123,7 @@ def keys_of(data: bytes, terms: Terms) -> Keys:
     if place >= len(terms.cohort):
         raise Refused("keys of nobody of this group")
     ordered(spans, terms.size)
-    return Keys(place, channel, mask, commitment, certificate, spans, data[:end], data[end:])
+    return Keys(place, channel, mask, commitment, past, certificate, spans, data[:end], data[end:])
 
 
 def ordered(spans: tuple[Span, ...], size: int) -> None:
