@@ -19,6 +19,7 @@ from . import (
     targets,
     train,
     trial,
+    verify,
     zoo,
 )  # fmt: skip
 
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("contribute")(contribute.command)
     app.command("emit")(emit.command)
     app.command("targets")(targets.command)
+    app.command("verify")(verify.command)
     app.command("train")(train.command)
     app.command("predict")(predict.command)
     app.command("try")(trial.command)

@@ -76,7 +76,7 @@ def _where(node: Node) -> None:
 def _many(row: str, *, mean: bool = False) -> Callable[[Node], None]:
     def rule(node: Node) -> None:
         count = len(node.operator.inputs)
-        node.count(1, 1 << 10)
+        node.count(max(1, count), 1 << 10)
         values, last = same_rank(node, count)
         made = real(node, values[0])
         for value in values[1:]:

@@ -77,6 +77,7 @@ def _transpose(node: Node) -> None:
 
 def _same(node: Node) -> None:
     """What changes nothing when it predicts."""
+    node.count(1, 3 if node.operator.op == "Dropout" else 1)
     if node.operator.op == "Dropout" and len(node.operator.outputs) > 1 and node.operator.outputs[1]:
         node.unsupported("Dropout with a mask", "export the model in eval mode")
     if node.operator.op == "Dropout" and node.name(2) and bool(node.array(2).any()):
@@ -85,7 +86,7 @@ def _same(node: Node) -> None:
 
 
 def _concat(node: Node) -> None:
-    node.count(1, 1 << 10)
+    node.count(max(1, len(node.operator.inputs)), 1 << 10)
     parts = range(len(node.operator.inputs))
     rank = len(node.shape(0))
     node.require("axis" in node.operator.attrs, "axis", "missing", "give it")

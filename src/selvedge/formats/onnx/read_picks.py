@@ -72,7 +72,9 @@ def _split(node: Node) -> None:
     if node.name(1):
         sizes = node.whole(1)
     else:
-        part = -(-shape[axis] // node.integer("num_outputs", count))
+        parts = node.integer("num_outputs", count)
+        node.require(parts == count, "num_outputs", parts, f"as many as results: {count}")
+        part = -(-shape[axis] // count)
         sizes = tuple(min(part, shape[axis] - i * part) for i in range(count))
     right = len(sizes) == count and sum(sizes) == shape[axis] and all(n > 0 for n in sizes)
     node.require(right, "split", sizes, f"{count} parts of {shape[axis]}")

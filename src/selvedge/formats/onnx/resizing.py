@@ -35,7 +35,7 @@ def resized(node: Node, shape: tuple[int, ...]) -> dict[int, dict[str, Any]]:
         old = shape[axis]
         new = sizes[i] if sizes else math.floor(old * scales[i])
         scale = scales[i] if scales else new / old
-        node.require(0 < new <= 1 << 24, "size", new, "from 1 to 2^24 elements")
+        node.require(0 < new <= 1 << 16, "size", new, "from 1 to 65536 rows or columns")
         if new == old and scale == 1:
             continue
         place = PLACES[way](old, new, scale)
