@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from .make.contribute import contribution
     from .make.daily import steps_per_day
     from .make.inference import Inference, plan_inference
+    from .make.learnable import LearnableFile, learnable_tflite
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
@@ -228,6 +229,8 @@ _HOME = {
     "contribution": "make.contribute",
     "Inference": "make.inference",
     "Network": "make.network",
+    "LearnableFile": "make.learnable",
+    "learnable_tflite": "make.learnable",
     "load_tflite": "make.network",
     "save_tflite": "make.network",
     "network": "make.captured_network",
@@ -294,6 +297,7 @@ __all__ = [
     "InverseSqrt",
     "Journal",
     "LabelGuard",
+    "LearnableFile",
     "Learner",
     "Limits",
     "Live",
@@ -360,6 +364,7 @@ __all__ = [
     "emit_live",
     "fit",
     "label_free",
+    "learnable_tflite",
     "load",
     "load_live",
     "load_onnx",

@@ -13,6 +13,7 @@ import pytest
 from selvedge.artifact.targets import ABILITIES, TARGETS, Package, Target, require, target
 from selvedge.errors import InvalidInput
 
+OURS = ("onnx", "ai-edge-litert", "tflite-micro")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -85,8 +86,8 @@ def test_the_bounds_are_those_of_the_project() -> None:
     """A package that pyproject names too has the same bounds there."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     said = {r.replace(" ", "") for extra in project["optional-dependencies"].values() for r in extra}
-    wanted = {p.name: p.wanted for t in TARGETS.values() for p in t.packages if p.name.startswith("onnx")}
-    assert len(wanted) == 2
+    wanted = {p.name: p.wanted for t in TARGETS.values() for p in t.packages if p.name.startswith(OURS)}
+    assert len(wanted) == 4
     for bounds in wanted.values():
         assert bounds in said
 

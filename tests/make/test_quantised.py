@@ -115,7 +115,10 @@ def test_weights_of_four_bits_and_what_trained_with_them(net: nn.Module, samples
     np.testing.assert_array_equal(sv.compile(plan, cache=cache).predict(samples[:2].numpy()), wanted)
 
 
-def test_layers_that_stay_float_mix_with_int8_ones(net: nn.Module, samples: torch.Tensor, cache: Path) -> None:
+def test_layers_that_stay_float_mix_with_int8_ones(
+    net: nn.Module, samples: torch.Tensor, cache: Path, tmp_path: Path
+) -> None:
+    """Natively, and in a .tflite file that LiteRT runs."""
     mixed = sv.quantise(net, samples, bits={"depthwise": 32}, wanted_agreement=0.0)
     plan = sv.plan_inference(mixed, samples[:2], device="this-machine")
     ops = [n.op for n in plan.network.graph.nodes()]
@@ -123,8 +126,11 @@ def test_layers_that_stay_float_mix_with_int8_ones(net: nn.Module, samples: torc
     assert ops.count("int8_conv2d") == 3
     got = sv.compile(plan, cache=cache).predict(samples[:2].numpy())
     np.testing.assert_allclose(got, mixed(samples[:2]).detach().numpy(), atol=0.1)
-    with pytest.raises(sv.NotSupported, match=r"conv2d in a \.tflite file"):
-        sv.save_tflite(plan.network, "never.tflite")
+    path = sv.save_tflite(plan.network, tmp_path / "mixed.tflite")
+    made = tflite.read(path)
+    stored = plan.network.layout("x").store(samples[:2].numpy())
+    there = Reference(path.read_bytes()).run([stored], list(made.outputs))[made.outputs[0]]
+    np.testing.assert_allclose(there, got.reshape(there.shape), rtol=0, atol=1e-5 * np.abs(got).max())
 
 
 def test_a_float_head_learns_behind_a_frozen_int8_prefix(

@@ -107,10 +107,13 @@ TARGETS: Mapping[str, Target] = MappingProxyType({
             "onnx", "ONNX models of standard operators, for ONNX Runtime", ("float", "int8", "train"),
             writes=(_ONNX,), runs=(Package("onnxruntime", "1.32", "1.33"),),
         ),
-        Target("litert", "a .tflite file for LiteRT", runs=(Package("ai-edge-litert", "2.3", "2.4"),)),
         Target(
-            "litert-micro", "a .tflite file, as a C array too, for LiteRT for Microcontrollers",
-            runs=(Package("tflite-micro", "0", "1"),),
+            "litert", "a .tflite file of builtin operators, for LiteRT", ABILITIES,
+            runs=(Package("ai-edge-litert", "2.3", "2.4"),),
+        ),
+        Target(
+            "litert-micro", "a .tflite file, as a C array too, for LiteRT for Microcontrollers", ("float", "int8"),
+            runs=(Package("tflite-micro", "0.dev20261023182759", "1"),),  # there are pre-releases alone
         ),
         Target(
             "executorch", "a .pte file for ExecuTorch",

@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..capture import Captured, capture
+from ..capture import Captured
 from ..capture.optimizer import Optimizer
 from ..errors import InvalidInput, NotSupported
 from ..planning.trade import Trade
 from .batch import batched, rows
+from .learnable import captured
 from .limits import fits
 from .sizes import bounded
 from .wish import Drafted, Wish, drafted
@@ -93,7 +94,7 @@ class Attempts:
         """The same, but it raises ``InvalidInput`` or ``NotSupported``."""
         made = self._captures.get((batch, norms))
         if made is None:
-            made = self._captures[batch, norms] = capture(
+            made = self._captures[batch, norms] = captured(
                 self.wish.model, self._example(batch), norms=norms, dropout=self.wish.dropout
             )
         return made

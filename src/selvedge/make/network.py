@@ -72,10 +72,10 @@ def load_tflite(path: str | Path, *, floats: bool = False, name: str = "model") 
 
 def save_tflite(network: Network, path: str | Path) -> Path:
     """``network`` as a ``.tflite`` file of builtin operators, for any runtime that reads one; what LiteRT's reference
-    kernels predict of it is bit by bit what ``network`` does. Images are NHWC in the file. Weights of 4 bits take a
-    byte.
+    kernels predict of an int8 one is bit by bit what ``network`` does, and of a float one the same to rounding. Images
+    are NHWC in the file. Weights of 4 bits take a byte.
 
-    Raises ``NotSupported`` for a row that no operator computes alike, a float layer among them, with the user's line.
+    Raises ``NotSupported`` for a row that no operator computes alike, with the user's line.
     """
     if not isinstance(network, Network):
         raise InvalidInput("network", f"of type {type(network).__name__}", "give what selvedge.network returned")

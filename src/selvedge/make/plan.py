@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.export import ExportedProgram
 
 from ..artifact.features import Features
 from ..artifact.preprocess import Preprocess
@@ -31,6 +29,7 @@ from ..planning.trade import Trade
 from .automatic import automatic
 from .change import changes
 from .daily import a_day
+from .learnable import Model
 from .limits import excess, fits, overdrawn, reserved
 from .show import notebook
 from .sizes import Dynamic
@@ -183,7 +182,7 @@ class Plan:
 
 
 def plan(
-    model: nn.Module | ExportedProgram,
+    model: Model,
     example: torch.Tensor | tuple[torch.Tensor, ...],
     *,
     loss: str | Loss | Function = "cross_entropy",
@@ -209,7 +208,8 @@ def plan(
     """Plan ``predict``, ``evaluate`` and ``step`` of ``model`` on ``device`` within ``budget``; or ``accumulate`` and
     ``apply`` instead of ``step``.
 
-    model: any module of supported operations, or an exported program. It is not changed.
+    model: any module of supported operations, or an exported program; or what :func:`selvedge.learnable_tflite` read.
+        It is not changed.
     example: one input batch [N, ...]; the plan is for exactly this shape. ``batch``: N instead of the example's.
     dynamic: axes of the input that may be smaller than the example's, and the sizes that they may have: ``{0: range(1,
         9)}`` for 1 to 8 samples, ``{0: range(1, 9), 1: (16, 32, 64)}`` for lengths too; or a ``torch.export.Dim`` with

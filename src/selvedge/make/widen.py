@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..capture import Captured, Programs, capture, programs, select
+from ..capture import Captured, Programs, programs, select
 from ..errors import DoesNotFit, InvalidInput, NotSupported
 from ..ir import verify
 from ..planning.arrange import Draft
+from . import learnable
 from .batch import divided
 from .limits import excess
 from .sizes import smaller
@@ -50,7 +51,7 @@ def widened(plan: Plan, wish: Wish, captured: Captured, attempt: Callable[[Wish,
 
 def _made(wish: Wish, suffix: str, example: tuple[torch.Tensor, ...]) -> Programs:
     try:
-        own = capture(wish.model, example, norms=wish.norms, dropout=wish.dropout)
+        own = learnable.captured(wish.model, example, norms=wish.norms, dropout=wish.dropout)
         made = programs(own, wish.loss, wish.optimizer, select(own, wish.update), wish.accumulate)
     except NotSupported as error:
         raise NotSupported(f"{_told(suffix)}: {error.op}", error.where, error.what_to_do) from error

@@ -15,7 +15,7 @@ from ..artifact.features import Columns, Features, LogMel, Picture, Waveform
 from ..artifact.name import checked_name
 from ..artifact.preprocess import Preprocess
 from ..artifact.schedule import Constant, Cosine, InverseSqrt, Schedule, Step
-from ..capture import Captured, Programs, capture, programs, select
+from ..capture import Captured, Programs, programs, select
 from ..capture.loss import CTC, MSE, BCEWithLogits, CrossEntropy, Loss, Reconstruction
 from ..capture.loss import loss as loss_by_name
 from ..capture.optimizer import SGD, Adam, Optimizer, RMSProp
@@ -29,6 +29,7 @@ from ..ir import verify
 from ..planning.arrange import Draft
 from ..planning.trade import DEFAULT, Trade
 from .batch import batched, divided
+from .learnable import LearnableFile, Model, captured
 from .sizes import Axes, Dynamic, bounded
 
 LOSS_VALUES = (CrossEntropy, CTC, MSE, BCEWithLogits, Reconstruction, TorchLoss)
@@ -39,7 +40,7 @@ class Wish:
     """What the user asked for: enough to plan again with one thing changed."""
 
     name: str
-    model: nn.Module | ExportedProgram
+    model: Model
     example: tuple[torch.Tensor, ...]
     device: Device
     budget: Budget
@@ -60,11 +61,11 @@ class Wish:
 
     def captured(self) -> Captured:
         """The model, as it runs on one micro-batch."""
-        return capture(self.model, divided(self.example, self.accumulate), norms=self.norms, dropout=self.dropout)
+        return captured(self.model, divided(self.example, self.accumulate), norms=self.norms, dropout=self.dropout)
 
 
 def wished(
-    model: nn.Module | ExportedProgram,
+    model: Model,
     example: torch.Tensor | tuple[torch.Tensor, ...],
     *,
     loss: str | Loss | Function = "cross_entropy",
@@ -88,7 +89,7 @@ def wished(
 ) -> Wish:
     """What was asked for, checked; the arguments are those of :func:`selvedge.plan`. Raises ``InvalidInput``."""
     for field, value, kinds, fix in (
-        ("model", model, (nn.Module, ExportedProgram), "give an nn.Module or an exported program"),
+        ("model", model, (nn.Module, ExportedProgram, LearnableFile), "give an nn.Module or an exported program"),
         ("device", device, (Device, str, Path, type(None)), "give a profile's name or an sv.Device"),
         ("budget", budget, (Budget, str, type(None)), 'write it as "ram=48KiB", or give an sv.Budget'),
         ("optimizer", optimizer, (SGD, Adam, RMSProp, type(None)), "give sv.SGD(lr=0.01), sv.Adam or sv.RMSProp"),
@@ -134,6 +135,8 @@ def wished(
             raise InvalidInput(f"example {i}", f"of shape {tuple(x.shape)}", "give a batch: [samples, ...]")
     if preprocess is not None:
         preprocess.per_channel(inputs[0].shape[1])
+    if dynamic and isinstance(model, LearnableFile):
+        raise InvalidInput("dynamic", "given", "a .tflite file is for one shape: leave it out")
     if dynamic and isinstance(model, ExportedProgram):
         if not model.range_constraints:
             fix = "the program was exported for fixed shapes: export it with dynamic_shapes, or give the module"

@@ -23,14 +23,14 @@ def schema() -> ModuleType:
 
 
 class Reference:
-    """An interpreter of the reference kernels; ``run`` gives every tensor by its index."""
+    """An interpreter of the reference kernels, or of others; ``run`` gives every tensor by its index."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, kernels: str = "BUILTIN_REF") -> None:
         module = pytest.importorskip("ai_edge_litert.interpreter")
         self.interpreter = module.Interpreter(
             model_content=model,
-            experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF,
-            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=module.OpResolverType[kernels],
+            experimental_preserve_all_tensors=kernels == "BUILTIN_REF",
             num_threads=1,
         )
         self.interpreter.allocate_tensors()

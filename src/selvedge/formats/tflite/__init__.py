@@ -2,8 +2,26 @@
 
 from .from_graph import model
 from .graph import Read, compute, graph
-from .model import Model, Operator, Tensor
+from .learnable import Learnable, learnable
+from .model import Model, Operator, Program, Signature, Tensor
 from .read import parse, read
+from .signatures import program
 from .write import written
 
-__all__ = ["Model", "Operator", "Read", "Tensor", "compute", "graph", "model", "parse", "read", "written"]
+__all__ = [
+    "Learnable",
+    "Model",
+    "Operator",
+    "Program",
+    "Read",
+    "Signature",
+    "Tensor",
+    "compute",
+    "graph",
+    "learnable",
+    "model",
+    "parse",
+    "program",
+    "read",
+    "written",
+]

@@ -43,3 +43,22 @@ class Model:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """A function of a file by name. ``model``: the number of its subgraph. ``inputs``, ``outputs``: what each of the
+    model's is called by a caller, in its order."""
+
+    name: str
+    model: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Several subgraphs, which share variables, and the functions that are called."""
+
+    models: tuple[Model, ...]
+    signatures: tuple[Signature, ...]

@@ -17,6 +17,7 @@ VERSION = 3
 
 class ModelField(IntEnum):
     VERSION, OPERATOR_CODES, SUBGRAPHS, DESCRIPTION, BUFFERS = range(5)
+    SIGNATURE_DEFS = 7
 
 
 class CodeField(IntEnum):
@@ -24,7 +25,16 @@ class CodeField(IntEnum):
 
 
 class SubgraphField(IntEnum):
-    TENSORS, INPUTS, OUTPUTS, OPERATORS = range(4)
+    TENSORS, INPUTS, OUTPUTS, OPERATORS, NAME = range(5)
+
+
+class SignatureField(IntEnum):
+    INPUTS, OUTPUTS, KEY = range(3)
+    SUBGRAPH = 4
+
+
+class NamedField(IntEnum):
+    NAME, TENSOR = range(2)
 
 
 class BufferField(IntEnum):
@@ -52,6 +62,8 @@ DTYPES: Mapping[int, str] = MappingProxyType(
     }
 )  # fmt: skip
 
+RESOURCE = 13  # the type of a handle of a variable
+
 PADDING = ("same", "valid")
 ACTIVATION = ("none", "relu", "relu_n1_to_1", "relu6", "tanh", "sign_bit")
 WEIGHTS_FORMAT = ("default", "shuffled4x16int8")
@@ -59,7 +71,8 @@ WEIGHTS_FORMAT = ("default", "shuffled4x16int8")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One field of an options table. ``code``: that of ``struct``, or the names of an enum in order, or "bool"."""
+    """One field of an options table. ``code``: that of ``struct``, or the names of an enum in order, or "bool", or
+    "text"."""
 
     name: str
     number: int
@@ -72,7 +85,7 @@ class Option:
 class Kind:
     """One operator: its BuiltinOperator number, its name, how many inputs, the BuiltinOptions number and its fields.
 
-    All have one output.
+    All that are read have one output.
     """
 
     number: int

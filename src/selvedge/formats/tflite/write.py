@@ -12,59 +12,85 @@ from collections.abc import Mapping
 import numpy as np
 
 from .builder import Array, Field, Number, Table, built
-from .model import Model, Operator, Tensor
+from .model import Model, Operator, Program, Signature, Tensor
 from .schema import (
     DTYPES,
     IDENTIFIER,
     OPERATORS,
+    RESOURCE,
     VERSION,
     BufferField,
     CodeField,
     Kind,
     ModelField,
+    NamedField,
     OperatorField,
     Option,
     QuantizationField,
+    SignatureField,
     SubgraphField,
     TensorField,
 )  # fmt: skip
+from .written_kinds import WRITTEN
 
-KINDS = {kind.name: kind for kind in OPERATORS.values()}
-TYPES = {name: number for number, name in DTYPES.items()}
+KINDS = {**{kind.name: kind for kind in OPERATORS.values()}, **WRITTEN}
+TYPES = {**{name: number for number, name in DTYPES.items()}, "resource": RESOURCE}
 ALIGNMENT = 16  # of a constant's bytes: the schema's force_align
 FORMER = 127  # the largest builtin number that the byte before it could hold
 
 
-def written(model: Model, description: str = "selvedge") -> bytes:
-    """The file of ``model``."""
+def written(given: Model | Program, description: str = "selvedge") -> bytes:
+    """The file of ``given``."""
+    program = given if isinstance(given, Program) else Program((given,), ())
     # The commonest first: number 0 is the default, and takes no bytes.
-    codes = [code for code, _ in Counter((o.name, o.version) for o in model.operators).most_common()]
-    named = {*model.inputs, *model.outputs}
-    raw = [None if t.data is None else _raw(t.data) for t in model.tensors]
-    held = list(dict.fromkeys(b for b in raw if b is not None))
-    buffers: dict[bytes | None, int] = {b: i for i, b in enumerate(held, start=1)}  # 0 is the empty one
-    subgraph = Table(
+    every = [o for m in program.models for o in m.operators]
+    codes = [code for code, _ in Counter((o.name, o.version) for o in every).most_common()]
+    held = dict.fromkeys(raw for m in program.models for t in m.tensors if (raw := _raw(t)) is not None)
+    buffers = {raw: i for i, raw in enumerate(held, start=1)}  # 0 is the empty one
+    numbers = {code: i for i, code in enumerate(codes)}
+    fields: dict[int, Field] = {
+        ModelField.VERSION: Number("I", VERSION),
+        ModelField.OPERATOR_CODES: [_code(name, version) for name, version in codes],
+        ModelField.SUBGRAPHS: [_subgraph(m, buffers, numbers) for m in program.models],
+        ModelField.DESCRIPTION: description,
+        ModelField.BUFFERS: [Table({}), *map(_buffer, held)],
+    }
+    if program.signatures:
+        fields[ModelField.SIGNATURE_DEFS] = [_signature(s, program.models[s.model]) for s in program.signatures]
+    return built(Table(fields), IDENTIFIER)
+
+
+def _subgraph(model: Model, buffers: Mapping[bytes, int], codes: Mapping[tuple[str, int], int]) -> Table:
+    named, tensors = {*model.inputs, *model.outputs}, []
+    for i, tensor in enumerate(model.tensors):
+        raw = _raw(tensor)
+        tensors.append(_tensor(tensor, 0 if raw is None else buffers[raw], named=i in named))
+    return Table(
         {
-            SubgraphField.TENSORS: [
-                _tensor(t, buffers.get(raw[i], 0), named=i in named) for i, t in enumerate(model.tensors)
-            ],
+            SubgraphField.TENSORS: tensors,
             SubgraphField.INPUTS: _ints(model.inputs),
             SubgraphField.OUTPUTS: _ints(model.outputs),
-            SubgraphField.OPERATORS: [_operator(o, codes.index((o.name, o.version))) for o in model.operators],
+            SubgraphField.OPERATORS: [_operator(o, codes[o.name, o.version]) for o in model.operators],
         }
     )
-    return built(
-        Table(
-            {
-                ModelField.VERSION: Number("I", VERSION),
-                ModelField.OPERATOR_CODES: [_code(name, version) for name, version in codes],
-                ModelField.SUBGRAPHS: [subgraph],
-                ModelField.DESCRIPTION: description,
-                ModelField.BUFFERS: [Table({}), *map(_buffer, held)],
-            }
-        ),
-        IDENTIFIER,
-    )
+
+
+def _signature(signature: Signature, model: Model) -> Table:
+    fields: dict[int, Field] = {
+        SignatureField.INPUTS: _named(signature.inputs, model.inputs),
+        SignatureField.OUTPUTS: _named(signature.outputs, model.outputs),
+        SignatureField.KEY: signature.name,
+    }
+    if signature.model:
+        fields[SignatureField.SUBGRAPH] = Number("I", signature.model)
+    return Table(fields)
+
+
+def _named(names: tuple[str, ...], places: tuple[int, ...]) -> list[Table]:
+    return [
+        Table({NamedField.NAME: name, NamedField.TENSOR: Number("I", place)})
+        for name, place in zip(names, places, strict=True)
+    ]
 
 
 def _ints(numbers: tuple[int, ...]) -> Array:
@@ -82,8 +108,9 @@ def _code(name: str, version: int) -> Table:
     )
 
 
-def _raw(data: np.ndarray) -> bytes:
-    return data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()
+def _raw(tensor: Tensor) -> bytes | None:
+    data = tensor.data
+    return None if data is None else data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _buffer(raw: bytes) -> Table:
@@ -122,14 +149,22 @@ def _operator(operator: Operator, code: int) -> Table:
     if code:
         fields[OperatorField.OPCODE_INDEX] = Number("I", code)
     if kind.options_type:
+        options = _options(kind, operator.options)
+        shared = not any(isinstance(option, str) for option in options.values())
         fields[OperatorField.OPTIONS_TYPE] = Number("B", kind.options_type)
-        fields[OperatorField.OPTIONS] = Table(_options(kind, operator.options), shared=True)
+        fields[OperatorField.OPTIONS] = Table(options, shared=shared)
     return Table(fields)
 
 
 def _options(kind: Kind, given: Mapping[str, object]) -> dict[int, Field]:
-    said = {option.number: (_option(option, given[option.name]), option.default) for option in kind.options}
-    return {number: option for number, (option, default) in said.items() if option.value != default}
+    said: dict[int, Field] = {}
+    for option in kind.options:
+        value = given[option.name]
+        if option.code == "text":
+            said[option.number] = str(value)
+        elif (number := _option(option, value)).value != option.default:
+            said[option.number] = number
+    return said
 
 
 def _option(option: Option, value: object) -> Number:
