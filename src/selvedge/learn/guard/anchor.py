@@ -66,7 +66,7 @@ def _counted(gains: Array) -> tuple[Array, Array]:
 
 def _wealth(values: Array, counts: Array, loss: float) -> float:
     """The logarithm of what 1 has become behind such gains, of bets against a loss of ``loss`` or more."""
-    each = list(zip(values.tolist(), counts.tolist(), strict=True))
+    each: list[tuple[float, float]] = list(zip(values.tolist(), counts.tolist(), strict=True))
     logs = [sum(many * math.log1p(stake * (gain + loss)) for gain, many in each) for stake in STAKES]
     top = max(logs)
     return top + math.log(sum(math.exp(log - top) for log in logs) / len(STAKES))
