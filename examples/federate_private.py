@@ -20,7 +20,7 @@ def right(session):
     return float(np.mean([session.predict(x[i]).argmax(1) == y[i] for i in np.split(rest, 28)]))
 
 
-for epsilon in (None, 8.0):
+for epsilon in (None, 2.0):
     private = None if epsilon is None else sv.Privacy.within(epsilon, delta=1e-3, rounds=8, clip=1.0)
     run = sv.Federation("digits", rounds=8, clients=100, local=sv.Local(epochs=5, rate=0.2), privacy=private)
     torch.manual_seed(0)

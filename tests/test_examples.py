@@ -312,10 +312,12 @@ def test_masked_sums_learn_over_a_bad_network(tmp_path: Path) -> None:
 def test_what_a_device_sends_is_hidden_until_the_budget_is_spent(tmp_path: Path) -> None:
     *runs, last = printed("federate_private", tmp_path).splitlines()
     right = [float(re.search(r": done, ([\d.]+)% right", line)[1]) for line in runs]
-    assert right[0] > right[1] > 60
+    # The noise is the system's: of twenty runs 80.5 % on the mean, 2.3 of deviation, 74.5 to 84.7; without it 91.6.
+    assert right[0] > 88
+    assert right[0] - 2 > right[1] > 65
     assert "stopped after 8 rounds of 100: the privacy budget is spent" in last
     kept = json.loads((tmp_path / "privacy.json").read_text())
-    assert 7.9 < kept["epsilon"] <= kept["budget"] == 8.0
+    assert 1.9 < kept["epsilon"] <= kept["budget"] == 2.0
 
 
 def test_three_kinds_of_device_learn_together(tmp_path: Path) -> None:
