@@ -28,7 +28,7 @@ bytes_to_numbers = sv.Preprocess(scale=(1 / 255,), offset=(0.0,))
 sgd = sv.SGD(lr=0.01)
 session = sv.compile(sv.plan(model.eval(), torch.zeros(4, 1, 8, 8), optimizer=sgd, preprocess=bytes_to_numbers))
 memory = sv.Replay(8 << 10, (1, 8, 8), np.uint8, classes=10, codec="int4")
-anchor, habits = sv.Anchor(clear[600:1000], y[600:1000], margin=0.05), sv.Habits(hold_out=0, blends=(1.0, 0.9, 0.8))
+anchor, habits = sv.Anchor(clear[600:1000], y[600:1000], margin=0.08), sv.Habits(hold_out=0, blends=(1.0, 0.9, 0.8))
 live = sv.Live(sv.Learner(session, memory=memory, anchor=anchor, habits=habits))
 fog, asked = Gradual(day, dusk), {"clear": clear[1600:], "fog": dusk.see(scenes[1600:], random)}
 for when in ("shipped", "learnt"):

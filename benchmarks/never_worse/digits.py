@@ -14,7 +14,7 @@ from benchmarks.auto.sources import FOLDER
 
 Array = npt.NDArray[np.generic]
 SHEETS = range(20)
-TRAINED, ANCHORED = 4000, 2000
+TRAINED, ANCHORED = 4000, 4000
 
 
 @dataclass(frozen=True, slots=True)

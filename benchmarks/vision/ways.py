@@ -159,5 +159,5 @@ def _held(model: nn.Module, world: World, own: Mapping[str, Any], way: str, upda
 
 
 def _margin(own: Mapping[str, Any], judges: int) -> float:
-    """What so few judges can tell: a margin that shrinks as their standard error does."""
-    return float(max(own["margin"], own["margin_of_one"] / np.sqrt(judges)))
+    """What so few judges can tell in a life: a margin of so many of them, where that is more than it would be else."""
+    return float(max(own["margin"], own["margin_of_life"] / judges))

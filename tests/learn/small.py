@@ -86,7 +86,7 @@ def reconstructing() -> Session:
     return sv.compile(_reconstructing())
 
 
-def anchor(margin: float = 0.05) -> Anchor:
+def anchor(margin: float = 0.08) -> Anchor:
     return Anchor(*data()["anchor"], margin=margin)
 
 

@@ -274,6 +274,7 @@ def held(own: Learner) -> int:
     assert own.pending is not None
     parts += [own.held_out._buffer, own.pending._samples, own.pending._tickets]
     parts += [own.judge._start, own.judge.evidence._log, own._candidate.spike._ring, own._candidate.spike._seen]
+    parts += [own.judge.answers._counts, own.judge.answers._told]
     each = {id(a): a.nbytes for arrays in copies for a in arrays.values()}
     return sum(a.nbytes for a in parts) + sum(each.values())
 

@@ -75,7 +75,7 @@ class Candidate:
         self.norm: NormGuard | None = None
         anchor = lessons.anchor
         start = np.zeros(0) if anchor is None else examiner.merit(*anchor.judges)
-        self.judge = Judge(examiner.kind, anchor, start, habits.alpha, habits.error)
+        self.judge = Judge(examiner.kind, anchor, start, habits.alpha, habits.error, CHUNK)
         self._judges = len(start)
         self._first_blend = 0 if anchor is None else len(habits.blends) // 2
         self.now.blend = self.now.grown = self._first_blend
@@ -205,18 +205,23 @@ class Candidate:
         return refused
 
     def lost_at_the_start(self) -> tuple[str, int]:
-        """(Why the anchor speaks against what is in the arena, or nothing; how many of its judges were not asked.) They
-        are asked some at a time, no longer than there is hope."""
+        """(Why the anchor speaks against what is in the arena, or nothing; how many of its judges are not to be paid.)
+        They are asked some at a time, no longer than there is hope. Those that were not asked are paid nevertheless but
+        where the first ones refused: the credit must not tell more than the answer does."""
         if self.lessons.anchor is None:
             return "", 0
         x, y = self.lessons.anchor.judges
         merits = np.zeros(0)
         for i in range(0, len(x), CHUNK):
             part = slice(i, i + CHUNK)
-            merits = np.concatenate([merits, self.examiner.merit(x[part], None if y is None else y[part])])
+            try:
+                merits = np.concatenate([merits, self.examiner.merit(x[part], None if y is None else y[part])])
+            except NotFinite:
+                self.judge.answers.say("refused")
+                raise
             against = self.judge.lost_at_the_start(merits)
             if against:
-                return against, len(x) - len(merits)
+                return against, len(x) - len(merits) if i == 0 else 0
         return "", 0
 
     def _lost_since(self, made: Copy) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from .candidate import Candidate
 from .copies import Copy
 from .enrolment import Enrolment
 from .guard.anchor import lost
+from .guard.taken import most_taken
 from .lesson import Memory
 from .metrics import predictions
 from .one_output import OneOutput
 from .spare import Labels
 
 Array = npt.NDArray[Any]
+STEP = 1 / 16  # of a logit
 
 
 class Enrolling:
@@ -74,7 +77,7 @@ class Enrolling:
     def _unknown(self, x: Array, y: Array, steps: int) -> str:
         """Learn a new class, and let it predict; or why not."""
         candidate, number = self._candidate, int(y[0])
-        usual = candidate.examiner.usual(predictions(self._session, x), y)
+        usual, lowered = candidate.examiner.usual(predictions(self._session, x), y), 0
         own = OneOutput(self._session, number, self._copies.deployed)
         try:
             for _ in range(steps):
@@ -82,27 +85,45 @@ class Enrolling:
                     return "it fell apart: lower the rate"
                 own.hold()
             if candidate.lessons.anchor is not None:
-                own.lower(self._taken(number))
+                lowered = self._taken(number)
+                own.lower(lowered * STEP)
             known = int((predictions(self._session, x).argmax(1) == number).sum())
-            why = f"{known} of them are known" if 2 * known <= len(x) else candidate.lost_at_the_start()[0]
+            why = f"{known} of them are known" if 2 * known <= len(x) else self._lost()
         except NotFinite:
             return "its output is not finite"
+        finally:
+            candidate.judge.answers.tell(lowered)
         if not why:
             own.finish()
             self._put(Copy.of(self._session))
             candidate.tally.commits += 1
         return why
 
-    def _taken(self, number: int) -> float:
-        """By how much the logit of a new class must be lower to take no more of the anchor's judges than it may."""
-        anchor, habits = self._candidate.lessons.anchor, self._candidate.habits
+    def _lost(self) -> str:
+        """Why the anchor speaks against what is in the arena, or nothing."""
+        anchor, judge = self._candidate.lessons.anchor, self._candidate.judge
+        if anchor is None:
+            return ""
+        try:
+            return judge.taken_at_the_start(self._candidate.examiner.merit(*anchor.judges))
+        except NotFinite:
+            judge.answers.say("refused")
+            raise
+
+    def _taken(self, number: int) -> int:
+        """By how many steps the logit of a new class must be lower to take no more of the anchor's judges than it may.
+
+        The judges choose it, so it is told of them, and later looks are stricter for it. A look at it is not: the more
+        a logit is lowered the less it takes, so that where the chosen step passes and has lost too much, the last step
+        that loses too much, which no judge chose, would pass too."""
+        anchor, nats = self._candidate.lessons.anchor, self._candidate.judge.nats_of_half
         assert anchor is not None
         x, y = anchor.judges
         logits = predictions(self._session, x)
         own = logits[:, number].copy()
         logits[:, number] = -np.inf
         leads = np.sort((own - logits.max(1))[logits.argmax(1) == y])[::-1]
-        most, error = 0, habits.error / 10
-        while most < len(leads) and lost(np.where(np.arange(len(x)) <= most, -1.0, 0.0), error).upper <= anchor.margin:
+        most = max(0, most_taken(len(x), nats, anchor.margin))
+        while most < len(leads) and lost(np.where(np.arange(len(x)) <= most, -1.0, 0.0), nats).upper <= anchor.margin:
             most += 1
-        return max(0.0, float(np.nextafter(leads[most], np.inf, dtype=leads.dtype))) if most < len(leads) else 0.0
+        return max(0, math.floor(float(leads[most]) / STEP) + 1) if most < len(leads) else 0

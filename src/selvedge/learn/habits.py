@@ -32,7 +32,7 @@ class Habits:
     shares: of a batch - new samples, remembered ones, the anchor's.
     hold_out: of so many samples one judges and is not learnt from; 0: none.
     alpha: the chance, over a whole life, that something is committed without being better.
-    error: the chance, over a whole life, that a commit has lost more on the anchor than it may.
+    error: the chance, over a whole life, that a commit has lost more where it began than the anchor's margin, at most.
     shadow: predictions that judge, as a share of the work of learning.
     warm: samples that a new candidate learns from before it is judged.
     drop: the wealth (:class:`Evidence`) at which a candidate is given up.

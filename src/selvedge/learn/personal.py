@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ def _made(attempt: _Attempt, folds: int, anchor: Anchor | None, ask: Ask, error:
         if not attempt.learn(attempt.steps, np.arange(len(x))):
             why = LEAPT
         elif anchor is not None and before is not None:
-            loss = lost(gains(examiner.kind, examiner.merit(*anchor.judges), before), error)
+            loss = lost(gains(examiner.kind, examiner.merit(*anchor.judges), before), -math.log(error))
             if loss.upper > anchor.margin:
                 seen = f"up to {loss.upper:.1%} may be lost on the anchor (seen: {loss.mean:+.1%})"
                 why = f"{seen}: {anchor.margin:.1%} is allowed"

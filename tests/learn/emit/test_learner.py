@@ -62,7 +62,7 @@ def lenient(session: Session) -> Learner:
     """Any gain commits, and the anchor has much to say."""
     memory = Replay(4000, small.SHAPE, np.float32, classes=10, codec="half+2bit", seed=5)
     habits = Habits(every=2, steps=2, alpha=0.999, error=0.999, shadow=20.0, warm=0, hold_out=0, shares=(1.0, 0.0, 0.0))
-    return Learner(session, memory=memory, anchor=small.anchor(0.02), habits=habits, seed=9)
+    return Learner(session, memory=memory, anchor=small.anchor(0.05), habits=habits, seed=9)
 
 
 class Pictures(nn.Module):

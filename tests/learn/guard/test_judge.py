@@ -7,6 +7,7 @@ import pytest
 
 from selvedge.errors import InvalidInput
 from selvedge.learn.guard.anchor import Anchor
+from selvedge.learn.guard.answers import ANSWERS
 from selvedge.learn.guard.judge import Judge
 from selvedge.learn.guard.spending import spent
 
@@ -15,7 +16,7 @@ START = np.r_[np.ones(960), np.zeros(40)]
 
 def judge(margin: float = 0.01) -> Judge:
     anchor = Anchor(np.zeros((1000, 1)), np.zeros(1000), margin=margin, judging=1000)
-    return Judge("CrossEntropy", anchor, START, 0.2, 0.05)
+    return Judge("CrossEntropy", anchor, START, 0.2, 0.05, 256)
 
 
 def shown(own: Judge) -> int:
@@ -51,30 +52,33 @@ def test_the_anchor_lets_pass_what_lost_nothing_and_says_what_was_lost() -> None
     assert not own.roomy
 
 
-def test_only_all_the_judges_spend_of_the_error() -> None:
-    own = judge()
-    looks = 1  # in the state's "count"
+def test_a_look_is_spent_once_by_what_it_says() -> None:
+    own = judge(0.02)
     worse = START.copy()
     worse[:100] = 0
+    later = START.copy()
+    later[300:400] = 0
     assert own.lost_at_the_start(START[:256]) == ""
+    assert own.answers.looks == 0
     assert "on 256 samples" in own.lost_at_the_start(worse[:256])
-    assert own.state_dict()["count"][looks] == 0
-    own.lost_at_the_start(worse)
-    assert own.state_dict()["count"][looks] == 1
+    assert own.lost_at_the_start(later[:256]) == ""
+    assert "on 512 samples" in own.lost_at_the_start(later[:512])
+    assert own.lost_at_the_start(START) == ""
+    assert own.state_dict()["answers"].tolist() == [1, 1, 1, 0], ANSWERS
 
 
 def test_a_later_look_is_a_stricter_one() -> None:
     own = judge()
     little = START.copy()
-    little[:3], little[-3:] = 0, 1
+    little[:1], little[-1:] = 0, 1
     assert own.lost_at_the_start(little) == ""
-    for _ in range(400):
+    for _ in range(40):
         own.lost_at_the_start(START)
     assert "is allowed" in own.lost_at_the_start(little)
 
 
 def test_without_an_anchor_it_says_nothing() -> None:
-    assert Judge("CrossEntropy", None, np.zeros(0), 0.2, 0.05).lost_at_the_start(np.zeros(0)) == ""
+    assert Judge("CrossEntropy", None, np.zeros(0), 0.2, 0.05, 256).lost_at_the_start(np.zeros(0)) == ""
 
 
 def test_looks_are_paid_for_and_earned() -> None:
@@ -103,11 +107,14 @@ def test_its_state_goes_on_and_anothers_is_refused() -> None:
     one.next()
     one.settle(np.ones(3), np.zeros(3))
     one.pay(12)
+    one.lost_at_the_start(START)
     other.load_state_dict(one.state_dict())
+    assert other.answers.nats == one.answers.nats
     assert other.allowed == one.allowed
     assert other.evidence.log == one.evidence.log
     kept = one.state_dict()
-    for state in ({}, {**kept, "count": np.zeros(2)}, {**kept, "log": np.zeros(9)}, {**kept, "odd": np.zeros(1)}):
+    odd = {**kept, "log": kept["log"] + 1, "told": np.array([-1.0])}
+    for state in ({}, {**kept, "count": np.zeros(2)}, {**kept, "log": np.zeros(9)}, {**kept, "odd": np.zeros(1)}, odd):
         with pytest.raises(InvalidInput):
             one.load_state_dict(state)
     assert all(np.array_equal(a, kept[n]) for n, a in one.state_dict().items())

@@ -1,15 +1,13 @@
-"""An error spent over a life, and the normal distribution's tail."""
+"""An error spent over a life."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from selvedge.errors import InvalidInput
-from selvedge.learn.guard.spending import quantile, spent
+from selvedge.learn.guard.spending import spent
 
 
 @given(st.floats(1e-6, 0.5), st.integers(1, 5000))
@@ -27,8 +25,3 @@ def test_a_long_life_spends_nearly_all() -> None:
 def test_what_is_no_probability_is_refused(alpha: float) -> None:
     with pytest.raises(InvalidInput, match="alpha"):
         spent(alpha, 1)
-
-
-def test_the_quantile_is_scipys() -> None:
-    for p in np.geomspace(1e-12, 0.49, 300):
-        assert quantile(float(p)) == pytest.approx(stats.norm.isf(p), abs=4.5e-4)

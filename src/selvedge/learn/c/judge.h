@@ -1,8 +1,8 @@
 /* Whether a candidate may predict: it is better on new samples, and has lost nothing where the model began.
  *
- * selvedge.learn.guard's evidence, spending, anchor and judge, of classes: the same sums in the same order in double,
+ * selvedge.learn.guard's evidence, spending, answers, anchor and judge, of classes: the same sums in the same order in double,
  * which differ by no more than the two libms' exp, log and log1p do, where nothing is fused (-ffp-contract=off).
- * No heap, no globals; of libm exp, log, log1p, sqrt. */
+ * No heap, no globals; of libm exp, log, log1p. */
 #ifndef SELVEDGE_JUDGE_H
 #define SELVEDGE_JUDGE_H
 
@@ -10,11 +10,15 @@
 #include <stdint.h>
 
 #define SV_STAKES 4
+#define SV_HALVINGS 24
+
+enum { SV_AT_ONCE, SV_REFUSED, SV_PASSED, SV_ROOMY, SV_ANSWERS }; /* of the anchor's judges */
 
 typedef struct {
     double log[SV_STAKES]; /* of the wealth of each stake */
     double credit;         /* predictions that may be made to judge */
-    uint32_t candidate, looks, refusals;
+    double told;           /* nats: what the judges have said */
+    uint32_t candidate, refusals, answers[SV_ANSWERS];
     int32_t roomy; /* the last look found at most half of what may be lost */
 } sv_judge;
 
@@ -55,32 +59,56 @@ static inline double sv_spent(double alpha, uint32_t k)
     return alpha * 6 / (root * root);
 }
 
-/* z with P(Z > z) = p (Abramowitz & Stegun 26.2.23). */
-static inline double sv_quantile(double p)
+/* The logarithm of what 1 has become behind n judges, of whom `minus` were lost and `plus` gained, of bets against a
+ * loss of `loss` or more. */
+static inline double sv_against(double n, double minus, double plus, double loss)
 {
-    const double t = sqrt(-2 * log(p));
-    const double above = 2.515517 + t * (0.802853 + t * 0.010328);
-    const double below = 1 + t * (1.432788 + t * (0.189269 + t * 0.001308));
-    return t - above / below;
+    static const double stakes[SV_STAKES] = {0.1, 0.3, 0.6, 0.95};
+    double logs[SV_STAKES], top = 0, sum = 0;
+    for (int i = 0; i < SV_STAKES; i++) {
+        const double s = stakes[i];
+        logs[i] = minus * log1p(s * (-1 + loss)) + (n - minus - plus) * log1p(s * (0 + loss)) + plus * log1p(s * (1 + loss));
+        if (i == 0 || logs[i] > top) top = logs[i];
+    }
+    for (int i = 0; i < SV_STAKES; i++) sum += exp(logs[i] - top);
+    return top + log(sum / SV_STAKES);
 }
 
-/* Of n judges whose gains, -1, 0 or 1, come to `sum`, and their squares to `squares`. */
-static inline sv_loss sv_lost(int32_t n, int32_t sum, int32_t squares, double error)
+/* Of n judges: the least loss, from 0, against which the bets are won; wrong with exp(-nats) at most. */
+static inline sv_loss sv_lost(int32_t n, int32_t minus, int32_t plus, double nats)
 {
-    const double all = (double)n + 2, part = (double)sum / all;
-    const double variance = ((double)squares + 2) / all - part * part;
     sv_loss found;
-    found.mean = -((double)sum / (double)n);
-    found.upper = found.mean + sv_quantile(error) * sqrt((variance > 0 ? variance : 0) / all);
+    found.mean = -((double)(plus - minus) / (double)n);
+    double low = found.mean > 0 ? found.mean : 0;
+    found.upper = 1;
+    for (int i = 0; i < SV_HALVINGS; i++) {
+        const double middle = (low + found.upper) / 2;
+        if (sv_against(n, minus, plus, middle) >= nats) found.upper = middle;
+        else low = middle;
+    }
     return found;
 }
 
-/* Whether those of `all` judges that were asked first leave little hope. */
-static inline int sv_hopeless(sv_loss found, int32_t n, int32_t all, double error, double margin)
+/* Whether n of `all` judges that were asked first leave no hope, were none of the others lost and as many gained. */
+static inline int sv_hopeless(int32_t n, int32_t minus, int32_t plus, int32_t all, double nats, double margin)
 {
-    const double deviation = (found.upper - found.mean) / sv_quantile(error), rest = 1 - (double)n / all;
-    const double left = deviation * sqrt(rest > 0 ? rest : 0);
-    return found.mean - 2 * left + sv_quantile(error) * deviation * sqrt((double)n / all) > margin;
+    return sv_against(all, minus, plus * ((double)all / (double)n), margin) < nats;
+}
+
+/* -log of the error of the next look. */
+static inline double sv_judge_nats(const sv_judge *j, double error)
+{
+    const uint32_t looks = j->answers[0] + j->answers[1] + j->answers[2] + j->answers[3];
+    return j->told - log(sv_spent(error, looks + 1));
+}
+
+/* What the judges said of a look: SV_AT_ONCE, which there is only where some are asked `first`, to SV_ROOMY. */
+static inline void sv_judge_say(sv_judge *j, int32_t answer, int first)
+{
+    const uint32_t looks = j->answers[0] + j->answers[1] + j->answers[2] + j->answers[3];
+    const double kinds = first ? SV_ANSWERS : SV_ANSWERS - 1;
+    j->told -= log(((double)j->answers[answer] + 0.5) / ((double)looks + kinds / 2));
+    j->answers[answer]++;
 }
 
 static inline void sv_judge_init(sv_judge *j, int32_t judges)
@@ -88,7 +116,8 @@ static inline void sv_judge_init(sv_judge *j, int32_t judges)
     sv_evidence_restart(j);
     j->credit = judges;
     j->candidate = 1;
-    j->looks = j->refusals = 0;
+    j->told = 0;
+    j->refusals = j->answers[0] = j->answers[1] = j->answers[2] = j->answers[3] = 0;
     j->roomy = 1;
 }
 

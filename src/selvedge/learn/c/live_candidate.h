@@ -47,43 +47,47 @@ static inline void sv_live_settle(const sv_live_at *at, int32_t n)
 }
 
 /* Ask the anchor's judges of what is in the arena: -1 where an output is NaN, 1 where they speak against it, which is
- * entered; *unasked: how many were not asked, as there was no hope. began: only keep what they say. */
+ * entered; *unasked: how many are not to be paid, as the first ones refused. began: only keep what they say. */
 static inline int sv_live_ask(const sv_live_at *at, int began, int32_t *unasked)
 {
     const sv_live_plan *const p = at->plan;
     sv_live *const l = at->live;
     const size_t bytes = (size_t)p->elements * (size_t)p->anchor_item;
     const unsigned char *const x = (const unsigned char *)p->anchor_x + bytes * (size_t)p->teaching;
-    int32_t sum = 0, squares = 0;
+    const int first = p->judging > SV_LIVE_CHUNK;
+    int32_t minus = 0, plus = 0;
     *unasked = 0;
     for (int32_t from = 0; from < p->judging; from += SV_LIVE_CHUNK) {
         const int32_t end = p->judging - from < SV_LIVE_CHUNK ? p->judging : from + SV_LIVE_CHUNK;
         for (int32_t i = from; i < end; i += p->batch) {
             const int32_t rows = end - i < p->batch ? end - i : p->batch;
-            if (sv_live_predict_rows(at, x + bytes * (size_t)i, rows, p->anchor_item) < 0) return -1;
+            if (sv_live_predict_rows(at, x + bytes * (size_t)i, rows, p->anchor_item) < 0) {
+                if (!began) sv_judge_say(&l->judge, SV_REFUSED, first);
+                return -1;
+            }
             for (int32_t r = 0; r < rows; r++) {
                 const int32_t k = i + r, right = sv_live_class(at, r) == p->anchor_y[p->teaching + k];
                 if (began) {
                     at->began[k / 8] = (unsigned char)(at->began[k / 8] | right << k % 8);
                 } else {
                     const int32_t gain = right - (at->began[k / 8] >> k % 8 & 1);
-                    sum += gain;
-                    squares += gain * gain;
+                    minus += gain < 0;
+                    plus += gain > 0;
                 }
             }
         }
         if (began) continue;
-        const double error = sv_spent(p->error, l->judge.looks + 1);
-        const sv_loss found = sv_lost(end, sum, squares, error);
-        if (end < p->judging) {
-            if (!sv_hopeless(found, end, p->judging, error, p->margin)) continue;
-        } else {
-            l->judge.looks++;
-        }
+        const double nats = sv_judge_nats(&l->judge, p->error);
+        if (end < p->judging && !sv_hopeless(end, minus, plus, p->judging, nats, p->margin)) continue;
+        const sv_loss found = sv_lost(end, minus, plus, nats);
         l->judge.roomy = found.upper <= p->margin / 2;
-        if (end == p->judging && found.upper <= p->margin) return 0;
+        if (end == p->judging && found.upper <= p->margin) {
+            sv_judge_say(&l->judge, l->judge.roomy ? SV_ROOMY : SV_PASSED, first);
+            return 0;
+        }
+        sv_judge_say(&l->judge, first && !from ? SV_AT_ONCE : SV_REFUSED, first);
         sv_live_write(at, SV_LIVE_NO, SV_WHY_ANCHOR, (uint32_t)end, found.upper, found.mean);
-        *unasked = p->judging - end;
+        if (!from) *unasked = p->judging - end;
         return 1;
     }
     return 0;

@@ -79,11 +79,13 @@ def _copies(learner: Learner, found: Any) -> dict[str, Array]:
 
 def _numbers(live: Any) -> dict[str, Array]:
     judge, spike = live["judge"], live["spike"]
-    count = [judge[n] for n in ("candidate", "looks", "refusals", "credit")]
+    count = [judge[n] for n in ("candidate", "refusals", "credit")]
     tally = [live[n] for n in ("seen", "right", "loss", "steps", "rounds", "commits", "refused", "late")]
     now = [live["fresh"], 0, live["trained"], live["since"], live["blend"], live["grown_blend"], 0]
     return {
         "judge/log": judge["log"].copy(),
+        "judge/answers": judge["answers"].copy(),
+        "judge/told": np.array([judge["told"]]),
         "judge/count": np.array(count, np.float64),
         "spike/ring": spike["ring"].copy(),
         "spike/seen": np.array([spike["seen"]], np.uint32),

@@ -15,9 +15,12 @@ KINDS = ("committed", "dropped", "refused", "reset")  # as SV_COMMITTED to SV_RE
 
 ENTRY = np.dtype([("a", "f8"), ("b", "f8"), ("sample", "u4"), ("n", "u4"), ("kind", "i4"), ("why", "i4")], align=True)
 JUDGE = np.dtype(
-    [("log", "f8", 4), ("credit", "f8"), ("candidate", "u4"), ("looks", "u4"), ("refusals", "u4"), ("roomy", "i4")],
+    [
+        ("log", "f8", 4), ("credit", "f8"), ("told", "f8"), ("candidate", "u4"), ("refusals", "u4"),
+        ("answers", "u4", 4), ("roomy", "i4"),
+    ],
     align=True,
-)
+)  # fmt: skip
 SPIKE = np.dtype([("ring", "f4", 8), ("seen", "u4")], align=True)
 LIVE = np.dtype(
     [

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InvalidInput
-from .spending import quantile
 
 Array = npt.NDArray[Any]
+STAKES = (0.1, 0.3, 0.6, 0.95)  # shares of the wealth that are bet on "no more than that is lost"
+HALVINGS = 24  # of 0 to 1: the bound is found to 6e-8, and lies above
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +24,52 @@ class Loss:
     upper: float
 
 
-def lost(gains: Array, error: float) -> Loss:
-    """The mean of -``gains`` [n] in -1..1 and an upper bound of it, wrong with about ``error``.
+def lost(gains: Array, nats: float) -> Loss:
+    """The mean of -``gains`` [n] in -1..1 and an upper bound of what it is a sample of, 0..1, wrong with exp(-``nats``)
+    at most, whatever the distribution: of samples drawn alike, and a candidate that was there before they were.
 
-    The bound is the mean and z standard errors of the paired differences; a sample of each sign is added to them, so
-    that few that agree do not pass for certainty (Agresti & Min, *Simple improved confidence intervals for comparing
-    matched proportions*, 2005).
+    It is the least loss against which the bets are won: under "a loss of u or more" each gain d multiplies the wealth
+    of stake s by 1 + s (d + u), whose mean is at most 1, so that the mean wealth of the stakes, 1 before the first, is
+    a supermartingale; it ever reaches exp(nats) with a chance of exp(-nats) at most (Ville 1939; Waudby-Smith & Ramdas,
+    *Estimating means of bounded random variables by betting*, 2023, section 4; Howard et al., *Time-uniform,
+    nonparametric, nonasymptotic confidence sequences*, 2021). The wealth rises with u: the bound is found by halving.
     """
-    n = len(gains) + 2
+    values, counts = _counted(gains)
     mean = float(-gains.mean())
-    variance = (float((gains**2).sum()) + 2) / n - (float(gains.sum()) / n) ** 2
-    return Loss(mean, mean + quantile(error) * math.sqrt(max(variance, 0.0) / n))
+    low, high = max(mean, 0.0), 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if _wealth(values, counts, middle) >= nats:
+            high = middle
+        else:
+            low = middle
+    return Loss(mean, high)
 
 
-def hopeless(gains: Array, n: int, error: float, margin: float) -> bool:
-    """Whether, of ``n`` judges, those that were asked first - their ``gains`` - leave little hope that :func:`lost` of
-    all would be at most ``margin``: not even if the mean were two standard errors better than theirs.
+def hopeless(gains: Array, n: int, nats: float, margin: float) -> bool:
+    """Whether, of ``n`` judges, those that were asked first - their ``gains`` - leave no hope that :func:`lost` of all
+    would be at most ``margin``: not even if none of the others were lost, and as many of them gained as of these.
 
-    What is not judged cannot be committed: to give up spends nothing of the error, and saves the other predictions.
+    What is not judged cannot be committed: to give up is safe by whatever rule, and saves the other predictions.
     """
-    found = lost(gains, error)
-    deviation = (found.upper - found.mean) / quantile(error)
-    left = deviation * math.sqrt(max(0.0, 1 - len(gains) / n))
-    return found.mean - 2 * left + quantile(error) * deviation * math.sqrt(len(gains) / n) > margin
+    values, counts = _counted(gains)
+    counts[values > 0] *= n / len(gains)
+    counts[values == 0] = n - counts[values < 0].sum() - counts[values > 0].sum()
+    return _wealth(values, counts, margin) < nats
+
+
+def _counted(gains: Array) -> tuple[Array, Array]:
+    """The different gains, rising, nought among them, and how many there are of each, as float64."""
+    values, counts = np.unique(np.append(gains.astype(np.float64), 0.0), return_counts=True)
+    return values, np.where(values == 0, counts - 1.0, counts)
+
+
+def _wealth(values: Array, counts: Array, loss: float) -> float:
+    """The logarithm of what 1 has become behind such gains, of bets against a loss of ``loss`` or more."""
+    each: list[tuple[float, float]] = list(zip(values.tolist(), counts.tolist(), strict=True))
+    logs = [sum(many * math.log1p(stake * (gain + loss)) for gain, many in each) for stake in STAKES]
+    top = max(logs)
+    return top + math.log(sum(math.exp(log - top) for log in logs) / len(STAKES))
 
 
 class Anchor:
