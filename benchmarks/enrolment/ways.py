@@ -18,7 +18,7 @@ from benchmarks.live.habits import habits
 from selvedge.learn.draws import Draws
 from selvedge.learn.memory.replay import Replay
 from selvedge.learn.metrics import predictions
-from selvedge.run.calls import NotFinite
+from selvedge.run.ports import NotFinite
 
 from .newcomers import FEW, KINDS, TEACHING, Kind, Newcomer
 

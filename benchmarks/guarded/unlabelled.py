@@ -21,7 +21,7 @@ from selvedge.learn.objectives.entropy import Entropy
 from selvedge.learn.objectives.objective import Objective
 from selvedge.learn.objectives.unlabelled import Unlabelled
 from selvedge.make.by_target import label_free
-from selvedge.run.calls import NotFinite
+from selvedge.run.ports import NotFinite
 
 BATCH, LENGTH, ASKED = 16, 2000, 1000
 STREAMS = ("", "dim", "flat", "fog", "turned", "one class")

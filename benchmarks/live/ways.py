@@ -19,7 +19,7 @@ from selvedge.learn.guard.anchor import Anchor
 from selvedge.learn.memory.replay import Replay
 from selvedge.learn.metrics import predictions
 from selvedge.learn.personal import personalise
-from selvedge.run.calls import NotFinite
+from selvedge.run.ports import NotFinite
 
 from .habits import habits
 from .people import Person, Recipe

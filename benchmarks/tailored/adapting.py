@@ -17,7 +17,7 @@ from selvedge.make.searching.figures import Figures
 from selvedge.make.searching.learning import stages
 from selvedge.make.searching.material import Person
 from selvedge.make.searching.walled import walled
-from selvedge.run.calls import NotFinite
+from selvedge.run.ports import NotFinite
 
 LIGHT = sv.Trade(int8_activations=True, least=True)
 

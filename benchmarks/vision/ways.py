@@ -15,7 +15,7 @@ from torch import nn
 import selvedge as sv
 from selvedge.learn.metrics import predictions
 from selvedge.learn.stream.sample import Sample
-from selvedge.run.calls import NotFinite
+from selvedge.run.ports import NotFinite
 
 from . import nets
 from .moved import moved

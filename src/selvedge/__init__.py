@@ -108,7 +108,7 @@ if TYPE_CHECKING:
     from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
-    from .run.calls import NotFinite
+    from .run.ports import NotFinite
     from .run.session import Session
 
 _HOME = {
@@ -243,7 +243,7 @@ _HOME = {
     "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
-    "NotFinite": "run.calls",
+    "NotFinite": "run.ports",
     "Session": "run.session",
 }
 

@@ -60,10 +60,11 @@ class StateEntry:
 
 @dataclass(frozen=True, slots=True)
 class ProgramEntry:
-    """Inputs and outputs of one program, by name."""
+    """Inputs and outputs of one program, by name. file: of a target other than C, the one that it lies in."""
 
     inputs: Mapping[str, Port]
     outputs: Mapping[str, Port]
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ class Manifest:
     accumulate and apply, and no step. steps: updates made before, the place in the schedule. features: how a file
     becomes an input. parts: parameter -> (axis in PyTorch's layout, count): of that one only the first so many input
     channels learn. storage_bytes: what the programs page out lies in so many bytes of storage. files: name ->
-    SHA-256. loss_options: what the loss was given beside its name, as its label_smoothing.
+    SHA-256. loss_options: what the loss was given beside its name, as its label_smoothing. target: which runtime runs
+    it; where that is not "c", there is no arena of ours: sizes and offsets are 0, each program lies in a file, and the
+    initial state in state.npz.
     """
 
     name: str
@@ -107,6 +110,7 @@ class Manifest:
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     loss_options: Mapping[str, Any] = field(default_factory=dict)
+    target: str = "c"
 
     @property
     def batch(self) -> int:
@@ -138,7 +142,7 @@ class Manifest:
         return tuple(port.layout.face if port.layout else port.shape)
 
     def to_json(self) -> str:
-        data = {"format": FORMAT, "target": "c", **{k: getattr(self, k) for k in self.__dataclass_fields__}}
+        data = {"format": FORMAT, **{k: getattr(self, k) for k in self.__dataclass_fields__}}
         data["features"] = None if self.features is None else feature_kinds.to_dict(self.features)
         return json.dumps(data, default=_plain, indent=1)
 
@@ -150,13 +154,11 @@ class Manifest:
             version = data.pop("format")
             if version != FORMAT or isinstance(version, bool):
                 raise InvalidInput("artifact format", source, f"this version reads format {FORMAT}: emit it again")
-            if data.pop("target") != "c":
-                raise InvalidInput("artifact target", source, "this runtime runs the C target")
             made = cls(
                 **{
                     **data,
                     "programs": {
-                        k: ProgramEntry(*({n: _port(v) for n, v in p[kind].items()} for kind in ("inputs", "outputs")))
+                        k: ProgramEntry(_ports(p["inputs"]), _ports(p["outputs"]), str(p.get("file", "")))
                         for k, p in data["programs"].items()
                     },
                     "state": {k: _entry(v) for k, v in data["state"].items()},
@@ -195,6 +197,10 @@ def _layout(data: Mapping[str, Any] | None) -> Layout | None:
 
 def _port(data: Mapping[str, Any]) -> Port:
     return Port(data["offset"], sizes("shape", data["shape"]), str(data["dtype"]), _layout(data["layout"]))
+
+
+def _ports(data: Mapping[str, Any]) -> dict[str, Port]:
+    return {name: _port(port) for name, port in data.items()}
 
 
 def _entry(data: Mapping[str, Any]) -> StateEntry:

@@ -47,6 +47,8 @@ def texts(what: str, value: object) -> tuple[str, ...]:
 def require_sound(m: Manifest) -> None:
     """Raise ``ValueError`` (``InvalidInput`` is one) where the manifest contradicts itself."""
     _header(m)
+    if m.target != "c":
+        _foreign(m)
     for name, program in m.programs.items():
         _program(m, name, program.inputs, program.outputs)
     _state(m)
@@ -55,8 +57,18 @@ def require_sound(m: Manifest) -> None:
         raise ValueError(f"features of shape {m.features.shape} for an input of {m.sample_shape}")
 
 
+def _foreign(m: Manifest) -> None:
+    """Of another runtime: it has no arena of ours, and a file for each program."""
+    if any((m.arena_bytes, m.persistent_bytes, m.weights_bytes, m.storage_bytes)):
+        raise ValueError(f"an arena of {m.arena_bytes} bytes for target {m.target}, which has none")
+    for name, program in m.programs.items():
+        if program.file not in m.files:
+            raise ValueError(f"program {name} lies in {program.file!r}, which is none of its files")
+
+
 def _header(m: Manifest) -> None:
     checked_name(_text("name", m.name))
+    _text("target", m.target)
     _text("digest", m.digest)
     if m.dtype not in ("float32", "float64"):
         raise ValueError(f"dtype is {m.dtype!r}")
@@ -107,7 +119,7 @@ def _program(m: Manifest, name: str, inputs: Mapping[str, Port], outputs: Mappin
     if kind not in (*PROGRAMS, *ACCUMULATING) or (suffix and not re.fullmatch(SIZES, suffix)):
         raise ValueError(f"program {name!r} is none of {', '.join(dict.fromkeys((*PROGRAMS, *ACCUMULATING)))}")
     for key, port in (*inputs.items(), *outputs.items()):
-        _array(f"{name} {key}", port, m.arena_bytes, port.offset)
+        _array(f"{name} {key}", port, m.arena_bytes if m.target == "c" else None, port.offset)
     needed = {*(("x",) if kind != "apply" else ()), *(("lr",) if kind in ("step", "apply") else ())} - set(inputs)
     if kind != "apply":
         needed |= {"output", *(("loss",) if kind != "predict" else ())} - set(outputs)
@@ -118,13 +130,14 @@ def _program(m: Manifest, name: str, inputs: Mapping[str, Port], outputs: Mappin
             raise ValueError(f"program {name}: {key} is no {m.dtype} scalar")
 
 
-def _array(what: str, array: Port | StateEntry, size: int, offset: int) -> None:
+def _array(what: str, array: Port | StateEntry, size: int | None, offset: int) -> None:
+    """size: of the memory that it lies in; None where the runtime lays it."""
     if array.dtype not in ITEM:
         raise ValueError(f"{what} is of dtype {array.dtype!r}")
     whole(what, offset)
     if offset % ITEM[array.dtype]:
         raise ValueError(f"{what} lies at {offset}: not aligned")
-    if not offset + array.bytes <= size:
+    if offset if size is None else not offset + array.bytes <= size:
         raise ValueError(f"{what}: an array of {array.bytes} bytes at {offset} of {size}")
     if array.layout is not None and array.layout.shape != array.shape:
         raise ValueError(f"{what} is of shape {array.shape}, and its layout of {array.layout.shape}")
@@ -135,6 +148,9 @@ def _state(m: Manifest) -> None:
     for name, entry in m.state.items():
         if entry.region not in regions:
             raise ValueError("a state array lies neither in state nor in flash")
+        if m.target != "c":
+            _array(name, entry, None, entry.offset)
+            continue
         _array(name, entry, m.persistent_bytes if entry.region == "state" else m.weights_bytes, entry.offset)
         if entry.region == "state":
             _array(f"initial {name}", entry, m.weights_bytes, entry.initial)

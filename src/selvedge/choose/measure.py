@@ -10,7 +10,7 @@ import numpy as np
 
 from ..artifact.schedule import Cosine
 from ..learn.metrics import Samples, score
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from ..run.session import Session
 from .contribution import FRACTIONS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidInput
-from ..run.artifact import load
+from ..run.artifact import load_native
 from ..run.session import Session
 from .live_settings import Kept, Settings, keep, kept, require_same
 from .living import MODEL
@@ -51,16 +51,16 @@ def session_of(
             require_same(work, settings)
     joules = settings.joules_a_step
     if folder is not None:
-        session = load(folder)
+        session = load_native(folder)
     elif work is not None and (work / MODEL / "manifest.json").is_file() and before is not None:
-        session, joules = load(work / MODEL), before.joules
+        session, joules = load_native(work / MODEL), before.joules
     else:
         if work is not None:
             keep(work, Kept(settings, "", 0.0))
         with tempfile.TemporaryDirectory() as place:
             out = Path(place) / MODEL if work is None else work / MODEL
             joules = _planned(settings.model, wish, out, debug) or joules
-            session = load(out)
+            session = load_native(out)
     if work is not None:
         if before is not None and before.of and before.of != session.fingerprint():
             raise InvalidInput("--work", str(work), "the model has other weights, or another plan, than when it began")

@@ -35,7 +35,7 @@ from ..learn.stream.faults import Faults
 from ..learn.stream.feed import Feed
 from ..learn.stream.sample import Face, Sample
 from ..learn.stream.spec import Stream, parse, source
-from ..run.artifact import load
+from ..run.artifact import load_native
 from ..run.session import Session
 from .figures import joules, percent
 from .live_settings import Settings, life_in
@@ -256,7 +256,7 @@ def export(work: Path, out: Path) -> tuple[int, int]:
     ``InvalidInput`` where another process lives there."""
     life = life_in(work)
     own = work / MODEL
-    session = load(own if (own / "manifest.json").is_file() else life.settings.model)
+    session = load_native(own if (own / "manifest.json").is_file() else life.settings.model)
     with Journal(work / JOURNAL, _limit(life.settings, session)) as journal:
         opened(life.settings, session, journal, life.joules)
     state = {name: np.asarray(array) for name, array in session.state_dict().items()}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInput
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from .copies import Copies, Copy
 from .diary import Diary
 from .examiner import Examiner

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInput
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from .candidate import Candidate
 from .copies import Copy
 from .enrolment import Enrolment

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInput
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from ..run.session import Session
 from .guard.verdict import fairly, knowledge, merit
 from .metrics import each_loss, predictions

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..artifact.sound import face
 from ..errors import DoesNotFit, InvalidInput
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from ..run.session import Session
 from .augment.piece import Piece
 from .candidate import Candidate, Governor, Now

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..artifact.preprocess import Preprocess
 from ..errors import InvalidInput
-from ..run.session import Session
+from ..run.learning import Learning
 
 Array = npt.NDArray[Any]
 CHUNK = 256  # samples whose inputs are held at once
@@ -62,7 +62,7 @@ class Score:
         return self.accuracy > than.accuracy
 
 
-def score(session: Session, samples: Samples) -> Score:
+def score(session: Learning, samples: Samples) -> Score:
     """The session as it is, over all ``samples``; the last batch is filled up and what fills it is not counted."""
     manifest = session.manifest
     return scored(str(manifest.loss), lambda x: predictions(session, x), samples, manifest.preprocess)
@@ -87,7 +87,7 @@ def scored(
     return Score(losses / total, rights / counted if counted else None)
 
 
-def predictions(session: Session, x: Array) -> Array:
+def predictions(session: Learning, x: Array) -> Array:
     """The model's (first) output for every sample of ``x``, in batches of the plan's size."""
     batch = session.manifest.batch
     missing = -len(x) % batch
@@ -100,7 +100,7 @@ def predictions(session: Session, x: Array) -> Array:
     return whole
 
 
-def dummy(kind: str, train: Samples, held_out: Samples, session: Session) -> Score:
+def dummy(kind: str, train: Samples, held_out: Samples, session: Learning) -> Score:
     """What needs no model: the most frequent class (its loss: of the classes' shares), or the mean of all targets."""
     x, y = (_targets(part, session.manifest.preprocess) for part in (train, held_out))
     if kind == "CrossEntropy":

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..artifact.schedule import Cosine
 from ..errors import InvalidInput
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from ..run.session import Session
 from .augment.piece import Piece
 from .copies import Copy

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..artifact.schedule import Schedule
 from ..errors import InvalidInput, SelvedgeError
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from ..run.session import Session
 from . import checkpoint as checkpoints
 from .checkpoint import Place

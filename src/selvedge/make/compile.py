@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .. import __version__
-from ..capture.loss import CTC, CrossEntropy, Loss, settings
-from ..capture.torch_loss import TorchLoss
-from ..emitting.c import Bundle, Description, bundle, write
+from ..artifact.targets import target as of_name
+from ..emitting.c import Bundle, bundle, write
 from ..errors import InvalidInput
 from ..run.build import build
+from ..run.learning import Learning
 from ..run.session import Session
 from . import show
+from .described import described, state_and_extra
 from .inference import Inference, inference_bundle
 from .losses import Losses
 from .measure import Measured, measure
 from .plan import Plan
-from .state import initial_state, learnt_state
-
-TARGETS = ("c",)
+from .targets import emit_foreign
 
 
 class HostSession(Session):
@@ -61,45 +58,14 @@ class HostSession(Session):
         super().load_state_dict(state)
 
 
-def bundled(plan: Plan | Inference, learnt: Session | Mapping[str, Any] | None = None) -> Bundle:
+def bundled(plan: Plan | Inference, learnt: Learning | Mapping[str, Any] | None = None) -> Bundle:
     """The artifact of ``plan`` in memory, with the model's weights, or with those that ``learnt`` holds."""
     if isinstance(plan, Inference):
         if learnt is not None:
             raise InvalidInput("learnt", "given", f"{plan.name} only predicts: leave it out")
         return inference_bundle(plan)
-    captured = plan.captured
-    stored, extra = (initial_state(plan), captured.constant) if learnt is None else learnt_state(plan, learnt)
-    labels = plan.programs.backward.inputs.get("y")
-    return bundle(
-        plan.arrangement,
-        stored,
-        Description(
-            name=plan.name,
-            layouts={program: plan.programs.layouts_of(program) for program in plan.programs.graphs},
-            state_layouts={n: v.node.attrs["layout"] for n, v in plan.programs.state.items()},
-            order=captured.order,
-            schedule=plan.schedule,
-            loss=type(plan.loss).__name__,
-            loss_options=settings(plan.loss),
-            optimizer={"name": type(plan.optimizer).__name__, **asdict(plan.optimizer)},  # type: ignore[call-overload]
-            aliases=captured.aliases,
-            folds=captured.folds,
-            extra=extra,
-            classes=captured.layouts["output"].face[1] if labels is not None and _of_classes(plan.loss) else 0,
-            labels=plan.labels,
-            preprocess=plan.preprocess,
-            accumulate=plan.accumulate,
-            steps=learnt.steps if isinstance(learnt, Session) else 0,
-            features=plan.features,
-            parts={n: part.face(captured.layout(n)) for n, part in plan.programs.parts.items()},
-            provenance={"selvedge": __version__, "device": plan.device.name, "update": plan.update},
-        ),
-    )
-
-
-def _of_classes(loss: Loss) -> bool:
-    """Are its targets classes of the output?"""
-    return isinstance(loss, CrossEntropy | CTC) or (isinstance(loss, TorchLoss) and loss.classes)
+    stored, extra = state_and_extra(plan, learnt)
+    return bundle(plan.arrangement, stored, described(plan, extra, learnt))
 
 
 def compile(
@@ -121,20 +87,23 @@ def emit(
     target: str,
     directory: str | Path,
     *,
-    learnt: Session | Mapping[str, Any] | None = None,
+    learnt: Learning | Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write ``plan`` as an artifact for ``target`` ("c") into ``directory``: whole, or not at all.
+    """Write ``plan`` as an artifact for ``target`` ("c", "onnx", ...: :data:`selvedge.artifact.targets.TARGETS`) into
+    ``directory``: whole, or not at all.
 
     The weights are the model's as they were planned, or those of ``learnt``: a session (its optimiser's state goes
     along) or a state dict. An earlier artifact there is replaced; other files beside it stay.
 
-    Raises ``InvalidInput`` for an unknown target or a directory that cannot be written.
+    Raises ``InvalidInput`` for an unknown target, for one whose packages are missing, too old or too new, or a
+    directory that cannot be written; ``NotSupported`` for an operator that the target lacks.
     """
-    if not isinstance(target, str) or target not in TARGETS:
-        raise InvalidInput("target", target, f"choose one of {', '.join(TARGETS)}")
+    found = of_name(target)
     if not isinstance(directory, str | PathLike):
         raise InvalidInput("directory", f"of type {type(directory).__name__}", "give the path of a directory")
-    return write(bundled(_planned(plan), learnt), Path(directory))
+    if found.name == "c":
+        return write(bundled(_planned(plan), learnt), Path(directory))
+    return emit_foreign(_planned(plan), found.name, Path(directory), learnt)
 
 
 def measured(plan: Plan | Inference, *, cache: str | Path | None = None) -> Measured:

@@ -23,7 +23,7 @@ from ..data import Dataset
 from ..device import Device
 from ..errors import InvalidInput
 from ..learn.metrics import Arrays, Pair, Samples
-from ..run.calls import NotFinite
+from ..run.ports import NotFinite
 from .compile import compile as compile_plan
 from .plan import Plan
 from .plan import plan as make_plan

@@ -187,8 +187,13 @@ def _network(
 
 def inference_bundle(plan: Inference) -> Bundle:
     """The artifact of ``plan`` in memory."""
+    return bundle(plan.arrangement, {}, predicting(plan))
+
+
+def predicting(plan: Inference) -> Description:
+    """That of a plan that only predicts."""
     specs = {**plan.network.inputs, **plan.network.outputs}
-    about = Description(
+    return Description(
         name=plan.name,
         layouts={"predict": {name: plan.network.layout(name) for name in specs}},
         state_layouts={},
@@ -198,4 +203,3 @@ def inference_bundle(plan: Inference) -> Bundle:
         optimizer={},
         provenance={"selvedge": __version__, "device": plan.device.name},
     )
-    return bundle(plan.arrangement, {}, about)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInput
-from ..run.session import Session
+from ..run.learning import Learning
 from .plan import Plan
 
 
@@ -19,17 +19,17 @@ def initial_state(plan: Plan) -> dict[str, np.ndarray]:
 
 
 def learnt_state(
-    plan: Plan, learnt: Session | Mapping[str, Any]
+    plan: Plan, learnt: Learning | Mapping[str, Any]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """(stored arrays, entries that no program reads) of what a session, or a state dict, holds now.
 
     A session gives its optimiser's arrays too. Raises ``InvalidInput`` for a state dict of another model.
     """
     captured = plan.captured
-    session = learnt if isinstance(learnt, Session) else None
+    session = learnt if isinstance(learnt, Learning) else None
     if session is None and not isinstance(learnt, Mapping):
         raise InvalidInput("learnt", f"of type {type(learnt).__name__}", "give a session or a state dict")
-    given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Session) else learnt
+    given: Mapping[str, Any] = learnt.state_dict() if isinstance(learnt, Learning) else learnt
     whole = captured.checked({n: v.detach().cpu() if hasattr(v, "detach") else v for n, v in given.items()})
     stored = {**initial_state(plan), **captured.load(whole)}
     leaves = plan.programs.state

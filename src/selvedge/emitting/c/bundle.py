@@ -86,14 +86,14 @@ def write(made: Bundle, target: Path) -> Path:
         np.savez(buffer, allow_pickle=False, **made.extra)
         contents["extra.npz"] = buffer.getvalue()
     hashes = {n: hashlib.sha256(data).hexdigest() for n, data in sorted(contents.items())}
-    with files.directory(target, _owned) as folder:
+    with files.directory(target, owned) as folder:
         for name, data in contents.items():
             (folder / name).write_bytes(data)
         (folder / "manifest.json").write_text(replace(made.manifest, files=hashes).to_json())
     return target
 
 
-def _owned(folder: Path) -> set[str] | None:
+def owned(folder: Path) -> set[str] | None:
     """The files that an earlier artifact in ``folder`` lists as its own; None where there is no artifact of ours."""
     try:
         data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -11,10 +11,12 @@ from . import (
     compress,
     contribute,
     doctor,
+    emit,
     inspect,
     predict,
     quantise,
     sparsify,
+    targets,
     train,
     trial,
     zoo,
@@ -25,6 +27,8 @@ def register(app: typer.Typer) -> None:
     """Enter every command of this room."""
     app.command("compile")(compile.command)
     app.command("contribute")(contribute.command)
+    app.command("emit")(emit.command)
+    app.command("targets")(targets.command)
     app.command("train")(train.command)
     app.command("predict")(predict.command)
     app.command("try")(trial.command)

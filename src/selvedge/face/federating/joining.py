@@ -30,7 +30,7 @@ from ...federate.message import Refused
 from ...learn.stream.faults import Faults
 from ...learn.stream.sample import Face
 from ...learn.stream.spec import parse, source
-from ...run.artifact import load
+from ...run.artifact import load_native
 from ...run.session import Session
 from .. import place
 from ..stopping import stopping
@@ -198,7 +198,7 @@ def joined(
     invited = invitation.read(kit)
     certificate = kit / invitation.CERTIFICATE
     connection = Connection(url, certificate if certificate.is_file() else None)
-    session = load(kit / invitation.MODEL)
+    session = load_native(kit / invitation.MODEL)
     x, y = samples(session, data)
     papers = _papers(invited.authority, store, who, log)
     trainer = SessionTrainer(session, x, y, seed=int.from_bytes(who.key.public[:4], "little"))

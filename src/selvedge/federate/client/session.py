@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...errors import InvalidInput
 from ...learn.draws import Draws
-from ...run.calls import NotFinite
+from ...run.ports import NotFinite
 from ...run.session import Session
 from ..codec.codec import Vector
 from ..layout import Layout

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DoesNotFit, InvalidInput
-from ...run.calls import NotFinite
+from ...run.ports import NotFinite
 from ...run.session import Session
 from ..copies import Copy
 from ..draws import Draws

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...artifact.schedule import Cosine
-from ...run.calls import NotFinite
+from ...run.ports import NotFinite
 from ...run.session import Session
 from ..compile import compile as compile_plan
 from ..plan import Plan
