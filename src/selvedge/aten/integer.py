@@ -51,13 +51,13 @@ def _bias(sheet: Sheet, node: Node) -> Tensor | None:
 
 def _conv(sheet: Sheet, node: Node) -> None:
     weight = node.inputs[1]
-    w = dequantised(sheet.of(weight, OIHW), node.attrs["quants"][1], OIHW)
+    w = dequantised(sheet, sheet.of(weight, OIHW), node.attrs["quants"][1], OIHW)
     made = convolved(real(sheet, node.inputs[0], NCHW), w, _bias(sheet, node), node.attrs)
     _finished(sheet, node, made, NCHW)
 
 
 def _linear(sheet: Sheet, node: Node) -> None:
-    w = dequantised(sheet.of(node.inputs[1]), node.attrs["quants"][1])
+    w = dequantised(sheet, sheet.of(node.inputs[1]), node.attrs["quants"][1])
     _finished(sheet, node, F.linear(real(sheet, node.inputs[0]), w, _bias(sheet, node)))
 
 
@@ -69,7 +69,7 @@ def _two(meaning: Callable[[Tensor, Tensor], Tensor]) -> Row:
         for value in node.inputs:
             quant = value.spec.quant
             assert quant is not None
-            given.append(dequantised(sheet.lifted(value, rank, order), quant))
+            given.append(dequantised(sheet, sheet.lifted(value, rank, order), quant))
         _finished(sheet, node, meaning(*given), order)
 
     return row
@@ -131,7 +131,7 @@ def _dequantise(sheet: Sheet, node: Node) -> None:
     order = sheet.order(node.inputs, len(x.shape))
     if x.dtype == "int32":
         raise NotSupported("int32 numbers that are dequantised", node.where, "freeze them to constants")
-    sheet.put(Value(node), dequantised(sheet.of(x, order), node.attrs["quants"][0], order), order)
+    sheet.put(Value(node), dequantised(sheet, sheet.of(x, order), node.attrs["quants"][0], order), order)
 
 
 def _rescaled(sheet: Sheet, node: Node) -> None:

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import torch
 from torch.export import ExportedProgram
@@ -31,6 +32,7 @@ def pte(program: ExportedProgram, name: str, *, delegate: bool) -> bytes:
         from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
         from executorch.exir.passes import MemoryPlanningPass
 
+        import_module("executorch.kernels.quantized")  # registers what int8 rows are outside XNNPACK
         parts = []
         if delegate:
             from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner

@@ -106,10 +106,10 @@ def real(sheet: Sheet, value: Value, order: Order | None = None) -> Tensor:
     """The real numbers that the int8 ``value`` stands for; quantised constants stay so."""
     quant = value.spec.quant
     assert quant is not None
-    return dequantised(sheet.of(value, order), quant, order)
+    return dequantised(sheet, sheet.of(value, order), quant, order)
 
 
-def dequantised(tensor: Tensor, quant: Quant, order: Order | None = None) -> Tensor:
+def dequantised(sheet: Sheet, tensor: Tensor, quant: Quant, order: Order | None = None) -> Tensor:
     """Of int8; ``quant.axis`` is one of the value's, whose axes lie in ``order``."""
     library = torch.ops.quantized_decomposed
     if quant.axis is None:
@@ -118,8 +118,8 @@ def dequantised(tensor: Tensor, quant: Quant, order: Order | None = None) -> Ten
         return made
     axis = quant.axis if order is None else order.index(quant.axis)
     zeros = np.broadcast_to(np.array(quant.zero_point, np.int64), len(quant.scale))
-    scales = torch.tensor(quant.scale, dtype=torch.float32)
-    made = library.dequantize_per_channel(tensor, scales, torch.from_numpy(zeros.copy()), axis, -127, 127, torch.int8)
+    scales, points = sheet.constant(np.array(quant.scale, np.float32)), sheet.constant(zeros)  # XNNPACK wants constants
+    made = library.dequantize_per_channel(tensor, scales, points, axis, -127, 127, torch.int8)
     assert isinstance(made, Tensor)
     return made
 
