@@ -95,7 +95,7 @@ class Target:
 _TORCH = Package("torch", "2.13", "2.14")
 _ONNX = Package("onnx", "1.23", "1.24")
 _EXECUTORCH = Package("executorch", "1.5.1", "1.6")
-_TVM = Package("apache-tvm", "0.26", "0.28")
+_TVM = Package("apache-tvm", "0.27", "0.28")
 
 TARGETS: Mapping[str, Target] = MappingProxyType({
     t.name: t
@@ -119,7 +119,10 @@ TARGETS: Mapping[str, Target] = MappingProxyType({
             writes=(_EXECUTORCH, _TORCH), runs=(_EXECUTORCH,),
         ),
         Target(
-            "tvm", "a library that Apache TVM has compiled, and its C", ABILITIES, writes=(_TVM,), runs=(_TVM,),
+            "tvm", "a library that Apache TVM has compiled, by LLVM", ABILITIES, writes=(_TVM,), runs=(_TVM,),
+        ),
+        Target(
+            "tvm-c", "a library of the C that Apache TVM writes, and that C", ABILITIES, writes=(_TVM,), runs=(_TVM,),
         ),
         Target("pt2", "a program of torch.export", ABILITIES, writes=(_TORCH,), runs=(_TORCH,)),
     )

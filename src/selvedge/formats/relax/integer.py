@@ -86,9 +86,9 @@ def _conv(sheet: Sheet, node: Node) -> None:
 
 def _away(real: Any) -> Any:
     """Rounded to nearest, halves away from zero, in the type of ``real``."""
-    magnitude = tir.abs(real)
-    whole = tir.floor(magnitude)
     one, none, half = (tir.const(n, kind(real)) for n in (1, 0, 0.5))
+    magnitude = tir.Select(real < none, -real, real)
+    whole = tir.floor(magnitude)
     rounded = whole + tir.Select(magnitude - whole >= half, one, none)
     return tir.Select(real < none, -rounded, rounded)
 

@@ -39,6 +39,11 @@ def clipped(x: Expression, low: float, high: float) -> Expression:
     return tir.Select(x < _n(x, low), _n(x, low), tir.Select(x > _n(x, high), _n(x, high), x))
 
 
+def magnitude(x: Expression) -> Expression:
+    """TVM's own writes an intrinsic that its C has not."""
+    return tir.Select(x < _n(x, 0), -x, x)
+
+
 def _ramp(x: Expression) -> Expression:
     return clipped(x + _n(x, 3), 0, 6)
 
@@ -49,10 +54,10 @@ def _sigmoid(x: Expression) -> Expression:
 
 def _tanh(x: Expression) -> Expression:
     """By exp of what is not above zero, as no tanh of LLVM's is exact to the last bits."""
-    e = tir.exp(_n(x, -2) * tir.abs(x))
+    e = tir.exp(_n(x, -2) * magnitude(x))
     y = (_n(x, 1) - e) / (_n(x, 1) + e)
     small = x * (_n(x, 1) - x * x / _n(x, 3))
-    return tir.Select(tir.abs(x) < _n(x, 1e-3), small, tir.Select(x < _n(x, 0), -y, y))
+    return tir.Select(magnitude(x) < _n(x, 1e-3), small, tir.Select(x < _n(x, 0), -y, y))
 
 
 def _gelu(x: Expression, approximate: str) -> Expression:
@@ -70,7 +75,7 @@ def _softplus(x: Expression) -> Expression:
 def _expm1(x: Expression) -> Expression:
     """By its series where exp(x) - 1 would lose digits."""
     series = x * (_n(x, 1) + x * (_n(x, 1 / 2) + x * (_n(x, 1 / 6) + x * (_n(x, 1 / 24) + x * _n(x, 1 / 120)))))
-    return tir.Select(tir.abs(x) < _n(x, 0.1), series, tir.exp(x) - _n(x, 1))
+    return tir.Select(magnitude(x) < _n(x, 0.1), series, tir.exp(x) - _n(x, 1))
 
 
 def _elu(x: Expression, alpha: float) -> Expression:
@@ -135,7 +140,7 @@ def _softmax(op: str) -> Row:
 
 
 _UNARY: dict[str, Callable[..., Expression]] = {
-    "abs": tir.abs, "acos": tir.acos, "acosh": tir.acosh, "asin": tir.asin, "asinh": tir.asinh, "atan": tir.atan,
+    "abs": magnitude, "acos": tir.acos, "acosh": tir.acosh, "asin": tir.asin, "asinh": tir.asinh, "atan": tir.atan,
     "atanh": tir.atanh, "ceil": tir.ceil, "cos": tir.cos, "cosh": tir.cosh, "erf": tir.erf, "exp": tir.exp,
     "erfc": lambda x: _n(x, 1) - tir.erf(x), "expm1": _expm1, "floor": tir.floor, "hardsigmoid": lambda x: _ramp(x) / _n(x, 6),
     "hardswish": lambda x: x * _ramp(x) / _n(x, 6), "log": tir.log, "log10": lambda x: tir.log(x) * _n(x, 1 / log(10)),
