@@ -10,7 +10,7 @@ import numpy as np
 from tvm import te
 from tvm import tirx as tir
 
-from selvedge.ir import Node, Quant
+from selvedge.ir import Node
 from selvedge.ir.integer.elementwise import ADD_SHIFT, Rescale, clamping
 from selvedge.ir.integer.fixed_point import INT32_MAX, INT32_MIN
 from selvedge.ir.integer.requantise import Requantise, RequantiseFloat64, clamp
@@ -35,25 +35,43 @@ def _saturated(x: Any) -> Any:
     return tir.max(tir.min(x, _i(INT32_MAX)), _i(INT32_MIN))
 
 
-def _multiplied(x: Any, multiplier: Any, left: Any, right: Any) -> Any:
-    """MultiplyByQuantizedMultiplier of the int64 ``x``: see ``ir/integer/fixed_point.py``."""
-    high = tir.min((_saturated(x << left) * multiplier + _i(1 << 30)) >> _i(31), _i(INT32_MAX))
-    mask = (_i(1) << right) - _i(1)
-    up = tir.Select((high & mask) > (mask >> _i(1)) + tir.Select(high < _i(0), _i(1), _i(0)), _i(1), _i(0))
-    return (high >> right) + up
+def _multiplied(shape: Sequence[int], x: Any, multiplier: Any, left: Any, right: Any) -> Any:
+    """MultiplyByQuantizedMultiplier of ``x``, an int64 tensor: see ``ir/integer/fixed_point.py``. The others are a
+    number for all, or a tensor of the last axis. A tensor a step: as one expression each would be written out again
+    wherever it is read, and TVM would simplify every copy."""
+
+    def one(by: Any, i: Sequence[Any]) -> Any:
+        return _i(by) if isinstance(by, int) else by(i[-1])
+
+    shifted = elements(shape, lambda *i: _saturated(x(*i) << one(left, i))) if left != 0 else x
+    high = elements(
+        shape, lambda *i: tir.min((shifted(*i) * one(multiplier, i) + _i(1 << 30)) >> _i(31), _i(INT32_MAX))
+    )
+    if isinstance(right, int) and right == 0:
+        return high
+
+    def rounded(*i: Any) -> Any:
+        mask = (_i(1) << one(right, i)) - _i(1)
+        negative = tir.Select(high(*i) < _i(0), _i(1), _i(0))
+        up = tir.Select((high(*i) & mask) > (mask >> _i(1)) + negative, _i(1), _i(0))
+        return (high(*i) >> one(right, i)) + up
+
+    return elements(shape, rounded)
 
 
-def _scalar(x: Any, multiplier: int, shift: int) -> Any:
-    return _multiplied(x, _i(multiplier), _i(max(shift, 0)), _i(max(-shift, 0)))
+def _scaled(shape: Sequence[int], x: Any, multiplier: int, shift: int) -> Any:
+    return _multiplied(shape, x, multiplier, max(shift, 0), max(-shift, 0))
 
 
 def _bounded(x: Any, by: Requantise | RequantiseFloat64) -> Any:
     return tir.max(tir.min(x + _i(by.zero_point), _i(by.high)), _i(by.low)).astype("int8")
 
 
-def _requantised(x: Any, by: Requantise) -> Any:
-    """Of the int64 ``x``, one multiplier for all."""
-    return _bounded(_scalar(_saturated(x), by.multiplier[0], by.shift[0]), by)
+def _requantised(shape: Sequence[int], whole: Callable[..., Any], by: Requantise) -> Any:
+    """Of int64 elements, one multiplier for all."""
+    wide = elements(shape, lambda *i: _saturated(whole(*i)))
+    scaled = _scaled(shape, wide, by.multiplier[0], by.shift[0])
+    return elements(shape, lambda *i: _bounded(scaled(*i), by))
 
 
 def _channels(sheet: Sheet, by: Requantise, count: int) -> list[Any]:
@@ -74,11 +92,9 @@ def _conv(sheet: Sheet, node: Node) -> None:
     def body(x: Any, w: Any, bias: Any, multiplier: Any, left: Any, right: Any) -> Any:
         sums = convolved(x, w, node.attrs, shape, "int32", zero)
 
-        def element(n: Any, i: Any, j: Any, o: Any) -> Any:
-            whole = _saturated(_wide(sums(n, i, j, o)) + _wide(bias(o)))
-            return _bounded(_multiplied(whole, multiplier(o), left(o), right(o)), by)
-
-        return elements(shape, element)
+        whole = elements(shape, lambda *i: _saturated(_wide(sums(*i)) + _wide(bias(i[-1]))))
+        scaled = _multiplied(shape, whole, multiplier, left if any(s > 0 for s in by.shift) else 0, right)
+        return elements(shape, lambda *i: _bounded(scaled(*i), by))
 
     given = (sheet.of(node.inputs[0]), sheet.of(node.inputs[1]), _bias(sheet, node, outs))
     sheet.compute(node, body, *given, *_channels(sheet, by, outs))
@@ -111,42 +127,46 @@ def _linear(sheet: Sheet, node: Node) -> None:
 
         def element(*i: Any) -> Any:
             whole = _saturated(_wide(sums(*i)) + _wide(bias(i[-1])))
-            real = whole.astype("float64") * scales(i[-1])
-            limit = tir.const(2.0**40, "float64")
-            return _bounded(_wide(tir.max(tir.min(_away(real), limit), -limit)), by)
+            return whole.astype("float64") * scales(i[-1])
 
-        return elements(shape, element)
+        real = elements(shape, element)
+        limit = tir.const(2.0**40, "float64")
+        return elements(shape, lambda *i: _bounded(_wide(tir.max(tir.min(_away(real(*i)), limit), -limit)), by))
 
     given = (sheet.of(node.inputs[0]), sheet.of(node.inputs[1]), _bias(sheet, node, outs))
     sheet.compute(node, body, *given, scale)
 
 
-def _one(meaning: Callable[[Node, Any], Any]) -> Row:
-    """A row of one element: meaning(node, its int8)."""
+def _one(derive: Callable[[Any], Requantise]) -> Row:
+    """A row that rescales one int8."""
 
     def row(sheet: Sheet, node: Node) -> None:
-        shape = node.specs[0].shape
-        sheet.compute_values(node, lambda x: elements(shape, lambda *i: meaning(node, x(*i))))
+        shape, zero = node.specs[0].shape, node.attrs["quants"][0].zero_point[0]
+        by = derive(node.attrs)
+        sheet.compute_values(node, lambda x: _requantised(shape, lambda *i: _wide(x(*i)) - _i(zero), by))
 
     return row
 
 
-def _rescaled(node: Node, x: Any) -> Any:
-    return _requantised(_wide(x) - _i(node.attrs["quants"][0].zero_point[0]), rescaling(node.attrs))
+def _relu(attrs: Any) -> Requantise:
+    return clamping(attrs["quants"][0], attrs["quant"], attrs["activation"])
 
 
-def _relu(node: Node, x: Any) -> Any:
-    by = clamping(node.attrs["quants"][0], node.attrs["quant"], node.attrs["activation"])
-    return _requantised(_wide(x) - _i(node.attrs["quants"][0].zero_point[0]), by)
+def _quantised(sheet: Sheet, node: Node) -> None:
+    quant, shape = node.attrs["quant"], node.specs[0].shape
 
+    def body(x: Any) -> Any:
+        steps = elements(shape, lambda *i: x(*i).astype("float32") / tir.const(quant.scale[0], "float32"))
+        limit = tir.const(1e6, "float32")
 
-def _quantised(node: Node, x: Any) -> Any:
-    quant: Quant = node.attrs["quant"]
-    steps = _away(x.astype("float32") / tir.const(quant.scale[0], "float32"))
-    limit = tir.const(1e6, "float32")
-    whole = _wide(tir.max(tir.min(steps, limit), -limit)) + _i(quant.zero_point[0])
-    bounded = tir.max(tir.min(whole, _i(127)), _i(-128)).astype("int8")
-    return tir.Select(x != x, tir.const(quant.zero_point[0], "int8"), bounded)
+        def element(*i: Any) -> Any:
+            whole = _wide(tir.max(tir.min(_away(steps(*i)), limit), -limit)) + _i(quant.zero_point[0])
+            bounded = tir.max(tir.min(whole, _i(127)), _i(-128)).astype("int8")
+            return tir.Select(x(*i) != x(*i), tir.const(quant.zero_point[0], "int8"), bounded)
+
+        return elements(shape, element)
+
+    sheet.compute_values(node, body)
 
 
 def _dequantised(sheet: Sheet, node: Node) -> None:
@@ -177,12 +197,13 @@ def _add(sheet: Sheet, node: Node) -> None:
     by, shape = adding(node.attrs), node.specs[0].shape
 
     def summand(x: Any, rescale: Rescale) -> Any:
-        return _scalar((_wide(x) - _i(rescale.zero_point)) << _i(ADD_SHIFT), rescale.multiplier, rescale.shift)
+        own = tuple(int(n) for n in x.shape)
+        wide = elements(own, lambda *i: (_wide(x(*i)) - _i(rescale.zero_point)) << _i(ADD_SHIFT))
+        return _scaled(own, wide, rescale.multiplier, rescale.shift)
 
     def body(a: Any, b: Any) -> Any:
-        return elements(
-            shape, lambda *i: _requantised(summand(at(a, i), by.a) + summand(at(b, i), by.b), by.result)
-        )
+        left, right = summand(a, by.a), summand(b, by.b)
+        return _requantised(shape, lambda *i: at(left, i) + at(right, i), by.result)
 
     sheet.compute_values(node, body)
 
@@ -192,9 +213,7 @@ def _mul(sheet: Sheet, node: Node) -> None:
     left, right = (q.zero_point[0] for q in node.attrs["quants"])
 
     def body(a: Any, b: Any) -> Any:
-        return elements(
-            shape, lambda *i: _requantised((_wide(at(a, i)) - _i(left)) * (_wide(at(b, i)) - _i(right)), by)
-        )
+        return _requantised(shape, lambda *i: (_wide(at(a, i)) - _i(left)) * (_wide(at(b, i)) - _i(right)), by)
 
     sheet.compute_values(node, body)
 
@@ -210,10 +229,11 @@ def _average_pool(sheet: Sheet, node: Node) -> None:
         def element(n: Any, i: Any, j: Any, c: Any) -> Any:
             total, count = sums(n, i, j, c), counts(i, j)
             half = tir.floordiv(count, tir.const(2, "int32"))
-            whole = tir.truncdiv(tir.Select(total > 0, total + half, total - half), count)
-            return tir.max(tir.min(whole, tir.const(high, "int32")), tir.const(low, "int32")).astype("int8")
+            return tir.truncdiv(tir.Select(total > 0, total + half, total - half), count)
 
-        return elements(shape, element)
+        whole = elements(shape, element)
+        ends = tir.const(high, "int32"), tir.const(low, "int32")
+        return elements(shape, lambda *i: tir.max(tir.min(whole(*i), ends[0]), ends[1]).astype("int8"))
 
     counts = sheet.constant(np.outer(*seen).astype(np.int32))
     sheet.compute(node, body, sheet.of(node.inputs[0]), counts, *tables(sheet, node.attrs))
@@ -231,7 +251,7 @@ def _mean(sheet: Sheet, node: Node) -> None:
             return te.sum(tensor(*_placed(i, axes, over, len(x.shape), keep)).astype("int64"), axis=over)
 
         sums = elements(node.specs[0].shape, total)
-        return elements(node.specs[0].shape, lambda *i: _requantised(sums(*i) - _i(zero * count), by))
+        return _requantised(node.specs[0].shape, lambda *i: sums(*i) - _i(zero * count), by)
 
     sheet.compute_values(node, body)
 
@@ -258,6 +278,6 @@ INTEGER: dict[str, Row] = {
     "int8_mul": _mul,
     "int8_relu": _one(_relu),
     "int8_table": _table,
-    "quantise": _one(_quantised),
-    "requantise": _one(_rescaled),
+    "quantise": _quantised,
+    "requantise": _one(rescaling),
 }
