@@ -16,7 +16,7 @@ from .integer.cases import MAKERS as INT8
 SEEDS = range(8)
 
 
-def _graph(case: Case, dtype: str | None = None) -> tuple[ir.Graph, dict[str, np.ndarray], list[ir.Value]]:
+def graph_of(case: Case, dtype: str | None = None) -> tuple[ir.Graph, dict[str, np.ndarray], list[ir.Value]]:
     """The case as a graph of one node, all its results as outputs."""
     arrays = {f"x{i}": a.astype(dtype) if dtype and a.dtype.kind == "f" else a for i, a in enumerate(case.arrays)}
     leaves = {n: ir.input_leaf(n, ir.Spec(a.shape, a.dtype.name)) for n, a in arrays.items()}
@@ -26,10 +26,13 @@ def _graph(case: Case, dtype: str | None = None) -> tuple[ir.Graph, dict[str, np
     return graph, arrays, list(leaves.values())
 
 
-def _gradient_graph(case: Case, cotangent: np.ndarray) -> tuple[ir.Graph, dict[str, np.ndarray]]:
-    graph, arrays, leaves = _graph(case)
+def gradient_graph(
+    case: Case, cotangent: np.ndarray, dtype: str | None = None
+) -> tuple[ir.Graph, dict[str, np.ndarray]]:
+    """Of every float operand, for the gradient ``cotangent`` of the first result."""
+    graph, arrays, leaves = graph_of(case, dtype)
     y = graph.outputs["y0"]
-    weighted = ir.apply("mul", y, ir.constant(cotangent))
+    weighted = ir.apply("mul", y, ir.constant(cotangent, dtype))
     loss = ir.reduce("reduce_sum", weighted, range(len(y.shape)))
     found = gradients(loss, [v for v in leaves if v.spec.is_float])
     return ir.Graph(graph.inputs, {}, {v.node.attrs["name"]: g for v, g in found.items()}), arrays
@@ -40,7 +43,7 @@ def _gradient_graph(case: Case, cotangent: np.ndarray) -> tuple[ir.Graph, dict[s
 def test_value_and_gradient_are_pytorchs(maker: Maker, seed: int) -> None:
     rng = np.random.default_rng(seed)
     case = maker(rng)
-    graph, arrays, _ = _graph(case)
+    graph, arrays, _ = graph_of(case)
     tensors = [torch.from_numpy(a.copy()).requires_grad_(a.dtype.kind == "f") for a in case.arrays]
     expected = case.torch(*tensors)
     got = ir.interpret(graph, arrays, {})["y0"]
@@ -49,7 +52,7 @@ def test_value_and_gradient_are_pytorchs(maker: Maker, seed: int) -> None:
         return
     cotangent = rng.normal(size=expected.shape)
     expected.backward(torch.from_numpy(np.asarray(cotangent)))
-    gradient, arrays = _gradient_graph(case, cotangent)
+    gradient, arrays = gradient_graph(case, cotangent)
     ir.verify(gradient)
     found = ir.interpret(gradient, arrays, {})
     for i, tensor in enumerate(tensors):
@@ -61,7 +64,7 @@ def test_value_and_gradient_are_pytorchs(maker: Maker, seed: int) -> None:
 @pytest.mark.parametrize("maker", MAKERS, ids=lambda m: m.__name__)
 def test_results_are_as_inferred_and_float32_stays_float32(maker: Maker) -> None:
     for dtype in ("float32", "float64"):
-        graph, arrays, _ = _graph(maker(np.random.default_rng(1)), dtype)
+        graph, arrays, _ = graph_of(maker(np.random.default_rng(1)), dtype)
         found = ir.interpret(graph, arrays, {})
         for name, value in graph.outputs.items():
             assert (found[name].shape, found[name].dtype.name) == (value.shape, value.dtype)
@@ -73,9 +76,9 @@ def test_every_row_is_tested() -> None:
     for maker in MAKERS:
         case = maker(np.random.default_rng(0))
         seen.add(case.op)
-        y = _graph(case)[0].outputs["y0"]
+        y = graph_of(case)[0].outputs["y0"]
         if y.spec.is_float and ir.TABLE[case.op].gradient is not None:
-            graph, _ = _gradient_graph(case, np.ones(y.shape))
+            graph, _ = gradient_graph(case, np.ones(y.shape))
             seen.update(node.op for node in graph.nodes())
     assert not sorted(set(ir.TABLE) - seen)
 
@@ -92,7 +95,7 @@ def test_costs_count_multiply_accumulates() -> None:
 
 @pytest.mark.parametrize("maker", MAKERS, ids=lambda m: m.__name__)
 def test_every_row_has_a_cost(maker: Maker) -> None:
-    node = _graph(maker(np.random.default_rng(2)))[0].outputs["y0"].node
+    node = graph_of(maker(np.random.default_rng(2)))[0].outputs["y0"].node
     cost = ir.TABLE[node.op].cost([v.spec for v in node.inputs], node.specs, node.attrs)
     assert min(cost.macs, cost.ops) >= 0
 
@@ -119,9 +122,9 @@ def test_boundaries_are_pytorchs(op: str) -> None:
     tensor = torch.from_numpy(x.copy()).requires_grad_()
     y = case.torch(tensor)
     y.sum().backward()
-    graph, arrays, _ = _graph(case)
+    graph, arrays, _ = graph_of(case)
     np.testing.assert_allclose(ir.interpret(graph, arrays, {})["y0"], y.detach().numpy(), rtol=1e-7)
-    gradient, arrays = _gradient_graph(case, np.ones(x.shape))
+    gradient, arrays = gradient_graph(case, np.ones(x.shape))
     np.testing.assert_allclose(ir.interpret(gradient, arrays, {})["x0"], tensor.grad.numpy(), rtol=1e-7)
 
 

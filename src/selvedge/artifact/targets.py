@@ -17,6 +17,10 @@ from ..errors import InvalidInput
 ABILITIES = ("float", "int8", "train")
 """What a target may be able to: run a float network, run an int8 one, and train."""
 
+NEW = ".new"
+"""Where state goes in and out of a program by name: what the result that replaces a state array is called behind that
+array's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -102,7 +106,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType({
     for t in (
         Target("c", "C99 for a microcontroller or a Linux board; our own runtime", ("float", "int8", "train")),
         Target(
-            "onnx", "ONNX models of standard operators, for ONNX Runtime", ("float", "int8"),
+            "onnx", "ONNX models of standard operators, for ONNX Runtime", ("float", "int8", "train"),
             writes=(_ONNX,), runs=(Package("onnxruntime", "1.32", "1.33"),),
         ),
         Target("litert", "a .tflite file for LiteRT", runs=(Package("ai-edge-litert", "2.3", "2.4"),)),

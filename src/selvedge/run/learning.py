@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..artifact.sound import COUNT
 from ..errors import InvalidInput
 from .given import divided, mapping
 from .ports import NotFinite, Ports
+from .saving import save, saved
 
 
 class Learning(Ports):
@@ -258,6 +260,22 @@ class Learning(Ports):
                     self._placed(name, snapshot[name])
                 self._restored()
                 self._steps = steps
+
+    def save(self, path: str | Path) -> Path:
+        """Write all that learns, the optimiser's state and the number of steps to ``path``, whole or not at all.
+
+        Raises :class:`InvalidInput` where it cannot be written.
+        """
+        with self._lock:
+            save(Path(path), self.snapshot(), self._steps, self.manifest.digest)
+        return Path(path)
+
+    def resume(self, path: str | Path) -> None:
+        """Go on from what :meth:`save` wrote, here or in another process; on any error nothing changes.
+
+        Raises :class:`InvalidInput` for a file that is damaged, or of another plan.
+        """
+        self.restore(*saved(Path(path), self.manifest.digest))
 
     def _learnt(self) -> dict[str, StateEntry]:
         return {n: e for n, e in self.manifest.state.items() if e.region == "state"}

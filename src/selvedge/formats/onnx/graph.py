@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+import numpy as np
 
 from selvedge.artifact.layout import Layout
 from selvedge.errors import InvalidInput, NotSupported
 from selvedge.ir import Graph, Value, input_leaf, joined, topological
 
 from .expanded import FLOAT, expanded
+from .folded import folded
 from .model import Model, Operator
 from .read_elementwise import ELEMENTWISE
 from .read_layers import LAYERS
+from .read_logic import LOGIC
 from .read_moves import MOVES
+from .read_norms import NORMS
+from .read_picks import PICKS
 from .read_pools import POOLS
 from .read_quantised import MOVING, QUANTISED, input_quants
 from .reading import TO_LAST, Node, Tensors, input_spec
 from .tensors import printable
 
-RULES: Mapping[str, Callable[[Node], None]] = MappingProxyType({**ELEMENTWISE, **LAYERS, **MOVES, **POOLS, **QUANTISED})
+RULES: Mapping[str, Callable[[Node], None]] = MappingProxyType(
+    {**ELEMENTWISE, **LAYERS, **LOGIC, **MOVES, **NORMS, **PICKS, **POOLS, **QUANTISED}
+)
 """Operator -> its rule: the checked operator as rows of the op table."""
+
+# Operators of which more than the first result is read, or refused by their own rule.
+SEVERAL = ("Dropout", "LayerNormalization", "MaxPool", "Split")
 
 # Operators that read images NCHW, and operators behind which there is no image any more.
 IMAGES = ("Conv", "QLinearConv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization")
@@ -86,9 +98,16 @@ def _images(model: Model) -> set[str]:
 
 def _take(operator: Operator, tensors: Tensors, opset: int) -> None:
     rule = RULES.get(operator.op)
+    if _is_of_constants(operator, tensors):
+        for name, array in zip(filter(None, operator.outputs), folded(operator, opset, tensors.constants), strict=True):
+            tensors.constants[name] = array
+        return
+    if operator.op in ("Shape", "Size"):
+        tensors.constants[operator.outputs[0]] = _told(operator, tensors.shape(operator.inputs[0]))
+        return
     if rule is None:
         raise NotSupported(operator.op, operator.where, f"the operators are {', '.join(sorted({*RULES, *FLOAT}))}")
-    if any(operator.outputs[1:]) and operator.op not in ("Dropout", "MaxPool"):
+    if any(operator.outputs[1:]) and operator.op not in SEVERAL:
         raise NotSupported(f"{operator.op} of several results", operator.where, "export it with one")
     try:
         rule(Node(operator, tensors, opset))
@@ -98,6 +117,24 @@ def _take(operator: Operator, tensors: Tensors, opset: int) -> None:
         raise InvalidInput(operator.where, operator.said, str(error)) from None
     if operator.op in MOVING and operator.inputs[0] in tensors.unsigned:
         tensors.unsigned.add(operator.outputs[0])
+
+
+def _told(operator: Operator, shape: tuple[int, ...]) -> np.ndarray:
+    """Shape and Size: here every shape is known."""
+    if operator.op == "Size":
+        return np.array(math.prod(shape), np.int64)
+    start, end = operator.attrs.get("start", 0), operator.attrs.get("end", len(shape))
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise InvalidInput(f"{operator.where}: start and end", (start, end), "give integers")
+    return np.array(shape[slice(start, end)], np.int64)
+
+
+def _is_of_constants(operator: Operator, tensors: Tensors) -> bool:
+    """Whether it is made now: what stands for real numbers is not, for its integers are what counts."""
+    names = [name for name in operator.inputs if name]
+    if operator.op in ("QuantizeLinear", "DequantizeLinear") or operator.part_of or operator.op.startswith("Random"):
+        return False
+    return bool(names) and all(name in tensors.constants for name in names)
 
 
 def _output(name: str, tensors: Tensors) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ from selvedge.errors import InvalidInput, NotSupported
 
 from .tensors import array, checked_shape, dtype_of, printable, text
 
-LEAST_OPSET, MOST_OPSET = 13, 24
+LEAST_OPSET, MOST_OPSET = 13, 28
 MOST_NODES = 100_000
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | np.ndarray
@@ -56,17 +57,19 @@ class Model:
     notes: Mapping[str, Mapping[str, str]]
 
 
-def read(path: Path) -> Model:
-    """The model of a file. Raises :class:`InvalidInput` and :class:`NotSupported`, one line each."""
+def read(path: Path, fixed: Mapping[str, np.ndarray] = MappingProxyType({})) -> Model:
+    """The model of a file. ``fixed``: as of :func:`parse`. Raises :class:`InvalidInput` and :class:`NotSupported`, one
+    line each."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InvalidInput("onnx file", path, f"it cannot be read ({error.strerror})") from None
-    return parse(data, path.resolve().parent)
+    return parse(data, path.resolve().parent, fixed)
 
 
-def parse(data: bytes, folder: Path | None = None) -> Model:
-    """The model of a file's bytes. ``folder``: where its external data may lie."""
+def parse(data: bytes, folder: Path | None = None, fixed: Mapping[str, np.ndarray] = MappingProxyType({})) -> Model:
+    """The model of a file's bytes. ``folder``: where its external data may lie. ``fixed``: inputs that are constants
+    from here on, as the axes or the shape that an operator is told."""
     try:
         proto = onnx.ModelProto.FromString(data)
     except DecodeError:
@@ -84,6 +87,10 @@ def parse(data: bytes, folder: Path | None = None) -> Model:
         if not tensor.name or text(tensor.name) in constants:
             raise InvalidInput("onnx initializer", printable(tensor.name), "each has a name of its own")
         constants[text(tensor.name)] = array(tensor, f"onnx initializer {printable(tensor.name)!r}", folder)
+    for name, array_given in fixed.items():
+        if name in constants or name not in {text(port.name) for port in graph.input}:
+            raise InvalidInput("fixed", printable(name), "give the values of inputs of the file")
+        constants[name] = array_given
     operators = []
     for i, node in enumerate(graph.node):
         made = _operator(node, i, folder)
@@ -121,7 +128,7 @@ def _operator(node: onnx.NodeProto, index: int, folder: Path | None) -> Operator
     op, where = printable(node.op_type), f"onnx node {index} {printable(node.op_type)} {printable(node.name)!r}"
     if node.domain not in ("", "ai.onnx"):
         raise NotSupported(f"{op} of {printable(node.domain)}", where, "export standard operators (QDQ)")
-    if not node.output or not node.output[0]:
+    if not any(node.output):
         raise InvalidInput(f"{where} outputs", "empty", "a node makes something")
     if any("\n" in text(name) for name in node.output):
         raise InvalidInput(f"{where} outputs", printable(node.output[0]), "names are of one line")

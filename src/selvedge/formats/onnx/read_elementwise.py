@@ -6,17 +6,26 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from selvedge.ir import apply, transpose
+from selvedge.ir import Value, apply, constant, reshape, transpose
 
 from .reading import Node, lifted
+
+
+def same_rank(node: Node, count: int) -> tuple[list[Value], bool]:
+    """The first ``count`` inputs with as many axes each, and whether channels last."""
+    rank = max(len(node.shape(i)) for i in range(count))
+    last = rank == 4 and any(node.last(i) for i in range(count))
+    return [lifted(node, i, rank, last) for i in range(count)], last
 
 
 def _two(row: str) -> Callable[[Node], None]:
     def rule(node: Node) -> None:
         node.count(2)
-        rank = max(len(node.shape(0)), len(node.shape(1)))
-        last = rank == 4 and (node.last(0) or node.last(1))
-        node.put(apply(row, *(lifted(node, i, rank, last) for i in (0, 1)), where=node.where), last)
+        values, last = same_rank(node, 2)
+        for value in values:
+            if not value.spec.is_float:
+                node.unsupported(f"{node.operator.said} of {value.dtype}", "give it float32: integers do not compute")
+        node.put(apply(row, *values, where=node.where), last)
 
     return rule
 
@@ -24,6 +33,8 @@ def _two(row: str) -> Callable[[Node], None]:
 def _one(row: str, **fixed: Any) -> Callable[[Node], None]:
     def rule(node: Node) -> None:
         node.count(1)
+        if not node.value(0, node.last(0)).spec.is_float:
+            node.unsupported(f"{node.operator.said} of {node.value(0, node.last(0)).dtype}", "give it float32")
         node.put(apply(row, node.value(0, node.last(0)), where=node.where, **fixed), node.last(0))
 
     return rule
@@ -38,8 +49,15 @@ def _numbered(row: str, field: str, name: str, default: float) -> Callable[[Node
 
 def _clip(node: Node) -> None:
     node.count(1, 3)
+    last = node.last(0)
+    x = node.value(0, last)
+    if not x.spec.is_float:
+        node.unsupported(f"Clip of {x.dtype}", "give it float32")
     ends = []
     for i, none in ((1, -math.inf), (2, math.inf)):
+        if node.name(i) and node.value(i).node.op != "constant":
+            _clip_by(node)
+            return
         found = none
         if node.name(i):
             array = node.array(i)
@@ -47,20 +65,34 @@ def _clip(node: Node) -> None:
             found = float(array.reshape(()))
         ends.append(found)
     node.require(ends[0] <= ends[1], "bounds", ends, "the least is not above the most")
-    last = node.last(0)
     if ends == [0.0, math.inf]:
-        made = apply("relu", node.value(0, last), where=node.where)
+        made = apply("relu", x, where=node.where)
     else:
-        made = apply("clamp", node.value(0, last), min=ends[0], max=ends[1], where=node.where)
+        made = apply("clamp", x, min=ends[0], max=ends[1], where=node.where)
+    node.put(made, last)
+
+
+def _clip_by(node: Node) -> None:
+    """By bounds that are known when it runs; where they cross, the upper one holds."""
+    last = node.last(0)
+    made = node.value(0, last)
+    for i, row in ((1, "maximum"), (2, "minimum")):
+        if node.name(i):
+            node.require(node.value(i).spec.size == 1, f"input {i}", node.shape(i), "one number")
+            made = apply(row, made, reshape(node.value(i), ()), where=node.where)
     node.put(made, last)
 
 
 def _hard_sigmoid(node: Node) -> None:
     node.count(1)
     slope, middle = node.number("alpha", 0.2), node.number("beta", 0.5)
-    if not (math.isclose(slope, 1 / 6, rel_tol=1e-6) and middle == 0.5):
-        node.unsupported(f"HardSigmoid of alpha {slope} and beta {middle}", "they must be 1/6 and 0.5")
-    _one("hardsigmoid")(node)
+    if math.isclose(slope, 1 / 6, rel_tol=1e-6) and middle == 0.5:
+        _one("hardsigmoid")(node)
+        return
+    last = node.last(0)
+    x = node.value(0, last)
+    line = apply("add", apply("mul", x, constant(slope, x.dtype)), constant(middle, x.dtype), where=node.where)
+    node.put(apply("clamp", line, min=0.0, max=1.0, where=node.where), last)
 
 
 def _softmax(row: str) -> Callable[[Node], None]:
@@ -92,7 +124,9 @@ ELEMENTWISE: dict[str, Callable[[Node], None]] = {
         for op, row in {
             "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hardswish", "Softplus": "softplus",
             "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Abs": "abs", "Neg": "neg", "Reciprocal": "reciprocal",
-            "Erf": "erf",
+            "Erf": "erf", "Sign": "sign", "Floor": "floor", "Ceil": "ceil", "Round": "round", "Sin": "sin",
+            "Cos": "cos", "Tan": "tan", "Asin": "asin", "Acos": "acos", "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh",
+            "Asinh": "asinh", "Acosh": "acosh", "Atanh": "atanh",
         }.items()
     },
     "Clip": _clip,

@@ -9,6 +9,7 @@ import numpy as np
 
 from selvedge.ir import apply, broadcast, reshape, transpose
 
+from .read_picks import along
 from .reading import TO_FIRST, TO_LAST, Node
 from .tensors import checked_shape
 
@@ -78,6 +79,8 @@ def _same(node: Node) -> None:
     """What changes nothing when it predicts."""
     if node.operator.op == "Dropout" and len(node.operator.outputs) > 1 and node.operator.outputs[1]:
         node.unsupported("Dropout with a mask", "export the model in eval mode")
+    if node.operator.op == "Dropout" and node.name(2) and bool(node.array(2).any()):
+        node.unsupported("Dropout in training mode", "export the model in eval mode")
     node.put(node.value(0, node.last(0)), node.last(0))
 
 
@@ -98,17 +101,45 @@ def _pad(node: Node) -> None:
     node.count(2, 4)
     x, given = node.shape(0), node.whole(1)
     mode = node.text("mode", "constant")
-    if mode != "constant":
-        node.unsupported(f"Pad of mode {mode}", "pad with a constant")
+    node.require(mode in ("constant", *COPIED), "mode", mode, f"constant, {', '.join(COPIED)}")
     axes = [node.axis(a, len(x)) for a in node.whole(3)] if node.name(3) else list(range(len(x)))
     node.require(len(given) == 2 * len(axes) and len(set(axes)) == len(axes), "pads", given, "two for each axis")
     node.require(all(n >= 0 for n in given), "pads", given, "amounts >= 0: a slice crops")
     sides = [[0] * len(x), [0] * len(x)]
     for i, amount in enumerate(given):
         sides[i // len(axes)][axes[i % len(axes)]] = amount
+    if mode != "constant":
+        _copied(node, COPIED[mode], sides)
+        return
     last, value = node.last(0), _pad_value(node)
     before, after = (tuple(side[a] for a in TO_LAST) if last else tuple(side) for side in sides)
     node.put(apply("pad", node.value(0, last), before=before, after=after, value=value, where=node.where), last)
+
+
+def _copied(node: Node, way: Callable[[int, int], int], sides: list[list[int]]) -> None:
+    """Edges that go on, are mirrored or come around."""
+    x = node.value(0)
+    if not x.spec.is_float:
+        node.unsupported(f"Pad of {x.dtype} by copies", "give it float32, or pad with a constant")
+    for axis, (before, after) in enumerate(zip(*sides, strict=True)):
+        n = x.shape[axis]
+        node.require(max(before, after) <= 1 << 20, "pads", (before, after), "at most 2^20")
+        if before or after:
+            x = along(x, axis, [way(i, n) for i in range(-before, n + after)], node.where)
+    node.put(x)
+
+
+def _mirrored(i: int, n: int) -> int:
+    period = max(1, 2 * (n - 1))
+    i %= period
+    return min(i, period - i)
+
+
+COPIED: dict[str, Callable[[int, int], int]] = {
+    "edge": lambda i, n: min(max(i, 0), n - 1),
+    "reflect": _mirrored,
+    "wrap": lambda i, n: i % n,
+}
 
 
 def _pad_value(node: Node) -> int | float:
@@ -128,11 +159,19 @@ def _slice(node: Node) -> None:
     steps = node.whole(4) if node.name(4) else (1,) * len(starts)
     alike = len(starts) == len(ends) == len(axes) == len(steps) and len(set(axes)) == len(axes) <= len(x)
     node.require(alike, "axes", axes, "as many starts, ends and steps")
-    node.require(all(s >= 1 for s in steps), "steps", steps, "each >= 1")
+    node.require(all(steps), "steps", steps, "none is 0")
     ranges = [range(n) for n in x]
     for a, start, end, step in zip(axes, starts, ends, steps, strict=True):
         ranges[a] = range(x[a])[slice(start, end, step)]
     node.require(all(len(r) for r in ranges), "starts", starts, f"something of {list(x)} must be left")
+    if any(r.step < 0 for r in ranges):
+        made = node.value(0)
+        if not made.spec.is_float:
+            node.unsupported(f"Slice of {made.dtype} backwards", "give it float32, or steps >= 1")
+        for a, picked in enumerate(ranges):
+            made = made if picked == range(x[a]) else along(made, a, list(picked), node.where)
+        node.put(made)
+        return
     last = node.last(0)
     order = [ranges[a] for a in TO_LAST] if last else ranges
     bounds = {

@@ -8,6 +8,7 @@ from typing import Any
 from selvedge.ir import Value, apply, reduce, scale
 
 from ..windows import Sliding, windows
+from .images import finished, image, wide
 from .reading import TO_FIRST, Node
 
 Amounts = tuple[tuple[int, int], tuple[int, int]]
@@ -17,7 +18,11 @@ def amounts(node: Node, extents: Sequence[int], spans: Sequence[int], stride: Se
     """Padding before and after, of rows and columns. ``spans``: elements from a kernel's first tap to its last."""
     way = node.text("auto_pad", "NOTSET")
     if way == "NOTSET":
-        top, left, bottom, right = node.integers("pads", (0, 0, 0, 0))
+        rank = len(node.shape(0)) - 2
+        pads = node.integers("pads", (0,) * (2 * rank))
+        if rank == 1:  # a signal is an image of one row
+            return (0, pads[0]), (0, pads[1])
+        top, left, bottom, right = pads
         return (top, left), (bottom, right)
     if way == "VALID":
         return (0, 0), (0, 0)
@@ -31,18 +36,19 @@ def _sliding(node: Node) -> tuple[dict[str, Any], list[Sliding]]:
     """The windows of a pool, and the kernels that make them."""
     node.count(1)
     x = node.shape(0)
-    if len(x) != 4:
-        node.unsupported(
-            f"{node.operator.said} of {len(x)} axes", "export images: two axes beside samples and channels"
-        )
+    if len(x) not in (3, 4):
+        node.unsupported(f"{node.operator.said} of {len(x)} axes", "one or two axes beside samples and channels")
+    if not node.value(0, node.last(0)).spec.is_float and node.value(0, node.last(0)).dtype != "int8":
+        node.unsupported(f"{node.operator.said} of {node.value(0, node.last(0)).dtype}", "give it float32 or int8")
     node.require("kernel_shape" in node.operator.attrs, "kernel_shape", "missing", "give it")
-    kernel, stride = node.integers("kernel_shape", (1, 1), 1), node.integers("strides", (1, 1), 1)
-    dilation = node.integers("dilations", (1, 1), 1)
+    ones = (1,) * (len(x) - 2)
+    kernel, stride, dilation = (wide(node.integers(n, ones, 1)) for n in ("kernel_shape", "strides", "dilations"))
     spans = [(kernel[a] - 1) * dilation[a] + 1 for a in (0, 1)]
-    before, after = amounts(node, x[2:], spans, stride)
+    extents = wide(x[2:])
+    before, after = amounts(node, extents, spans, stride)
     made, found = [], []
     for a in (0, 1):
-        extent = x[2 + a]
+        extent = extents[a]
         near = max(before[a], after[a]) < spans[a] <= extent + before[a] + after[a]
         node.require(near, "pads", (before[a], after[a]), f"less than the kernel, which fits in {extent} and them")
         by = Sliding(kernel[a], stride[a], dilation[a], before[a], after[a])
@@ -62,26 +68,47 @@ def _max_pool(node: Node) -> None:
     if len(node.operator.outputs) > 1:
         node.unsupported("MaxPool with indices", "export it without")
     attrs, _ = _sliding(node)
-    node.put(apply("max_pool", node.value(0, True), where=node.where, **attrs), True)
+    finished(node, apply("max_pool", image(node, 0), where=node.where, **attrs), len(node.shape(0)))
 
 
 def _average_pool(node: Node) -> None:
     attrs, kernels = _sliding(node)
     counts = [tuple(len(range(*w)) for w in attrs[field]) for field in ("windows_h", "windows_w")]
+    extents = wide(node.shape(0)[2:])
     if node.integer("count_include_pad", 0):
         for a, by in enumerate(kernels):
             padded = windows(
-                Sliding(by.kernel, by.stride, by.dilation), node.shape(0)[2 + a] + by.before + by.after, len(counts[a])
+                Sliding(by.kernel, by.stride, by.dilation), extents[a] + by.before + by.after, len(counts[a])
             )
             counts[a] = tuple(len(range(*w)) for w in padded)
     attrs |= {"counts_h": counts[0], "counts_w": counts[1]}
-    node.put(apply("avg_pool", node.value(0, True), where=node.where, **attrs), True)
+    finished(node, apply("avg_pool", image(node, 0), where=node.where, **attrs), len(node.shape(0)))
+
+
+def _lp_pool(node: Node) -> None:
+    """The p-th root of the sum of p-th powers: an average whose divisors are 1."""
+    attrs, _ = _sliding(node)
+    power = node.integer("p", 2)
+    node.require(power >= 1, "p", power, "at least 1")
+    x = apply("abs", image(node, 0), where=node.where)
+    raised = x if power == 1 else apply("power", x, exponent=float(power), where=node.where)
+    counts = {f"counts_{a}": (1,) * len(attrs[f"windows_{a}"]) for a in "hw"}
+    total = apply("avg_pool", raised, where=node.where, **attrs, **counts)
+    made = total if power == 1 else apply("power", total, exponent=1 / power, where=node.where)
+    finished(node, made, len(node.shape(0)))
 
 
 def _global(way: str) -> Callable[[Node], None]:
     def rule(node: Node) -> None:
         node.count(1)
-        node.require(len(node.shape(0)) == 4, "shape", node.shape(0), "[N, C, H, W]")
+        shape = node.shape(0)
+        node.require(len(shape) >= 3, "shape", shape, "[N, C, H, W]")
+        if len(shape) != 4:
+            axes, x = tuple(range(2, len(shape))), node.value(0)
+            node.put(
+                mean(x, axes, True, node.where) if way == "mean" else reduce("reduce_max", x, axes, True, node.where)
+            )
+            return
         x = node.value(0, True)
         if way == "mean":
             node.put(mean(x, (1, 2), True, node.where), True)
@@ -120,6 +147,8 @@ def _reduce(way: str) -> Callable[[Node], None]:
         if last:
             axes = tuple(sorted(TO_FIRST[a] for a in axes))
         x = node.value(0, last)
+        if not x.spec.is_float:
+            node.unsupported(f"{node.operator.said} of {x.dtype}", "give it float32")
         made = mean(x, axes, keep, node.where) if way == "mean" else reduce(way, x, axes, keep, node.where)
         node.put(made, last and keep)
 
@@ -130,6 +159,7 @@ POOLS: dict[str, Callable[[Node], None]] = {
     "AveragePool": _average_pool,
     "GlobalAveragePool": _global("mean"),
     "GlobalMaxPool": _global("max"),
+    "LpPool": _lp_pool,
     "MaxPool": _max_pool,
     "ReduceMax": _reduce("reduce_max"),
     "ReduceMean": _reduce("mean"),

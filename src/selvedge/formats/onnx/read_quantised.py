@@ -14,6 +14,8 @@ from selvedge.ir.quant import permuted
 
 from .expanded import FLOAT
 from .model import Model, Operator
+from .read_logic import converted
+from .read_picks import gather
 from .reading import TO_FIRST, TO_LAST, Node
 from .tensors import MOST_RANK, printable
 
@@ -112,16 +114,14 @@ def _dequantize(node: Node) -> None:
 
 
 def _cast(node: Node) -> None:
-    """Of an int8 value it is an index; of float32 to float32 nothing."""
+    """Of an int8 value it is an index."""
     node.count(1)
     last = node.last(0)
     x, to = node.value(0, last), node.integer("to", 0)
-    if x.dtype == "float32" and to == 1:
-        node.put(x, last)
-    elif x.dtype == "int8" and to in (6, 7) and node.name(0) not in node.tensors.unsigned and x.node.op != "constant":
+    if x.dtype == "int8" and to in (6, 7) and node.name(0) not in node.tensors.unsigned and x.node.op != "constant":
         node.tensors.indices[node.operator.outputs[0]] = x, last
     else:
-        node.unsupported(f"Cast of {x.dtype} to {to}", "cast float32 to itself, or int8 to an index")
+        converted(node, to)
 
 
 def _gather(node: Node) -> None:
@@ -135,12 +135,15 @@ def _gather(node: Node) -> None:
         node.tensors.looked[node.operator.outputs[0]] = index[0], entries, index[1]
         return
     node.count(2)
-    x, picks = node.shape(0), node.whole(1)
+    x = node.shape(0)
     axis = node.axis(axis, len(x))
     last = node.last(0) or axis == 3
     along = TO_FIRST[axis] if last and len(x) == 4 else axis
-    if len(x) != 4 or along not in (1, 2) or len(node.shape(1)) != 1:
-        node.unsupported(f"Gather along axis {axis} of {list(x)}", "pick rows or columns of an image, by a list")
+    by_list = node.value(1).node.op == "constant" and len(node.shape(1)) == 1
+    if len(x) != 4 or along not in (1, 2) or not by_list:
+        gather(node)
+        return
+    picks = node.whole(1)
     node.require(all(-x[axis] <= p < x[axis] for p in picks), "indices", picks[:8], f"each of {x[axis]}")
     chosen = tuple(p % x[axis] for p in picks)
     image = node.value(0, last)

@@ -136,11 +136,11 @@ class Node:
         self.require(found.dtype.kind == "i" and found.ndim <= 1, f"input {i}", found.dtype.name, "a list of integers")
         return tuple(int(n) for n in found.reshape(-1))
 
-    def put(self, value: Value, last: bool = False) -> None:
-        """What the node makes."""
+    def put(self, value: Value, last: bool = False, result: int = 0) -> None:
+        """What the node makes: its ``result``-th result."""
         size = value.spec.size
         self.require(0 < size <= MOST_RESULT, "result", f"{size} elements", f"from 1 to {MOST_RESULT}")
-        self.tensors.lies[self.operator.outputs[0], last] = settled(value)
+        self.tensors.lies[self.operator.outputs[result], last] = settled(value)
 
     def number(self, name: str, default: float) -> float:
         found = self.operator.attrs.get(name, default)
@@ -180,7 +180,8 @@ def lifted(node: Node, i: int, rank: int, last: bool) -> Value:
 
 
 def input_spec(dtype: str, shape: tuple[int, ...], quants: Mapping[str, Any], name: str) -> Spec:
-    """Of an input of the file."""
-    if dtype not in ("float32", "int8", "int32"):
-        raise NotSupported(f"an input of {dtype}", f"onnx input {printable(name)!r}", "give it float32 or int8")
-    return Spec(shape, dtype, quants.get(name))
+    """Of an input of the file. int64, as exporters give indices, is int32 here: what is looked up is less."""
+    if dtype not in ("float32", "int8", "int32", "int64", "bool"):
+        told = "give it float32, int8, int32 or bool"
+        raise NotSupported(f"an input of {dtype}", f"onnx input {printable(name)!r}", told)
+    return Spec(shape, "int32" if dtype == "int64" else dtype, quants.get(name))

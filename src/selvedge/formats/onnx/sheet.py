@@ -1,7 +1,8 @@
-"""An ONNX graph being written: nodes, constants, and in which layout each value lies in it.
+"""An ONNX graph being written: nodes, constants, and in which orders of its axes each value lies in it.
 
-Our images are NHWC, ONNX's operators take NCHW. A value is written in the layout that its operator makes, and is
-transposed only where a reader wants the other one: a network of convolutions has a transpose at its input, no more.
+Our images are NHWC and our weights HWIO, ONNX's operators take NCHW and OIHW. A value is written in the order that its
+operator makes, and is transposed only where a reader wants another one: a network of convolutions has a transpose at
+its input, no more, and an optimiser's rule works on weights and moments as PyTorch has them.
 """
 
 from __future__ import annotations
@@ -18,25 +19,30 @@ from selvedge.errors import NotSupported
 from selvedge.ir import Node, Quant, Value
 from selvedge.ir.ops.integer_convolution import known
 
-TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+Way = tuple[int, ...] | None
+"""How a value lies: axis i of the tensor is the value's axis ``way[i]``; None: as the value has them."""
+
+TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # NCHW of our NHWC, and back
+OIHW = (3, 2, 0, 1)  # of our HWIO
 
 
 @dataclass(slots=True)
 class Sheet:
-    """nodes, constants: what is written so far. ``lies``: (value, channels first) -> the tensor's name. ``operators``:
-    whether an int8 row is one operator where the standard has it, instead of QDQ. ``made``: what is dequantised
-    already. ``taken``: names of inputs and outputs, which no tensor inside gets. ``alike``: value -> (name, shape) of a
-    tensor of another shape with its elements in its order."""
+    """nodes, constants: what is written so far. ``lies``: value -> way -> the tensor's name. ``operators``: whether an
+    int8 row is one operator where the standard has it, instead of QDQ. ``made``: what is dequantised already.
+    ``taken``: names of inputs and outputs, which no tensor inside gets. ``lifted``: value with leading axes of one
+    element, and its way -> its name. ``read``: what any node reads or the graph gives."""
 
     operators: bool = False
     taken: Set[str] = frozenset()
+    read: Set[Value] = frozenset()
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
-    lies: dict[tuple[Value, bool], str] = field(default_factory=dict)
+    lies: dict[Value, dict[Way, str]] = field(default_factory=dict)
     shared: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     made: dict[tuple[tuple[str, ...], int | None], str] = field(default_factory=dict)
-    alike: dict[Value, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    lifted: dict[tuple[Value, Way, int], str] = field(default_factory=dict)
 
     def name(self, stem: str) -> str:
         """A tensor's name that is not taken."""
@@ -61,48 +67,67 @@ class Sheet:
             self.constants[name] = numpy_helper.from_array(array, name)
         return self.shared[key]
 
-    def first(self, values: Sequence[Value]) -> bool:
-        """Whether an operator on all of ``values`` is to work on NCHW: where one of them lies so, and none is what it
-        would not fit."""
-        images = [v for v in values if len(v.shape) == 4]
-        return any((v, True) in self.lies for v in images)
+    def way(self, values: Sequence[Value]) -> Way:
+        """In which order of axes an operator element by element on ``values`` is to work: NCHW where one of those of
+        the most axes lies so, else that in which most of them lie."""
+        rank = max(len(v.shape) for v in values)
+        found = [way for v in values if len(v.shape) == rank for way in self.lies.get(v, ())]
+        if rank == 4 and TO_FIRST in found:
+            return TO_FIRST
+        return max(found, key=lambda way: (found.count(way), way is not None), default=None)
 
-    def tensor(self, value: Value, first: bool = False, rank: int | None = None) -> str:
-        """``value``, of four axes NCHW where ``first``; with leading axes of one element up to ``rank``."""
+    def tensor(self, value: Value, way: Way = None, rank: int | None = None) -> str:
+        """``value`` in the order ``way``; first with leading axes of one element up to ``rank``."""
         array = known(value)
         shape = (1,) * ((rank or 0) - len(value.shape)) + value.shape
         if array is not None:
             array = array.reshape(shape)
-            return self.constant(array.transpose(TO_FIRST) if first else array, value.node.op)
-        if value in self.alike and not {(value, False), (value, True)} & self.lies.keys():
-            self.put(value, self.shaped(self.alike[value][0], value.shape))
-        if (value, first) in self.lies and shape == value.shape:
-            return self.lies[value, first]
+            return self.constant(array.transpose(way) if way else array, value.node.op)
         if shape != value.shape:
-            lifted = self.shaped(self.tensor(value), shape)
-            return self._turned(lifted, shape, TO_FIRST) if first else lifted
-        made = self._turned(self.lies[value, not first], value.shape, TO_FIRST if first else None)
-        self.lies[value, first] = made
-        return made
+            key = value, way, len(shape)
+            if key not in self.lifted:
+                self.lifted[key] = self._turned(self.tensor(value), None, way, shape, value.shape)
+            return self.lifted[key]
+        ways = self.lies[value]
+        if way not in ways:
+            from_way, name = next(iter(ways.items()))
+            ways[way] = self._turned(name, from_way, way, shape)
+        return ways[way]
 
-    def _turned(self, name: str, shape: tuple[int, ...], perm: tuple[int, ...] | None) -> str:
-        """``name`` of the NHWC ``shape`` in NCHW, or (without perm) the way back."""
-        n, h, w, c = shape
-        if c == 1 or h * w == 1:  # no element moves
-            return self.shaped(name, (n, c, h, w) if perm else shape)
-        return self.emit("Transpose", [name], "transpose", perm=perm or TO_LAST)
+    def as_it_lies(self, value: Value) -> tuple[str, tuple[int, ...]]:
+        """A tensor that has the elements of ``value`` in their own order, and that tensor's shape, which may have axes
+        of one element elsewhere."""
+        for way, name in self.lies.get(value, {}).items():
+            if way is None or in_order(value.shape, way):
+                return name, value.shape if way is None else tuple(value.shape[a] for a in way)
+        return self.tensor(value), value.shape
+
+    def _turned(
+        self, name: str, before: Way, after: Way, shape: tuple[int, ...], given: tuple[int, ...] | None = None
+    ) -> str:
+        """Tensor ``name`` of a value of ``shape``, in the order ``after`` instead of ``before``. given: the shape that
+        it has now, where that is not the value's in that order."""
+        identity = tuple(range(len(shape)))
+        first, second = before or identity, after or identity
+        perm = tuple(first.index(a) for a in second)
+        made = tuple(shape[a] for a in second)
+        if in_order(tuple(shape[a] for a in first), perm):  # no element moves
+            return name if made == given else self.shaped(name, made)
+        if given is not None:
+            name = self.shaped(name, tuple(shape[a] for a in first))
+        return self.emit("Transpose", [name], "transpose", perm=perm)
 
     def shaped(self, name: str, shape: tuple[int, ...]) -> str:
         """Tensor ``name`` in another shape."""
         return self.emit("Reshape", [name, self.constant(np.array(shape, np.int64), "shape")], "reshape")
 
-    def put(self, value: Value, name: str, first: bool = False) -> None:
+    def put(self, value: Value, name: str, way: Way = None) -> None:
         """``value`` is tensor ``name``."""
-        self.lies[value, first] = name
+        self.lies.setdefault(value, {})[way] = name
 
-    def real(self, value: Value, first: bool = False, rank: int | None = None) -> str:
+    def real(self, value: Value, way: Way = None, rank: int | None = None) -> str:
         """The real numbers that the int8 ``value`` stands for."""
-        return self.dequantised(self.tensor(value, first, rank), quant_of(value))
+        return self.dequantised(self.tensor(value, way, rank), quant_of(value))
 
     def dequantised(
         self, name: str, quant: Quant, axis: int | None = None, dtype: str = "int8", zero_said: bool = True
@@ -131,6 +156,12 @@ class Sheet:
         """The tensor of the scales."""
         scale = np.array(quant.scale, np.float32)
         return self.constant(scale.reshape(()) if quant.axis is None else scale, "scale")
+
+
+def in_order(shape: tuple[int, ...], perm: tuple[int, ...]) -> bool:
+    """Whether transposing ``shape`` by ``perm`` moves no element: only axes of one change their places."""
+    moved = [a for a in perm if shape[a] != 1]
+    return moved == sorted(moved)
 
 
 def quant_of(value: Value) -> Quant:

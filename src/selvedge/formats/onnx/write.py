@@ -8,22 +8,44 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from selvedge.artifact.layout import Layout
+from selvedge.artifact.targets import NEW
 from selvedge.errors import InvalidInput, NotSupported
-from selvedge.ir import Graph, Node, Spec, Value
+from selvedge.ir import LEAVES, Graph, Node, Spec, Value
 
 from ..lifted import lifted
 from .names import shorten
-from .sheet import TO_LAST, Sheet
+from .sheet import Sheet
+from .write_elementwise import ELEMENTWISE
 from .write_float import FLOAT
+from .write_gradients import GRADIENTS
 from .write_integer import INTEGER
 from .write_moves import MOVES
+from .write_rows import ROWS
 
 OPSET, IR_VERSION = 17, 8
-RULES: Mapping[str, Callable[[Sheet, Node], Any]] = MappingProxyType({**INTEGER, **MOVES, **FLOAT})
+RULES: Mapping[str, Callable[[Sheet, Node], Any]] = MappingProxyType(
+    {**INTEGER, **MOVES, **ELEMENTWISE, **FLOAT, **GRADIENTS, **ROWS}
+)
 """Row -> how it is written."""
+
+_HASHED = "its noise is a hash of 32-bit products, which ONNX Runtime multiplies for no unsigned type"
+_STATE = f"keep the optimiser's state in float32: {_HASHED}"
+_PLANNED = "the planner puts it in to save RAM: it is in no program that is written"
+LACKS: Mapping[str, str] = MappingProxyType({
+    "ctc": "train with another loss: the standard has no operator of it, and its sum over paths is a loop",
+    "dequantize": _STATE, "dequantize_square": _STATE, "quantize": _STATE, "quantize_square": _STATE,
+    "from_bfloat16": _STATE, "to_bfloat16": _STATE,
+    "dropout": f"plan without dropout: {_HASHED}",
+    "erfc": "write 1 - erf(x) where its tail does not count: the standard has erf alone",
+    "gru": "unroll it over time, or emit it for c", "gru_grad": "unroll it over time, or emit it for c",
+    "lstm": "unroll it over time, or emit it for c", "lstm_grad": "unroll it over time, or emit it for c",
+    "rnn": "unroll it over time, or emit it for c", "rnn_grad": "unroll it over time, or emit it for c",
+    "masked_grad": _PLANNED, "pack_mask": _PLANNED, "quantize_channels": _PLANNED, "sparse_matmul": _PLANNED,
+})  # fmt: skip
+"""Row -> what to do instead: those that no operator of the standard means."""
 
 FORMS = ("qdq", "operators")
 """How int8 rows are written. Of the standard's int8 operators only QLinearConv has a bias: the rest is QDQ in both."""
@@ -49,29 +71,67 @@ def written(
         raise NotSupported(f"state {state!r}", "the graph", "freeze it to a constant: what is written only predicts")
     if form not in FORMS:
         raise InvalidInput("form", form, f"give one of {', '.join(FORMS)}")
+    return _model(graph, name, layouts, form, {})
+
+
+def program(
+    graph: Graph, name: str, layouts: Mapping[str, Layout], held: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> onnx.ModelProto:
+    """``graph``, state and all: each state array that it reads is an input of its name, as PyTorch has it, and the new
+    value of one that it replaces an output of that name and :data:`~selvedge.artifact.targets.NEW`. What a program does
+    not replace it gives only where it was asked to: nothing is updated inside.
+
+    held: what state arrays begin with, as PyTorch has them: an input of these need not be given.
+
+    Raises as :func:`written` does.
+    """
+    ports = {**graph.inputs, **graph.state, **graph.results}
+    clash = [n for n in graph.updates if n + NEW in ports]
+    clash += [n for n in graph.state if n in graph.inputs or n in graph.results]
+    if clash:
+        raise InvalidInput("state", clash[0], "an input or output has that name too: rename it in the model")
+    state = {n: _layout(leaf) for n, leaf in graph.state.items()}
+    outputs = {n + NEW if n in graph.state else n: v for n, v in graph.outputs.items()}
+    faces = {**layouts, **state, **{n + NEW: state[n] for n in graph.updates}}
+    return _model(Graph({**graph.inputs, **graph.state}, {}, outputs), name, faces, FORMS[0], held)
+
+
+def _layout(leaf: Value) -> Layout:
+    found: Layout | None = leaf.node.attrs.get("layout")
+    return found or Layout.of(leaf.shape)
+
+
+def _model(
+    graph: Graph, name: str, layouts: Mapping[str, Layout], form: str, held: Mapping[str, np.ndarray]
+) -> onnx.ModelProto:
     _named_apart(graph)
     faces = {**graph.inputs, **graph.outputs}
-    graph, sheet = lifted(graph), Sheet(operators=form == "operators", taken=frozenset(faces))
+    graph = lifted(graph)
+    nodes = graph.nodes()
+    read = {*graph.outputs.values(), *(v for node in nodes for v in node.inputs)}
+    sheet = Sheet(operators=form == "operators", taken=frozenset(faces), read=frozenset(read))
     given = {port: layouts.get(port) or Layout.of(value.shape) for port, value in faces.items()}
-    for port, value in graph.inputs.items():
+    inputs = {port: value for port, value in graph.inputs.items() if value in read or port not in held}
+    for port, value in inputs.items():
         _stored(sheet, port, value, given[port])
-    for node in graph.nodes():
-        if node.op in ("input", "constant"):
+    for node in nodes:
+        if node.op in LEAVES:
             continue
         rule = RULES.get(node.op)
         if rule is None:
-            raise NotSupported(f"{node.op} in ONNX", node.where, f"the rows are {', '.join(sorted(RULES))}")
+            raise NotSupported(f"{node.op} in ONNX", node.where, LACKS[node.op])
         rule(sheet, node)
     _named(sheet, {port: _faced(sheet, value, given[port]) for port, value in graph.outputs.items()})
-    size = sum(len(c.raw_data) for c in sheet.constants.values())
+    begun = [numpy_helper.from_array(np.ascontiguousarray(held[port]), port) for port in inputs if port in held]
+    size = sum(len(c.raw_data) for c in (*sheet.constants.values(), *begun))
     if size > MOST_BYTES:
         raise InvalidInput("weights", f"{size:,} B", "an ONNX file holds less than 2 GB")
     made = helper.make_graph(
         sheet.nodes,
         name,
-        [_port(port, value.spec, given[port]) for port, value in graph.inputs.items()],
+        [_port(port, value.spec, given[port]) for port, value in inputs.items()],
         [_port(port, value.spec, given[port]) for port, value in graph.outputs.items()],
-        list(sheet.constants.values()),
+        [*sheet.constants.values(), *begun],
     )
     _annotated(sheet, made, graph)
     shorten(made)
@@ -108,26 +168,29 @@ def _annotated(sheet: Sheet, made: onnx.GraphProto, graph: Graph) -> None:
 
 
 def _stored(sheet: Sheet, port: str, value: Value, layout: Layout) -> None:
-    """Input ``value`` as it is stored, from tensor ``port``."""
-    if layout.perm == TO_LAST and len(layout.shape) == 4:
-        sheet.put(value, port, True)
+    """Leaf ``value`` as it is stored, from tensor ``port``, which is PyTorch's array."""
+    identity, back = tuple(range(len(layout.perm))), inverse(layout.perm)
+    if len(layout.shape) == len(layout.perm) and layout.shape == tuple(layout.face[a] for a in layout.perm):
+        sheet.put(value, port, None if back == identity else back)
         return
     made = port if layout.is_identity else sheet.emit("Transpose", [port], "transpose", perm=layout.perm)
-    moved = tuple(layout.face[a] for a in layout.perm) if not layout.is_identity else layout.face
-    sheet.put(value, made if moved == layout.shape else sheet.shaped(made, layout.shape))
+    sheet.put(value, sheet.shaped(made, layout.shape))
 
 
 def _faced(sheet: Sheet, value: Value, layout: Layout) -> str:
-    """The tensor of output ``value`` as the model gives it."""
-    if layout.perm == TO_LAST and len(layout.shape) == 4:
-        return sheet.tensor(value, True)
+    """The tensor of output ``value`` as PyTorch has it."""
+    identity, back = tuple(range(len(layout.perm))), inverse(layout.perm)
+    moved = tuple(layout.face[a] for a in layout.perm)
+    if layout.shape == moved:
+        return sheet.tensor(value, None if back == identity else back)
     made = sheet.tensor(value)
     if layout.is_identity:
-        return made if layout.face == layout.shape else sheet.shaped(made, layout.face)
-    moved = tuple(layout.face[a] for a in layout.perm)
-    made = made if moved == layout.shape else sheet.shaped(made, moved)
-    inverse = tuple(layout.perm.index(a) for a in range(len(layout.perm)))
-    return sheet.emit("Transpose", [made], "transpose", perm=inverse)
+        return sheet.shaped(made, layout.face)
+    return sheet.emit("Transpose", [sheet.shaped(made, moved)], "transpose", perm=back)
+
+
+def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(perm.index(a) for a in range(len(perm)))
 
 
 def _named(sheet: Sheet, results: Mapping[str, str]) -> None:

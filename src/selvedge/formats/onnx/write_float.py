@@ -7,28 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from selvedge.errors import NotSupported
 from selvedge.ir import Node, Value
 
-from .sheet import Sheet, conv_attrs, weights_of
-from .write_pools import pool_attrs
+from .sheet import OIHW, TO_FIRST, Sheet, conv_attrs
+from .write_gradients import averaged
+from .write_pools import is_regular, pool_attrs
 
-OIHW = (3, 2, 0, 1)
+TURNED = (1, 0)
 
 
 def _conv(sheet: Sheet, node: Node) -> None:
-    w = weights_of(node, 1)
-    given = [sheet.tensor(node.inputs[0], True), sheet.constant(w.transpose(OIHW), "weight")]
-    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **conv_attrs(node)), True)
+    given = [sheet.tensor(node.inputs[0], TO_FIRST), sheet.tensor(node.inputs[1], OIHW)]
+    sheet.put(Value(node), sheet.emit("Conv", given, "conv", **conv_attrs(node)), TO_FIRST)
 
 
 def _matmul(sheet: Sheet, node: Node) -> None:
     """Gemm transposes matrices; of batches of them the operand is transposed first."""
-    given, turned = [sheet.tensor(v) for v in node.inputs], [node.attrs["trans_a"], node.attrs["trans_b"]]
+    turned = [node.attrs["trans_a"], node.attrs["trans_b"]]
     rank = len(node.specs[0].shape)
-    if rank == 2 and any(turned):
-        made = sheet.emit("Gemm", given, "gemm", transA=int(turned[0]), transB=int(turned[1]))
+    if rank == 2:
+        given = list[str]()
+        for i, value in enumerate(node.inputs):
+            if list(sheet.lies.get(value, ())) == [TURNED]:  # as PyTorch has a linear layer's weights
+                given.append(sheet.lies[value][TURNED])
+                turned[i] = not turned[i]
+            else:
+                given.append(sheet.tensor(value))
+        flags = {name: 1 for name, t in zip(("transA", "transB"), turned, strict=True) if t}
+        made = sheet.emit("Gemm", given, "gemm", **flags) if flags else sheet.emit("MatMul", given, "matmul")
     else:
+        given = [sheet.tensor(v) for v in node.inputs]
         perm = (*range(rank - 2), rank - 1, rank - 2)
         sides = [
             sheet.emit("Transpose", [g], "transpose", perm=perm) if t else g for g, t in zip(given, turned, strict=True)
@@ -37,30 +45,20 @@ def _matmul(sheet: Sheet, node: Node) -> None:
     sheet.put(Value(node), made)
 
 
-def _elementwise(op: str) -> Callable[[Sheet, Node], None]:
-    def rule(sheet: Sheet, node: Node) -> None:
-        rank = len(node.specs[0].shape)
-        first = rank == 4 and sheet.first(node.inputs)
-        given = [sheet.tensor(v, first, rank if first else None) for v in node.inputs]
-        sheet.put(Value(node), sheet.emit(op, given, node.op), first)
-
-    return rule
-
-
-def _clip(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    ends = [sheet.constant(np.array(node.attrs[end], node.specs[0].dtype), "bound") for end in ("min", "max")]
-    sheet.put(Value(node), sheet.emit("Clip", [sheet.tensor(node.inputs[0], first), *ends], "clip"), first)
-
-
 def _average_pool(sheet: Sheet, node: Node) -> None:
-    """Its divisors are the elements that each window sees: ONNX's, without its padding."""
-    for windows, counts in (("windows_h", "counts_h"), ("windows_w", "counts_w")):
-        if tuple(len(range(*w)) for w in node.attrs[windows]) != tuple(node.attrs[counts]):
-            raise NotSupported("avg_pool that counts its padding", node.where, "count what a window sees")
-    given = sheet.tensor(node.inputs[0], True)
+    """ONNX's divisors, without its padding, are the elements that each window sees. Other ones, and other windows than
+    one kernel's, are a product of matrices."""
+    seen = all(
+        tuple(len(range(*w)) for w in node.attrs[windows]) == tuple(node.attrs[counts])
+        for windows, counts in (("windows_h", "counts_h"), ("windows_w", "counts_w"))
+    )
+    if not seen or not is_regular(node):
+        _, height, width, _ = node.inputs[0].shape
+        sheet.put(Value(node), averaged(sheet, node, height, width, transposed=False), TO_FIRST)
+        return
+    given = sheet.tensor(node.inputs[0], TO_FIRST)
     made = sheet.emit("AveragePool", [given], "average_pool", **pool_attrs(node))
-    sheet.put(Value(node), made, True)
+    sheet.put(Value(node), made, TO_FIRST)
 
 
 def _softmax(op: str) -> Callable[[Sheet, Node], None]:
@@ -84,18 +82,9 @@ def _reduce(op: str) -> Callable[[Sheet, Node], None]:
 
 
 FLOAT: dict[str, Callable[[Sheet, Node], Any]] = {
-    **{
-        row: _elementwise(op)
-        for row, op in {
-            "add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "relu": "Relu", "sigmoid": "Sigmoid",
-            "tanh": "Tanh", "hardswish": "HardSwish", "softplus": "Softplus", "exp": "Exp", "log": "Log",
-            "sqrt": "Sqrt", "abs": "Abs", "neg": "Neg", "reciprocal": "Reciprocal", "erf": "Erf",
-        }.items()
-    },
     "avg_pool": _average_pool,
-    "clamp": _clip,
     "conv2d": _conv,
-    "hardtanh": _clip,
+    "sparse_conv2d": _conv,
     "log_softmax": _softmax("LogSoftmax"),
     "matmul": _matmul,
     "reduce_max": _reduce("ReduceMax"),

@@ -18,27 +18,26 @@ from selvedge.ir.integer.requantise import ACTIVATIONS, INT8_MAX, INT8_MIN, clam
 from selvedge.ir.integer.table import FUNCTIONS, table
 from selvedge.ir.quant import permuted
 
-from .sheet import Sheet, conv_attrs, quant_of, weights_of
+from .sheet import OIHW, TO_FIRST, Sheet, Way, conv_attrs, quant_of, weights_of
 from .write_pools import pool_attrs
 
-OIHW = (3, 2, 0, 1)
 MOST_BIAS = 2**21  # steps: rounded to 24 bits in the product and in the quotient, they are 1/4 off at most
 # The functions that int8 tables are made of, as ONNX calls them.
 OPERATORS = {"logistic": "Sigmoid", "tanh": "Tanh"}
 
 
-def _finished(sheet: Sheet, node: Node, real: str, quant: Quant, first: bool) -> None:
+def _finished(sheet: Sheet, node: Node, real: str, quant: Quant, way: Way) -> None:
     """``real`` as the int8 result."""
-    _put(sheet, node, sheet.quantised(real, quant), quant, first)
+    _put(sheet, node, sheet.quantised(real, quant), quant, way)
 
 
-def _put(sheet: Sheet, node: Node, made: str, quant: Quant, first: bool) -> None:
+def _put(sheet: Sheet, node: Node, made: str, quant: Quant, way: Way) -> None:
     """``made`` is the int8 result. A fused activation that int8's own range does not imply follows by itself, between
     the same scales: runtimes fuse a bare convolution."""
     activation = node.attrs.get("activation", "none")
     if clamp(quant, activation) != (INT8_MIN, INT8_MAX):
         made = sheet.quantised(_clamped(sheet, sheet.dequantised(made, quant), activation), quant)
-    sheet.put(Value(node), made, first)
+    sheet.put(Value(node), made, way)
 
 
 def _clamped(sheet: Sheet, real: str, activation: str) -> str:
@@ -81,13 +80,13 @@ def _conv(sheet: Sheet, node: Node) -> None:
     if sheet.operators:
         numbers = (sheet.parameters(q, "int8") for q in (quant_of(x), quant, y))
         (x_scale, x_zero), (w_scale, w_zero), (y_scale, y_zero) = numbers
-        given = [sheet.tensor(x, True), x_scale, x_zero, weights, w_scale, w_zero, y_scale, y_zero]
+        given = [sheet.tensor(x, TO_FIRST), x_scale, x_zero, weights, w_scale, w_zero, y_scale, y_zero]
         made = sheet.emit("QLinearConv", [*given, *_bias(sheet, node)], "conv", **conv_attrs(node))
-        _put(sheet, node, made, y, True)
+        _put(sheet, node, made, y, TO_FIRST)
         return
     real = sheet.dequantised(weights, quant, quant.axis, zero_said=False)
-    made = sheet.emit("Conv", [sheet.real(x, True), real, *_bias(sheet, node)], "conv", **conv_attrs(node))
-    _finished(sheet, node, made, y, True)
+    made = sheet.emit("Conv", [sheet.real(x, TO_FIRST), real, *_bias(sheet, node)], "conv", **conv_attrs(node))
+    _finished(sheet, node, made, y, TO_FIRST)
 
 
 def _linear(sheet: Sheet, node: Node) -> None:
@@ -102,7 +101,7 @@ def _linear(sheet: Sheet, node: Node) -> None:
         given = sheet.shaped(given, (rows, w.shape[1]))
     real = sheet.dequantised(given, quant_of(x))
     made = sheet.emit("Gemm", [real, weights, *_bias(sheet, node)], "gemm")
-    _finished(sheet, node, made, node.attrs["quant"], False)
+    _finished(sheet, node, made, node.attrs["quant"], None)
     if len(x.shape) != 2:
         matrix = sheet.tensor(Value(node))
         sheet.put(Value(node), sheet.shaped(matrix, node.specs[0].shape))
@@ -111,28 +110,28 @@ def _linear(sheet: Sheet, node: Node) -> None:
 def _two(op: str) -> Callable[[Sheet, Node], None]:
     def rule(sheet: Sheet, node: Node) -> None:
         rank = len(node.specs[0].shape)
-        first = rank == 4 and sheet.first(node.inputs)
-        reals = [sheet.real(v, first, rank if first else None) for v in node.inputs]
-        _finished(sheet, node, sheet.emit(op, reals, op.lower()), node.attrs["quant"], first)
+        way = sheet.way(node.inputs)
+        reals = [sheet.real(v, way, rank if way else None) for v in node.inputs]
+        _finished(sheet, node, sheet.emit(op, reals, op.lower()), node.attrs["quant"], way)
 
     return rule
 
 
 def _average_pool(sheet: Sheet, node: Node) -> None:
     x = node.inputs[0]
-    made = sheet.emit("AveragePool", [sheet.real(x, True)], "average_pool", **pool_attrs(node))
-    _finished(sheet, node, made, node.attrs["quants"][0], True)
+    made = sheet.emit("AveragePool", [sheet.real(x, TO_FIRST)], "average_pool", **pool_attrs(node))
+    _finished(sheet, node, made, node.attrs["quants"][0], TO_FIRST)
 
 
 def _mean(sheet: Sheet, node: Node) -> None:
     """GlobalAveragePool where it is one: that is what runtimes have in int8."""
     x, axes, keep = node.inputs[0], node.attrs["axes"], bool(node.attrs["keepdims"])
     if len(x.shape) == 4 and axes == (1, 2):
-        pooled = sheet.emit("GlobalAveragePool", [sheet.real(x, True)], "mean")
+        pooled = sheet.emit("GlobalAveragePool", [sheet.real(x, TO_FIRST)], "mean")
         made = sheet.quantised(pooled, node.attrs["quant"])
         if not keep:
             made = sheet.shaped(made, node.specs[0].shape)
-        sheet.put(Value(node), made, keep)
+        sheet.put(Value(node), made, TO_FIRST if keep else None)
     else:
         made = sheet.emit("ReduceMean", [sheet.real(x)], "mean", axes=axes, keepdims=int(keep))
         sheet.put(Value(node), sheet.quantised(made, node.attrs["quant"]))
@@ -149,17 +148,17 @@ def _softmax(sheet: Sheet, node: Node) -> None:
 def _table(sheet: Sheet, node: Node) -> None:
     """The function it is made of; else its real results, picked by the int8 value: a negative index counts from the
     end."""
-    x, quant, first = node.inputs[0], node.attrs["quant"], sheet.first(node.inputs[:1])
+    x, quant, way = node.inputs[0], node.attrs["quant"], sheet.way(node.inputs[:1])
     entries = weights_of(node, 1)
     for function, op in OPERATORS.items():
         if _is_table(entries, function, quant_of(x), quant):
-            made = sheet.quantised(sheet.emit(op, [sheet.real(x, first)], function), quant)
+            made = sheet.quantised(sheet.emit(op, [sheet.real(x, way)], function), quant)
             break
     else:
-        index = sheet.emit("Cast", [sheet.tensor(x, first)], "index", to=6)  # int32
+        index = sheet.emit("Cast", [sheet.tensor(x, way)], "index", to=6)  # int32
         reals = sheet.constant(np.roll(dequantise(entries, by=quant), 128), "table")
         made = sheet.quantised(sheet.emit("Gather", [reals, index], "look_up", axis=0), quant)
-    sheet.put(Value(node), made, first)
+    sheet.put(Value(node), made, way)
 
 
 def _is_table(entries: np.ndarray, function: str, x: Quant, y: Quant) -> bool:
@@ -170,24 +169,24 @@ def _is_table(entries: np.ndarray, function: str, x: Quant, y: Quant) -> bool:
 
 
 def _relu(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    clamped = _clamped(sheet, sheet.real(node.inputs[0], first), node.attrs["activation"])
-    sheet.put(Value(node), sheet.quantised(clamped, node.attrs["quant"]), first)
+    way = sheet.way(node.inputs)
+    clamped = _clamped(sheet, sheet.real(node.inputs[0], way), node.attrs["activation"])
+    sheet.put(Value(node), sheet.quantised(clamped, node.attrs["quant"]), way)
 
 
 def _requantise(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    sheet.put(Value(node), sheet.quantised(sheet.real(node.inputs[0], first), node.attrs["quant"]), first)
+    way = sheet.way(node.inputs)
+    sheet.put(Value(node), sheet.quantised(sheet.real(node.inputs[0], way), node.attrs["quant"]), way)
 
 
 def _quantise(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    sheet.put(Value(node), sheet.quantised(sheet.tensor(node.inputs[0], first), node.attrs["quant"]), first)
+    way = sheet.way(node.inputs)
+    sheet.put(Value(node), sheet.quantised(sheet.tensor(node.inputs[0], way), node.attrs["quant"]), way)
 
 
 def _dequantise(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    sheet.put(Value(node), sheet.real(node.inputs[0], first), first)
+    way = sheet.way(node.inputs)
+    sheet.put(Value(node), sheet.real(node.inputs[0], way), way)
 
 
 INTEGER: dict[str, Callable[[Sheet, Node], Any]] = {

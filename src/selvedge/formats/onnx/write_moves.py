@@ -10,19 +10,16 @@ import numpy as np
 from selvedge.errors import NotSupported
 from selvedge.ir import Node, Value
 
-from .sheet import TO_FIRST, TO_LAST, Sheet
+from .sheet import TO_FIRST, Sheet, Way
 from .write_pools import pool_attrs
 
 
 def _reshape(sheet: Sheet, node: Node) -> None:
-    x, shape = node.inputs[0], node.specs[0].shape
-    if x in sheet.alike:
-        given, lies = sheet.alike[x]
-    else:
-        # Of one pixel, NCHW is in the same order as NHWC.
-        pixel = (x, True) in sheet.lies and (x, False) not in sheet.lies and x.shape[1] == x.shape[2] == 1
-        given, lies = sheet.tensor(x, pixel), x.shape
-    if len(shape) == 2 and lies[:1] == shape[:1]:
+    shape = node.specs[0].shape
+    given, lies = sheet.as_it_lies(node.inputs[0])
+    if lies == shape:
+        sheet.put(Value(node), given)
+    elif len(shape) == 2 and lies[:1] == shape[:1]:
         sheet.put(Value(node), sheet.emit("Flatten", [given], "flatten"))
     else:
         sheet.put(Value(node), sheet.shaped(given, shape))
@@ -33,74 +30,86 @@ def _whole(sheet: Sheet, numbers: tuple[int, ...]) -> str:
 
 
 def _transpose(sheet: Sheet, node: Node) -> None:
-    """Between NHWC and NCHW it is another name for what lies there: nothing moves. Nor where but axes of one element
-    change their places."""
+    """Another name for what lies there: nothing moves before a reader wants it otherwise."""
     x, perm = node.inputs[0], tuple(node.attrs["perm"])
-    if perm == TO_LAST and (x, False) in sheet.lies:
-        sheet.put(Value(node), sheet.tensor(x), True)
-    elif perm == TO_FIRST:
-        sheet.put(Value(node), sheet.tensor(x, True))
-    else:
-        first = (x, True) in sheet.lies and (x, False) not in sheet.lies
-        perm, given = tuple(TO_LAST[a] for a in perm) if first else perm, sheet.tensor(x, first)
-        shape = tuple(x.shape[a] for a in TO_FIRST) if first else x.shape
-        moved = [a for a in perm if shape[a] > 1]
-        if moved == sorted(moved):
-            sheet.alike[Value(node)] = given, shape
-        else:
-            sheet.put(Value(node), sheet.emit("Transpose", [given], "transpose", perm=perm))
+    if x not in sheet.lies:
+        sheet.put(x, sheet.tensor(x))
+    for way, name in sheet.lies[x].items():
+        turned = tuple(perm.index(a) for a in (way or range(len(perm))))
+        sheet.put(Value(node), name, None if turned == tuple(range(len(perm))) else turned)
 
 
 def _concat(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    parts = [sheet.tensor(v, first) for v in node.inputs]
-    made = sheet.emit("Concat", parts, "concat", axis=_axis(node.attrs["axis"], first))
-    sheet.put(Value(node), made, first)
+    way = sheet.way(node.inputs)
+    parts = [sheet.tensor(v, way) for v in node.inputs]
+    made = sheet.emit("Concat", parts, "concat", axis=_axis(node.attrs["axis"], way))
+    sheet.put(Value(node), made, way)
 
 
-def _axis(axis: int, first: bool) -> int:
-    return TO_FIRST.index(axis) if first else axis
+def _axis(axis: int, way: Way) -> int:
+    return way.index(axis) if way else axis
 
 
-def _ordered(numbers: tuple[int, ...], first: bool) -> tuple[int, ...]:
+def _ordered(numbers: tuple[int, ...], way: Way) -> tuple[int, ...]:
     """What is said of each axis, in the order in which the axes lie."""
-    return tuple(numbers[a] for a in TO_FIRST) if first else tuple(numbers)
+    return tuple(numbers[a] for a in way) if way else tuple(numbers)
 
 
 def _pad(sheet: Sheet, node: Node) -> None:
-    x, first = node.inputs[0], sheet.first(node.inputs)
-    pads = _ordered(node.attrs["before"], first) + _ordered(node.attrs["after"], first)
+    x, way = node.inputs[0], sheet.way(node.inputs)
+    pads = _ordered(node.attrs["before"], way) + _ordered(node.attrs["after"], way)
     value = sheet.constant(np.array(node.attrs["value"], x.dtype), "pad")
-    made = sheet.emit("Pad", [sheet.tensor(x, first), _whole(sheet, pads), value], "pad", mode="constant")
-    sheet.put(Value(node), made, first)
+    made = sheet.emit("Pad", [sheet.tensor(x, way), _whole(sheet, pads), value], "pad", mode="constant")
+    sheet.put(Value(node), made, way)
 
 
 def _slice(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    starts, stops, steps = (_ordered(node.attrs[field], first) for field in ("starts", "stops", "steps"))
+    way = sheet.way(node.inputs)
+    starts, stops, steps = (_ordered(node.attrs[field], way) for field in ("starts", "stops", "steps"))
     axes = tuple(range(len(starts)))
     bounds = [_whole(sheet, numbers) for numbers in (starts, stops, axes, steps)]
-    sheet.put(Value(node), sheet.emit("Slice", [sheet.tensor(node.inputs[0], first), *bounds], "slice"), first)
+    sheet.put(Value(node), sheet.emit("Slice", [sheet.tensor(node.inputs[0], way), *bounds], "slice"), way)
 
 
 def _nearest(sheet: Sheet, node: Node) -> None:
-    first = sheet.first(node.inputs)
-    made = sheet.tensor(node.inputs[0], first)
+    way = sheet.way(node.inputs)
+    made = sheet.tensor(node.inputs[0], way)
     for axis, field in ((1, "rows"), (2, "columns")):
-        made = sheet.emit("Gather", [made, _whole(sheet, node.attrs[field])], "nearest", axis=_axis(axis, first))
-    sheet.put(Value(node), made, first)
+        made = sheet.emit("Gather", [made, _whole(sheet, node.attrs[field])], "nearest", axis=_axis(axis, way))
+    sheet.put(Value(node), made, way)
 
 
 def _max_pool(sheet: Sheet, node: Node) -> None:
-    made = sheet.emit("MaxPool", [sheet.tensor(node.inputs[0], True)], "max_pool", **pool_attrs(node))
-    sheet.put(Value(node), made, True)
+    made = sheet.emit("MaxPool", [sheet.tensor(node.inputs[0], TO_FIRST)], "max_pool", **pool_attrs(node))
+    sheet.put(Value(node), made, TO_FIRST)
+    if Value(node, 1) in sheet.read:  # of the gradient: where the maxima were, as places in the image
+        places = sheet.name("places")
+        sheet.nodes[-1].output.append(places)
+        sheet.put(Value(node, 1), places, TO_FIRST)
 
 
 def _broadcast(sheet: Sheet, node: Node) -> None:
     x, shape = node.inputs[0], node.specs[0].shape
-    if x.dtype not in ("float32", "float64", "int32"):
+    if x.dtype not in ("float32", "float64", "int32", "bool"):
         raise NotSupported(f"broadcast of {x.dtype}", node.where, "write it for real numbers")
     sheet.put(Value(node), sheet.emit("Expand", [sheet.tensor(x), _whole(sheet, shape)], "broadcast"))
+
+
+def _part(sheet: Sheet, node: Node) -> None:
+    way = sheet.way(node.inputs[:1])
+    axis = _whole(sheet, (_axis(node.attrs["axis"], way),))
+    bounds = [_whole(sheet, (0,)), _whole(sheet, (node.attrs["count"],)), axis]
+    sheet.put(Value(node), sheet.emit("Slice", [sheet.tensor(node.inputs[0], way), *bounds], "part"), way)
+
+
+def _with_part(sheet: Sheet, node: Node) -> None:
+    new, old = node.inputs
+    axis, extent = node.attrs["axis"], old.shape[node.attrs["axis"]]
+    way = sheet.way((old,))
+    at = _axis(axis, way)
+    bounds = [_whole(sheet, (new.shape[axis],)), _whole(sheet, (extent,)), _whole(sheet, (at,))]
+    rest = sheet.emit("Slice", [sheet.tensor(old, way), *bounds], "rest")
+    sheet.put(Value(node), sheet.emit("Concat", [sheet.tensor(new, way), rest], "with_part", axis=at), way)
 
 
 MOVES: dict[str, Callable[[Sheet, Node], Any]] = {
@@ -109,8 +118,10 @@ MOVES: dict[str, Callable[[Sheet, Node], Any]] = {
     "max_pool": _max_pool,
     "nearest": _nearest,
     "pad": _pad,
+    "part": _part,
     "reshape": _reshape,
     "slice": _slice,
     "transpose": _transpose,
+    "with_part": _with_part,
 }
 """Row -> how it is written."""

@@ -10,6 +10,13 @@ from selvedge.ir import Node
 from ..windows import sliding
 
 
+def is_regular(node: Node) -> bool:
+    """Whether one kernel, one stride, no dilation and one padding make the windows of an average."""
+    shape = node.inputs[0].shape
+    found = sliding(node.attrs["windows_h"], shape[1]), sliding(node.attrs["windows_w"], shape[2])
+    return all(by is not None and by.dilation == 1 for by in found)
+
+
 def pool_attrs(node: Node) -> dict[str, Any]:
     """Attributes of a MaxPool, and of an AveragePool where nothing is dilated.
 

@@ -64,7 +64,7 @@ def _taps(windows: Sequence[Window], size: int) -> Iterator[tuple[np.ndarray, np
         yield np.minimum(at, size - 1), inside
 
 
-def _indicator(windows: Sequence[Window], size: int, dtype: np.dtype) -> np.ndarray:
+def indicator(windows: Sequence[Window], size: int, dtype: np.dtype) -> np.ndarray:
     """[results, size]: 1 where the window of the result sees the position."""
     seen = np.zeros((len(windows), size), dtype)
     for row, window in enumerate(windows):
@@ -143,8 +143,8 @@ def _counts(op: str, attrs: Attrs) -> None:
 
 
 def _weights(attrs: Attrs, height: int, width: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    rows = _indicator(attrs["windows_h"], height, dtype) / np.array(attrs["counts_h"], dtype)[:, None]
-    columns = _indicator(attrs["windows_w"], width, dtype) / np.array(attrs["counts_w"], dtype)[:, None]
+    rows = indicator(attrs["windows_h"], height, dtype) / np.array(attrs["counts_h"], dtype)[:, None]
+    columns = indicator(attrs["windows_w"], width, dtype) / np.array(attrs["counts_w"], dtype)[:, None]
     return rows, columns
 
 

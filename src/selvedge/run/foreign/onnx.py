@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...artifact.manifest import Manifest
+from ...artifact.targets import NEW
 from ...errors import InvalidInput, one_line
-
-NEW = ".new"
-"""What the result that replaces a state array is called behind that array's name."""
 
 
 def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str, np.ndarray]) -> Sessions:
