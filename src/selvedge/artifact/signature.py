@@ -34,8 +34,10 @@ def read(contents: Mapping[str, bytes], manifest: Manifest) -> dict[str, Signatu
     for name, program in manifest.programs.items():
         takes, gives = (tuple(map(str, found[name][way])) for way in ("takes", "gives"))
         for way, names, ports in (("takes", takes, program.inputs), ("gives", gives, program.outputs)):
-            odd = [n for n in names if n not in ports and n not in manifest.state] + [n for n in ports if n not in names]
+            odd = [n for n in names if n not in ports and n not in manifest.state]
+            odd += [n for n in ports if n not in names]
             if odd or len(set(names)) != len(names):
-                raise ValueError(f"{FILE}: what {name} {way} is not what the manifest says ({', '.join(odd) or 'twice'})")
+                why = ", ".join(odd) or "twice the same"
+                raise ValueError(f"{FILE}: what {name} {way} is not what the manifest says ({why})")
         made[name] = Signature(takes, gives)
     return made

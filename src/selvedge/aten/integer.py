@@ -81,9 +81,9 @@ def _mean(sheet: Sheet, node: Node) -> None:
     made = real(sheet, x, order).mean([order.index(a) for a in axes], keepdim=True)
     if keep:
         _finished(sheet, node, made, order)
-    else:
-        _finished(sheet, node, made.reshape([x.shape[a] for a in order if a not in axes]),
-                  tuple(sorted(a for a in order if a not in axes).index(a) for a in order if a not in axes))  # fmt: skip
+        return
+    left = [a for a in order if a not in axes]
+    _finished(sheet, node, made.reshape([x.shape[a] for a in left]), tuple(sorted(left).index(a) for a in left))
 
 
 def _average_pool(sheet: Sheet, node: Node) -> None:

@@ -93,7 +93,7 @@ def _indicators(attrs: Any, height: int, width: int) -> tuple[np.ndarray, np.nda
 
 
 def _sees_all(attrs: Any, height: int, width: int) -> bool:
-    return attrs["windows_h"] == ((0, height, 1),) and attrs["windows_w"] == ((0, width, 1),)
+    return bool(attrs["windows_h"] == ((0, height, 1),) and attrs["windows_w"] == ((0, width, 1),))
 
 
 def _divisor(attrs: Any) -> int:
@@ -138,7 +138,6 @@ def _avg_pool_grad(sheet: Sheet, node: Node) -> None:
         rows, columns = (sheet.constant(m).to(dy.dtype) for m in _indicators(node.attrs, height, width))
         made = torch.matmul(torch.matmul(rows.t(), dy), columns)
     sheet.put(Value(node), made, NCHW)
-
 
 
 LAYERS: dict[str, Row] = {

@@ -86,5 +86,5 @@ def _in_rows(graph: Graph) -> Graph:
     for node in made.nodes():
         if node.inputs and node.op not in ROWS:
             why, fix = LACKS.get(node.op, ("it has no row in ATen operators", "tell us"))
-            raise NotSupported(f"{node.op} ({why})", node.where, fix)
+            raise NotSupported(f"{node.op} in ATen operators ({why})", node.where, fix)
     return made

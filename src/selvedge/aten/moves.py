@@ -127,4 +127,3 @@ MOVES: dict[str, Row] = {
     "take": _take,
     "transpose": _transpose,
 }
-

@@ -45,9 +45,8 @@ def _last(meaning: Callable[..., Tensor]) -> Row:
 
 def _hardtanh(x: Tensor, low: float, high: float) -> Tensor:
     """An infinite end is none."""
-    ends = {"min": low, "max": high}
-    finite = {name: end for name, end in ends.items() if abs(end) != float("inf")}
-    return torch.clamp(x, **finite) if finite else x.clone()
+    ends = [None if abs(end) == float("inf") else end for end in (low, high)]
+    return x.clone() if ends == [None, None] else torch.clamp(x, min=ends[0], max=ends[1])
 
 
 def _softplus(x: Tensor) -> Tensor:

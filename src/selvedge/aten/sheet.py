@@ -1,7 +1,7 @@
 """The tensors of a graph that is being computed in ATen operators, each in the order of axes that its operator makes.
 
-Images are NHWC here and NCHW there, weights HWIO and OIHW. A value is kept as its operator makes it and is permuted only
-where a reader wants another order: a training step of convolutions has no permutation at all.
+Images are NHWC here and NCHW there, weights HWIO and OIHW. A value is kept as its operator makes it and is permuted
+only where a reader wants another order: a training step of convolutions has no permutation at all.
 """
 
 from __future__ import annotations
@@ -133,5 +133,3 @@ def quantised(tensor: Tensor, quant: Quant) -> Tensor:
 
 
 Row = Callable[[Sheet, Node], None]
-
-

@@ -11,8 +11,8 @@ from .simplify import simplified
 
 def expanded(graph: Graph, kept: Callable[[Node], bool] = lambda node: False) -> Graph:
     """``graph`` with each row of :data:`~.expansions.RULES` written out, but for those that ``kept`` says; leaves stay
-    the same. int8 maxima stay too: integers have no minus infinity. What the rows mean is what the row meant, but for the
-    index of a ``max_pool``, which becomes a float.
+    the same. int8 maxima stay too: integers have no minus infinity. What the rows mean is what the row meant, but for
+    the index of a ``max_pool``, which becomes a float.
     """
     now: dict[Value, Value] = {}
     for node in graph.nodes():

@@ -48,12 +48,12 @@ class Cut:
         return "\n".join(
             [
                 f"{self.whole.name} on {self.whole.device.name}, cut before {self.tail.captured.layers[0].name}",
-                f"frozen  {frozen.macs:,} MACs and {format_bytes(self.frozen.weights_bytes)} of weights go to a delegate",
+                f"frozen  {frozen.macs:,} MACs and {format_bytes(self.frozen.weights_bytes)} of weights: to a delegate",
                 f"latent  {self.latent_bytes:,} B cross at each call",
                 f"learns  {tail.macs:,} MACs a step in our code instead of {whole.macs:,}, {_time(tail.seconds)} "
                 f"instead of {_time(whole.seconds)}",
-                f"RAM     {format_bytes(self.tail.arena_bytes)} of arena instead of {format_bytes(self.whole.arena_bytes)}, "
-                "beside what the delegate takes",
+                f"RAM     {format_bytes(self.tail.arena_bytes)} of arena instead of "
+                f"{format_bytes(self.whole.arena_bytes)}, beside what the delegate takes",
             ]
         )
 
@@ -65,8 +65,8 @@ def _time(seconds: float | None) -> str:
 def cut(plan: Plan) -> Cut:
     """``plan`` before the first row that reads what learns.
 
-    Raises :class:`InvalidInput` where nothing before that is frozen, where norms are not frozen, where the target is the
-    input, and where the learning of the model differs from its predicting (dropout).
+    Raises :class:`InvalidInput` where nothing before that is frozen, where norms are not frozen, where the target is
+    the input, and where the learning of the model differs from its predicting (dropout).
     """
     if not isinstance(plan, Plan):
         raise InvalidInput("plan", f"of type {type(plan).__name__}", "give what selvedge.plan(...) returned")
@@ -97,14 +97,16 @@ def _edge(graph: ir.Graph, learns: set[str]) -> list[ir.Value]:
     for node in graph.nodes():
         if node.op == "input" or any(v.node in fed for v in node.inputs):
             fed.add(node)
-        if node.attrs.get("name") in learns and node.op == "state" or any(v.node in moved for v in node.inputs):
+        if (node.attrs.get("name") in learns and node.op == "state") or any(v.node in moved for v in node.inputs):
             moved.add(node)
     found: dict[ir.Value, None] = {}
     for node in graph.nodes():
         if node in moved:
             found.update((v, None) for v in node.inputs if v.node in fed and v.node not in moved)
     if not found or all(v.node.op == "input" for v in found):
-        raise InvalidInput("update", ", ".join(sorted(learns)), "its first layer learns: freeze some, as update='last:2'")
+        raise InvalidInput(
+            "update", ", ".join(sorted(learns)), "its first layer learns: freeze some, as update='last:2'"
+        )
     return list(found)
 
 
@@ -123,7 +125,8 @@ def _leaves(graph: ir.Graph) -> list[str]:
 
 def _tail(plan: Plan, edge: list[ir.Value], faces: list[Layout]) -> Plan:
     captured = plan.captured
-    inputs = {f"x{i or ''}": ir.input_leaf(f"x{i or ''}", v.spec, layout=f) for i, (v, f) in enumerate(zip(edge, faces))}
+    ports = [f"x{i or ''}" for i in range(len(edge))]
+    inputs = {n: ir.input_leaf(n, v.spec, layout=f) for n, v, f in zip(ports, edge, faces, strict=True)}
     behind = ir.replaced(captured.graph, dict(zip(edge, inputs.values(), strict=True)))
     whole = ir.Graph(inputs, captured.graph.state, behind.outputs)
     names = set(_leaves(whole))
@@ -142,8 +145,8 @@ def _tail(plan: Plan, edge: list[ir.Value], faces: list[Layout]) -> Plan:
     parts = plan.programs.parts
     update = ",".join(f"{n}[:{parts[n].count}]" if n in parts else n for n in plan.programs.updated)
     wish = Wish(
-        f"{plan.name}_tail", torch.nn.Identity(), (), plan.device, plan.budget, plan.loss, plan.optimizer, plan.schedule,
-        update, captured.norms, None, plan.labels, None,
+        f"{plan.name}_tail", torch.nn.Identity(), (), plan.device, plan.budget, plan.loss, plan.optimizer,
+        plan.schedule, update, captured.norms, None, plan.labels, None,
     )  # fmt: skip
     return attempt(wish, tail)
 

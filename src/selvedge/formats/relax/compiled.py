@@ -18,10 +18,7 @@ from .module import module
 
 
 def library(graphs: Mapping[str, Graph], target: str) -> tuple[bytes, str | None]:
-    """(the library, its C where ``target`` is "c" and not "llvm"). Raises :class:`NotSupported` with TVM's first line.
-
-
-    """
+    """(the library, its C where ``target`` is "c" and not "llvm"). Raises :class:`NotSupported` with what TVM says."""
     made = module(graphs)
     logging.getLogger("tvm").setLevel(logging.ERROR)
     try:

@@ -221,7 +221,7 @@ def _mul(sheet: Sheet, node: Node) -> None:
 def _average_pool(sheet: Sheet, node: Node) -> None:
     shape = node.specs[0].shape
     low, high = clamp(node.attrs["quants"][0], node.attrs["activation"])
-    seen = [[len(range(*w)) for w in node.attrs[f]] for f in ("windows_h", "windows_w")]
+    down, across = (np.array([len(range(*w)) for w in node.attrs[f]], np.int32) for f in ("windows_h", "windows_w"))
 
     def body(x: Any, counts: Any, *windows: Any) -> Any:
         sums = pooled(x, windows, node.attrs, shape, "int32", None)
@@ -235,7 +235,7 @@ def _average_pool(sheet: Sheet, node: Node) -> None:
         ends = tir.const(high, "int32"), tir.const(low, "int32")
         return elements(shape, lambda *i: tir.max(tir.min(whole(*i), ends[0]), ends[1]).astype("int8"))
 
-    counts = sheet.constant(np.outer(*seen).astype(np.int32))
+    counts = sheet.constant(np.outer(down, across))
     sheet.compute(node, body, sheet.of(node.inputs[0]), counts, *tables(sheet, node.attrs))
 
 

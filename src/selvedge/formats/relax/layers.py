@@ -1,4 +1,4 @@
-"""Convolutions, products and pools. y[n, a, b] += x[n, a*s + i*d - p, b*s + j*d - p] @ w[i, j], solved for y, x or w."""
+"""Convolutions, products and pools: y[n, a, b] += x[n, a*s + i*d - p, b*s + j*d - p] @ w[i, j], for y, x or w."""
 
 from __future__ import annotations
 

@@ -142,13 +142,14 @@ def _softmax(op: str) -> Row:
 _UNARY: dict[str, Callable[..., Expression]] = {
     "abs": magnitude, "acos": tir.acos, "acosh": tir.acosh, "asin": tir.asin, "asinh": tir.asinh, "atan": tir.atan,
     "atanh": tir.atanh, "ceil": tir.ceil, "cos": tir.cos, "cosh": tir.cosh, "erf": tir.erf, "exp": tir.exp,
-    "erfc": lambda x: _n(x, 1) - tir.erf(x), "expm1": _expm1, "floor": tir.floor, "hardsigmoid": lambda x: _ramp(x) / _n(x, 6),
+    "erfc": lambda x: _n(x, 1) - tir.erf(x), "expm1": _expm1, "floor": tir.floor,
+    "hardsigmoid": lambda x: _ramp(x) / _n(x, 6),
     "hardswish": lambda x: x * _ramp(x) / _n(x, 6), "log": tir.log, "log10": lambda x: tir.log(x) * _n(x, 1 / log(10)),
     "log1p": tir.log1p, "log2": lambda x: tir.log(x) * _n(x, 1 / log(2)), "neg": lambda x: -x,
     "reciprocal": lambda x: _n(x, 1) / x, "relu": lambda x: tir.Select(x < _n(x, 0), _n(x, 0), x), "round": _round,
     "rsqrt": lambda x: _n(x, 1) / tir.sqrt(x), "sigmoid": _sigmoid, "sign": _sign, "silu": lambda x: x * _sigmoid(x),
-    "sin": tir.sin, "sinh": tir.sinh, "softplus": _softplus, "sqrt": tir.sqrt, "square": lambda x: x * x, "tan": tir.tan,
-    "tanh": _tanh, "trunc": tir.trunc,
+    "sin": tir.sin, "sinh": tir.sinh, "softplus": _softplus, "sqrt": tir.sqrt, "square": lambda x: x * x,
+    "tan": tir.tan, "tanh": _tanh, "trunc": tir.trunc,
 }  # fmt: skip
 _BINARY: dict[str, Callable[..., Expression]] = {
     "add": lambda a, b: a + b, "div": lambda a, b: a / b, "equal": lambda a, b: tir.EQ(a, b),

@@ -39,7 +39,7 @@ def _taps(node: Node) -> Iterator[tuple[Table, Table, np.ndarray, np.ndarray]]:
 
 def _whole(node: Node, shape: Sequence[int]) -> bool:
     """Does one window see an image of ``shape``, NHWC, all of it?"""
-    return node.attrs["windows_h"] == ((0, shape[1], 1),) and node.attrs["windows_w"] == ((0, shape[2], 1),)
+    return bool(node.attrs["windows_h"] == ((0, shape[1], 1),) and node.attrs["windows_w"] == ((0, shape[2], 1),))
 
 
 def _positions(shape: Sequence[int], dtype: str) -> Value:
@@ -67,7 +67,8 @@ def _max_pool(node: Node, inputs: Sequence[Value]) -> Sequence[Value]:
         best, index = where(better, seen, best), where(better, here, index)
         lost = compare("not_equal", seen, seen)
         best, index = where(lost, seen, best), where(lost, here, index)
-    assert best is not None and index is not None
+    assert best is not None
+    assert index is not None
     return best, index
 
 

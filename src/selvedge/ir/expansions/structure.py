@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ..ops.along import transposed
 from .rule import Rule, compare, where
 
 
-def along(op: str, x: Value, axis: int, **attrs: object) -> Value:
+def along(op: str, x: Value, axis: int, **attrs: Any) -> Value:
     """``op``, a row along the middle axis of [A, R, C], along ``axis`` of ``x``."""
     before, behind = x.shape[:axis], x.shape[axis + 1 :]
     made = apply(op, reshape(x, (prod(before), x.shape[axis], prod(behind))), **attrs)
@@ -68,7 +69,7 @@ def _sparse_matmul(node: Node, inputs: Sequence[Value]) -> Sequence[Value]:
     return (apply("matmul", *inputs, **{**_without_entries(node), "trans_a": False, "trans_b": False}),)
 
 
-def _without_entries(node: Node) -> dict[str, object]:
+def _without_entries(node: Node) -> dict[str, Any]:
     return {name: value for name, value in node.attrs.items() if name != "entries"}
 
 
@@ -90,7 +91,8 @@ def _scatter(dy: Value, index: Value, rows: int, skip: int) -> Value:
 
 
 def _scatter_add(node: Node, inputs: Sequence[Value]) -> Sequence[Value]:
-    return (_scatter(*inputs, node.attrs["rows"], node.attrs["skip"]),)
+    dy, index = inputs
+    return (_scatter(dy, index, node.attrs["rows"], node.attrs["skip"]),)
 
 
 def _scatter_onto(node: Node, inputs: Sequence[Value]) -> Sequence[Value]:

@@ -42,5 +42,3 @@ def held(given: Given) -> dict[str, Held]:
         layout = leaf.node.attrs["layout"] or Layout.of(leaf.shape)
         found[name] = Held(layout.restore(given.stored[name]), leaf.node.attrs["kind"], name in given.learnt)
     return found
-
-

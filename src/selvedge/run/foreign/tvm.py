@@ -1,4 +1,4 @@
-"""Apache TVM's runtime: a library that it has compiled, a function a program. torch is not needed, nor is what compiles."""
+"""Apache TVM's runtime: a library that it has compiled, a function a program. It needs no torch."""
 
 from __future__ import annotations
 
