@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+
+import numpy as np
 
 from ..artifact.files import write
 from ..artifact.name import checked_name
@@ -12,7 +15,9 @@ from ..formats import onnx
 from .network import Network, with_floats
 
 
-def load_onnx(path: str | Path, *, floats: bool = False, name: str = "model") -> Network:
+def load_onnx(
+    path: str | Path, *, floats: bool = False, name: str = "model", fixed: Mapping[str, np.ndarray] | None = None
+) -> Network:
     """The network of an ONNX file, of opset 13 or later, to be planned by :func:`selvedge.plan_inference`.
 
     What a QDQ model computes between DequantizeLinear and QuantizeLinear becomes int8 rows, rounded as LiteRT's
@@ -20,7 +25,8 @@ def load_onnx(path: str | Path, *, floats: bool = False, name: str = "model") ->
     float, as float models do as a whole. Inputs and outputs are the file's own: images NCHW where it has them so.
     A number of samples that the file leaves open is one.
 
-    floats, name: as of :func:`selvedge.load_tflite`.
+    floats, name: as of :func:`selvedge.load_tflite`. fixed: inputs of the file that are constants from here on, as the
+        shape or the axes that an operator is told.
 
     Raises ``InvalidInput`` for a damaged file and for what does not go together, and ``NotSupported`` for an operator
     that has no meaning here; each names the node and the operator. External data is read from the file's own folder.
@@ -28,7 +34,9 @@ def load_onnx(path: str | Path, *, floats: bool = False, name: str = "model") ->
     if not isinstance(path, str | PathLike):
         raise InvalidInput("path", f"of type {type(path).__name__}", "give that of an .onnx file")
     checked_name(name)
-    read = onnx.graph(onnx.read(Path(path)))
+    if not isinstance(fixed, Mapping | None) or not all(isinstance(a, np.ndarray) for a in (fixed or {}).values()):
+        raise InvalidInput("fixed", f"of type {type(fixed).__name__}", "give arrays by the names of inputs")
+    read = onnx.graph(onnx.read(Path(path), fixed or {}))
     return Network(with_floats(read.graph) if floats else read.graph, name, read.layouts)
 
 

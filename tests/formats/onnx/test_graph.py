@@ -323,3 +323,41 @@ def told(data: bytes) -> None:
         return
     assert len(line.splitlines()) == 1
     assert len(line) < 1500
+
+
+def test_an_input_can_be_fixed_and_constants_are_folded(tmp_path: Path) -> None:
+    """A reshape by a shape that the file computes of another's, and by one that it leaves open."""
+    nodes = [
+        helper.make_node("Shape", ["image"], ["extents"]),
+        helper.make_node("Gather", ["extents", "first"], ["samples"]),
+        helper.make_node("Concat", ["samples", "rest"], ["whole"], axis=0),
+        helper.make_node("Reshape", ["image", "whole"], ["answer"]),
+    ]
+    ports = [helper.make_tensor_value_info("image", TensorProto.FLOAT, [2, 6]),
+             helper.make_tensor_value_info("rest", TensorProto.INT64, [2])]  # fmt: skip
+    answer = [helper.make_tensor_value_info("answer", TensorProto.FLOAT, None)]
+    first = numpy_helper.from_array(np.array([0]), "first")
+    proto = helper.make_model(helper.make_graph(nodes, "net", ports, answer, [first]),
+                              opset_imports=[helper.make_opsetid("", 17)])  # fmt: skip
+    path = tmp_path / "net.onnx"
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(SelvedgeError, match="onnx node 2 Concat"):
+        sv.load_onnx(path)
+    network = sv.load_onnx(path, fixed={"rest": np.array([2, 3])})
+    assert network.outputs["output"].shape == (2, 2, 3)
+    with pytest.raises(InvalidInput, match="fixed is other: give the values of inputs of the file"):
+        sv.load_onnx(path, fixed={"other": np.array([2, 3])})
+
+
+def test_a_constant_as_large_as_memory_is_refused_before_it_is_made() -> None:
+    nodes = [
+        helper.make_node("ConstantOfShape", ["large"], ["zeros"]),
+        helper.make_node("Add", ["image", "zeros"], ["answer"]),
+    ]
+    refused(model(nodes, (1, 4), 2, {"large": np.array([1 << 20, 1 << 20])}), InvalidInput, "node 0", "16777216")
+
+
+def test_dropout_that_is_on_is_refused() -> None:
+    nodes = [helper.make_node("Dropout", ["image", "ratio", "on"], ["answer"])]
+    given = {"ratio": np.array(0.5, np.float32), "on": np.array(True)}
+    refused(model(nodes, (1, 4), 2, given), NotSupported, "Dropout in training mode", "node 0")
