@@ -42,7 +42,8 @@ def _function(builder: Any, name: str, graph: Graph) -> None:
 
 
 def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name)
+    """A C identifier: TVM writes it into its C as it is."""
+    return "v_" + "".join(c if c.isalnum() else "_" for c in name)
 
 
 def _in_rows(graph: Graph) -> Graph:
