@@ -98,6 +98,8 @@ class Target:
 
 _TORCH = Package("torch", "2.13", "2.14")
 _ONNX = Package("onnx", "1.23", "1.24")
+_EXECUTORCH = Package("executorch", "1.5.1", "1.6")
+_TVM = Package("apache-tvm", "0.27", "0.28")
 
 TARGETS: Mapping[str, Target] = MappingProxyType({
     t.name: t
@@ -116,14 +118,20 @@ TARGETS: Mapping[str, Target] = MappingProxyType({
             runs=(Package("tflite-micro", "0.dev20261023182759", "1"),),  # there are pre-releases alone
         ),
         Target(
-            "executorch", "a .pte file for ExecuTorch",
-            writes=(Package("executorch", "1.5.1", "1.6"), _TORCH), runs=(Package("executorch", "1.5.1", "1.6"),),
+            "executorch", "a .pte file for ExecuTorch, by XNNPACK where that has kernels", ABILITIES,
+            writes=(_EXECUTORCH, _TORCH), runs=(_EXECUTORCH,),
         ),
         Target(
-            "tvm", "a library that Apache TVM has compiled",
-            writes=(Package("apache-tvm", "0.26", "0.28"), _TORCH), runs=(Package("apache-tvm", "0.26", "0.28"),),
+            "executorch-portable", "a .pte file for ExecuTorch, by its portable kernels alone", ABILITIES,
+            writes=(_EXECUTORCH, _TORCH), runs=(_EXECUTORCH,),
         ),
-        Target("pt2", "a program of torch.export", writes=(_TORCH,), runs=(_TORCH,)),
+        Target(
+            "tvm", "a library that Apache TVM has compiled, by LLVM", ABILITIES, writes=(_TVM,), runs=(_TVM,),
+        ),
+        Target(
+            "tvm-c", "a library of the C that Apache TVM writes, and that C", ABILITIES, writes=(_TVM,), runs=(_TVM,),
+        ),
+        Target("pt2", "a program of torch.export", ABILITIES, writes=(_TORCH,), runs=(_TORCH,)),
     )
 })  # fmt: skip
 """By name."""

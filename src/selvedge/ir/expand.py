@@ -1,0 +1,31 @@
+"""A graph in fewer kinds of rows: what a target has no operator for, in those that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .expansions import RULES
+from .graph import Graph, Node, Value
+from .simplify import simplified
+
+
+def expanded(graph: Graph, kept: Callable[[Node], bool] = lambda node: False) -> Graph:
+    """``graph`` with each row of :data:`~.expansions.RULES` written out, but for those that ``kept`` says; leaves stay
+    the same. int8 maxima stay too: integers have no minus infinity. What the rows mean is what the row meant, but for
+    the index of a ``max_pool``, which becomes a float.
+    """
+    now: dict[Value, Value] = {}
+    for node in graph.nodes():
+        inputs = tuple(now[v] for v in node.inputs)
+        if node.op in RULES and not kept(node) and node.specs[0].is_float:
+            made = RULES[node.op](node, inputs)
+            assert [v.shape for v in made] == [s.shape for s in node.specs], node.op
+        else:
+            same = node if inputs == node.inputs else _again(node, inputs)
+            made = [Value(same, i) for i in range(len(node.specs))]
+        now.update((Value(node, i), value) for i, value in enumerate(made))
+    return simplified(Graph(graph.inputs, graph.state, {name: now[v] for name, v in graph.outputs.items()}))
+
+
+def _again(node: Node, inputs: tuple[Value, ...]) -> Node:
+    return Node(node.op, inputs, node.specs, node.attrs, node.where)

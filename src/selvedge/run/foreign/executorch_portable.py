@@ -1,0 +1,3 @@
+"""ExecuTorch without a delegate: the same runtime."""
+
+from .executorch import opened as opened

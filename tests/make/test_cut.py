@@ -1,0 +1,65 @@
+"""A plan cut in two: ExecuTorch runs what is frozen, our code learns the rest, and both are what the whole was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import selvedge as sv
+from selvedge.errors import InvalidInput
+from selvedge.make.cut import cut, cut_session
+from tests.oracle import WIDE, zoo_model
+
+
+def test_the_two_halves_learn_what_the_whole_plan_learns(tmp_path: Path) -> None:
+    model, example, loss = zoo_model("resnet8?width=0.5")
+    plan = sv.plan(
+        model, example, loss=loss, update="last:2", optimizer=sv.SGD(lr=0.01, momentum=0.9), device=WIDE, name="net"
+    )
+    made = cut(plan)
+    there, here = cut_session(made, tmp_path / "frozen"), sv.compile(plan)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        x, y = rng.standard_normal(example.shape).astype(np.float32), rng.integers(0, 10, 1)
+        assert there.step(x, y) == pytest.approx(here.step(x, y), rel=1e-4)
+    whole = here.state_dict()
+    for name, array in there.state_dict().items():
+        np.testing.assert_allclose(np.asarray(array), whole[name].numpy(), rtol=1e-4, atol=1e-5)
+    x = rng.standard_normal(example.shape).astype(np.float32)
+    np.testing.assert_allclose(there.predict(x), here.predict(x), rtol=1e-4, atol=1e-5)
+    assert there.evaluate(x, y)[0] == pytest.approx(here.evaluate(x, y)[0], rel=1e-4)
+
+
+def test_the_price_of_the_cut_is_the_planners_own() -> None:
+    model, example, loss = zoo_model("resnet8?width=0.5")
+    plan = sv.plan(model, example, loss=loss, update="last:2", device=WIDE, name="net")
+    made = cut(plan)
+    assert made.frozen.cost.macs + made.tail.cost.macs == plan.cost.macs
+    assert made.tail.arena_bytes < plan.arena_bytes
+    assert made.latent_bytes == sum(s.bytes for s in made.frozen.network.outputs.values())
+    told = str(made)
+    assert f"{made.latent_bytes:,} B cross at each call" in told
+    assert f"{made.tail.cost.macs:,} MACs a step in our code instead of {plan.cost.macs:,}" in told
+    assert set(made.tail.updated) == set(plan.updated)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"update": "full"}, "its first layer learns: freeze some"),
+        ({"update": "last:1", "norms": "folded"}, 'norms is folded: plan with norms="frozen"'),
+        ({"update": "last:1", "loss": "reconstruction"}, "its target is the input"),
+        ({"update": "last:1", "accumulate": 2, "batch": 2}, "plan one step of one size"),
+    ],
+)
+def test_what_cannot_be_cut_says_what_to_plan(settings: dict[str, object], told: str) -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 6), torch.nn.ReLU(), torch.nn.Linear(6, 6))
+    plan = sv.plan(net, torch.zeros(2, 6), device=WIDE, **{"loss": "cross_entropy", **settings})  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match=told):
+        cut(plan)
+    with pytest.raises(InvalidInput, match=r"give what selvedge\.plan"):
+        cut(net)  # type: ignore[arg-type]
