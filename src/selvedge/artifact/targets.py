@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +37,8 @@ class Package:
     @property
     def installed(self) -> str | None:
         """The version that is here; None where it is not."""
+        from importlib import metadata  # a megabyte of tables, which a small device that runs our own code does without
+
         try:
             return metadata.version(self.name)
         except metadata.PackageNotFoundError:

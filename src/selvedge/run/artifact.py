@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from ..artifact.manifest import Manifest
 from ..artifact.sound import require_complete
 from ..errors import InvalidInput, SelvedgeError
 from .build import build, cache_path
-from .foreign.engine import engine
-from .foreign.session import ForeignSession
 from .learning import Learning
 from .session import Session
+
+if TYPE_CHECKING:
+    from .foreign.session import ForeignSession
 
 LIMIT = 1 << 30  # no file of an artifact is larger
 
@@ -101,6 +103,10 @@ def _needed(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _foreign(manifest: Manifest, contents: Mapping[str, bytes]) -> ForeignSession:
+    # Here: a device of our own code is to have the memory.
+    from .foreign.engine import engine
+    from .foreign.session import ForeignSession
+
     state, extra = _arrays(contents, "state.npz"), _arrays(contents, "extra.npz")
     if set(state) != set(manifest.state):
         raise ValueError(f"the manifest and state.npz differ in {sorted(set(state) ^ set(manifest.state))[0]}")
