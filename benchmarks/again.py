@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 SHARE = 10
 NEAR = 0.03  # of accuracy
+APART, READ = 3, "as it reads, once"  # standard deviations over owners; the study's name of a way
 TRADED, MORE = ("lighter", "auto"), 1.02
 Figures = Mapping[str, Any]
 Found = tuple[int, str]  # how many, and what came of them
@@ -125,6 +126,25 @@ def quantised(figures: Figures, digest: str) -> Found:
             off = abs(made["right"][way] - right) / known["samples"]
             assert off <= NEAR, f"{names[-1]}, {way}: {made['right'][way]} right now, {right} as committed"
     return len(rows), _told("as many right", names)
+
+
+def personal(figures: Figures, digest: str) -> Found:
+    """One owner, drawn, with the first seed's model: the same arenas, and bits within :data:`APART` deviations of those
+    that are committed, over owners. The models that no device holds are not made again."""
+    from .personal.speakers import plays
+    from .personal.ways import on_device, reading, trained
+
+    data = plays()
+    owner = data.owners[int(digest, 16) % len(data.owners)]
+    model = trained(data.public, data.public_validation, data.symbols, 0)
+    for update, outcome in (*on_device(model, owner, 0), *((f"{READ}, {u}", o) for u, o in reading(model, owner))):
+        what, known = f"{owner.name}, {update}", figures["ways"][update]
+        assert outcome.arena == known["arena"], f"{what}: {outcome.arena} B now, {known['arena']} B as committed"
+        for kind, bits in (("best", outcome.best), ("last", outcome.last)):
+            mean, deviation = known[kind]["bits"]
+            near = abs(bits - mean) <= APART * deviation
+            assert near, f"{what}, {kind}: {bits:.4f} bits now, {mean:.4f} as committed, over all owners"
+    return 1, _told("the same arenas, and bits like those of the others", [f"{owner.name} seed 0"])
 
 
 def tests(test: str, digest: str, run: Callable[[Sequence[str]], str]) -> Found:

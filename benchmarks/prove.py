@@ -433,6 +433,7 @@ PROOFS: Mapping[str, Proof] = {
             "benchmarks/prove_personal.py",
         ),
         programs=programs.personal,
+        again=again.personal,
     ),
     "a learner killed 1,000 times": Proof(
         _killed,
@@ -590,7 +591,7 @@ def seen_again(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     digest, examples = proof.digest(), figures.get("examples", 0)
     if proof.again:
         count, told = proof.again(figures, digest)
-    elif examples == 1:  # nothing is drawn: its cases are what counts
+    elif "test" in figures and examples < 2:  # nothing is drawn: its cases are what counts
         count, told = again.tests(figures["test"], digest, lambda chosen: _tested(chosen, 1, full=True))
     else:
         count = examples // again.SHARE
