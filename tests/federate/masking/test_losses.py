@@ -265,7 +265,7 @@ def test_whom_the_others_would_refuse_is_refused_by_the_server() -> None:
     later = Company(terms(5, task=1))
     group = Group(later.terms, later.public)
     one = later.answer("device 000", "keys", group.ask("device 000"))
-    again = Group(later.terms, later.public, seen=[checks.mark(wire.keys_of(one, later.terms).mask)])
+    again = Group(later.terms, later.public, seen={checks.mark(wire.keys_of(one, later.terms).mask): 0})
     with pytest.raises(Refused, match="round key of device 000 that was used before"):
         again.put("device 000", one)
     double = Group(later.terms, {**later.public, "device 001": later.public["device 000"]})
