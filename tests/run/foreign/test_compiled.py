@@ -46,7 +46,7 @@ def smooth(model: torch.nn.Module, shape: tuple[int, ...], seeds: Iterator[int])
     def look(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
         (v,) = given
         ends = (0.0, 6.0) if isinstance(module, torch.nn.ReLU6) else (0.0,)
-        nearest.append(min(float((v - end).abs().min()) for end in ends))
+        nearest.append(min(float((v.detach() - end).abs().min()) for end in ends))
 
     bends = [m for m in model.modules() if isinstance(m, torch.nn.ReLU | torch.nn.ReLU6)]
     hooks = [m.register_forward_pre_hook(look) for m in bends]
