@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,27 @@ def test_a_process_without_torch_learns_and_another_goes_on(emitted: dict[str, A
     print(f"{emitted['target']} {emitted['name']}: loss {losses[0]:.4f} -> {losses[-1]:.4f} in 100 steps")
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
     assert told[1]["losses"] == losses[50:]
+
+
+def test_tvms_c_pools_the_largest_and_learns_behind_it(tmp_path: Path) -> None:
+    """It writes an infinity as a name that it declares nowhere; the C beside the library is compiled alone."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.MaxPool2d(3, 2, padding=1), torch.nn.Flatten(),
+        torch.nn.Linear(18, 3),
+    ).eval()  # fmt: skip
+    x, y = np.random.default_rng(0).standard_normal((2, 1, 6, 6)).astype(np.float32), np.array([0, 2])
+    plan = sv.plan(net, torch.zeros(2, 1, 6, 6), optimizer=sv.SGD(lr=0.1, momentum=0.9), name="net")
+    session = sv.load(sv.emit(plan, "tvm-c", tmp_path / "net"))
+    expected = net(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(session.predict(x), expected, rtol=0, atol=1e-6)
+    session.step(x, y)
+    for name, exact in gradients(net, x, y, torch.float64).items():
+        np.testing.assert_allclose(session.optimizer_state_dict()[f"{name}.momentum"], exact, rtol=0, atol=1e-6)
+    source = tmp_path / "net" / "net.c"
+    assert "inff" in source.read_text()
+    places = [f"-I{Path(str(p)) / 'include'}" for n in ("tvm", "tvm_ffi") for p in import_module(n).__path__]
+    subprocess.run(["g++", "-fsyntax-only", "-w", *places, str(source)], check=True)
 
 
 X = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
