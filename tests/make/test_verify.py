@@ -57,6 +57,25 @@ def test_the_first_operator_that_differs_is_named(emitted: Path, monkeypatch: py
     assert str(predict).startswith("predict: differs first at operator ")
 
 
+def test_what_should_be_zero_and_is_not_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no largest number to measure it by."""
+    layer = torch.nn.Linear(4, 3)
+    torch.nn.init.constant_(layer.bias, -1e6)
+    plan = sv.plan_inference(torch.nn.Sequential(layer, torch.nn.ReLU()), torch.zeros(2, 4), name="net")
+    folder = sv.emit(plan, "onnx", tmp_path / "net")
+    assert verify(folder)[0].first is None
+
+    class Wrong(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def run(self, names: Any, feeds: Any) -> list[np.ndarray]:
+            made = super().run(names, feeds)
+            return [a if a.any() else a + 1 for a in made]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Wrong)
+    found = verify(folder)[0].first
+    assert found is not None
+    assert (found.op, found.apart) == ("Relu", float("inf"))
+
+
 def test_the_command_says_it(emitted: Path, tmp_path: Path) -> None:
     found = run("verify", str(emitted), cwd=tmp_path)
     assert (found.code, found.err) == (0, "")

@@ -60,7 +60,9 @@ class Written:
 
 
 def manifest(target: str, made: Written, about: Description, digest: str, dtype: str) -> Manifest:
-    """That of an artifact of ``made``. digest: of the plan. dtype: of its real numbers."""
+    """That of an artifact of ``made``. digest: of the plan; the artifact's own is another where its state lies otherwise
+    than in the plan, so that nothing of it is taken for a state of the plan's that has the same shapes. dtype: of its
+    real numbers."""
 
     def ports(arrays: Mapping[str, Array]) -> dict[str, Port]:
         return {n: Port(0, a.shape, a.dtype, a.layout) for n, a in arrays.items()}
@@ -69,6 +71,8 @@ def manifest(target: str, made: Written, about: Description, digest: str, dtype:
         n: StateEntry("state" if h.learns else "flash", 0, 0, h.initial.shape, h.initial.dtype.name, h.kind, h.layout)
         for n, h in made.state.items()
     }
+    if any(h.layout is None for h in made.state.values()):  # as PyTorch has it
+        digest = hashlib.sha256(f"{digest}, state as PyTorch has it".encode()).hexdigest()
     return Manifest(
         name=checked_name(about.name),
         digest=digest,

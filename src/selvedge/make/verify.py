@@ -140,5 +140,5 @@ def _apart(got: np.ndarray, want: np.ndarray) -> float:
     both = np.isfinite(got) & np.isfinite(want)
     if not np.array_equal(got[~both], want[~both], equal_nan=True):
         return float("inf")
-    size = np.abs(want[both]).max(initial=0.0)
-    return float(np.abs(got[both] - want[both]).max(initial=0.0) / size) if size else 0.0
+    size, apart = np.abs(want[both]).max(initial=0.0), np.abs(got[both] - want[both]).max(initial=0.0)
+    return float(apart / size) if size else (float("inf") if apart else 0.0)

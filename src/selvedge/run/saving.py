@@ -44,5 +44,6 @@ def saved(path: Path, digest: str) -> tuple[Snapshot, int]:
     except Exception:  # of a broken archive numpy and zipfile raise nearly anything
         raise InvalidInput("saved state", str(path), "damaged, or none: give what session.save has written") from None
     if found != digest:
-        raise InvalidInput("saved state", str(path), "of another plan: give one of this plan's own")
+        fix = "of another plan, or of a target that lays state otherwise: give its own, or emit again with learnt="
+        raise InvalidInput("saved state", str(path), fix)
     return snapshot, steps
