@@ -60,9 +60,9 @@ class Written:
 
 
 def manifest(target: str, made: Written, about: Description, digest: str, dtype: str) -> Manifest:
-    """That of an artifact of ``made``. digest: of the plan; the artifact's own is another where its state lies otherwise
-    than in the plan, so that nothing of it is taken for a state of the plan's that has the same shapes. dtype: of its
-    real numbers."""
+    """That of an artifact of ``made``. digest: of the plan. Where state lies otherwise than in the plan, the artifact
+    has a digest of its own, so that what is saved of it is not taken for the plan's by its shapes. dtype: of its real
+    numbers."""
 
     def ports(arrays: Mapping[str, Array]) -> dict[str, Port]:
         return {n: Port(0, a.shape, a.dtype, a.layout) for n, a in arrays.items()}

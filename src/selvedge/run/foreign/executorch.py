@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...artifact import files
 from ...artifact.manifest import Manifest
 from ...errors import InvalidInput, one_line
 from ..build import default_cache
@@ -41,7 +41,12 @@ def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str
 
 def library(cache: Path | None = None) -> ctypes.CDLL:
     """The runtime with its kernels and XNNPACK."""
-    found = ctypes.CDLL(str(_built(_package(), cache or default_cache())))
+    built = _built(_package(), cache or default_cache())
+    try:
+        found = ctypes.CDLL(str(built))
+    except OSError:  # a crash, or a full disk, has torn what an earlier run has cached
+        built.unlink(missing_ok=True)
+        found = ctypes.CDLL(str(_built(_package(), cache or default_cache())))
     found.sv_open.restype = ctypes.c_void_p
     found.sv_arena.restype = ctypes.c_size_t
     return found
@@ -67,20 +72,24 @@ def _built(package: Path, cache: Path) -> Path:
     made = cache / f"executorch-{hashlib.sha256(f'{compiler} {package} {stamp} {text}'.encode()).hexdigest()[:24]}.so"
     if made.exists():
         return made
-    cache.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix=".so", dir=cache)
-    os.close(handle)
-    command = [
-        compiler, "-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-DC10_USING_CUSTOM_GENERATED_MACROS",
-        f"-I{package / 'include'}", f"-I{package / 'include/executorch/runtime/core/portable_type/c10'}", str(SOURCE),
-        "-o", name, f"-L{lib}", f"-Wl,-rpath,{lib}", "-Wl,--no-as-needed", *(f"-l{n}" for n in LIBRARIES),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        Path(name).unlink()
-        errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["?"]
-        raise InvalidInput("C++ compiler", compiler, f"it cannot build against ExecuTorch: {one_line(errors[0])[:200]}")
-    os.replace(name, made)
+    with tempfile.TemporaryDirectory(prefix="selvedge-") as folder:
+        out = Path(folder) / "out.so"
+        command = [
+            compiler, "-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-DC10_USING_CUSTOM_GENERATED_MACROS",
+            f"-I{package / 'include'}", f"-I{package / 'include/executorch/runtime/core/portable_type/c10'}",
+            str(SOURCE), "-o", str(out), f"-L{lib}", f"-Wl,-rpath,{lib}", "-Wl,--no-as-needed",
+            *(f"-l{n}" for n in LIBRARIES),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["?"]
+            fix = f"it cannot build against ExecuTorch: {one_line(errors[0])[:200]}"
+            raise InvalidInput("C++ compiler", compiler, fix)
+        try:
+            files.write(made, out.read_bytes())
+        except InvalidInput:
+            fix = "nothing can be written there: set XDG_CACHE_HOME"
+            raise InvalidInput("cache directory", str(cache), fix) from None
     return made
 
 

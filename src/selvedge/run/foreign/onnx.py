@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ...artifact.manifest import Manifest
+from ...artifact.manifest import Manifest, ProgramEntry
 from ...artifact.targets import NEW
 from ...errors import InvalidInput, one_line
+
+TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"} | {
+    f"tensor({name})": name for name in ("int8", "uint8", "int16", "int32", "int64", "bool")
+}
+"""ONNX Runtime's name of a type -> ours."""
 
 
 def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str, np.ndarray]) -> Sessions:
@@ -25,7 +30,28 @@ def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str
             made[name] = onnxruntime.InferenceSession(contents[program.file], options, ["CPUExecutionProvider"])
         except Exception as error:  # of a broken model it raises kinds of its own
             raise InvalidInput("artifact file", program.file, f"ONNX Runtime refuses it: {_first(error)}") from None
+        odd = _odd(manifest, program, made[name])
+        if odd is not None:
+            fix = f"its {odd} is not what the manifest says: emit it again"
+            raise InvalidInput("artifact file", program.file, fix)
     return Sessions(made, state)
+
+
+def _odd(manifest: Manifest, program: ProgramEntry, session: Any) -> str | None:
+    """The first array of the model that is missing, or of another shape or type than in the manifest."""
+    state = {n: (e.shape, e.dtype) for n, e in manifest.state.items()}
+    new = {f"{n}{NEW}": state[n] for n, e in manifest.state.items() if e.region == "state"}
+    ways = (
+        (program.inputs, state, (*session.get_inputs(), *session.get_overridable_initializers())),
+        (program.outputs, new, session.get_outputs()),
+    )
+    for ports, others, arrays in ways:
+        own = {n: (p.shape, p.dtype) for n, p in ports.items()}
+        found = {str(a.name): (tuple(a.shape), TYPES.get(a.type)) for a in arrays}
+        for name in (*own, *found):
+            if name not in found or found[name] != (own[name] if name in own else others.get(name)):
+                return name
+    return None
 
 
 class Sessions:

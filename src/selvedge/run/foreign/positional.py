@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ...artifact.manifest import Manifest
-from ...artifact.signature import read
+from ...artifact.signature import FILE, read
 
 
 class Call(Protocol):
@@ -44,6 +44,9 @@ class Positional:
         signature = self._signatures[program]
         arrays = [np.asarray(given[n] if n in given else self._state[n], order="C") for n in signature.takes]
         made = self._calls[program](arrays, self._shapes[program])
+        found = [(array.shape, array.dtype.name) for array in made]
+        if found != self._shapes[program]:
+            raise RuntimeError(f"its results are not those that {FILE} and the manifest say: emit it again")
         results = dict(zip(signature.gives, made, strict=True))
         self._new = {n: a for n, a in results.items() if n in self._state}
         return results

@@ -46,8 +46,10 @@ def _program(torch: Any, data: bytes, file: str) -> Any:
         raise InvalidInput("artifact file", file, f"torch refuses it: {one_line(str(error))[:200]}") from None
 
     def call(arrays: Sequence[np.ndarray], shapes: Sequence[tuple[tuple[int, ...], str]]) -> list[np.ndarray]:
-        with torch.no_grad():
-            made = module(*(torch.from_numpy(np.array(a)) for a in arrays))
-        return [m.numpy() for m in made]
+        try:
+            with torch.no_grad():
+                return [m.numpy() for m in module(*(torch.from_numpy(np.array(a)) for a in arrays))]
+        except Exception as error:  # of other inputs than it was exported for, kinds of its own
+            raise RuntimeError(one_line(str(error))[:200]) from None
 
     return call

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...artifact import files
 from ...artifact.manifest import Manifest
 from ...errors import InvalidInput, one_line
 from ..build import default_cache
@@ -24,30 +23,34 @@ def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str
 
     machines = {}
     for file in dict.fromkeys(p.file for p in manifest.programs.values()):
+        path = _placed(contents[file])
         try:
-            loaded = tvm.runtime.load_module(str(_placed(contents[file])))
-            machines[file] = relax.VirtualMachine(loaded, tvm.cpu())
+            machines[file] = relax.VirtualMachine(tvm.runtime.load_module(str(path)), tvm.cpu())
         except Exception as error:  # of a broken library it raises kinds of its own
             raise InvalidInput("artifact file", file, f"TVM refuses it: {_first(error)}") from None
-    calls = {n: _call(tvm, machines[p.file], f"sv_{n}") for n, p in manifest.programs.items()}
+    calls = {n: _call(tvm, machines[p.file], f"sv_{n}", p.file) for n, p in manifest.programs.items()}
     return Positional(manifest, contents, state, calls)
 
 
 def _placed(library: bytes) -> Path:
-    """The library as a file, which is what a system loads: in the cache, by its hash."""
+    """The library as a file, which is what a system loads: in the cache, by its hash. What lies there is looked at:
+    a crash may have torn it."""
     folder = default_cache()
-    path = folder / f"tvm-{hashlib.sha256(library).hexdigest()[:24]}.so"
-    if not path.exists() or path.stat().st_size != len(library):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=".so", dir=folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(library)
-        os.replace(name, path)
+    path = folder / f"tvm-{hashlib.sha256(library).hexdigest()}.so"
+    try:
+        if not path.exists() or path.read_bytes() != library:
+            files.write(path, library)
+    except (OSError, InvalidInput):
+        fix = "nothing can be written there: set XDG_CACHE_HOME"
+        raise InvalidInput("cache directory", str(folder), fix) from None
     return path
 
 
-def _call(tvm: Any, machine: Any, name: str) -> Any:
-    function = machine[name]
+def _call(tvm: Any, machine: Any, name: str, file: str) -> Any:
+    try:
+        function = machine[name]
+    except Exception:
+        raise InvalidInput("artifact file", file, f"it has no function {name}: emit it again") from None
 
     def call(arrays: Sequence[np.ndarray], shapes: Sequence[tuple[tuple[int, ...], str]]) -> list[np.ndarray]:
         try:
