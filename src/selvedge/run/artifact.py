@@ -28,8 +28,10 @@ LIMIT = 1 << 30  # no file of an artifact is larger
 
 def load(directory: object, cache: str | Path | None = None, storage: str | Path | None = None) -> Learning:
     """Load and, if this machine has not done so yet, compile an emitted artifact; one for another runtime is run by
-    that, where it is installed. storage: the file that a plan that pages keeps values in; by default one without a
-    name.
+    that, where it is installed. cache: where that which is compiled of the C target lies. storage: the file that a plan
+    that pages keeps values in; by default one without a name.
+
+    An artifact is a program: load it only from whom you would run one. The hashes tell damage, not who has made it.
 
     Raises :class:`InvalidInput` where a file is missing, altered or not listed, and where the runtime is missing.
     """

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
+from onnx import helper
 from onnx.backend.test.loader import load_model_tests
 
-from selvedge.errors import SelvedgeError
+from selvedge.errors import InvalidInput, SelvedgeError
 from selvedge.formats import onnx as formats
 
 from .test_node_tests import lifted, told
@@ -71,6 +73,27 @@ def spoiled(case: Any, rng: random.Random) -> tuple[onnx.ModelProto, dict[str, n
             name = rng.choice(list(fixed))
             fixed[name] = _told(fixed[name], rng)
     return model, fixed
+
+
+@pytest.mark.parametrize(
+    ("op", "given"), [("Add", ["column", "row"]), ("MatMul", ["column", "row"]), ("Gather", ["row", "zeros"]),
+                      ("Concat", ["row"] * 4000)],
+)  # fmt: skip
+def test_small_constants_that_make_a_large_one_are_refused_before_it_is_made(op: str, given: list[str]) -> None:
+    """A file of kilobytes asks for all of a machine's memory."""
+    ones = np.ones((1, 5000), np.float32)
+    held = {"row": ones, "column": ones.T, "zeros": np.zeros(5000, np.int64)}
+    nodes = [
+        helper.make_node(op, given, ["large"], **({"axis": 0} if op in ("Gather", "Concat") else {})),
+        helper.make_node("ReduceSum", ["large"], ["sum"], keepdims=0), helper.make_node("Add", ["x", "sum"], ["y"]),
+    ]  # fmt: skip
+    ports = [helper.make_tensor_value_info(name, 1, [2]) for name in "xy"]
+    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in held.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", ports[:1], ports[1:], tensors), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    with pytest.raises(InvalidInput, match=rf"^onnx node 0 {op} '' is {op}: of constants at most 16777216 elements"):
+        formats.graph(formats.parse(model.SerializeToString()))
 
 
 def test_a_spoiled_node_test_is_a_graph_or_one_line() -> None:

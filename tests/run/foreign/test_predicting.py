@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ import pytest
 import torch
 
 import selvedge as sv
-from selvedge.artifact import targets
 from selvedge.errors import InvalidInput, NotSupported
 from selvedge.run.artifact import load_native
 from selvedge.run.foreign.session import ForeignSession
@@ -114,7 +114,7 @@ def test_nothing_is_written_where_something_is_missing(
     model: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = sv.plan_inference(model, torch.zeros(1, 3, 32, 32), name="net")
-    monkeypatch.setattr(targets.metadata, "version", lambda name: "1.20.0")
+    monkeypatch.setattr(metadata, "version", lambda name: "1.20.0")
     with pytest.raises(InvalidInput, match=r"it needs onnx, which is too old here \(1.20.0\): pip install"):
         sv.emit(plan, "onnx", tmp_path / "net")
     monkeypatch.undo()

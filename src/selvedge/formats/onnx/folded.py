@@ -16,7 +16,7 @@ from selvedge.errors import InvalidInput, NotSupported, one_line
 from .model import Operator
 from .tensors import DTYPES
 
-# How large a result is, by what it is told; of others it is about as large as what they read.
+# How large a result of these is, what they are told says; of others, the shapes of what they read.
 MOST_FOLDED = 2**24
 GROWING = ("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile")
 
@@ -29,10 +29,13 @@ def folded(operator: Operator, opset: int, constants: Mapping[str, np.ndarray]) 
     given = [constants[name] for name in operator.inputs if name]
     _checked(operator, given)
     node = helper.make_node(operator.op, operator.inputs, operator.outputs, **_attributes(operator))
-    ports = [helper.make_value_info(name, onnx.TypeProto()) for name in dict.fromkeys(filter(None, operator.inputs))]
+    ports = [_port(name, constants[name]) for name in dict.fromkeys(filter(None, operator.inputs))]
     results = [helper.make_value_info(name, onnx.TypeProto()) for name in filter(None, operator.outputs)]
     graph = helper.make_graph([node], "constants", ports, results)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    read = sum(constants[port.name].size for port in ports)
+    if any(size > max(MOST_FOLDED, read) for size in _sizes(model)):
+        raise _too_large(operator)
     try:
         with np.errstate(all="ignore"):
             made = ReferenceEvaluator(model).run(None, {port.name: constants[port.name] for port in ports})
@@ -60,7 +63,26 @@ def _checked(operator: Operator, given: list[np.ndarray]) -> None:
         for told in numbers[0 if operator.op == "ConstantOfShape" else 1 :]:
             size *= float(np.prod(np.maximum(1, np.abs(told)), initial=1.0))
     if not size <= MOST_FOLDED:
-        raise InvalidInput(operator.where, operator.said, f"of constants at most {MOST_FOLDED} elements are made")
+        raise _too_large(operator)
+
+
+def _too_large(operator: Operator) -> InvalidInput:
+    return InvalidInput(operator.where, operator.said, f"of constants at most {MOST_FOLDED} elements are made")
+
+
+def _port(name: str, array: np.ndarray) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+
+
+def _sizes(model: onnx.ModelProto) -> list[int]:
+    """Of each result whose shape follows from the shapes of the inputs: a sum, a product or a choice of two small
+    constants may be far larger than they are."""
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model)
+    except Exception:  # it refuses as the reference does, which says why
+        return []
+    shapes = [port.type.tensor_type.shape.dim for port in inferred.graph.output]
+    return [math.prod(d.dim_value for d in shape) for shape in shapes if all(d.HasField("dim_value") for d in shape)]
 
 
 def _attributes(operator: Operator) -> dict[str, Any]:
