@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ class Cannot(Toward):
     "trainer",
     [
         Cannot(CannotTrain("learning diverged: step 3")), Cannot(CannotTrain("9,000 steps, 1 epochs of 9,000")),
-        Cannot(ZeroDivisionError("no samples")), Toward(np.full(LAYOUT.size, np.inf)),
+        Cannot(ZeroDivisionError("no samples")), Cannot(IndexError("a label of no class")),
+        Toward(np.full(LAYOUT.size, np.inf)),
     ],
 )  # fmt: skip
 def test_what_samples_do_is_not_said_outside_of_the_masks(trainer: Any) -> None:
@@ -376,6 +378,13 @@ def test_who_takes_the_stores_of_all_members_has_nothing_of_a_round_that_is_over
         assert agreement.commitment(found) == under._keys[VICTIM].commitment, "so this theft would be seen"
     else:
         assert found is None
+
+
+def test_a_round_gets_older_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: seen.append(clock) or 5.0)
+    assert participant(0, COUNT)._clock() == 5.0
+    assert seen == [time.CLOCK_BOOTTIME]
 
 
 def test_a_device_that_was_away_for_too_long_is_lost_in_its_round() -> None:
