@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FLOWER := $(VENV)-flower
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check bench prove flower flower-test system clean
+.PHONY: help demo test check bench prove matrix flower flower-test system clean
 
 help:
 	@echo "make demo   set up, then train and adapt the digits model in 64 KiB"
@@ -16,6 +16,7 @@ help:
 	@echo "make flower a SuperLink and three SuperNodes on this machine learn the digits together, in out/flower"
 	@echo "make flower-test  the same in a network namespace, through a capturing proxy, with kills"
 	@echo "make prove  the long proofs: seeds and counts that the documentation quotes"
+	@echo "make matrix every target beside every model: what runs, what trains, what a runtime lacks; goes on where it stopped"
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +68,9 @@ bench: $(VENV)/.dev
 
 prove: $(VENV)/.dev system
 	$(BIN)/python -m benchmarks.prove
+
+matrix: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.matrix --write
 
 clean:
 	rm -rf $(VENV) $(FLOWER) build dist .pytest_cache .mypy_cache .ruff_cache

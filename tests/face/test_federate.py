@@ -161,7 +161,7 @@ BAD = [
     (("--masked", "4", "--rule", "median"), "--rule with --masked is median: it judges single changes"),
     (("--masked", "4", "--mode", "buffered"), "--mode with --masked is buffered: masks cancel only"),
     (("--masked", "4", "--scaffold"), "--scaffold with --masked is True: a control variate"),
-    (("--masked", "4", "--per-round", "2"), "--per-round with --masked is 2: a group has at least 8 members: give so many"),
+    (("--masked", "4", "--per-round", "2"), "--per-round with --masked is 2: a group has at least 8"),
     (("--data", "none.npz"), "none.npz"),
     (("--out", "net.py"), "--out is net.py: it is a file"),
 ]

@@ -133,6 +133,31 @@ def test_shares_that_give_back_another_seed(tmp_path: Path) -> None:
     assert [m.changes for m in c.moved] == [4, 5, 5]
 
 
+def test_three_who_give_false_shares_have_no_honest_member_left_out(tmp_path: Path) -> None:
+    """Of twenty, eleven of whom are needed: 32 tries may find no eleven honest ones, and all would be named."""
+    liars, count = range(3), 20
+    run = Federation("tried", rounds=3, clients=count, least=8, deadline=50.0, patience=3, masked=Masked())
+    world = World(run, count, tmp_path)
+
+    def lying(i: int) -> Handle:
+        honest = world.participant(i).handle
+
+        def handle(data: bytes) -> Message | None:
+            answer = honest(data)
+            if answer is None or answer.head.get("stage") != "unmask":
+                return answer
+            return made("said", dict(answer.head), answer.body[:36] + bytes(len(answer.body) - 36), key(i))
+
+        return handle
+
+    for i in liars:
+        world.grid._devices[name(i)] = Device(lying(i), seconds=1.0)  # type: ignore[index]
+    server = world.server()
+    server.run(world.grid)
+    server.close()
+    assert not server.coordinator.left_out
+
+
 def test_who_accuses_others_falsely_goes_and_they_come_back(tmp_path: Path) -> None:
     """The first whom it accuses goes with it in the balance; the second tips it."""
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ class Cannot(Toward):
     "trainer",
     [
         Cannot(CannotTrain("learning diverged: step 3")), Cannot(CannotTrain("9,000 steps, 1 epochs of 9,000")),
-        Cannot(ZeroDivisionError("no samples")), Toward(np.full(LAYOUT.size, np.inf)),
+        Cannot(ZeroDivisionError("no samples")), Cannot(IndexError("a label of no class")),
+        Toward(np.full(LAYOUT.size, np.inf)),
     ],
 )  # fmt: skip
 def test_what_samples_do_is_not_said_outside_of_the_masks(trainer: Any) -> None:
@@ -201,6 +203,14 @@ def test_what_samples_do_is_not_said_outside_of_the_masks(trainer: Any) -> None:
     assert (found.values == np.sum([np.round(change(i) / STEP) for i in OTHERS], axis=0)[codec.places]).all()
     assert len(log) == 1
     assert "task 0: nothing is added to the sum: " in log[0]
+
+
+@pytest.mark.parametrize("ask", ["\xe9", "a", "=="])
+def test_an_ask_of_no_bytes_ends_no_device(ask: str) -> None:
+    lying = server()
+    answer = lying.ask(VICTIM, lying.terms(ALL, 0), "input", b"", other={"ask": ask})
+    assert answer is not None
+    assert answer.head["why"] == "an ask that is no base64"
 
 
 def test_what_its_owner_does_not_let_is_said() -> None:
@@ -256,6 +266,36 @@ def test_a_folder_that_was_brought_back_masks_nothing_twice(tmp_path: Path, monk
     monkeypatch.setattr(Witness, "saw", lambda self, token: True)
     found, own = masked_twice(tmp_path / "without")
     np.testing.assert_array_equal(found, own)
+
+
+def test_behind_a_start_of_the_machine_the_secrets_of_a_round_are_not_on_the_disk(tmp_path: Path) -> None:
+    """The device is lost in that round: nothing would ever write over them, where it is the last one."""
+    path, lying, log = tmp_path / "state", server(), list[str]()
+    lying.devices[VICTIM] = participant(VICTIM, COUNT, InFile(path))
+    terms = lying.terms(ALL, 0)
+    assert lying.ask(VICTIM, terms, "keys", b"") is not None
+    assert f'"{VOLATILE}"'.encode() in path.read_bytes()
+    Witness(path).clear()
+    participant(VICTIM, COUNT, InFile(path, log.append)).rest(over=True)
+    assert f'"{VOLATILE}"'.encode() not in path.read_bytes()
+    assert "lost" in log[0]
+    again = lying.ask(VICTIM, terms, "shares", wire.head("shares", terms.digest, False))
+    assert again is not None
+    assert again.head["why"] == "shares of a round that this member has no keys of"
+
+
+def test_a_witness_waits_for_nobody(tmp_path: Path) -> None:
+    """Whoever else may write where it does could have put a pipe there."""
+    one = Witness(tmp_path / "state")
+    if one._file is None:
+        pytest.skip("no memory is shared here")
+    for pipe in (one._file, one._file.with_name(f"{one._file.name}-{os.getpid()}")):
+        os.mkfifo(pipe)
+        try:
+            one.note("token") if pipe != one._file else None
+            assert not one.saw("token")
+        finally:
+            pipe.unlink()
 
 
 def test_a_witness_knows_the_last_record_and_no_other(tmp_path: Path) -> None:
@@ -338,6 +378,13 @@ def test_who_takes_the_stores_of_all_members_has_nothing_of_a_round_that_is_over
         assert agreement.commitment(found) == under._keys[VICTIM].commitment, "so this theft would be seen"
     else:
         assert found is None
+
+
+def test_a_round_gets_older_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: seen.append(clock) or 5.0)
+    assert participant(0, COUNT)._clock() == 5.0
+    assert seen == [time.CLOCK_BOOTTIME]
 
 
 def test_a_device_that_was_away_for_too_long_is_lost_in_its_round() -> None:

@@ -126,6 +126,7 @@ GOOD = {"epochs": 1, "rate": 0.1, "mu": 0.0, "scaffold": False}
         task({**GOOD, "rate": [1]}), task({**GOOD, "rate": None}), task({**GOOD, "mu": "x"}), task({**GOOD, "more": 1}),
         task({**GOOD, "scaffold": 1}), task(GOOD, "int8" + "+deflate" * 5000), task(GOOD, "int9"),
         task(GOOD, layout="other"), task(GOOD, base=3, difference=True), task({**GOOD, "scaffold": True}),
+        task({**GOOD, "rate": 10**400}), task({**GOOD, "mu": 10**400}),
     ],
 )  # fmt: skip
 def test_a_device_refuses_an_odd_task_and_does_the_next(sent: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from selvedge.federate.coordinator import Coordinator
 from selvedge.federate.grid.virtual import Device, VirtualGrid
 from selvedge.federate.layout import Layout
 from selvedge.federate.masked_round import MaskedRound
-from selvedge.federate.message import Message
+from selvedge.federate.message import Message, made, read
 from selvedge.federate.privacy.accountant import Accountant
 from selvedge.federate.privacy.ledger import Ledger
 from selvedge.federate.privacy.noise import discrete_gaussian
@@ -256,6 +257,57 @@ def test_a_device_adds_what_it_was_promised_whatever_the_server_says() -> None:
     empty = Ledger(sv.Privacy(1.0, 1.0, 1e-3, DELTA).budget)
     with pytest.raises(Withheld):
         Noising(privacy(), empty).values(made, Learns(np.zeros(SIZE)), np.zeros(SIZE, np.float32), {}, 0, print)
+
+
+@pytest.mark.parametrize(
+    ("group", "threshold", "colluders", "good"),
+    [
+        (8, "half", 1, True), (9, "half", 1, False), (8, "half", 2, False), (8, "two-thirds", 3, True),
+        (9, "two-thirds", 2, True), (9, "two-thirds", 3, False), (9, "half", 0, True),
+    ],
+)  # fmt: skip
+def test_no_more_collude_than_the_masks_withstand(group: int, threshold: Any, colluders: int, good: bool) -> None:
+    """Else a server that lies unmasks single members, whose own noise is a part of what was promised:
+    masking/test_attacks.py does it, by one of nine."""
+    masked = sv.Masked(bits=16, group=group, threshold=threshold)
+    mine = Noising(privacy(colluders=colluders), Ledger(privacy().budget))
+    asked = terms(group, masked.needed(group), size=SIZE, bits=16)
+    text = str(Noised(SIZE, 1.0, 16, 2.0**-9, 0, CLIP, NOISE, 1))
+    if good:
+        Shared(privacy(colluders=colluders), masked, SIZE, 1.0, group)
+        mine.agreed(text, SIZE, asked)
+        return
+    with pytest.raises(InvalidInput, match="a server that lies reads a single one"):
+        Shared(privacy(colluders=colluders), masked, SIZE, 1.0, group)
+    with pytest.raises(CannotTrain, match="get past"):
+        mine.agreed(text, SIZE, asked)
+
+
+def test_an_ask_that_has_no_answer_spends_no_budget(tmp_path: Path) -> None:
+    """Else a server that lies would spend all of a device's, of all its runs, by shares that nobody sealed."""
+    world = World(run(rounds=1), [np.zeros(SIZE)] * 8, tmp_path)
+    honest, why = world.handle(0), list[str]()
+
+    def handle(data: bytes, body: bytes | None = None) -> Message | None:
+        sent = read(data, SERVER.public, 1 << 20, body)
+        if sent.kind == "learn":
+            ask = base64.b64decode(sent.head["ask"])
+            head = {**sent.head, "ask": base64.b64encode(ask[:-1] + bytes([ask[-1] ^ 1])).decode()}
+            false = made("learn", head, sent.body, SERVER).packed()
+            said = [honest(false), honest(false)]
+            assert not world.ledgers[0].spent.history
+            answer = honest(data, body)
+            said.append(honest(false))
+            why.extend(one.head["why"] for one in said if one is not None)
+            return answer
+        return honest(data, body)
+
+    world.grid._devices[name(0)] = Device(handle, seconds=1.0, link=1e6)  # type: ignore[index]
+    world.server.run(world.grid)
+    world.server.close()
+    assert world.server.coordinator.phase == "done"
+    assert why == [*["a share that was changed on its way: of device-007"] * 2, "the values of this round were said"]
+    assert sum(count for _, count in world.ledgers[0].spent.history) == 1
 
 
 def test_there_is_room_for_the_noise_or_no_run() -> None:

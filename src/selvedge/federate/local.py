@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from math import isfinite
 
+from ..artifact.number import finite
 from ..errors import InvalidInput
 
 
@@ -39,7 +39,7 @@ def whole(field_: str, value: object, low: int) -> None:
 
 def number(field_: str, value: object, low: float, above: bool = False) -> None:
     """Raises ``InvalidInput`` for what is no finite number from ``low`` on, or, ``above``, beyond it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < low:
+    if isinstance(value, bool) or not isinstance(value, int | float) or finite(value) is None or value < low:
         raise InvalidInput(field_, value, f"give a number {'above' if above else '>='} {low}")
     if above and value == low:
         raise InvalidInput(field_, value, f"give a number above {low}")

@@ -229,6 +229,34 @@ def test_false_shares_where_all_are_needed_end_the_round_and_whose_is_named() ->
     assert "committed to by device 008" in group.why
 
 
+@pytest.mark.parametrize("liar", ["device 000", "device 004", "device 007"])
+@pytest.mark.parametrize("there", [8, 10])
+def test_one_who_gives_false_shares_spoils_no_sum_and_has_nobody_left_out_where_one_more_is_there(
+    liar: str, there: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of twelve members seven must say what is so: whichever is left out, the others are tried, by no lot."""
+    monkeypatch.setattr("selvedge.federate.masking.group.ATTEMPTS", 1)
+    company = Company(terms(12))
+    group = until(company, "unmask")
+    for name in sorted(group.waiting)[:there]:
+        answer = company.answer(name, "unmask", group.ask(name))
+        group.put(name, answer[:36] + bytes(len(answer) - 36) if name == liar else answer)
+    group.advance()
+    assert (group.stage, group.false) == ("done", ())
+
+
+def test_who_gives_false_shares_together_has_not_all_others_left_out() -> None:
+    """More members cannot have lied than a group is to withstand: who gave the shares has, and nothing tells who."""
+    company = Company(terms(9))
+    group = until(company, "unmask")
+    for name in sorted(group.waiting)[:6]:
+        answer = company.answer(name, "unmask", group.ask(name))
+        group.put(name, answer[:36] + bytes(len(answer) - 36) if name in ("device 000", "device 001") else answer)
+    group.advance()
+    assert (group.stage, group.sure, group.false) == ("failed", True, ())
+    assert "committed to by device 000, device 001" in group.why
+
+
 def test_a_sum_changed_on_its_way_is_not_taken() -> None:
     company = Company(terms(5))
     group = until(company, "input")

@@ -26,14 +26,15 @@ LOCAL = {"epochs": 1, "rate": 0.1, "mu": 0.0, "scaffold": False}
 class Learns:
     """A change of ``change``, or what it cannot."""
 
-    def __init__(self, change: Any = None, cannot: str = "") -> None:
-        self.layout, self.cannot, self.asked = LAYOUT, cannot, 0
+    def __init__(self, change: Any = None, cannot: str = "", error: Exception | None = None) -> None:
+        self.layout, self.asked = LAYOUT, 0
+        self.error = CannotTrain(cannot) if cannot else error
         self.change = np.float32(np.zeros(LAYOUT.size) if change is None else change)
 
     def train(self, start: Any, local: Any, task: int, control: Any, own: Any) -> Trained:
         self.asked += 1
-        if self.cannot:
-            raise CannotTrain(self.cannot)
+        if self.error is not None:
+            raise self.error
         return Trained(start + self.change, 5, 1.5, None, {"head": np.full(2, task, np.float32)})
 
 
@@ -85,7 +86,13 @@ def test_what_is_asked_again_is_the_bytes_that_were_kept(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("where", ["local", "central"])
-@pytest.mark.parametrize("trainer", [Learns(cannot="learning diverged"), Learns(np.full(LAYOUT.size, np.inf))])
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        Learns(cannot="learning diverged"), Learns(np.full(LAYOUT.size, np.inf)), Learns(error=ZeroDivisionError()),
+        Learns(error=TypeError("of None")), Learns(error=IndexError("a label of no class")), Learns(error=ValueError()),
+    ],
+)  # fmt: skip
 def test_what_cannot_be_learnt_is_answered_as_any_other(trainer: Any, where: Any) -> None:
     """Whether a sample makes a model overflow, or how many there are, would be told by a refusal, without noise."""
     ledger = Ledger(privacy().budget)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -82,7 +81,7 @@ def asked_of(message: Message) -> Asked:
         raise Refused(f"no stage, {stage[:20]}")
     try:
         data = message.body if message.kind == "ask" else base64.b64decode(head["ask"], validate=True)
-    except binascii.Error:
+    except ValueError:  # of base64, or of letters beyond it
         raise Refused("an ask that is no base64") from None
     return Asked(head["run"], head["task"], stage, data)
 

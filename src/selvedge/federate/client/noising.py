@@ -10,6 +10,7 @@ from ..codec.codec import Vector
 from ..codec.masked import IntVector
 from ..codec.noised import Noised
 from ..masking.terms import Terms
+from ..masking.threshold import withstood
 from ..privacy.gaussian_sum import Drawn
 from ..privacy.ledger import Ledger
 from ..privacy.noise import discrete_gaussian
@@ -32,6 +33,9 @@ class Noising:
         of fewer members, than this device was promised; it depends on no sample."""
         up, p = Noised.of(text, elements), self.privacy
         honest = terms.threshold - p.colluders
+        if withstood(len(terms.cohort), terms.threshold) < p.colluders:
+            said = f"a threshold of {terms.threshold} of {len(terms.cohort)} members"
+            raise CannotTrain(f"{said}, which {p.colluders} that help the server get past")
         if (up.clip, up.noise) != (p.clip, p.noise) or not 1 <= up.honest <= honest:
             mine = f"clip {p.clip:g}, noise {p.noise:g}, of {honest} members at the most"
             theirs = f"clip {up.clip:g}, noise {up.noise:g}, of {up.honest}"

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 DIGITS = 4  # of a loss: what is worth sending
 ROOM = 1 << 16  # bytes of a task besides the model
 CONTROL = 4  # bytes of an element of the server's control variate
+SINCE = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # a machine that sleeps gets older, too
+
+
+def awake_or_not() -> float:
+    """Seconds since the machine began."""
+    return time.clock_gettime(SINCE)
 
 
 class Participant:
@@ -47,7 +53,7 @@ class Participant:
     def __init__(
         self, name: str, key: Signer, server: bytes, trainer: Trainer, store: Store, seed: int = 0,
         masking: Masking | None = None, log: Callable[[str], None] = lambda line: None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = awake_or_not,
     ) -> None:  # fmt: skip
         self.name, self._key, self._server, self._masking = name, key, server, masking
         self._log, self._clock = log, clock
@@ -193,7 +199,7 @@ class Participant:
             whole, loss = found.vector - start, found.loss
         except Withheld:
             raise
-        except (ValueError, TypeError, ArithmeticError) as error:
+        except (ValueError, TypeError, ArithmeticError, LookupError) as error:
             # That it diverged, or has too many samples for so many steps, is of the samples: no change is masked then.
             self._log(f"task {head['task']}: nothing is added to the sum: {error}")
         if carries:

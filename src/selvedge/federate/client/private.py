@@ -78,7 +78,9 @@ def learnt(
             if np.isfinite(found.vector - start).all():
                 return found
         why = "what was learnt is no finite number"
-    except (CannotTrain, InvalidInput) as error:
+    except Withheld:
+        raise
+    except (ValueError, TypeError, ArithmeticError, LookupError) as error:
         why = str(error)
     log(f"task {task} is answered as if nothing had been learnt: {why}")
     return Trained(start, 1, 0.0)

@@ -84,6 +84,7 @@ class InFile:
         token = head.pop(TOKEN, "")
         if VOLATILE in head and not self._beside().saw(token):
             del head[VOLATILE]
+            self.save(head, found.arrays)  # nor are the secrets of that round to be found here
             self._log(f"device state is {self._path}: an older one came back; a round that was under way is lost")
         return head, found.arrays
 

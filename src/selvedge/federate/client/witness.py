@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 SHARED = Path("/dev/shm")  # of Linux, in memory: it outlives a process and no start of the machine
+CAREFUL = os.O_NOFOLLOW | os.O_NONBLOCK  # others write there, too: no link is followed, no pipe waited for
 
 
 class Witness:
@@ -29,7 +30,7 @@ class Witness:
         said = self._own
         if self._file is not None:
             try:
-                handle = os.open(self._file, os.O_RDONLY | os.O_NOFOLLOW)
+                handle = os.open(self._file, os.O_RDONLY | CAREFUL)
                 with os.fdopen(handle, "r", encoding="ascii") as file:
                     said = file.read(len(token) + 1) if os.fstat(handle).st_uid == os.geteuid() else ""
             except (OSError, ValueError):
@@ -43,7 +44,7 @@ class Witness:
             return
         temporary = self._file.with_name(f"{self._file.name}-{os.getpid()}")
         with contextlib.suppress(OSError):
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | CAREFUL, 0o600)
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(token)
             os.replace(temporary, self._file)

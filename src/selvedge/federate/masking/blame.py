@@ -1,9 +1,10 @@
 """Members that end the rounds of their groups: who they are, by what was signed, and who is left out for it.
 
-Of a lie that a member has signed - a round key that comes back, seeds whose shares do not give back what it committed
-to - the server has the proof. Of shares that cannot be opened it has the word of those they were for, which may be
-false: so of two that quarrel one goes. That is who has most quarrels: a member that ends a round by bad shares has as
-many as it took, each of its victims one.
+Of a lie that a member has signed - a round key that comes back - the server has the proof. Of seeds whose shares do not
+give back what was committed to it has none: several who lie about the shares that they were given can make it look so,
+of as few others as might lie themselves. Of shares that cannot be opened it has the word of those they were for, which
+may be false: so of two that quarrel one goes. That is who has most quarrels: a member that ends a round by bad shares
+has as many as it took, each of its victims one.
 """
 
 from __future__ import annotations

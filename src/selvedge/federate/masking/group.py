@@ -38,7 +38,8 @@ class Group:
     stop them all.
 
     ``stage``: "keys" to "unmask", then "done" or "failed"; ``why``: it failed, in a line. ``false``: members whose
-    shares did not give back what they had committed to; ``sure``: though one more than it takes was there.
+    shares did not give back what they had committed to, where they are no more than may lie at all; ``sure``: though
+    one more than it takes was there, and whoever of these is left out.
     """
 
     def __init__(
@@ -238,9 +239,7 @@ class Group:
         where not, other shares are tried, for some members may have said what is not so."""
         need, places = self.terms.threshold, sorted(rows)
         known: dict[int, bytes] = {}
-        lots = random.Random(self.terms.digest)
-        for attempt in range(ATTEMPTS if len(places) > need else 1):
-            chosen = sorted(lots.sample(places, need)) if attempt else places[:need]
+        for chosen in _chosen(places, need, random.Random(self.terms.digest)):
             recovery = Recovery(chosen)
             table = np.stack([rows[i] for i in chosen])
             for at, place in enumerate(self._shared):
@@ -248,9 +247,11 @@ class Group:
                     known[place] = seed
             if len(known) == len(self._shared):
                 return known
-        self.false = tuple(self.terms.cohort[i] for i in self._shared if i not in known)
+        false = tuple(self.terms.cohort[i] for i in self._shared if i not in known)
+        # Where they are more than may lie, those have lied who gave shares of theirs: who that was nothing tells.
+        self.false = false if len(false) <= len(self.terms.cohort) - need else ()
         self.sure = len(places) > need
-        wrong = ", ".join(self.false)
+        wrong = ", ".join(false)
         self._fail(f"unmask: the shares do not give back what was committed to by {wrong[:200]}")
         return None
 
@@ -313,3 +314,16 @@ class Group:
         if self._total is None:
             raise Refused(f"no sum: the group is {self.stage}" + (f" ({self.why})" if self.why else ""))
         return self._total, tuple(self.terms.cohort[i] for i in self._alive)
+
+
+def _chosen(places: list[int], need: int, lots: random.Random) -> Iterator[list[int]]:
+    """Some ``need`` of ``places`` each time: first each is left out once, so that no single one spoils all of them;
+    then by lots."""
+    spare = len(places) - need
+    each = -(-len(places) // spare) if spare else 1
+    for attempt in range(max(each, ATTEMPTS) if spare else 1):
+        if attempt < each:
+            out = {places[-1 - (attempt * spare + i) % len(places)] for i in range(spare)}
+            yield [place for place in places if place not in out]
+        else:
+            yield sorted(lots.sample(places, need))

@@ -85,12 +85,14 @@ class Member:
 
     def carries(self, terms: Terms, ask: bytes) -> bool:
         """Whether what earlier rounds have left is a part of the values that ``ask``, of the stage ``input``, is to be
-        answered with. Raises :class:`Refused`."""
+        answered with. Raises :class:`Refused` for all that :meth:`answer` would be refused for but its values, so that
+        nothing is learnt, and no budget spent, for an ask that has no answer; and for another one than was answered."""
         content = wire.body(ask, "input", terms, False)
         checks.same_terms(wire.digest(ask), terms)
         kept = self._under_way("input", terms)
-        shared = wire.set_of(content[: wire.set_size(terms)], terms)
-        checks.enough(shared, kept.peers, terms, terms.index(self.name))
+        if kept.stage == "input":
+            raise Refused("the values of this round were said")
+        shared, _ = self._opened(kept, content)
         return terms.index(self.name) in self._carriers(kept, shared)
 
     def _under_way(self, stage: str, terms: Terms) -> Round:
@@ -175,7 +177,8 @@ class Member:
         _trim(self._seen, KEYS)
         return kept.answer
 
-    def _input(self, kept: Round, content: bytes, values: IntVector) -> bytes:
+    def _opened(self, kept: Round, content: bytes) -> tuple[tuple[int, ...], dict[int, bytes]]:
+        """(who shared, the shares of each of these that are this member's) of what the stage ``input`` asks."""
         terms, me = kept.terms, kept.terms.index(self.name)
         shared = wire.set_of(content[: wire.set_size(terms)], terms)
         checks.enough(shared, kept.peers, terms, me)
@@ -191,6 +194,11 @@ class Member:
                 pairs[place] = sealed.opened(kept.channel, kept.peers[place].channel, place, me, share)
             except Refused as error:
                 raise Refused(f"{error}: of {terms.cohort[place]}", of=terms.cohort[place]) from None
+        return shared, pairs
+
+    def _input(self, kept: Round, content: bytes, values: IntVector) -> bytes:
+        terms, me = kept.terms, kept.terms.index(self.name)
+        shared, pairs = self._opened(kept, content)
         total = self._words(kept, values)
         seen = hashlib.sha256(repr(shared).encode() + b"".join(pairs.values()) + total.tobytes()).digest()
         if kept.stage == "input":
@@ -198,7 +206,7 @@ class Member:
         kept.pairs, kept.shared, kept.values, kept.answer = pairs, shared, seen, b""
         secret = agreement.mask_secret(kept.mask)
         keys = [(agreement.own_mask(kept.own), True)]
-        keys += [(agreement.between(secret, kept.peers[j].mask, me, j), me < j) for j in others]
+        keys += [(agreement.between(secret, kept.peers[j].mask, me, j), me < j) for j in shared if j != me]
         stream.mask(total, keys)
         packed = ring.pack(total, terms.width)
         return packed + self._key.sign(wire.masked(terms, packed))

@@ -15,6 +15,12 @@ def two_thirds(members: int) -> int:
     return -(-2 * members // 3)
 
 
+def withstood(members: int, threshold: int) -> int:
+    """Helpers of a server that lies, at the most, by whom it does not unmask two sums of one round: two sets of
+    survivors share more members than these, and an honest one signs one set."""
+    return 2 * threshold - members - 1
+
+
 def failure_rate(members: int, threshold: int, loss: float) -> float:
     """How often fewer than ``threshold`` of ``members`` are left where each is lost with the chance ``loss`` at some
     time of the round: a binomial's lower tail."""

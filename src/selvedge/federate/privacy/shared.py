@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...errors import InvalidInput
 from ..codec.noised import Noised, finest
 from ..masked import Masked
+from ..masking.threshold import withstood
 from .accountant import Accountant, Release
 from .budget import why_not
 from .settings import Privacy
@@ -17,8 +18,8 @@ class Shared:
 
     Every round that was opened is counted, whether a model came of it or not: the server may have read a sum.
 
-    Raises ``InvalidInput`` where the smallest group has nobody left to add noise, and where values and noise have no
-    room in ``masked.bits``.
+    Raises ``InvalidInput`` where the smallest group has nobody left to add noise, where ``colluders`` are so many that
+    the masks do not hold against them, and where values and noise have no room in ``masked.bits``.
     """
 
     def __init__(self, privacy: Privacy, masked: Masked, elements: int, share: float, clients: int) -> None:
@@ -27,6 +28,12 @@ class Shared:
         if self._honest(smallest) < 1:
             needed = masked.needed(smallest)
             fix = f"of a group of {smallest}, {needed} are in a sum at the least: give fewer, or a larger covered"
+            raise InvalidInput("privacy colluders", privacy.colluders, fix)
+        sizes = range(smallest, self._largest + 1)
+        weakest = min(sizes, key=lambda members: withstood(members, masked.needed(members)))
+        if (most := withstood(weakest, masked.needed(weakest))) < privacy.colluders:
+            fix = f"with {masked.needed(weakest)} of {weakest} members a server that lies reads a single one by more "
+            fix += f"than {most} helpers: give threshold='two-thirds', or fewer"
             raise InvalidInput("privacy colluders", privacy.colluders, fix)
         size = Noised.sent(elements, share)
         # All groups have one step, that of the smallest, whose members add most: their sums are added up in steps.

@@ -1,0 +1,48 @@
+"""The models of the table: those that must run in every target first, then one of each other family."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from selvedge.zoo import make
+
+# Small pictures where a family takes them: an operator is the same operator, and a run of all ends in an hour.
+FIRST = (
+    "resnet8", "ds_cnn", "deep_autoencoder", "mobilenet_v1_025", "mobilenet_v2?width=0.35&resolution=64",
+    "mobilenet_v3_small?resolution=64",
+)  # fmt: skip
+OTHERS = (
+    "mobilenet_v3_large?resolution=64", "efficientnet_lite0?resolution=64", "efficientnet_b0?resolution=64",
+    "shufflenet_v2_x0_5?resolution=64", "mcunet_5fps", "proxyless_w03", "mbv2_w035", "resnet18?resolution=64",
+    "har_fcn", "audio_m5", "text_cnn", "keyword_gru", "keyword_lstm", "char_gru",
+)  # fmt: skip
+MODELS = (*FIRST, *OTHERS)
+BATCH = 4
+
+
+def settled(spec: str) -> tuple[nn.Module, torch.Tensor, np.ndarray | None, str]:
+    """(model in eval mode whose norms have seen data, a batch of four, their targets or None, the loss)."""
+    model, example, loss = make(spec, seed=0)
+    torch.manual_seed(1)
+    for norm in model.modules():
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            norm.momentum = None  # the mean of all batches seen
+    model.train()
+    for _ in range(4):
+        model(drawn(example, 16))
+    x = drawn(example, BATCH)
+    with torch.no_grad():
+        output = model.eval()(x)
+    if loss == "reconstruction":
+        return model, x, None, loss
+    classes, positions = output.shape[1], tuple(output.shape[2:])
+    return model, x, np.random.default_rng(0).integers(0, classes, (BATCH, *positions)).astype(np.int32), loss
+
+
+def drawn(example: torch.Tensor, count: int) -> torch.Tensor:
+    shape = (count, *example.shape[1:])
+    if example.is_floating_point():
+        return torch.randn(shape)
+    return torch.randint(0, int(example.max()) + 1, shape, dtype=example.dtype)
