@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,4 +147,14 @@ def test_a_cache_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(InvalidInput, match=r"^cache directory is .*: nothing can be written there: set XDG_CACHE_HOME"):
+        sv.load(folder)
+
+
+@pytest.mark.parametrize(("target", "package"), [("onnx", "onnxruntime"), ("tvm-c", "tvm")])
+def test_a_runtime_that_is_installed_and_broken_is_one_line(
+    emitted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, target: str, package: str
+) -> None:
+    folder = emitted(target)
+    monkeypatch.setitem(sys.modules, package, None)  # its metadata is there, an import of it fails
+    with pytest.raises(InvalidInput, match=rf"^target is {target}: its runtime cannot be imported \(.*\): pip install"):
         sv.load(folder)

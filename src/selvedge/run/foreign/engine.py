@@ -10,6 +10,7 @@ import numpy as np
 
 from ...artifact.manifest import Manifest
 from ...artifact.targets import require
+from ...errors import InvalidInput, one_line
 
 
 class Engine(Protocol):
@@ -35,8 +36,12 @@ class Engine(Protocol):
 def engine(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str, np.ndarray]) -> Engine:
     """The engine of the manifest's target. contents: the artifact's files. state: its initial state, as stored.
 
-    Raises :class:`InvalidInput` where the runtime's package is missing, too old or too new.
+    Raises :class:`InvalidInput` where the runtime's package is missing, too old or too new, or cannot be imported.
     """
-    require(manifest.target, to_run=True)
+    found = require(manifest.target, to_run=True)
     module = import_module(f".{manifest.target.replace('-', '_')}", __package__)
-    return cast(Engine, module.opened(manifest, contents, state))
+    try:
+        return cast(Engine, module.opened(manifest, contents, state))
+    except ImportError as error:  # it is there, and broken: a library of its own is missing, or of another machine
+        fix = f"its runtime cannot be imported ({one_line(str(error))[:160]}): {found.install}"
+        raise InvalidInput("target", manifest.target, fix) from None
