@@ -265,11 +265,14 @@ _ELSEWHERE = tuple(
         "make/rule", "make/show", "make/surface", "make/sweep", "make/table", "make/walk", "make/why",
     )
 )  # fmt: skip
-# Sparse networks, which only predict, and what weighs whole networks: no proof below has one.
+# Sparse networks, which only predict, what weighs whole networks, and other runtimes: no proof below has one.
 BESIDE = (
     *(
         f"src/selvedge/{name}"
         for name in (
+            "artifact/litert.py", "artifact/signature.py", "artifact/targets.py", "emitting/foreign.py",
+            "emitting/litert", "ir/expand.py", "ir/expansions", "make/cut.py", "make/targets",
+            "make/verify.py", "run/foreign", "run/saving.py",
             "ir/ops/sparse.py", "make/alone.py", "make/begun.py", "make/calibrate_sparse.py", "make/interleaved.py",
             "make/by_target.py",
             "make/measured_network.py", "make/repeated.py", "make/room.py", "make/searching", "make/sparse.py",

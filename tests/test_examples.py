@@ -264,7 +264,9 @@ def test_a_learner_is_better_under_a_new_light_and_no_worse_where_it_began(tmp_p
     old, new = ([float(v) for v in re.findall(r"([\d.]+)%", line)] for line in (before, after))
     assert new[0] >= old[0] - 4
     assert new[1] >= old[1] + 5
-    assert "'refused': 40" in told[1]
+    found = {word: int(count) for word, count in re.findall(r"'(\w+)': (\d+)", told[1])}
+    assert found["committed"] >= 1
+    assert found["refused"] >= 40  # the samples that are not finite; its anchor may refuse a candidate besides
     assert "'committed': " in told[1]
 
 

@@ -52,7 +52,8 @@ HOST = {
     "distil",
     "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
     "Pruned", "Pruner", "Width", "Widths", "prune", "Sparsified", "Sparsifier", "sparsify", "Weighed", "weigh",
-    "Candidate", "Compressed", "Limits", "NothingFits", "Space", "compress", "label_free", "remembering",
+    "Candidate", "Compressed", "LearnableFile", "Limits", "NothingFits", "Space", "compress", "label_free",
+    "learnable_tflite", "remembering",
 }  # fmt: skip
 # Networks out of files are planned without torch, and read with what reads the file.
 OTHERS = {

@@ -57,8 +57,6 @@ def load(directory: object, cache: str | Path | None = None, storage: str | Path
             contents[name] = path.read_bytes()
         except OSError as error:
             raise InvalidInput("artifact file", str(path), f"cannot be read ({error.strerror})") from None
-        except UnicodeError:
-            raise InvalidInput("artifact file", ascii(name), "no file is called so; emit it again") from None
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise InvalidInput("artifact file", str(path), "it does not match its hash in the manifest; emit it again")
     for needed in _needed(manifest):

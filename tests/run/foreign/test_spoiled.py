@@ -117,15 +117,6 @@ def test_a_library_without_a_program_is_refused(emitted: Callable[[str], Path], 
         sv.load(folder)
 
 
-def test_a_name_that_no_file_can_have_is_refused(emitted: Callable[[str], Path], tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(emitted("onnx"), tmp_path / "net"))
-    data = json.loads((folder / "manifest.json").read_text())
-    data["files"]["a\ud800b"] = "0" * 64
-    (folder / "manifest.json").write_text(json.dumps(data))
-    with pytest.raises(InvalidInput, match=r"^artifact file is 'a\\ud800b': no file is called so"):
-        sv.load(folder)
-
-
 def test_a_library_that_is_torn_in_the_cache_is_written_again(
     emitted: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
