@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import selvedge as sv
-from benchmarks import again, programs, prove
+from benchmarks import again, beside, programs, prove
 from benchmarks.proofs_page import page
 
 
@@ -247,3 +247,9 @@ def _called(function: Callable[[], object]) -> set[str]:
     finally:
         sys.setprofile(None)
     return {one for one in prove.APART for file in found if Path(file).is_relative_to(prove.ROOT / one)}
+
+
+def test_a_tenth_beside_an_earlier_commit_wants_both_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert beside.main(["60892af", "demo, five seeds"]) == 2
+    assert capsys.readouterr().err.startswith("benchmarks.beside: give a commit and one of what to update")
+    assert set(beside.CASES) <= set(prove.PROOFS)
