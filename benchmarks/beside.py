@@ -1,8 +1,8 @@
 """``python -m benchmarks.beside COMMIT PROOF``: a tenth again where another processor rounds otherwise: the cases are
 made by the sources of an earlier commit and by these, on this machine, and must be the same to the last digit.
 
-The commit is one at which the proof was current. What a training makes of the last bits of a sum is a machine's own
-(docs/adr/0023); what a change of the code makes of them is seen so.
+The commit is one at which the proof was current. What a training makes of the last bits of a sum, and a search of its
+time, is a machine's own (docs/adr/0023); what a change of the code makes of them is seen so.
 """
 
 from __future__ import annotations
@@ -38,10 +38,26 @@ from benchmarks.prove_quantise import short
 from benchmarks.quantise.experiment import case
 print(json.dumps(short(case(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))))
 """
+MEMORY = """
+import json, sys
+from benchmarks.again import TRADED
+from benchmarks.prove_memory import _apart
+from benchmarks.scratch import scratch
+from benchmarks.zoo_memory import VARIANTS, ours
+if __name__ == "__main__":
+    scratch()
+    exact = ("failed", "update", "planned", "measured", "persistent", "transient", "bound", "bound_any_order", "proven")
+    made = _apart(ours, sys.argv[1])
+    # A search of a traded plan ends by the clock.
+    kept = {v: {f: made[v][f] for f in exact if f in made[v]} for v in VARIANTS if v not in TRADED}
+    print(json.dumps(kept))
+"""
 CASES = {
+    "memory of every zoo network, with peers": (MEMORY, ("model",)),
     "what to update, four transfers": (AUTO, ("task", "seed")),
     "quantised networks, five seeds": (QUANTISE, ("task", "seed", "fold")),
 }
+ROWS = {"memory of every zoo network, with peers": "rows"}  # where its table lies in its figures
 CLOCKED = ("seconds",)
 
 
@@ -58,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         subprocess.run(["git", "worktree", "add", "-q", "--detach", str(then), commit], check=True, cwd=ROOT)
         try:
             told = []
-            for row in again.drawn(known[name]["figures"]["cases"], digest):
+            for row in again.drawn(known[name]["figures"][ROWS.get(name, "cases")], digest):
                 case = [str(row[field]) for field in CASES[name][1]]
                 with ThreadPoolExecutor(2) as both:
                     before, now = both.map(partial(_made, code=CASES[name][0], case=case), (then, ROOT))
@@ -79,8 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _made(root: Path, code: str, case: list[str]) -> Mapping[str, Any]:
     around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
-    line = [sys.executable, "-W", "ignore", "-c", code, *case]
-    done = subprocess.run(line, cwd=root, env=around, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory(prefix="selvedge-case-") as folder:
+        script = Path(folder) / "case.py"  # a file, for a case may start processes of its own
+        script.write_text(code)
+        line = [sys.executable, "-W", "ignore", str(script), *case]
+        done = subprocess.run(line, cwd=root, env=around, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-500:])
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

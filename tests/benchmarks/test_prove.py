@@ -251,5 +251,5 @@ def _called(function: Callable[[], object]) -> set[str]:
 
 def test_a_tenth_beside_an_earlier_commit_wants_both_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert beside.main(["60892af", "demo, five seeds"]) == 2
-    assert capsys.readouterr().err.startswith("benchmarks.beside: give a commit and one of what to update")
+    assert capsys.readouterr().err.startswith("benchmarks.beside: give a commit and one of ")
     assert set(beside.CASES) <= set(prove.PROOFS)
