@@ -42,10 +42,10 @@ def test_the_epsilon_of_a_shift_is_that_of_the_formula() -> None:
 
 
 def test_what_is_claimed_of_a_device_is_above_what_an_attack_shows_and_near_it() -> None:
-    found = audit("device", 60, 1.0, 1.0)
+    found = audit("device", 160, 1.0, 1.0)  # of 60 runs, half choose the threshold: too few for a draw or two
     assert found["claimed"] == pytest.approx(9.01, abs=0.01)
     assert found["lowest"] <= found["claimed"]
-    assert 1 < found["gaussian"] <= found["claimed"]
+    assert 3 < found["gaussian"] <= found["claimed"]
 
 
 @pytest.mark.parametrize(("unit", "runs"), [("device", 60), ("example", 80)])
