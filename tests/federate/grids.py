@@ -171,11 +171,13 @@ class Virtual:
 
             return answered
 
+        def again(i: int, mouth: Mouth) -> Callable[[bool], Handle]:
+            return lambda lost: begun(i, mouth)
+
         devices = {}
         for i in range(COUNT):
             mouth = Mouth(case.fault, i)
-            restart = lambda lost, i=i, mouth=mouth: begun(i, mouth)  # noqa: E731
-            devices[name(i)] = Device(begun(i, mouth), seconds=1.0 + mouth.late, restart=restart)
+            devices[name(i)] = Device(begun(i, mouth), seconds=1.0 + mouth.late, restart=again(i, mouth))
         grid = Said(devices, 5, Faults(crash=0.4, late=2.0) if case.kill == "device" else None)
         grid.queue = queue
         made, counting = through(case, folder, lambda: grid)

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..artifact.layout import Layout
-from ..errors import NotSupported
-from ..ir import Graph, Node, Value
-from ..ir.expand import expanded
+from ..ir import Graph, Value
+from ..ir.expand import in_rows
 from .sheet import Sheet
 from .table import LACKS, ROWS
 
@@ -27,7 +26,7 @@ class Computed(nn.Module):
         """layouts: of inputs and outputs that are stored in another order of axes than PyTorch's. Raises
         :class:`NotSupported` for a row that has no meaning in ATen operators."""
         super().__init__()
-        self._graph = _in_rows(graph)
+        self._graph = in_rows(graph, ROWS, LACKS, "ATen operators")
         self._nodes = self._graph.nodes()
         self._layouts = {
             **{n: v.node.attrs["layout"] or Layout.of(v.shape) for n, v in graph.state.items()},
@@ -74,17 +73,3 @@ class Computed(nn.Module):
         """A result that is an argument as it stands is copied: no runtime gives an argument back."""
         made = sheet.face(self._graph.outputs[name], self._layouts[name])
         return made.clone() if any(made is tensor for tensor in given) else made
-
-
-def _in_rows(graph: Graph) -> Graph:
-    used = {v for node in graph.nodes() for v in node.inputs} | set(graph.outputs.values())
-
-    def kept(node: Node) -> bool:
-        return node.op == "max_pool" and Value(node, 1) not in used
-
-    made = expanded(graph, kept)
-    for node in made.nodes():
-        if node.inputs and node.op not in ROWS:
-            why, fix = LACKS.get(node.op, ("it has no row in ATen operators", "tell us"))
-            raise NotSupported(f"{node.op} in ATen operators ({why})", node.where, fix)
-    return made

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 
+from ..errors import NotSupported
 from .expansions import RULES
 from .graph import Graph, Node, Value
 from .simplify import simplified
@@ -25,6 +26,18 @@ def expanded(graph: Graph, kept: Callable[[Node], bool] = lambda node: False) ->
             made = [Value(same, i) for i in range(len(node.specs))]
         now.update((Value(node, i), value) for i, value in enumerate(made))
     return simplified(Graph(graph.inputs, graph.state, {name: now[v] for name, v in graph.outputs.items()}))
+
+
+def in_rows(graph: Graph, rows: Container[str], lacks: Mapping[str, tuple[str, str]], where: str) -> Graph:
+    """``graph`` in a target's rows. A ``max_pool`` whose index nobody reads stays one. lacks: op -> (why there is none,
+    what to do). Raises :class:`NotSupported`, with ``where`` as the target's name, for what is in neither."""
+    used = {v for node in graph.nodes() for v in node.inputs} | set(graph.outputs.values())
+    made = expanded(graph, lambda node: node.op == "max_pool" and Value(node, 1) not in used)
+    for node in made.nodes():
+        if node.inputs and node.op not in rows:
+            why, fix = lacks.get(node.op, ("it has no row there", "emit the plan for c"))
+            raise NotSupported(f"{node.op} in {where} ({why})", node.where, fix)
+    return made
 
 
 def _again(node: Node, inputs: tuple[Value, ...]) -> Node:

@@ -23,6 +23,7 @@ from .room import roomy
 from .wish import within
 
 TFLITE, ONNX = ".tflite", ".onnx"
+ENDS = ("input", "dequantise")  # float where all between is int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,11 @@ def measured_network(
 def written(read: Network) -> tuple[str, bytes | None]:
     """``read`` as the bytes of a file, and its ending: ".tflite" where int8 operators can say all of it, else ".onnx";
     "" and None where neither can."""
-    try:
-        return TFLITE, tflite.written(tflite.model(read.graph))
-    except NotSupported:  # a float layer, say
-        pass
+    if not any(spec.is_float for node in read.graph.nodes() if node.op not in ENDS for spec in node.specs):
+        try:
+            return TFLITE, tflite.written(tflite.model(read.graph))
+        except NotSupported:
+            pass
     try:
         return ONNX, onnx.written(read.graph, read.name, read.layouts).SerializeToString(deterministic=True)
     except NotSupported:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +21,7 @@ from selvedge.run.foreign.session import ForeignSession
 from selvedge.run.ports import NotFinite
 from selvedge.zoo import make
 
+from .elsewhere import learns_and_goes_on
 from .test_training import RATES, gradients, settled
 
 # One family a target here; all of them in every target: docs/executorch.md, docs/tvm.md and `make matrix`.
@@ -86,43 +86,8 @@ def test_the_gradients_are_pytorchs_from_the_same_state(emitted: dict[str, Any])
     print(f"{emitted['target']} {emitted['name']}: gradients within {worst:.1e} of PyTorch's in float64")
 
 
-LEARN = """
-import json, sys
-hidden = sys.argv[1] != "pt2"
-if hidden:
-    sys.modules["torch"] = None  # an import of it fails, as where it is not installed
-import numpy as np
-import selvedge as sv
-folder, data, kept, mode = sys.argv[2:]
-given = np.load(data)
-x, y = given["x"], given["y"] if "y" in given.files else None
-session = sv.load(folder)
-if mode == "resume":
-    session.resume(kept)
-losses = [session.step(x, y) for _ in range(50)]
-if mode == "learn":
-    session.save(kept)
-    losses += [session.step(x, y) for _ in range(50)]
-assert not hidden or sys.modules["torch"] is None
-assert not {"onnx", "selvedge.ir"} & set(sys.modules)
-print(json.dumps({"losses": losses, "steps": session.steps}))
-"""
-
-
 def test_a_process_without_torch_learns_and_another_goes_on(emitted: dict[str, Any], tmp_path: Path) -> None:
-    data = tmp_path / "data.npz"
-    np.savez(data, **{n: emitted[n] for n in ("x", "y") if emitted[n] is not None})
-    told = []
-    for mode in ("learn", "resume"):
-        arguments = [emitted["target"], str(emitted["folder"]), str(data), str(tmp_path / "kept.npz"), mode]
-        made = subprocess.run([sys.executable, "-c", LEARN, *arguments], capture_output=True, text=True, check=False)
-        assert made.returncode == 0, made.stderr
-        told.append(json.loads(made.stdout))
-    losses = told[0]["losses"]
-    assert (len(losses), told[0]["steps"], told[1]["steps"]) == (100, 100, 100)
-    print(f"{emitted['target']} {emitted['name']}: loss {losses[0]:.4f} -> {losses[-1]:.4f} in 100 steps")
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
-    assert told[1]["losses"] == losses[50:]
+    learns_and_goes_on(emitted["target"], emitted, tmp_path)
 
 
 def test_tvms_c_pools_the_largest_and_learns_behind_it(tmp_path: Path) -> None:

@@ -3,9 +3,6 @@ learns on, saves, and another one goes on from there with the same numbers."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,8 @@ from selvedge.errors import InvalidInput
 from selvedge.run.foreign.session import ForeignSession
 from selvedge.run.ports import NotFinite
 from selvedge.zoo import make
+
+from .elsewhere import learns_and_goes_on
 
 FAMILIES = {
     "resnet8": "resnet8?width=0.5",
@@ -93,39 +92,8 @@ def test_the_gradients_are_pytorchs_from_the_same_state(emitted: dict[str, Any])
     print(f"{emitted['name']}: gradients within {worst:.1e} of PyTorch's in float64")
 
 
-LEARN = """
-import json, sys
-import numpy as np
-import selvedge as sv
-folder, data, kept, mode = sys.argv[1:]
-given = np.load(data)
-x, y = given["x"], given["y"] if "y" in given.files else None
-session = sv.load(folder)
-if mode == "resume":
-    session.resume(kept)
-losses = [session.step(x, y) for _ in range(50)]
-if mode == "learn":
-    session.save(kept)
-    losses += [session.step(x, y) for _ in range(50)]
-assert not {"torch", "onnx", "selvedge.ir"} & set(sys.modules)
-print(json.dumps({"losses": losses, "steps": session.steps}))
-"""
-
-
 def test_a_process_without_torch_learns_and_another_goes_on(emitted: dict[str, Any], tmp_path: Path) -> None:
-    data = tmp_path / "data.npz"
-    np.savez(data, **{n: emitted[n] for n in ("x", "y") if emitted[n] is not None})
-    told = []
-    for mode in ("learn", "resume"):
-        command = [sys.executable, "-c", LEARN, str(emitted["folder"]), str(data), str(tmp_path / "kept.npz"), mode]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert made.returncode == 0, made.stderr
-        told.append(json.loads(made.stdout))
-    losses = told[0]["losses"]
-    assert (len(losses), told[0]["steps"], told[1]["steps"]) == (100, 100, 100)
-    print(f"{emitted['name']}: loss {losses[0]:.4f} -> {losses[-1]:.4f} in 100 steps without torch")
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
-    assert told[1]["losses"] == losses[50:]
+    learns_and_goes_on("onnx", emitted, tmp_path)
 
 
 @pytest.mark.parametrize("emitted", ["ds_cnn"], indirect=True)

@@ -7,9 +7,8 @@ from typing import Any
 
 from tvm import relax
 
-from selvedge.errors import NotSupported
-from selvedge.ir import Graph, Node, Value
-from selvedge.ir.expand import expanded
+from selvedge.ir import Graph
+from selvedge.ir.expand import in_rows
 
 from .sheet import Sheet
 from .table import LACKS, ROWS
@@ -23,7 +22,7 @@ def module(graphs: Mapping[str, Graph]) -> Any:
     """
     builder = relax.BlockBuilder()
     for name, graph in graphs.items():
-        _function(builder, f"sv_{name}", _in_rows(graph))
+        _function(builder, f"sv_{name}", in_rows(graph, ROWS, LACKS, "TVM"))
     return builder.get()
 
 
@@ -44,17 +43,3 @@ def _function(builder: Any, name: str, graph: Graph) -> None:
 def _plain(name: str) -> str:
     """A C identifier: TVM writes it into its C as it is."""
     return "v_" + "".join(c if c.isalnum() else "_" for c in name)
-
-
-def _in_rows(graph: Graph) -> Graph:
-    used = {v for node in graph.nodes() for v in node.inputs} | set(graph.outputs.values())
-
-    def kept(node: Node) -> bool:
-        return node.op == "max_pool" and Value(node, 1) not in used
-
-    made = expanded(graph, kept)
-    for node in made.nodes():
-        if node.inputs and node.op not in ROWS:
-            why, fix = LACKS.get(node.op, ("it has no tensor expression", "plan without it"))
-            raise NotSupported(f"{node.op} in TVM ({why})", node.where, fix)
-    return made
