@@ -24,7 +24,7 @@ board = sv.Device(name="board", ram="24KiB", flash="256KiB")
 known = who < 6
 found = sv.compress(
     sv.Space(net, width=(4, 8)), (x[known], y[known]), who=who[known], device=board,
-    budget="run=12KiB,train=24KiB", epochs=9, lr=1e-2, learn=120, finalists=1, judges=2, distil=False,
+    budget="run=12KiB,train=24KiB", epochs=18, lr=1e-2, learn=120, finalists=1, judges=2, distil=False,
 )  # fmt: skip
 print(found)
 session, (mine, told) = found.session(), (x[~known], y[~known])  # 24 KiB, and not a byte more

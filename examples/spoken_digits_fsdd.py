@@ -24,7 +24,7 @@ mel = np.log(np.abs(np.fft.rfft(frames)) ** 2 @ np.minimum(rise[:, :-1], 1 - ris
 x, y = np.float32((mel - mel.mean(1, keepdims=True)) / 3)[:, None], np.int32([n.split("/")[-1][0] for n in raw])
 own = np.array([f"_{speaker}_" in name for name in raw])
 own.any() or sys.exit(f"{speaker}: no such speaker; give george, jackson, lucas, nicolas, theo or yweweler")
-_, sgd = torch.manual_seed(0), sv.SGD(0.01, 0.9, clip_norm=1)  # few words at a time may shake the deep layers
+_, sgd, rate = torch.manual_seed(0), sv.SGD(0.01, 0.9, clip_norm=1), sv.Cosine(0.01, 200)  # five words at a time shake
 adam = torch.optim.Adam((model := make(classes=10)).parameters(), lr=3e-3)
 for batch in np.random.default_rng(0).choice(np.flatnonzero(~own), (800, 32)):
     adam.zero_grad()
@@ -37,7 +37,7 @@ for seed in range(3):
     few = np.array([rng.choice(np.flatnonzero(own & (y == digit)), 5, replace=False) for digit in range(10)])
     test = np.setdiff1d(np.flatnonzero(own), few).reshape(-1, 5)
     frozen = np.mean([session.predict(x[i]).argmax(1) == y[i] for i in test])
-    for i in np.concatenate([rng.permutation(few.ravel()).reshape(-1, 5) for _ in range(20)]):
-        session.step(np.roll(x[i], rng.integers(-4, 5), 2), y[i])
+    for step, i in enumerate(np.concatenate([rng.permutation(few.ravel()).reshape(-1, 5) for _ in range(20)])):
+        session.step(np.roll(x[i], rng.integers(-4, 5), 2), y[i], lr=rate.lr(step))
     adapted = np.mean([session.predict(x[i]).argmax(1) == y[i] for i in test])
     print(f"{speaker}: guessing 10%, frozen {frozen:.1%}, adapted {adapted:.1%} in {plan.arena_bytes:,} B")

@@ -145,7 +145,7 @@ def test_a_device_that_is_idle_between_two_tasks_is_not_cut_off(grid: HttpsGrid,
 def test_what_is_no_request_is_not_kept(
     said: bytes, grid: HttpsGrid, certificate: Certificate, stranger: Stranger
 ) -> None:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError, ssl.SSLEOFError):  # it may hang up while we are still writing
         answer = ended(stranger(said))
         assert answer.split(b" ")[1:2] in ([b"400"], [b"404"], [b"431"])
     assert polled(grid, certificate, 1.0) == 204

@@ -61,11 +61,15 @@ class Mqtt:
         answer: queue.Queue[str] = queue.Queue()
 
         def connected(client: Any, data: Any, flags: Any, reason: Any, more: Any) -> None:
-            if not reason.is_failure:
+            if reason.is_failure:
+                answer.put(str(reason))
+            else:
                 client.subscribe(self._topic, qos)
-            answer.put(str(reason) if reason.is_failure else "")
 
-        self._client.on_connect = connected
+        def subscribed(client: Any, data: Any, number: Any, reasons: Any, more: Any) -> None:
+            answer.put(next((f"{self._topic}: {r}" for r in reasons if r.is_failure), ""))
+
+        self._client.on_connect, self._client.on_subscribe = connected, subscribed
         self._client.on_message = lambda client, data, message: self._arrived(message)
         try:
             self._client.connect(parts.hostname, port)
