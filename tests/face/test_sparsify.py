@@ -80,8 +80,8 @@ def test_what_zeros_would_slow_down_is_refused_with_both_times(user: Path) -> No
     result = run(*ON, "--sparsity", "0.2", "--for-speed", cwd=user)
     assert (result.code, result.out) == (2, ""), result
     said = re.fullmatch(
-        r"selvedge: sparse='for_speed' is not supported at [035] \(.+ to \d+\): at (?:19|20)\.\d% zeros ([\d.]+) ns are "
-        r"expected on this-machine, dense ([\d.]+) ns; .+\n",
+        r"selvedge: sparse='for_speed' is not supported at [035] \(.+ to \d+\): at (?:19|20)\.\d% zeros ([\d.]+) ns "
+        r"are expected on this-machine, dense ([\d.]+) ns; .+\n",
         result.err,
     )
     assert said, result.err
