@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from .make.daily import steps_per_day
     from .make.inference import Inference, plan_inference
     from .make.learnable import LearnableFile, learnable_tflite
+    from .make.learnable_onnx import OnnxModule, learnable_onnx
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
@@ -230,6 +231,8 @@ _HOME = {
     "Inference": "make.inference",
     "Network": "make.network",
     "LearnableFile": "make.learnable",
+    "OnnxModule": "make.learnable_onnx",
+    "learnable_onnx": "make.learnable_onnx",
     "learnable_tflite": "make.learnable",
     "load_tflite": "make.network",
     "save_tflite": "make.network",
@@ -317,6 +320,7 @@ __all__ = [
     "NotSupported",
     "NothingFits",
     "NoveltyDetector",
+    "OnnxModule",
     "PageHinkley",
     "Plan",
     "Preprocess",
@@ -364,6 +368,7 @@ __all__ = [
     "emit_live",
     "fit",
     "label_free",
+    "learnable_onnx",
     "learnable_tflite",
     "load",
     "load_live",
