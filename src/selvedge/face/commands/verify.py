@@ -12,6 +12,7 @@ from . import options
 
 
 def command(
+    context: typer.Context,
     artifact: Annotated[Path, typer.Argument(help="A folder that emit has written.")],
     beside: Annotated[
         Path | None, typer.Option("--beside", help="Another artifact of the same plan: compare both end to end.")
@@ -27,8 +28,10 @@ def command(
     rounding.
     """
     from ...make.verify import verify
+    from ..held import held
 
-    found = verify(artifact, seed, beside, within)
+    with held(bool(context.find_root().params["debug"])):
+        found = verify(artifact, seed, beside, within)
     typer.echo(json.dumps([v.to_dict() for v in found], indent=1) if as_json else "\n".join(map(str, found)))
     if any(v.first is not None for v in found):
         raise typer.Exit(2)
