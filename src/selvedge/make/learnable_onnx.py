@@ -47,7 +47,7 @@ class OnnxModule(nn.Module):
         if wanted != found:
             fix = f"the file is read for {', '.join(map(str, wanted))}: accumulate=K takes K of that batch"
             raise InvalidInput("example", f"of {', '.join(map(str, found))}", fix)
-        made = self._computed(*given, *(self.get_parameter(name) for name in self._names))
+        made: tuple[Tensor, ...] = self._computed(*given, *(self.get_parameter(name) for name in self._names))
         return made[0] if len(made) == 1 else made
 
     def extra_repr(self) -> str:

@@ -83,6 +83,7 @@ def command(
                     name=called, on_progress=lambda plans: work.at(plans, f"{plans} made"),
                 )  # fmt: skip
             else:
+                assert isinstance(named, models.NamedModel)
                 made = plan_inference(named.model, named.example, name=called, device=device, budget=budget)
         work.part("writing")
         emit(made, target, out)

@@ -26,15 +26,15 @@ def beside(folder: Path, other: Path, seed: int, within: float) -> tuple[Verifie
     programs = here.manifest.programs
     if "predict" in programs:
         x, _ = _given(here.manifest, "predict", rng, 1)
-        made = [_parts(s.predict(x)) for s in (here, there)]
-        found.append(_told("predict", *(_outputs(parts) for parts in made), within, note))
+        ours, theirs = (_outputs(session.predict(x)) for session in (here, there))
+        found.append(_told("predict", ours, theirs, within, note))
     if "evaluate" in programs:
         x, y = _given(here.manifest, "evaluate", rng, 1)
-        told = [s.evaluate(x, y) for s in (here, there)]
-        found.append(_told("evaluate", *(_loss(loss) | _outputs(_parts(out)) for loss, out in told), within, note))
+        ours, theirs = (_evaluated(session, x, y) for session in (here, there))
+        found.append(_told("evaluate", ours, theirs, within, note))
     learns = next((name for name in ("step", "accumulate") if name in programs), None)
     if learns is not None:
-        ours, theirs = dict[str, np.ndarray](), dict[str, np.ndarray]()
+        ours, theirs = {}, {}
         for step in range(1, STEPS + 1):
             x, y = _given(here.manifest, learns, rng, here.manifest.accumulate)
             for session, results in ((here, ours), (there, theirs)):
@@ -80,16 +80,14 @@ def _given(manifest: Manifest, program: str, rng: np.random.Generator, times: in
     return xs if len(xs) > 1 else xs[0], whole.get("y")
 
 
-def _parts(output: Any) -> tuple[Any, ...]:
-    return output if isinstance(output, tuple) else (output,)
-
-
-def _outputs(parts: tuple[Any, ...]) -> dict[str, np.ndarray]:
+def _outputs(output: Any) -> dict[str, np.ndarray]:
+    parts = output if isinstance(output, tuple) else (output,)
     return {f"output{n or ''}": np.asarray(part) for n, part in enumerate(parts)}
 
 
-def _loss(loss: float) -> dict[str, np.ndarray]:
-    return {"loss": np.array(loss)}
+def _evaluated(session: Learning, x: Any, y: Any) -> dict[str, np.ndarray]:
+    loss, output = session.evaluate(x, y)
+    return {"loss": np.array(loss), **_outputs(output)}
 
 
 def _told(
