@@ -21,6 +21,16 @@ from .command import fresh, run
 from .test_bad_input import NET, assert_one_line, files
 
 NET_ON = ("net.py:net", "--input", "2x4")
+TAIL = """import torch
+from net import Net
+
+class Tail(Net):
+    def forward(self, x):
+        return torch.special.erfc(self.head(x))
+
+def tail():
+    return Tail()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files and artifacts that the tests share, and do not change."""
     folder = tmp_path_factory.mktemp("runtimes")
     shutil.copy(NET, folder)
+    (folder / "tail.py").write_text(TAIL)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)).eval()
     exported(model, torch.zeros(1, 4), folder / "net.onnx")
@@ -93,7 +104,10 @@ REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("plan", "net.onnx", "--batch", "4"), ("--batch is 4", "learns where plan or emit is given --update")),
     (("plan", "net.onnx", "--update", "full", "--input", "1x4"), ("--input is 1x4", "the file says it")),
     (("plan", "net.onnx", "--update", "full", "--sweep"), ("--sweep is on", "one number of samples")),
-    (("emit", "zoo:char_gru", "--target", "onnx", "--out", "new"), ("gru", "is not supported", "emit it for c")),
+    (
+        ("emit", "tail.py:tail", "--input", "1x4", "--target", "onnx", "--out", "new"),
+        ("erfc in ONNX is not supported at tail.py:6: return torch.special.erfc(self.head(x))", "write 1 - erf(x)"),
+    ),
     (("verify", "nowhere"), ("artifact is nowhere", "manifest.json cannot be read")),
     (("verify", "net.py"), ("artifact is net.py", "manifest.json cannot be read")),
     (("verify", "pt2"), ("verifying target pt2 alone", "give --beside FOLDER")),
