@@ -258,7 +258,8 @@ def test_a_device_gives_such_an_answer_up_and_asks_again(serving: Serving, certi
             to.sendall(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
 
     connection, log, waited = Connection(serving(answer), certificate[0], 5 * PAUSE), list[str](), list[float]()
-    one, begun = Participant(name(0), key(0), SERVER.public, Toward(np.zeros(LAYOUT.size)), InMemory()), time.monotonic()
+    one = Participant(name(0), key(0), SERVER.public, Toward(np.zeros(LAYOUT.size)), InMemory())
+    begun = time.monotonic()
     assert join(one, key(0), "tried", connection, 1000, log=log.append, sleep=waited.append) == 0
     assert log[0].startswith("no answer: ")
     assert log[1:] == ["the run is over"]

@@ -121,7 +121,7 @@ class MaskedRound:
         def of(texts: Mapping[str, str]) -> dict[str, bytes]:
             return {c: bytes.fromhex(texts[c]) for c in terms.cohort if c in texts}
 
-        return Group(terms, of(self._keys), of(self._certificates), self._seen)
+        return Group(terms, of(self._keys), of(self._certificates), self._seen, self._masked.demands)
 
     # -- what is next -----------------------------------------------------------------------------------------------
 

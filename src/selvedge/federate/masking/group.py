@@ -35,7 +35,7 @@ class Group:
     """``public``: of each device of the cohort its Ed25519 key. ``certificates``: where given, what each must show to
     the others. ``seen``: :attr:`marks` of earlier groups, and the tasks that they were of. Whom the others would refuse
     - an old certificate, a round key that comes back, an identity of two names - is refused here, so that it does not
-    stop them all.
+    stop them all. ``demands``: what they were promised, and hold the server to; None: what the terms say of it.
 
     ``stage``: "keys" to "unmask", then "done" or "failed"; ``why``: it failed, in a line. ``false``: members whose
     shares did not give back what they had committed to, where they are no more than may lie at all; ``sure``: though
@@ -48,8 +48,11 @@ class Group:
         public: Mapping[str, bytes],
         certificates: Mapping[str, bytes] | None = None,
         seen: Mapping[bytes, int] = MappingProxyType({}),
+        demands: Demands | None = None,
     ) -> None:
         self.terms, self._public, self._marks = terms, dict(public), seen
+        promised = Demands(min(terms.least, len(terms.cohort)), covered=max(terms.covered, LEAST_COVERED))
+        self._demands = demands or promised
         self._certificates = dict(certificates or {})
         self.stage, self.why = "keys", ""
         self.false: tuple[str, ...] = ()
@@ -181,7 +184,7 @@ class Group:
             return
         if self.stage in ("shares", "input"):
             least, where = thinnest([self._keys[i].spans for i in here], terms.size)
-            if least < (need := max(terms.covered, LEAST_COVERED)):
+            if least < (need := max(terms.covered, self._demands.covered)):
                 self._fail(f"{self.stage}: element {where} is left to {least} members, and {need} must have it")
                 return
         if self.stage == "input" and (why := self._thin(here)):
@@ -209,10 +212,9 @@ class Group:
         self._asked = here
 
     def _thin(self, here: tuple[int, ...]) -> str:
-        """Why its members would not agree to a sum of ``here``: few of them have added what earlier rounds left. That
-        is the rule of who demands least."""
+        """Why its members would not agree to a sum of ``here``: few of them have added what earlier rounds left."""
         left = carriers({i: self._keys[i].past for i in self._shared}, self.terms).intersection(here)
-        need = Demands(min(self.terms.least, len(self.terms.cohort))).least
+        need = self._demands.least
         return (
             f"input: what earlier rounds left is of {len(left)}, and {need} must have it"
             if 0 < len(left) < need
