@@ -51,8 +51,8 @@ class Group:
         demands: Demands | None = None,
     ) -> None:
         self.terms, self._public, self._marks = terms, dict(public), seen
-        promised = Demands(min(terms.least, len(terms.cohort)), covered=max(terms.covered, LEAST_COVERED))
-        self._demands = demands or promised
+        self._covered = max(terms.covered, LEAST_COVERED if demands is None else demands.covered)
+        self._least = max((demands or Demands(terms.least)).least, terms.covered)  # members that a sum is of
         self._certificates = dict(certificates or {})
         self.stage, self.why = "keys", ""
         self.false: tuple[str, ...] = ()
@@ -71,6 +71,11 @@ class Group:
         self._total: IntVector | None = None
 
     # -- what members are asked, and what they answer ---------------------------------------------------------------
+
+    @property
+    def alive(self) -> tuple[str, ...]:
+        """Whose inputs are in the sum; nobody, before that is known."""
+        return tuple(self.terms.cohort[i] for i in self._alive)
 
     @property
     def waiting(self) -> set[str]:
@@ -184,7 +189,7 @@ class Group:
             return
         if self.stage in ("shares", "input"):
             least, where = thinnest([self._keys[i].spans for i in here], terms.size)
-            if least < (need := max(terms.covered, self._demands.covered)):
+            if least < (need := self._covered):
                 self._fail(f"{self.stage}: element {where} is left to {least} members, and {need} must have it")
                 return
         if self.stage == "input" and (why := self._thin(here)):
@@ -214,12 +219,9 @@ class Group:
     def _thin(self, here: tuple[int, ...]) -> str:
         """Why its members would not agree to a sum of ``here``: few of them have added what earlier rounds left."""
         left = carriers({i: self._keys[i].past for i in self._shared}, self.terms).intersection(here)
-        need = self._demands.least
-        return (
-            f"input: what earlier rounds left is of {len(left)}, and {need} must have it"
-            if 0 < len(left) < need
-            else ""
-        )
+        if 0 < len(left) < self._least:
+            return f"input: what earlier rounds left is of {len(left)}, and {self._least} must have it"
+        return ""
 
     def _fail(self, why: str) -> None:
         self.stage, self.why = "failed", why
@@ -315,7 +317,7 @@ class Group:
         """The sum of the survivors' values, int64 [size], and who they are. Raises :class:`Refused` before "done"."""
         if self._total is None:
             raise Refused(f"no sum: the group is {self.stage}" + (f" ({self.why})" if self.why else ""))
-        return self._total, tuple(self.terms.cohort[i] for i in self._alive)
+        return self._total, self.alive
 
 
 def _chosen(places: list[int], need: int, lots: random.Random) -> Iterator[list[int]]:
