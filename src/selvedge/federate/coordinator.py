@@ -519,7 +519,7 @@ class Coordinator:
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """All that events have made, as (what JSON has, arrays)."""
-        head = {
+        head: dict[str, Any] = {
             "run": self.run, "phase": self.phase, "why": self.why, "opened": self.opened, "void": self.void,
             "next_task": self.next_task, "population": self.population, "taken": self.taken,
             "busy": {c: [b.task, b.version, b.part, b.at] for c, b in self.busy.items()}, "loss": list(self._loss),
