@@ -39,7 +39,7 @@ OPTIONS = {  # the library's fields as the command line has them
     "epsilon": "--privacy epsilon", "delta": "--privacy delta", "rate": "--privacy rate",
     **{f"{name} with masked": f"{option} with --masked" for name, option in (
         ("up", "--codec"), ("mode", "--mode"), ("rule", "--rule"), ("scaffold", "--scaffold"),
-        ("clients", "--per-round"),
+        ("clients", "--per-round"), ("privacy", "--privacy"),
     )},
     **{name: f"--{name}" for name in ("rounds", "least", "deadline", "patience", "over", "seed", "rule", "mode",
                                       "down", "bound", "fade")},
