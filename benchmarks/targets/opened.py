@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,15 @@ def opened(folder: Path) -> Any:
     """The session of an artifact. Each runtime is asked for one thread where our sessions leave that to it."""
     target = Manifest.from_json((folder / "manifest.json").read_text(), str(folder)).target
     os.environ["TVM_NUM_THREADS"] = "1"
+    if target != "pt2" and "torch" not in sys.modules:
+        sys.modules["torch"] = None  # type: ignore[assignment]  # as where it is not installed: TVM would import it
     if target == "onnx":
         _onnx_alone()
     elif target.startswith("executorch"):
         _executorch_alone()
     elif target == "pt2":
+        if sys.modules.get("torch", ...) is None:
+            del sys.modules["torch"]  # hidden for ours, which was opened first
         import torch
 
         torch.set_num_threads(1)

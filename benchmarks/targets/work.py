@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 import selvedge as sv
-from benchmarks.work import RATE, Work
+from benchmarks.matrix.models import settled
+from benchmarks.work import RATE
 
 MODELS = ("resnet8", "ds_cnn", "deep_autoencoder", "mobilenet_v2?width=0.35&resolution=64")
 KINDS = ("float", "int8", "train")
@@ -34,9 +35,8 @@ def machine() -> sv.Device:
 
 def given(spec: str, kind: str) -> Given:
     """Norms have seen data, and are frozen; all learns, by plain SGD."""
-    work = Work(spec, batch=1, settled=True)
-    y = None if work.y is None or kind != "train" else work.y.numpy()
-    return _given(work.model(), work.x, y, work.loss, kind)
+    model, x, y, loss = settled(spec)
+    return _given(model, x[:1], None if y is None or kind != "train" else y[:1], loss, kind)
 
 
 def tiny(kind: str) -> Given:
