@@ -8,7 +8,7 @@ from benchmarks.auto import sources
 
 from ..cases import run
 from ..command import command
-from .experiment import TASKS, WAYS, case
+from .experiment import COUNTS, WAYS, case
 from .page import DOCS, table, write
 
 KEPT = Path(__file__).parents[1] / "results" / "private"
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     return run(
         "private",
         TELLS,
-        dict.fromkeys(TASKS, len(WAYS)),
+        COUNTS,
         absent,
         lambda task, seed, fold, options: case(task, seed, WAYS[fold]),
         table,

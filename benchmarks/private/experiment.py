@@ -24,9 +24,11 @@ from selvedge.federate.privacy.randomness import derived
 FILE = Path(__file__).with_name("habits.toml")
 MODEL_SEED = 61
 EPSILONS = (16.0, 8.0, 4.0, 2.0, 1.0)
+GROUP, COLLUDERS, MASKED_BITS = 20, 2, 12
 NONE = 1e-3  # of noise: clipped alone
 EVERY = 5  # rounds
 OF_EXAMPLES = "examples, epsilon"
+UNDER_MASKS = "under masks, epsilon"
 Case = Mapping[str, Any]
 Habits = Mapping[str, Any]
 
@@ -35,10 +37,11 @@ TASKS: Mapping[str, Callable[[int], Task]] = {
     "digits-1300": partial(digits, 0.3, count=1300),
     "har": har,
 }
-WAYS = (
+WAYS = (  # a task has the first of these
     "dummy", "not private", "clipped, no noise", *(f"epsilon {e:g}" for e in EPSILONS),
-    *(f"{OF_EXAMPLES} {e:g}" for e in (8.0, 2.0)),
+    *(f"{OF_EXAMPLES} {e:g}" for e in (8.0, 2.0)), f"{UNDER_MASKS} 8",
 )  # fmt: skip
+COUNTS: Mapping[str, int] = {"digits-100": len(WAYS), "digits-1300": 8, "har": 10}  # a device of one digit hides it
 
 
 def habits(task: str) -> dict[str, Any]:
@@ -62,6 +65,8 @@ def _of(way: str, task: Task, own: Habits, seed: int) -> dict[str, Any]:
     kind, _, number = way.rpartition(" ")
     if kind == OF_EXAMPLES:
         return _examples(float(number), task, own, seed)
+    if kind == UNDER_MASKS:
+        return _masked(float(number), task, own, seed)
     privacy = None
     if way == "clipped, no noise":
         privacy = sv.Privacy(own["clip"], NONE, 1e12, own["delta"], rate=_lots(own))
@@ -86,6 +91,18 @@ def _examples(epsilon: float, task: Task, own: Habits, seed: int) -> dict[str, A
     return _run(task, own, privacy, local, session, seed)
 
 
+def _masked(epsilon: float, task: Task, own: Habits, seed: int) -> dict[str, Any]:
+    """Each member's part of the noise under masks: of 20 two may tell theirs. Fewer rounds than of a server's noise,
+    for each group has all of it. A four-hundredth of epsilon is left for what a sum of parts is off one Gaussian."""
+    rounds = own["masked_rounds"]
+    noise = noise_for(0.9975 * epsilon, own["delta"], rounds)
+    privacy = sv.Privacy(own["clip"], noise, epsilon, own["delta"], where="distributed", colluders=COLLUDERS)
+    masked = sv.Masked(bits=MASKED_BITS, group=GROUP, threshold="two-thirds")
+    local = sv.Local(epochs=own["epochs"], rate=own["masked_rate"])
+    session = _session(task, own["batch"], seed)
+    return _run(task, {**own, "rounds": rounds}, privacy, local, session, seed, masked)
+
+
 def _session(task: Task, batch: int, seed: int, micro: int | None = None) -> sv.Session:
     """Few weights: noise grows by the root of their number. micro: the plan accumulates calls of so many samples."""
     torch.manual_seed(MODEL_SEED + seed)
@@ -96,10 +113,18 @@ def _session(task: Task, batch: int, seed: int, micro: int | None = None) -> sv.
 
 
 def _run(
-    task: Task, own: Habits, privacy: sv.Privacy | None, local: sv.Local, session: sv.Session, seed: int
+    task: Task,
+    own: Habits,
+    privacy: sv.Privacy | None,
+    local: sv.Local,
+    session: sv.Session,
+    seed: int,
+    masked: sv.Masked | None = None,
 ) -> dict[str, Any]:
     # Who is asked is drawn where there are lots: the same number on the mean.
-    run = sv.Federation("private", own["rounds"], own["clients"], local=local, seed=seed, privacy=privacy)
+    run = sv.Federation(
+        "private", own["rounds"], own["clients"], local=local, seed=seed, privacy=privacy, masked=masked
+    )
     told = sv.simulate(
         session, task.devices, run, evaluate=lambda s: right(s, task.test), every=EVERY,
         secret=derived(b"a benchmark hides nobody", seed),
