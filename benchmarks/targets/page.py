@@ -12,8 +12,9 @@ from typing import Any
 from benchmarks.written import ROOT, tables
 from selvedge.artifact.targets import TARGETS
 
+from .work import KINDS, MODELS
+
 DOCS, MARK = "docs/targets.md", "targets"
-KINDS = ("float", "int8", "train")
 OWN, NOT_RUN = "c", "·"
 Case = Mapping[str, Any]
 
@@ -90,8 +91,9 @@ def _about(cases: Sequence[Case]) -> str:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Every case that is kept."""
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    """Every case that is kept, model by model."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    return sorted(found, key=lambda case: MODELS.index(case["model"]))
 
 
 def write(folder: Path) -> None:

@@ -47,11 +47,11 @@ def test_what_failed_stands_in_its_row_with_its_error_once() -> None:
 def test_the_page_is_of_the_committed_cases() -> None:
     cases = page.read(KEPT)
     assert between((ROOT / page.DOCS).read_text(), page.MARK) == page.table(cases)
-    assert {(c["target"], c["model"], c["kind"]) for c in cases} == {
+    assert {(c["target"], c["model"], c["kind"]) for c in cases} <= {
         (target, model, kind) for target in TARGETS for model in MODELS for kind in KINDS
     }
     for case in cases:
-        assert "failed" in case or case["threads"] <= 2 + case["target"].startswith("executorch")
+        assert "failed" in case or case["threads"] <= 1 + (case["target"] == "onnx")  # which has one that waits
 
 
 def test_a_real_case_is_measured_beside_ours_and_a_refusal_is_one() -> None:

@@ -52,7 +52,7 @@ def test_what_was_refused_is_quoted() -> None:
 def test_the_page_is_of_the_committed_cases() -> None:
     cases = page.read(KEPT)
     assert between((ROOT / page.DOCS).read_text(), page.MARK) == page.table(cases)
-    assert {(c["task"], c["target"]) for c in cases} == {(task, target) for task in TASKS for target in TARGETS}
+    assert {(c["task"], c["target"]) for c in cases} <= {(task, target) for task in TASKS for target in TARGETS}
 
 
 def test_a_real_case_is_measured() -> None:
