@@ -19,7 +19,7 @@ import selvedge as sv
 from selvedge.artifact.targets import TARGETS
 from selvedge.errors import SelvedgeError
 
-from .models import settled
+from .models import gradients, settled, steady
 
 NEAR, OWN = 1e-5, 3  # of the largest number; or so many times PyTorch's own distance between float32 and float64
 GRADIENT = 1e-4  # the same, of a gradient
@@ -72,10 +72,10 @@ def runs_int8(target: str, spec: str, folder: Path) -> Cell:
 
 def trains(target: str, spec: str, folder: Path) -> Cell:
     """A gradient, read out of momentum that begins at zero, beside PyTorch's in float64; then steps without torch."""
-    model, x, y, loss = settled(spec)
+    model, x, y, loss = steady(spec)
     plan = sv.plan(model, x, loss=loss, device=WIDE, optimizer=sv.SGD(lr=RATE, momentum=0.9), name="net")
     there = sv.emit(plan, target, folder / "net")
-    single, double = (_gradients(model, x, y, dtype) for dtype in (torch.float32, torch.float64))
+    single, double = (gradients(model, x, y, dtype) for dtype in (torch.float32, torch.float64))
     session = sv.load(there)
     session.step(x.numpy(), y)
     moved = session.optimizer_state_dict()
@@ -119,22 +119,6 @@ def cell(target: str, spec: str, kind: str) -> Cell:
 
 def _within(error: float, bound: float, what: str) -> Cell:
     return {"ran": f"{error:.0e}"} if error <= bound else {"wrong": f"{error:.1e} {what}, {bound:.0e} allowed"}
-
-
-def _gradients(
-    model: torch.nn.Module, x: torch.Tensor, y: np.ndarray | None, dtype: torch.dtype
-) -> dict[str, np.ndarray]:
-    model = model.to(dtype)
-    model.zero_grad()
-    given = x.to(dtype) if x.is_floating_point() else x
-    output = model(given)
-    if y is None:
-        torch.nn.functional.mse_loss(output, given).backward()
-    else:
-        torch.nn.functional.cross_entropy(output, torch.from_numpy(y).long()).backward()
-    found = {n: p.grad.double().numpy().copy() for n, p in model.named_parameters() if p.grad is not None}
-    model.float()
-    return found
 
 
 if __name__ == "__main__":
