@@ -272,7 +272,7 @@ BESIDE = (
         for name in (
             "artifact/litert.py", "artifact/signature.py", "artifact/targets.py", "emitting/foreign.py",
             "emitting/litert", "ir/expand.py", "ir/expansions", "make/cut.py", "make/targets",
-            "make/verify.py", "run/foreign", "run/saving.py",
+            "make/learnable_onnx.py", "make/verify.py", "make/verifying", "run/foreign", "run/saving.py",
             "ir/ops/sparse.py", "make/alone.py", "make/begun.py", "make/calibrate_sparse.py", "make/interleaved.py",
             "make/by_target.py",
             "make/measured_network.py", "make/repeated.py", "make/room.py", "make/searching", "make/sparse.py",

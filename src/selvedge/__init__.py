@@ -97,9 +97,11 @@ if TYPE_CHECKING:
     from .make.compared import compare
     from .make.compile import compile, emit, measured
     from .make.contribute import contribution
+    from .make.cut import Cut, cut, emit_cut
     from .make.daily import steps_per_day
     from .make.inference import Inference, plan_inference
     from .make.learnable import LearnableFile, learnable_tflite
+    from .make.learnable_onnx import OnnxModule, learnable_onnx
     from .make.network import Network, load_tflite, save_tflite
     from .make.onnx import load_onnx, save_onnx
     from .make.plan import Plan, plan
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
     from .planning.trade import Trade
     from .run.artifact import load
     from .run.build import BuildFailed
+    from .run.foreign.cut import CutSession, load_cut
     from .run.ports import NotFinite
     from .run.session import Session
 
@@ -225,11 +228,16 @@ _HOME = {
     "compile": "make.compile",
     "emit": "make.compile",
     "measured": "make.compile",
+    "Cut": "make.cut",
+    "cut": "make.cut",
+    "emit_cut": "make.cut",
     "steps_per_day": "make.daily",
     "contribution": "make.contribute",
     "Inference": "make.inference",
     "Network": "make.network",
     "LearnableFile": "make.learnable",
+    "OnnxModule": "make.learnable_onnx",
+    "learnable_onnx": "make.learnable_onnx",
     "learnable_tflite": "make.learnable",
     "load_tflite": "make.network",
     "save_tflite": "make.network",
@@ -246,6 +254,8 @@ _HOME = {
     "Trade": "planning.trade",
     "load": "run.artifact",
     "BuildFailed": "run.build",
+    "CutSession": "run.foreign.cut",
+    "load_cut": "run.foreign.cut",
     "NotFinite": "run.ports",
     "Session": "run.session",
 }
@@ -280,6 +290,8 @@ __all__ = [
     "Costs",
     "Crop",
     "CrossEntropy",
+    "Cut",
+    "CutSession",
     "Device",
     "Distil",
     "Distilled",
@@ -317,6 +329,7 @@ __all__ = [
     "NotSupported",
     "NothingFits",
     "NoveltyDetector",
+    "OnnxModule",
     "PageHinkley",
     "Plan",
     "Preprocess",
@@ -359,13 +372,17 @@ __all__ = [
     "compile",
     "compress",
     "contribution",
+    "cut",
     "distil",
     "emit",
+    "emit_cut",
     "emit_live",
     "fit",
     "label_free",
+    "learnable_onnx",
     "learnable_tflite",
     "load",
+    "load_cut",
     "load_live",
     "load_onnx",
     "load_tflite",

@@ -37,7 +37,9 @@ def test_a_cell_that_runs_says_how_near() -> None:
 
 def test_a_cell_that_lacks_something_quotes_its_refusal() -> None:
     assert made("litert-micro", "ds_cnn", "train") == {"lacks": "litert-micro does not train"}
-    assert made("onnx", "keyword_gru", "float")["lacks"].startswith("gru in ONNX is not supported at ")
+    assert made("onnx", "keyword_gru", "int8")["lacks"].startswith(
+        "layer rnn: aten.zeros.default in int8 is not supported"
+    )
 
 
 def test_what_is_too_far_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import torch
 import selvedge as sv
 from selvedge.errors import InvalidInput
 from selvedge.make.cut import cut, cut_session
+from tests.formats.tflite.test_write import quantised
 from tests.oracle import WIDE, zoo_model
 
 
@@ -44,6 +48,52 @@ def test_the_price_of_the_cut_is_the_planners_own() -> None:
     assert f"{made.latent_bytes:,} B cross at each call" in told
     assert f"{made.tail.cost.macs:,} MACs a step in our code instead of {plan.cost.macs:,}" in told
     assert set(made.tail.updated) == set(plan.updated)
+
+
+def test_what_is_written_is_one_session_where_torch_is_not(tmp_path: Path) -> None:
+    """As ``sv.load_cut`` finds it in another process, frozen by LiteRT; and a folder of two cuts is refused."""
+    pytest.importorskip("ai_edge_litert")
+    model, example, loss = zoo_model("ds_cnn")
+    plan = sv.plan(model, example, loss=loss, update="last:1", optimizer=sv.SGD(lr=0.05), device=WIDE, name="net")
+    folder = sv.emit_cut(sv.cut(plan), tmp_path / "parts", "litert")
+    x = np.random.default_rng(0).standard_normal(example.shape).astype(np.float32)
+    here = sv.compile(plan)
+    wanted = [here.step(x, np.array([3])) for _ in range(5)]
+    np.save(tmp_path / "x.npy", x)
+    code = """
+import sys
+sys.modules["torch"] = None
+import numpy as np, selvedge as sv
+both = sv.load_cut("parts")
+print(*(both.step(np.load("x.npy"), [3]) for _ in range(5)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose([float(loss) for loss in done.stdout.split()], wanted, rtol=1e-4)
+    other = sv.plan(model, example, loss=loss, update="last:2", device=WIDE, name="net")
+    sv.emit_cut(sv.cut(other), tmp_path / "other", "litert")
+    shutil.rmtree(folder / "tail")
+    with pytest.raises(InvalidInput, match="it holds no tail part: give one that emit_cut has written"):
+        sv.load_cut(folder)
+    shutil.copytree(tmp_path / "other" / "tail", folder / "tail")
+    with pytest.raises(InvalidInput, match="its two parts are not of one cut"):
+        sv.load_cut(folder)
+    with pytest.raises(InvalidInput, match="cut is of type Plan"):
+        sv.emit_cut(plan, tmp_path / "no")  # type: ignore[arg-type]
+
+
+def test_the_int8_layers_of_a_file_are_a_frozen_part(tmp_path: Path) -> None:
+    """The road of an NPU: int8 before the cut, floats that learn behind it."""
+    file = sv.learnable_tflite(sv.save_tflite(quantised("ds_cnn"), tmp_path / "net.tflite"), last=2)
+    plan = sv.plan(file, file.example, update="last:2", device=WIDE, name="net")
+    made = sv.cut(plan)
+    assert [node.op for node in made.frozen.network.graph.nodes()].count("int8_conv2d") == 8
+    assert not any(node.op.startswith("int8") for node in made.tail.captured.graph.nodes())
+    told = made.to_dict()
+    assert told["latent_bytes"] == made.latent_bytes
+    assert told["tail"]["arena_bytes"] == made.tail.arena_bytes
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,7 @@ from tests.formats.tflite.test_read import FILES, published
 from tests.formats.tflite.test_write import quantised
 from tests.oracle import WIDE, zoo_model
 
-# The file of float activations and int8 weights has no meaning here, as docs/litert.md says.
-PUBLISHED = [(task, name) for task, names in FILES.items() for name in names if name != "kws_ref_model_float32"]
+PUBLISHED = [(task, name) for task, names in FILES.items() for name in names]
 
 
 def test_a_float_file_learns_as_the_module_that_it_was_made_of(tmp_path: Path) -> None:

@@ -22,10 +22,11 @@ class Computed(nn.Module):
     under its name. Constants are buffers.
     """
 
-    def __init__(self, graph: Graph, layouts: Mapping[str, Layout]) -> None:
-        """layouts: of inputs and outputs that are stored in another order of axes than PyTorch's. Raises
-        :class:`NotSupported` for a row that has no meaning in ATen operators."""
+    def __init__(self, graph: Graph, layouts: Mapping[str, Layout], *, persistent: bool = True) -> None:
+        """layouts: of inputs and outputs that are stored in another order of axes than PyTorch's. persistent: constants
+        are in ``state_dict()``. Raises :class:`NotSupported` for a row that has no meaning in ATen operators."""
         super().__init__()
+        self._persistent = persistent
         self._graph = in_rows(graph, ROWS, LACKS, "ATen operators")
         self._nodes = self._graph.nodes()
         self._layouts = {
@@ -55,7 +56,8 @@ class Computed(nn.Module):
         key = array.dtype.name, array.shape, array.tobytes()
         if key not in self._constants:
             name = self._constants[key] = f"constant_{len(self._constants)}"
-            self.register_buffer(name, torch.from_numpy(array.copy()).reshape(array.shape))
+            made = torch.from_numpy(array.copy()).reshape(array.shape)
+            self.register_buffer(name, made, persistent=self._persistent)
         held = getattr(self, self._constants[key])
         assert isinstance(held, Tensor)
         return held

@@ -100,11 +100,13 @@ def plan(
     """Plan what a device can learn: memory proven, time predicted, every choice explained.
 
     MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2; or a
-    .tflite or .onnx file, which predicts and does not learn: of the options, --device, --budget, --name, --out, --json.
+    .tflite or .onnx file, which predicts: of the options, --device, --budget, --name, --out, --json. With --update it
+    learns, for the number of samples that it is of (--batch K --accumulate K takes K of one).
     """
     from . import network_file
 
-    if network_file.is_one(model):
+    file = network_file.learns(model, context)
+    if network_file.is_one(model) and not file:
         asked = {"--" + name: value for name, value in context.params.items() if name not in network_file.OPTIONS
                  and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT}  # fmt: skip
         network_file.refuse(**asked)
@@ -120,7 +122,7 @@ def plan(
         plots.check(plot)
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
-        batch=batch, accumulate=accumulate, contribution=contribution, dynamic=dynamic, update=update,
+        batch=batch, accumulate=accumulate, contribution=contribution, dynamic=dynamic, update=update, file=file,
     )  # fmt: skip
     trade = Trade(stream=slowdown > 1, recompute=slowdown > 1, page=page, slowdown=slowdown, least=least)
     power = source(battery, life, solar)
@@ -145,6 +147,8 @@ def plan(
     sizes, rules = sweeping.batches(batches), sweeping.several(optimizers)
     if sweep and (out is not None or update != "full"):
         raise InvalidInput("--sweep", "on", "it plans all updates and writes no artifact: leave out --update and --out")
+    if sweep and file:
+        raise InvalidInput("--sweep", "on", "a file is of one number of samples: leave it out, or give the module")
     if sweep and least:
         raise InvalidInput("--sweep", "on", "it plans into fewer and fewer bytes anyway: leave out --least")
     if sweep and dynamic is not None:
@@ -154,10 +158,10 @@ def plan(
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
     with Work(silent=as_json) as work, held(bool(context.find_root().params["debug"])):
         work.part("planning")
-        named = models.load(model, shape, seed)
+        named = network_file.learnable(model) if file else models.load(model, shape, seed)
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
-        if sweep:
+        if sweep and isinstance(named, models.NamedModel):
             given["accumulate"] = accumulate
             if context.get_parameter_source("norms") is click.core.ParameterSource.DEFAULT:
                 del given["norms"]  # both frozen and folded ones are planned

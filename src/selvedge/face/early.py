@@ -33,9 +33,15 @@ def options(
     contribution: Path | None = None,
     dynamic: str | None = None,
     update: str = "full",
+    file: bool = False,
 ) -> None:
-    """Those of every command that plans."""
-    named.read(model, shape)
+    """Those of every command that plans. ``file``: the model is that of a ``.tflite`` or ``.onnx`` file."""
+    if not file:
+        named.read(model, shape)
+    elif shape is not None:
+        raise InvalidInput("--input", shape, "leave it out: the file says it")
+    else:
+        named.file(model)
     _layers(update)
     parse_sizes(dynamic)
     # This machine is measured where it is planned for: of its budget only the words are read here.

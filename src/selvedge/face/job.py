@@ -16,6 +16,7 @@ from ..capture.optimizer import SGD, Optimizer
 from ..data import Dataset, load, survey
 from ..device import Device
 from ..errors import DoesNotFit, InvalidInput
+from ..make.learnable_onnx import OnnxModule
 from ..make.plan import Plan
 from ..make.plan import plan as make_plan
 from . import model as models
@@ -169,7 +170,7 @@ def learns(plan: Plan) -> int:
 
 
 def _fixed(job: Job) -> bool:
-    return isinstance(job.model, ExportedProgram)
+    return isinstance(job.model, ExportedProgram | OnnxModule)
 
 
 def _outputs(model: nn.Module | ExportedProgram, example: torch.Tensor) -> tuple[int, ...]:

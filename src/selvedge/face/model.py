@@ -1,4 +1,5 @@
-"""A model as the command line names it: ``zoo:NAME?key=value``, ``file.py:factory`` or an exported ``.pt2``."""
+"""A model as the command line names it: ``zoo:NAME?key=value``, ``file.py:factory``, an exported ``.pt2`` or an ONNX
+file, which learns."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from ..data.python import function, importing_beside, told
 from ..errors import InvalidInput
 from ..zoo import make
 from ..zoo.registry import ENTRIES
-from . import named
+from . import named, network_file
 from .named import identifier
 
 FACTORIES = ("make", "build", "model", "create", "get_model", "main", "net")  # that say nothing of what they make
@@ -48,6 +49,10 @@ def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> 
     name = named.read(spec, shape)
     if name.zoo:
         return _from_zoo(_with_classes(name.zoo, data), seed)
+    if name.path.suffix == ".onnx":
+        made = network_file.learnable(spec)
+        assert isinstance(made.model, nn.Module)
+        return NamedModel(made.name, made.model, made.example, None)
     if name.factory is None:
         return _exported(name.path)
     return _from_file(name.path, name.factory, shape, seed, data)

@@ -1,4 +1,5 @@
-"""How the command line names a model, read without torch: ``zoo:NAME?key=value``, ``file.py:factory`` or ``.pt2``."""
+"""How the command line names a model, read without torch: ``zoo:NAME?key=value``, ``file.py:factory``, ``.pt2`` or
+``.onnx``."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ HOW = "name it zoo:NAME, file.py:factory, model.pt2, model.tflite or model.onnx"
 @dataclass(frozen=True, slots=True)
 class Name:
     """``zoo``: the architecture and its options, "" for a file. ``path``: of the file. ``factory``: its function, None
-    for an exported program."""
+    for an exported program and for an ONNX file."""
 
     zoo: str
     path: Path
@@ -34,7 +35,7 @@ def read(spec: str, shape: str | None) -> Name:
         if shape is not None and not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", shape):
             raise InvalidInput("--input", shape, "give a shape as 1x3x32x32")
         return Name("", Path(path), factory)
-    if not spec.startswith("zoo:") and not spec.endswith(".pt2"):
+    if not spec.startswith("zoo:") and not spec.endswith((".pt2", ".onnx")):
         raise InvalidInput("model", spec, _how(spec))
     if shape is not None:
         raise InvalidInput("--input", shape, "leave it out: only a factory in a .py file takes it")

@@ -1,20 +1,28 @@
-"""A network as the command line names it: a ``.tflite`` or ``.onnx`` file, which predicts and does not learn."""
+"""A network as the command line names it: a ``.tflite`` or ``.onnx`` file, which predicts, or learns where it is asked
+to: where ``--update`` says what of it."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from ..errors import InvalidInput
 from . import named
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..make.learnable import LearnableFile
+    from ..make.learnable_onnx import OnnxModule
     from ..make.network import Network
 
 ENDINGS = (".tflite", ".onnx")
-# What `plan` may be asked of one.
+# What `plan` may be asked of one that does not learn.
 OPTIONS = ("model", "device", "budget", "name", "out", "as_json")
 
 
@@ -26,7 +34,39 @@ def refuse(**given: Any) -> None:
     """Raises ``InvalidInput`` for an option that has no use here."""
     for option, value in given.items():
         if value is not None:
-            raise InvalidInput(option, value, "leave it out: the network of a file predicts and does not learn")
+            fix = "leave it out: the network of a file predicts, and learns where plan or emit is given --update"
+            raise InvalidInput(option, value, fix)
+
+
+def learns(spec: str, context: click.Context) -> bool:
+    """Whether ``spec`` is a file that is to learn: ``--update`` is given."""
+    default = click.core.ParameterSource.DEFAULT
+    return is_one(spec) and context.get_parameter_source("update") is not default
+
+
+@dataclass(frozen=True, slots=True)
+class LearnableModel:
+    """As :class:`.model.NamedModel`."""
+
+    name: str
+    model: LearnableFile | OnnxModule
+    example: tuple[Tensor, ...]
+    loss: str | None = None
+
+
+def learnable(spec: str) -> LearnableModel:
+    """Raises ``SelvedgeError``."""
+    path = named.file(spec)
+    made: LearnableFile | OnnxModule
+    if path.suffix == ".onnx":
+        from ..make.learnable_onnx import learnable_onnx
+
+        made = learnable_onnx(path)
+    else:
+        from ..make.learnable import learnable_tflite
+
+        made = learnable_tflite(path)
+    return LearnableModel(named.identifier(path.stem), made, made.example)
 
 
 def load(spec: str, name: str | None = None) -> Network:

@@ -49,6 +49,19 @@ def writable_folder(field: str, path: Path) -> None:
     _beside(field, path)
 
 
+def writable_cut(field: str, path: Path) -> None:
+    """The same for the two parts of a cut plan, each an artifact in a folder of its own."""
+    try:
+        if path.exists() and not path.is_dir():
+            raise InvalidInput(field, path, "it is a file: name a directory")
+        both = all((path / part / "manifest.json").is_file() for part in ("frozen", "tail"))
+        if path.is_dir() and any(path.iterdir()) and not both:
+            raise InvalidInput(field, path, "it holds other files: name a new or empty directory")
+    except OSError as error:
+        raise InvalidInput(field, path, f"it cannot be read ({error.strerror}): name another place") from None
+    _beside(field, path)
+
+
 def working_folder(field: str, path: Path, kind: str) -> None:
     """The same for a folder that keeps long work of ``kind``, which may have been begun there."""
     if not begun(field, path, kind):

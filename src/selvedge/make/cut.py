@@ -8,19 +8,19 @@ part gives: the latent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from .. import ir
+from ..artifact import files
 from ..artifact.layout import Layout
 from ..device.sizes import format_bytes
 from ..errors import InvalidInput
-from ..run.learning import Learning
+from ..run.artifact import load
+from ..run.foreign.cut import FROZEN, TAIL, CutSession
 from .inference import Inference, plan_inference
 from .network import Network
 from .plan import Plan, attempt
@@ -41,6 +41,20 @@ class Cut:
     def latent_bytes(self) -> int:
         """What goes from one to the other at each call."""
         return sum(spec.bytes for spec in self.frozen.network.outputs.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The price, for machines: bytes, multiply-accumulates, seconds (None where the device has no costs)."""
+        whole, tail, frozen = self.whole.cost, self.tail.cost, self.frozen.cost
+        return {
+            "name": self.whole.name,
+            "device": self.whole.device.name,
+            "before": self.tail.captured.layers[0].name,
+            "frozen": {"macs": frozen.macs, "weights_bytes": self.frozen.weights_bytes, "seconds": frozen.seconds},
+            "latent_bytes": self.latent_bytes,
+            "tail": {"macs": tail.macs, "seconds": tail.seconds, "arena_bytes": self.tail.arena_bytes},
+            "whole": {"macs": whole.macs, "seconds": whole.seconds, "arena_bytes": self.whole.arena_bytes},
+            "learns": list(self.tail.updated),
+        }
 
     def __str__(self) -> str:
         """The price: what is saved in our own code, and what crosses."""
@@ -151,42 +165,30 @@ def _tail(plan: Plan, edge: list[ir.Value], faces: list[Layout]) -> Plan:
     return attempt(wish, tail)
 
 
-class CutSession:
-    """The two parts as one: what predicts is given first, by whatever runtime, and what learns goes on from there."""
+def emit_cut(made: Cut, folder: str | Path, target: str = "executorch") -> Path:
+    """Write both parts: ``folder``/frozen for ``target``, which runs it by its delegate, and ``folder``/tail as C;
+    whole, or not at all. :func:`selvedge.load_cut` runs them as one.
 
-    def __init__(self, frozen: Learning, tail: Learning) -> None:
-        """frozen: a session of ``Cut.frozen``, as ``sv.load`` gives it of what was emitted for ExecuTorch. tail: one of
-        ``Cut.tail``, as ``sv.compile`` gives it."""
-        self.frozen, self.tail = frozen, tail
+    Raises ``InvalidInput`` for another thing than a cut, and as :func:`selvedge.emit`.
+    """
+    from .compile import emit
 
-    def latent(self, x: Any) -> Any:
-        """What crosses. It does not change while the tail learns: a replay may keep it in place of the sample."""
-        return self.frozen.predict(x)
+    if not isinstance(made, Cut):
+        raise InvalidInput("cut", f"of type {type(made).__name__}", "give what selvedge.cut(plan) returned")
+    with files.directory(Path(folder), _owned) as place:
+        emit(made.frozen, target, place / FROZEN)
+        emit(made.tail, "c", place / TAIL)
+    return Path(folder)
 
-    def predict(self, x: Any) -> Any:
-        """See :meth:`Session.predict <selvedge.run.learning.Learning.predict>`."""
-        return self.tail.predict(self.latent(x))
 
-    def evaluate(self, x: Any, y: Any) -> tuple[float, Any]:
-        """See :meth:`Session.evaluate <selvedge.run.learning.Learning.evaluate>`."""
-        return self.tail.evaluate(self.latent(x), y)
-
-    def step(self, x: Any, y: Any, lr: float | None = None) -> float:
-        """See :meth:`Session.step <selvedge.run.learning.Learning.step>`."""
-        return self.tail.step(self.latent(x), y, lr)
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Of what learns, and of the frozen arrays that the tail reads; the others are the model's."""
-        return self.tail.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Of the same names as :meth:`state_dict` has."""
-        self.tail.load_state_dict(state)
+def _owned(folder: Path) -> set[str] | None:
+    """The parts of an earlier cut in ``folder``; None where there is none."""
+    both = all((folder / part / "manifest.json").is_file() for part in (FROZEN, TAIL))
+    return {FROZEN, TAIL} if both else None
 
 
 def cut_session(made: Cut, folder: str | Path, target: str = "executorch") -> CutSession:
     """The frozen part emitted for ``target`` into ``folder`` and run by it; the tail compiled for this machine."""
-    from ..run.artifact import load
     from .compile import compile, emit
 
     return CutSession(load(emit(made.frozen, target, folder)), compile(made.tail))

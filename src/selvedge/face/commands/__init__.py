@@ -10,6 +10,7 @@ from . import (
     compile,
     compress,
     contribute,
+    cut,
     doctor,
     emit,
     inspect,
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("compile")(compile.command)
     app.command("contribute")(contribute.command)
     app.command("emit")(emit.command)
+    app.command("cut")(cut.command)
     app.command("targets")(targets.command)
     app.command("verify")(verify.command)
     app.command("train")(train.command)

@@ -35,18 +35,19 @@ def command(
     """Plan, then write the plan for another runtime: its files, the state under PyTorch's names, and a manifest.
 
     MODEL is zoo:NAME?key=value&key=value, file.py:factory, or an exported model.pt2; or a .tflite or .onnx file, which
-    predicts and does not learn. `selvedge predict` and sv.load run what is written, where the runtime is installed.
+    predicts, or learns with --update. `selvedge predict` and sv.load run it where the runtime is installed.
     """
     from ...artifact import targets
     from .. import early, network_file
     from ..place import writable_folder
 
     writable_folder("--out", out)
-    learns = not (predicts or network_file.is_one(model))
+    file = network_file.learns(model, context) and not predicts
+    learns = file or not (predicts or network_file.is_one(model))
     targets.require(target, "train" if learns else None, to_run=False)
     if not learns:
         network_file.refuse(**{f"--{n}": v for n, v in {"loss": loss}.items()})
-    if network_file.is_one(model):
+    if network_file.is_one(model) and not file:
         from ...make.compile import emit
         from ...make.inference import plan_inference
 
@@ -56,7 +57,7 @@ def command(
         return
     early.options(
         model=model, shape=shape, device=device, budget=budget, optimizer=optimizer, norms=norms, loss=loss,
-        batch=batch, accumulate=accumulate, update=update,
+        batch=batch, accumulate=accumulate, update=update, file=file,
     )  # fmt: skip
 
     from ...make.compile import emit
@@ -73,7 +74,7 @@ def command(
     with Work(silent=as_json) as work:
         work.part("planning")
         with held(bool(context.find_root().params["debug"])):
-            named = models.load(model, shape, seed)
+            named = network_file.learnable(model) if file else models.load(model, shape, seed)
             called = name or named.name
             if learns:
                 made = make_plan(
@@ -82,6 +83,7 @@ def command(
                     name=called, on_progress=lambda plans: work.at(plans, f"{plans} made"),
                 )  # fmt: skip
             else:
+                assert isinstance(named, models.NamedModel)
                 made = plan_inference(named.model, named.example, name=called, device=device, budget=budget)
         work.part("writing")
         emit(made, target, out)

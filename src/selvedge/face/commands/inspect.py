@@ -21,7 +21,7 @@ def command(
     """Look into MODEL: layers, parameters, shapes, MACs, what can be trained, and what is missing, with its line.
 
     MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2. Of a
-    .tflite or .onnx file, which predicts and does not learn: its rows.
+    .tflite or .onnx file: its rows as it predicts.
     """
     from .. import network_file
 

@@ -39,7 +39,8 @@ def command(
 ) -> None:
     """Train MODEL on your own data within a device's budget, and write what a device needs to go on.
 
-    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, or an exported model.pt2.
+    MODEL is zoo:NAME?key=value&key=value (options may be left out), file.py:factory, an exported model.pt2, or an .onnx
+    file, whose float weights learn.
 
     Ctrl-C keeps what was learnt beside the folder; the same line with --resume goes on and ends the same.
     """

@@ -9,6 +9,7 @@ from selvedge.errors import NotSupported
 from selvedge.ir import Value, apply, reduce, reshape, scale
 from selvedge.ir.integer.requantise import ACTIVATIONS
 
+from .dynamic import rounded
 from .layers import CONV, DEPTHWISE, bias, geometry, rows
 from .node import Node
 from .pointwise import axes_of, windows
@@ -33,7 +34,13 @@ def _convolution(perm: tuple[int, ...]) -> Callable[[Node], Value]:
     def rule(node: Node) -> Value:
         shaping = geometry(node, perm)
         weights = node.weight(node.input(1), "float32", perm, None)
-        return _biased(node, apply("conv2d", node.value(0), weights, where=node.where, **shaping))
+
+        def computed(x: Value) -> Value:
+            return apply("conv2d", x, weights, where=node.where, **shaping)
+
+        step = node.weights.steps.get(node.place(1))
+        x = node.value(0)
+        return _biased(node, computed(x) if step is None else rounded(x, step, computed, node.where))
 
     return rule
 

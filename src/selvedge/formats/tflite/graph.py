@@ -12,6 +12,7 @@ import numpy as np
 from selvedge.errors import InvalidInput, NotSupported
 from selvedge.ir import Graph, Spec, Value, frozen, input_leaf, interpret
 
+from . import dynamic
 from .floats import FLOATS, checked
 from .layers import LAYERS
 from .model import Model
@@ -30,11 +31,13 @@ class Read:
     graph: inputs "x", "x1", ..., outputs "output", "output1", ..., in the file's order.
     state: the constants that it reads, as they are stored (convolution weights HWIO): state name -> array.
     values: tensor index -> its value, for the inputs and for what operators make.
+    real: of a file that rounds floats as it runs (:mod:`.dynamic`), the network that it stands for.
     """
 
     graph: Graph
     state: Mapping[str, np.ndarray]
     values: Mapping[int, Value]
+    real: Read | None = None
 
     def frozen(self) -> Graph:
         """The graph with its state as constants: what is planned, where nothing of it learns."""
@@ -48,7 +51,10 @@ def graph(model: Model) -> Read:
     overflow int32, and :class:`NotSupported` for an operator that has no meaning here in its types; each names the
     operator and the tensor.
     """
-    weights = Weights(model)
+    steps = dynamic.scales(model)
+    real = graph(dynamic.reals(model, steps)) if steps else None
+    model = dynamic.integers(model, steps)
+    weights = Weights(model, steps)
     values: dict[int, Value] = {}
     inputs: dict[str, Value] = {}
     for n, i in enumerate(model.inputs):
@@ -60,7 +66,7 @@ def graph(model: Model) -> Read:
     if len(outputs) < len(model.outputs):
         raise InvalidInput("tflite outputs", "a constant", "every output must be made by an operator")
     state = {str(leaf.node.attrs["name"]): leaf for leaf in weights.leaves.values()}
-    return Read(Graph(inputs, state, outputs), weights.arrays, values)
+    return Read(Graph(inputs, state, outputs), weights.arrays, values, real)
 
 
 def _value(node: Node) -> Value:

@@ -2,7 +2,7 @@
 
 An int8 layer that is to learn becomes the float layer that it stands for: its weights and bias dequantised, its
 activation a clamp; so does everything behind it. What lies before stays int8 and does not learn, and what crosses is
-dequantised. A softmax at the end is left out: losses take logits.
+dequantised. A softmax at the end is left out: losses take logits. What a file rounds as it runs is not rounded here.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def learnable(read: Read, last: int | None = None) -> Learnable:
     Raises :class:`InvalidInput` for more layers than there are and :class:`NotSupported` for a row behind the first of
     them that stands for no float row.
     """
+    read = read.real or read
     graph = _without_softmax(read.graph)
     nodes = [n for n in graph.nodes() if n.op in LAYERS]
     if last is not None and not 1 <= last <= len(nodes):

@@ -23,9 +23,11 @@ MOST_BEYOND = 64
 
 @dataclass(slots=True, eq=False)
 class Weights:
-    """The model's constants as state leaves: each tensor once for each order of its axes."""
+    """The model's constants as state leaves: each tensor once for each order of its axes. ``steps``: of those that are
+    integers beside floats, what one of them is (:mod:`.dynamic`)."""
 
     model: Model
+    steps: Mapping[int, float] = field(default_factory=dict)
     leaves: dict[tuple[int, tuple[int, ...]], Value] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)  # as they are stored, by the leaf's name
 

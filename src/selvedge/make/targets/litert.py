@@ -7,10 +7,12 @@ from ...artifact.litert import signature_of
 from ...emitting.foreign import Array, Held, Program, Written
 from ...formats import tflite
 from . import Given
+from .unrolled import unrolled
 
 
 def written(given: Given) -> Written:
     """What learns is variables, all else constants of the file. Images are NHWC."""
+    given = unrolled(given)
     made = tflite.program({signature_of(name): graph for name, graph in given.programs.items()}, given.stored)
     file = f"{given.name}.tflite"
     return Written({file: tflite.written(made)}, programs(given, file), held(given))

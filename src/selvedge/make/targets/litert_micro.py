@@ -7,10 +7,12 @@ from ...emitting.litert import header, source
 from ...formats import tflite
 from . import Given
 from .litert import programs
+from .unrolled import unrolled
 
 
 def written(given: Given) -> Written:
     """The file, NAME_model.h and NAME_model.c."""
+    given = unrolled(given)
     (graph,) = given.programs.values()
     data = tflite.written(tflite.program({"infer": graph}, {}))
     name = given.name

@@ -6,11 +6,13 @@ from ...artifact.layout import Layout
 from ...emitting.foreign import Array, Held, Program, Written
 from ...formats import onnx
 from . import Given
+from .unrolled import unrolled
 
 
 def written(given: Given) -> Written:
     """Each program as an ONNX model whose inputs, outputs and state are PyTorch's arrays. The prediction holds what the
     state begins with, so that it runs by itself."""
+    given = unrolled(given)
     layouts = {n: leaf.node.attrs.get("layout") or Layout.of(leaf.shape) for n, leaf in given.state.items()}
     state = {
         n: Held(layouts[n].restore(given.stored[n]), leaf.node.attrs["kind"], n in given.learnt)

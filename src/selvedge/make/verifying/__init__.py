@@ -1,0 +1,1 @@
+"""What a runtime computes beside a reference, by target."""
