@@ -475,9 +475,9 @@ def test_a_plain_line_of_join_is_read_as_the_full_command_line_reads_it(monkeypa
 
     read: list[joining.Line] = []
 
-    def noted(line: joining.Line) -> str:
+    def noted(line: joining.Line) -> tuple[int, str]:
         read.append(line)
-        return ""
+        return 0, ""
 
     monkeypatch.setattr(joining, "run", noted)
     command = typer.main.get_command(app).commands["federate"].commands["join"]  # type: ignore[attr-defined]

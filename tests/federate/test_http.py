@@ -7,15 +7,21 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selvedge.federate.client.https import FIELDS, LINE, Connection, Garbled
+from selvedge.federate.client.https import FIELDS, LINE, Connection, Garbled, join
+from selvedge.federate.client.participant import Participant
+from selvedge.federate.client.store import InMemory
+
+from .toward import LAYOUT, SERVER, Toward, key, name
 
 OK = b"HTTP/1.1 200 OK\r\n"
 GOOD = {
@@ -135,3 +141,128 @@ def test_any_bytes_are_an_answer_or_an_error(answering: Answering, what: str, da
         assert len(body) <= 1000
         assert 0 <= wait <= 300
     connection.close()
+
+
+# -- a server that takes its time -----------------------------------------------------------------------------------
+
+PAUSE, LONG = 0.1, 12.0  # seconds between two bytes, and of all of them
+DRIPS = {
+    "a head": (b"", b"HTTP/1.1 200 OK\r\nX: " + bytes(1000)),
+    "a body": (OK + b"Content-Length: 900\r\n\r\n", bytes(900)),
+    "chunks": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 150),
+    "to the end": (OK + b"\r\n", bytes(900)),
+    "what says nothing": (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, b"HTTP/1.1 100 Continue\r\n\r\n" * 40),
+}
+Serving = Callable[[Callable[[ssl.SSLSocket], None]], str]
+
+
+@pytest.fixture
+def serving(certificate: tuple[Path, Path]) -> Iterator[Serving]:
+    """A server that does what it is given with each connection, one after the other; its address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    listening, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+    threads: list[threading.Thread] = []
+
+    def made(what: Callable[[ssl.SSLSocket], None]) -> str:
+        def serve() -> None:
+            while not over.is_set():
+                raw = listening.accept()[0]
+                if over.is_set():
+                    raw.close()
+                    return
+                with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as one:
+                    what(one)
+
+        threads.append(threading.Thread(target=serve))
+        threads[-1].start()
+        return f"https://localhost:{listening.getsockname()[1]}"
+
+    yield made
+    over.set()
+    for thread in threads:
+        socket.create_connection(listening.getsockname()).close()
+        thread.join(20)
+    listening.close()
+
+
+def dripped(to: ssl.SSLSocket, data: bytes) -> None:
+    """A byte now and then, until the other side goes."""
+    end = time.monotonic() + LONG
+    for i in range(len(data)):
+        to.sendall(data[i : i + 1])
+        time.sleep(PAUSE)
+        if time.monotonic() > end:
+            return
+
+
+@pytest.mark.parametrize("what", DRIPS)
+def test_a_server_that_says_a_byte_now_and_then_holds_nobody(
+    what: str, serving: Serving, certificate: tuple[Path, Path]
+) -> None:
+    """Each byte is there long before a socket's own timeout is over."""
+    at_once, drips = DRIPS[what]
+
+    def answer(to: ssl.SSLSocket) -> None:
+        to.recv(1 << 16)
+        to.sendall(at_once)
+        dripped(to, drips)
+
+    connection, begun = Connection(serving(answer), certificate[0], 10 * PAUSE), time.monotonic()
+    with pytest.raises(TimeoutError):
+        connection.ask("/v1/poll", b"question", 1000)
+    assert time.monotonic() - begun < LONG - 1
+    assert connection._open is None
+
+
+def test_a_server_that_reads_nothing_holds_nobody(serving: Serving, certificate: tuple[Path, Path]) -> None:
+    """However much the machines between have room for."""
+
+    gone = threading.Event()
+
+    def read(to: ssl.SSLSocket) -> None:
+        while not gone.wait(PAUSE) and time.monotonic() < begun + LONG:
+            to.recv(10)
+
+    connection, begun = Connection(serving(read), certificate[0], 5 * PAUSE), time.monotonic()
+    with pytest.raises(TimeoutError):
+        connection.ask("/v1/update", bytes(1 << 26), 1000)
+    gone.set()
+    assert time.monotonic() - begun < LONG - 1
+
+
+def test_a_slow_network_is_borne(serving: Serving, certificate: tuple[Path, Path]) -> None:
+    """An answer that takes longer than the time that any has, and comes on all the while."""
+
+    def answer(to: ssl.SSLSocket) -> None:
+        to.recv(1 << 16)
+        to.sendall(OK + b"Content-Length: 6000\r\n\r\n")
+        for _ in range(20):
+            to.sendall(bytes(300))
+            time.sleep(PAUSE)
+
+    connection, begun = Connection(serving(answer), certificate[0], 10 * PAUSE), time.monotonic()
+    assert connection.ask("/v1/poll", b"question", 6000)[:2] == (200, bytes(6000))
+    assert time.monotonic() - begun > 10 * PAUSE
+    connection.close()
+
+
+def test_a_device_gives_such_an_answer_up_and_asks_again(serving: Serving, certificate: tuple[Path, Path]) -> None:
+    seen: list[bytes] = []
+
+    def answer(to: ssl.SSLSocket) -> None:
+        seen.append(to.recv(1 << 16))
+        if len(seen) == 1:
+            dripped(to, b"HTTP/1.1 200 OK\r\nX: " + bytes(1000))
+        else:
+            to.sendall(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+
+    connection, log, waited = Connection(serving(answer), certificate[0], 5 * PAUSE), list[str](), list[float]()
+    one = Participant(name(0), key(0), SERVER.public, Toward(np.zeros(LAYOUT.size)), InMemory())
+    begun = time.monotonic()
+    assert join(one, key(0), "tried", connection, 1000, log=log.append, sleep=waited.append) == 0
+    assert log[0].startswith("no answer: ")
+    assert log[1:] == ["the run is over"]
+    assert len(seen) == 2
+    assert len(waited) == 1
+    assert time.monotonic() - begun < LONG - 1

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selvedge.face.federating.report import Report
 from selvedge.federate.coordinator import Gone
@@ -93,6 +96,9 @@ def test_members_name_whose_key_came_back_where_the_server_does_not_know(
     assert [m.changes for m in c.moved] == [6, 5, 5]
 
 
+false_seeds = with_patch(member.shares, "split", lambda seed, need, n: [secrets.token_bytes(16) for _ in range(n)])
+
+
 def shares_of_nothing(honest: Handle, data: bytes) -> Message | None:
     answer = honest(data)
     if answer is None or answer.head.get("stage") != "shares":
@@ -124,7 +130,7 @@ def test_a_run_without_anybody_left_out_would_end_nowhere(tmp_path: Path, monkey
 
 def test_shares_that_give_back_another_seed(tmp_path: Path) -> None:
     world = begun(tmp_path)
-    lives(world, with_patch(member.shares, "split", lambda seed, need, n: [secrets.token_bytes(16) for _ in range(n)]))
+    lives(world, false_seeds)
     c = finished(world).coordinator
     assert list(c.left_out) == [name(LIAR)]
     why = "in task 0 unmask: the shares do not give back what was committed to by device-003"
@@ -158,21 +164,78 @@ def test_three_who_give_false_shares_have_no_honest_member_left_out(tmp_path: Pa
     assert not server.coordinator.left_out
 
 
-def test_who_accuses_others_falsely_goes_and_they_come_back(tmp_path: Path) -> None:
-    """The first whom it accuses goes with it in the balance; the second tips it."""
+def accusing(*whom: int) -> Callable[[Handle, bytes], Message | None]:
+    """Of each task another one, in turn, and it has no answer of its own."""
 
     def accuser(honest: Handle, data: bytes) -> Message | None:
         answer = honest(data)
         if answer is None or answer.head.get("stage") != "input":
             return answer
         about = {n: answer.head[n] for n in ("run", "task", "client")}
-        return made("refusal", {**about, "why": "untrue", "of": name(answer.head["task"] % 3)}, b"", key(LIAR))
+        said = {**about, "why": "untrue", "of": name(whom[about["task"] % len(whom)])}
+        return made("refusal", said, b"", key(int(about["client"][-3:])))
 
+    return accuser
+
+
+def test_who_accuses_others_falsely_goes_and_nobody_else(tmp_path: Path) -> None:
+    """The first whom it accuses stands against it, and costs the run nothing but the accuser; the second tips it."""
     world = begun(tmp_path)
-    lives(world, accuser)
+    lives(world, accusing(0, 1, 2))
     c = finished(world).coordinator
     assert c.left_out == {name(LIAR): "it says of 2 others that it could not use what they sent"}
-    assert [m.changes for m in c.moved] == [5, 4, 5]
+    assert [m.changes for m in c.moved] == [5, 5, 5]
+
+
+def false_seeds_and_gone(honest: Handle, data: bytes) -> Message | None:
+    """It shares what gives nothing back, and sends no input: the seed of its pairwise masks is needed."""
+    answer = false_seeds(honest, data)
+    return None if answer is not None and answer.head.get("stage") == "input" else answer
+
+
+NINE = 9  # with groups of at least eight: there is one to spare
+ALONE = {
+    "what gives nothing back": (false_seeds, [7, 8, 8]),
+    "what gives nothing back, and is gone": (false_seeds_and_gone, [8, 8, 8]),
+    "what nobody can open": (shares_of_nothing, [8, 8, 8]),
+    "one after the other accused": (accusing(0, 1, 2), [8, 8, 8]),
+}
+
+
+def nine(folder: Path, *liars: tuple[int, Callable[[Handle, bytes], Message | None]]) -> Server:
+    """To its end, of which three rounds are wanted."""
+    run = Federation("tried", rounds=3, clients=NINE, least=5, deadline=50.0, patience=3, masked=Masked())
+    world = World(run, NINE, folder)
+    for i, liar in liars:
+        honest = world.participant(i).handle
+        lying = partial(liar, honest)
+        world.grid._devices[name(i)] = Device(lying, seconds=1.0)  # type: ignore[index]
+    server = world.server()
+    server.run(world.grid)
+    server.close()
+    again = world.server()  # out of the journal
+    again.close()
+    assert again.coordinator.state()[0] == server.coordinator.state()[0]
+    return server
+
+
+@pytest.mark.parametrize("what", ALONE)
+def test_one_liar_of_nine_ends_no_run(what: str, tmp_path: Path) -> None:
+    liar, changes = ALONE[what]
+    c = nine(tmp_path, (LIAR, liar)).coordinator
+    assert (c.phase, [m.changes for m in c.moved]) == ("done", changes), c.why
+    assert list(c.left_out) == [name(LIAR)]
+
+
+def test_accusers_in_turn_end_no_run_of_nine(tmp_path: Path) -> None:
+    """As many as may lie at all, each of another one: nobody is left out for a word against a word. And two, of one
+    after the other: both are, and one of them is asked all the same, for without it there would be no group."""
+    each = nine(tmp_path / "each", *((i, accusing(i + 4)) for i in range(4))).coordinator
+    assert (each.phase, [m.changes for m in each.moved]) == ("done", [5, 5, 5]), each.why
+    assert not each.left_out
+    two = nine(tmp_path / "two", (3, accusing(0, 1, 2)), (4, accusing(5, 6, 7))).coordinator
+    assert (two.phase, [m.changes for m in two.moved]) == ("done", [7, 7, 7]), two.why
+    assert set(two.left_out) == {name(3), name(4)}
 
 
 def test_nobody_is_accused_who_is_not_in_the_group(tmp_path: Path) -> None:
@@ -201,14 +264,31 @@ def test_of_two_that_quarrel_one_goes_and_it_is_who_quarrels_most() -> None:
     one.accused("liar", "d")
     assert list(one.out()) == ["liar"]
     one.accused("e", "f")
-    assert set(one.out()) == {"liar", "f"}, "who is spoken of, among equals"
+    one.accused("f", "e")
+    assert list(one.out()) == ["liar"], "a word against a word"
     assert Blame.of(one.state()).out() == one.out()
     one.accused("a", "a")
-    assert set(one.out()) == {"liar", "f"}
+    assert list(one.out()) == ["liar"]
+    for by in "mn":
+        for of in "op":
+            one.accused(by, of)
+    assert set(one.out()) == {"liar", "m", "n"}, "who speaks of more, among equals"
     one.doubted("g", "once")
     assert "g" not in one.out()
     one.doubted("g", "twice")
     assert one.out()["g"] == "twice"
+
+
+@given(st.integers(1, 4), st.data())
+def test_whoever_accuses_several_alone_goes_and_a_lone_word_costs_nobody(count: int, data: st.DataObject) -> None:
+    """``count`` accusers, each of others than the rest speak of: who speaks of one stays, who speaks of more goes, and
+    of those that are spoken of nobody does."""
+    said = [data.draw(st.integers(0, 5)) for _ in range(count)]
+    one = Blame()
+    for i in range(count):
+        for j in range(said[i]):
+            one.accused(f"accuser {i}", f"member {i}.{j}")
+    assert set(one.out()) == {f"accuser {i}" for i in range(count) if said[i] > 1}
 
 
 def test_marks_are_kept_as_they_are_and_the_latest_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +286,41 @@ def test_behind_a_start_of_the_machine_the_secrets_of_a_round_are_not_on_the_dis
     again = lying.ask(VICTIM, terms, "shares", wire.head("shares", terms.digest, False))
     assert again is not None
     assert again.head["why"] == "shares of a round that this member has no keys of"
+
+
+def with_secrets(folder: Path) -> list[str]:
+    """Files in which there are secrets of a round."""
+    return sorted(file.name for file in folder.iterdir() if f'"{VOLATILE}"'.encode() in file.read_bytes())
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_what_a_killed_write_has_left_is_gone_once_the_device_begins_again(at: int, tmp_path: Path) -> None:
+    """A process that is killed between the writing of what it keeps and its renaming."""
+    done = subprocess.run([sys.executable, "-m", "tests.federate.unkept", tmp_path, str(at)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    left = with_secrets(tmp_path)
+    assert len(left) == at, "so what is left would be seen"
+    assert [name for name in left if name != "state"] != []
+    device = participant(0, COUNT, InFile(tmp_path / "state"))
+    assert set(with_secrets(tmp_path)) <= {"state"}
+    device.rest(over=True)
+    assert with_secrets(tmp_path) == []
+
+
+def test_two_that_write_one_file_at_once_leave_one_whole(tmp_path: Path) -> None:
+    """Whatever the place is that they write in first."""
+    path, texts = tmp_path / "key", [bytes([i]) * 100_000 for i in range(4)]
+
+    def write(text: bytes) -> None:
+        for _ in range(20):
+            secret.keep(path, text)
+            secret.sweep(path)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, texts))
+    assert path.read_bytes() in texts
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["key"]
 
 
 def test_a_witness_waits_for_nobody(tmp_path: Path) -> None:

@@ -114,6 +114,35 @@ def test_a_round_that_fails_is_given_up_and_the_next_one_is_whole(tmp_path: Path
     assert (c.phase, c.moved[0].changes, set(c.last.values())) == ("done", 5, {1})
 
 
+@pytest.mark.parametrize(("masked", "first"), [({"threshold": "two-thirds"}, 6), ({"covered": 7}, 7)])
+def test_a_sum_that_its_members_would_refuse_is_not_asked_for(masked: Any, first: int, tmp_path: Path) -> None:
+    """All that a device was promised is held to by the server, too: of ``first`` who have something left one is lost,
+    so that too few say it. No device has to refuse."""
+    run = settings(
+        clients=9, least=3, rounds=3, patience=1, up="seeded:0.5+int4", masked=Masked(4, members=9, **masked)
+    )
+    world = World(run, 9, tmp_path)
+    silent(
+        world,
+        lambda i, answer: (
+            (answer.head["task"] == 0 and i >= first)
+            or (answer.head["task"] == 1 and i == 0 and answer.head.get("stage") == "input")
+        ),
+    )
+    server, failed = world.server(), list[str]()
+
+    def heard(event: Event) -> None:
+        if server.coordinator.round is not None:
+            failed.extend(why for why in server.coordinator.round.failed if why not in failed)
+
+    server.run(world.grid, heard)
+    server.close()
+    why = f"input: what earlier rounds left is of {first - 1}, and {first} must have it"
+    assert failed == [f"group 0 of task 1: {why}"]
+    assert not server.refused
+    assert (server.coordinator.phase, server.coordinator.version) == ("done", 3), server.coordinator.why
+
+
 def test_a_group_that_fails_is_dropped_and_named(tmp_path: Path) -> None:
     run = settings(rounds=1, clients=8, masked=Masked(members=3, group=4, stage=20.0))
     world = World(run, 8, tmp_path)

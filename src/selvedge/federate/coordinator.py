@@ -22,9 +22,9 @@ from .cover import Cover, Rolling
 from .federation import Federation
 from .layout import Layout, Vector, digest
 from .masked_round import MaskedRound, Parts
-from .masking.apart import APART
 from .masking.blame import Blame
 from .masking.marks import Marks
+from .masking.terms import STAGES
 from .names import Names, names
 from .privacy.central import Central
 from .privacy.shared import Shared
@@ -33,6 +33,8 @@ from .tally import Tally
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Phase = Literal["waiting", "open", "done", "stopped"]
+AGAIN = 2  # times that a sum of the same members is tried: somebody may get lost each time
+SUMMED = 32  # sums of one model that are remembered
 FADED = 256  # buffered: weights are whole numbers of 1 / 256
 
 
@@ -172,7 +174,7 @@ class Coordinator:
         self._held: list[tuple[str, Vector]] = []  # of the rules that need all
         self.round: MaskedRound | None = None
         self.blame, self._marks = Blame(), Marks()
-        self._resting: set[str] = set()  # until the model moves
+        self._summed: list[tuple[str, ...]] = []  # until the model moves: whose sums of it there may be
         # The largest value of a first masked round is what a step of rate 1 by a gradient of 1 would be.
         self.step = 0.0 if s.masked is None else min(s.local.rate, s.bound) / ((1 << (s.masked.bits - 1)) - 1)
         self.shared: Shared | None = None
@@ -350,7 +352,11 @@ class Coordinator:
     def _opened(self, now: float, here: Mapping[str, str], want: int, least: int, population: int) -> Opened | None:
         # Buffered, a device has one vote in each move: a fast one does not stand for all.
         out = self.left_out
-        free = names(c for c in here if not (c in self.busy or c in self.taken or c in out or c in self._resting))
+        able = [c for c in here if not (c in self.busy or c in self.taken or c in out)]
+        if self.settings.masked is not None and (few := self.settings.masked.fewest - len(able)) > 0:
+            # Without them there is no round at all; with those that quarrel there may be one, the least blamed first.
+            able += [c for c in reversed(list(out)) if c in here and c not in self.blame.lies][:few]
+        free = names(able)
         if len(free) < least:
             return None
         return Opened(now, {c: here[c] for c in self._drawn(free, want)}, population or len(here))
@@ -401,16 +407,23 @@ class Coordinator:
             s, self.run, task, self.seed(task), self.step, self._share, self.whole.size, self._parts(task), self.rules,
             self._marks,
         )  # fmt: skip
-        self.round.begin(event.at, event.asked, event.keys, event.certificates, lambda part: self._shown(part, task))
+        self.round.begin(
+            event.at, event.asked, event.keys, event.certificates, lambda part: self._shown(part, task), self._summed,
+            self.void < AGAIN,
+        )  # fmt: skip
         waiting = self.round.all_waiting()
         self.busy = {c: b for c, b in self.busy.items() if c in waiting}
 
     def _advance(self, event: Advanced) -> None:
         """Who is waited for at the next stage of a group is busy; who has missed one is not."""
         assert self.round is not None
-        for client in self.round.members(event.group):
+        members = self.round.members(event.group)
+        for client in members:
             self.busy.pop(client, None)
+        unmasking = self.round.stage(members[0]) == STAGES[-1]
         self.round.advance(event.group, event.at)
+        if unmasking:  # whether that came to a sum or not: its members cannot know
+            self._summed = [*self._summed, self.round.survivors(event.group)][-SUMMED:]
         self._judge(event.group)
         part = self.round.part(event.group)
         for client in self.round.waiting(event.group):
@@ -418,16 +431,11 @@ class Coordinator:
         self.taken = dict.fromkeys(sorted(self.round.taken), self.round.task)
 
     def _judge(self, group: int) -> None:
-        """Of a group that has failed: who is to blame. Its members have unmasked that sum, and agree to no other one of
-        this model from which but one of them is missing: another one rests with whom they are to do without."""
+        """Of a group that has failed: who is to blame."""
         assert self.round is not None
         false, sure, how = self.round.false(group)
         for client in false:
             (self.blame.lied if sure else self.blame.doubted)(client, how)
-        gone = [client for client in false if client in self.left_out]
-        if gone:
-            others = [client for client in self.round.members(group) if client not in gone]
-            self._resting.update(others[: max(0, APART - len(gone))])
 
     def _parts(self, task: int) -> Parts:
         return lambda part: (self.where(part, task), self.window(part, task))
@@ -482,7 +490,7 @@ class Coordinator:
             self.control += self._controls.mean() * (self._controls.weight / max(self.population, 1))
         loss = self._loss[0] / max(self._loss[1], 1)
         self.last.update(self.taken)
-        self._resting.clear()
+        self._summed.clear()
         self.shown.move(self.model)
         self.moved.append(Moved(self.version, at, len(self.taken), loss, failed))
         self._empty()
@@ -511,7 +519,7 @@ class Coordinator:
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """All that events have made, as (what JSON has, arrays)."""
-        head = {
+        head: dict[str, Any] = {
             "run": self.run, "phase": self.phase, "why": self.why, "opened": self.opened, "void": self.void,
             "next_task": self.next_task, "population": self.population, "taken": self.taken,
             "busy": {c: [b.task, b.version, b.part, b.at] for c, b in self.busy.items()}, "loss": list(self._loss),
@@ -530,7 +538,7 @@ class Coordinator:
             parts["controls"] = self._controls.state_dict()
         if self.settings.masked is not None:
             head["step"], head["blame"], parts["seen"] = self.step, self.blame.state(), self._marks.state()
-            head["resting"] = sorted(self._resting)
+            head["summed"] = [list(one) for one in self._summed]
         if self.round is not None:
             head["round"], parts["round"] = self.round.state()
         return head, arrays | {f"{part}/{n}": a for part, found in parts.items() for n, a in found.items()}
@@ -555,7 +563,7 @@ class Coordinator:
         self.step, task = head.get("step", 0.0), self.next_task - 1
         if "blame" in head:
             self.blame, self._marks = Blame.of(head["blame"]), Marks.of(of("seen"))
-            self._resting = set(head["resting"])
+            self._summed = [tuple(one) for one in head.get("summed", ())]
         if "round" in head:
             self.round = MaskedRound.of(
                 head["round"], of("round"), self.settings, self._share, self._parts(task), self.rules, self._marks

@@ -1,7 +1,7 @@
 """What a device is given beforehand, by hand: which run, where, whose word counts, and the model to train.
 
 FOLDER/invitation.json   run, url, the server's public key, the profile, the authority's first key; of a masked run
-                         what it promises, and which of all runs of its name it is
+                         what it promises, and which of all runs of its name it is; of a private one what it promises
 FOLDER/certificate.pem   what vouches for the server; absent: the system's authorities
 FOLDER/model/            the artifact
 FOLDER/members.txt       of a masked run that no authority vouches for: the devices that take part in it
@@ -22,6 +22,7 @@ from .keys import PUBLIC
 if TYPE_CHECKING:
     from .masked import Masked
     from .masking.demands import Demands
+    from .privacy.settings import Privacy
 
 FILE, CERTIFICATE, MODEL = "invitation.json", "certificate.pem", "model"
 MEMBERS = "members.txt"  # of a masked run without an authority: whom its devices believe, as allowed.txt has them
@@ -32,7 +33,8 @@ class Invitation:
     """``server``: its public key, in hexadecimal; ``authority``: of who vouches for devices, "" where nobody does.
     ``masked``: THRESHOLD:COVERED:MEMBERS of a run whose server learns sums alone, "" of one that is not: a device that
     has joined a masked run sends no change by itself, whatever it is asked. ``begun``: of a masked run, which of all of
-    this name it is: a device answers for that one alone."""
+    this name it is: a device answers for that one alone. ``privacy``: of a private run, what its devices are promised,
+    as JSON (:func:`private`), "" of another: what is their part of that they do, whatever they are asked."""
 
     run: str
     url: str
@@ -41,6 +43,16 @@ class Invitation:
     authority: str = ""
     masked: str = ""
     begun: str = ""
+    privacy: str = ""
+
+    @property
+    def promise(self) -> Privacy | None:
+        """How much is told of a device at the most; None of a run that adds no noise. Raises ``ValueError``."""
+        if not self.privacy:
+            return None
+        from .privacy.settings import Privacy  # a device of another run is to have the memory
+
+        return Privacy(**json.loads(self.privacy))
 
     @property
     def demands(self) -> Demands | None:
@@ -67,6 +79,11 @@ def promised(masked: Masked) -> str:
     return f"{masked.threshold}:{masked.covered}:{masked.members}"
 
 
+def private(privacy: Privacy | None) -> str:
+    """:attr:`Invitation.privacy` of a run."""
+    return "" if privacy is None else json.dumps(asdict(privacy), sort_keys=True)
+
+
 def rules(server: str, authority: str, masked: str) -> str:
     """What the devices of a masked run were invited to, as the terms of its rounds have it: SHA-256, in hexadecimal, of
     these fields of an invitation. Devices that were promised different things are in no round together."""
@@ -83,7 +100,7 @@ def read(folder: Path) -> Invitation:
             raise ValueError("a field of another type")
         if made.authority and len(bytes.fromhex(made.authority)) != PUBLIC:
             raise ValueError("an authority that is no key")
-        _ = made.demands  # that they can be read
+        _ = made.demands, made.promise  # that they can be read
     except FileNotFoundError:
         fix = "it holds no invitation.json: name the folder that selvedge federate serve has written for such devices"
         raise InvalidInput("--device", str(folder), fix) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from .codec.noised import Noised
 from .federation import Federation
 from .masked import FEWEST
 from .masking import wire
+from .masking.apart import resting
 from .masking.group import Group
 from .masking.learnt import learnt
 from .masking.split import groups
@@ -86,8 +87,11 @@ class MaskedRound:
 
     def begin(
         self, at: float, part: Mapping[str, str], keys: Mapping[str, str], certificates: Mapping[str, str],
-        show: Callable[[str], Vector],
+        show: Callable[[str], Vector], summed: Collection[Collection[str]] = (), same: bool = True,
     ) -> None:  # fmt: skip
+        """summed: of which members there may be sums of the model that is shown. Where a group's would be too near one
+        of these for its members to agree to it, some rest, as if they were lost from the beginning. same: whether it
+        may be of the same members as one of these."""
         m, self._keys, self._certificates = self._masked, dict(keys), dict(certificates)
         for name in sorted(set(part.values())):
             cohort = [c for c, p in part.items() if p == name]
@@ -107,6 +111,8 @@ class MaskedRound:
                         m.fewest, self._rules,
                     )  # fmt: skip
                     under.group = self._group(terms)
+                    for client in resting(members, summed, same):
+                        under.group.lose(client)
                     under.asked = len(under.group.waiting)
                 self._under.append(under)
                 self._of |= dict.fromkeys(members, number)
@@ -121,7 +127,7 @@ class MaskedRound:
         def of(texts: Mapping[str, str]) -> dict[str, bytes]:
             return {c: bytes.fromhex(texts[c]) for c in terms.cohort if c in texts}
 
-        return Group(terms, of(self._keys), of(self._certificates), self._seen)
+        return Group(terms, of(self._keys), of(self._certificates), self._seen, self._masked.demands)
 
     # -- what is next -----------------------------------------------------------------------------------------------
 
@@ -162,6 +168,11 @@ class MaskedRound:
 
     def members(self, number: int) -> tuple[str, ...]:
         return self._under[number].members
+
+    def survivors(self, number: int) -> tuple[str, ...]:
+        """Whose inputs are in the sum of a group; nobody, before that is known."""
+        group = self._under[number].group
+        return () if group is None else group.alive
 
     def part(self, number: int) -> str:
         return self._under[number].part

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -15,16 +16,24 @@ from .keys import PUBLIC, Key
 
 def keep(path: Path, data: bytes) -> None:
     """Write ``data`` as ``path``, mode 0600, whole or not at all, and there still when the power is cut behind it.
-    Raises ``InvalidInput`` where it cannot be."""
-    temporary = path.parent / f".selvedge-{secrets.token_hex(8)}"
+    What a process that was killed here has left is written over by the next one. Raises ``InvalidInput`` where it
+    cannot be."""
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = _alone(temporary, os.O_CREAT)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+            try:
+                os.fchmod(handle, 0o600)
+                os.ftruncate(handle, 0)
+                file.write(data)
+                file.flush()
+                os.fsync(handle)
+                os.replace(temporary, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)  # while it is this one's
+                raise
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # else the name may be the earlier file's again
@@ -32,9 +41,36 @@ def keep(path: Path, data: bytes) -> None:
             os.close(folder)
     except OSError as error:
         raise files.unwritable(path, error) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+
+
+def sweep(path: Path) -> None:
+    """Delete what a process that was killed while it wrote ``path`` has left of it."""
+    with contextlib.suppress(OSError):
+        handle = _alone(_beside(path), 0)
+        try:
+            os.unlink(_beside(path))
+        finally:
+            os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    """The one place of what is to be ``path``: whatever is left there is found again."""
+    return path.parent / f".selvedge-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+
+
+def _alone(temporary: Path, flags: int) -> int:
+    """The file of that name, open, and of nobody else until it is closed. Raises ``OSError``."""
+    while True:
+        handle = os.open(temporary, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), os.stat(temporary, follow_symlinks=False)):
+                    return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # who had it before has renamed it
 
 
 def key(path: Path) -> Key:

@@ -17,12 +17,11 @@ import numpy.typing as npt
 from ..artifact.number import finite
 from ..errors import InvalidInput
 from ..run.session import Session
+from .client import promised
 from .client.liar import Liar
 from .client.masking import Masking
 from .client.noising import Noising
 from .client.participant import Participant
-from .client.per_example import PerExample
-from .client.private import Private
 from .client.session import SessionTrainer, state_of
 from .client.store import personal_of
 from .client.trainer import Trainer
@@ -33,10 +32,10 @@ from .grid.faults import Faults
 from .grid.virtual import Device, Handle, VirtualGrid
 from .keys import Key
 from .layout import Layout, digest
-from .privacy.ledger import Ledger
-from .privacy.settings import Privacy
+from .privacy.ledger import opened
 from .server import Server
 from .shelf import Shelf
+from .stated import statement
 
 Array = npt.NDArray[Any]
 Shard = tuple[Array, Array]
@@ -125,7 +124,8 @@ def simulate(
     public = {n: k.public for n, k in keys.items()}
     masking = None if settings.masked is None else Masking.among(public, settings.masked.demands)
     shelf = Shelf()
-    ledgers = _ledgers(settings.privacy, keys, folder)
+    beside = None if folder is None else Path(f"{os.path.abspath(folder)}.ledgers")
+    ledgers = opened(settings.privacy, keys, beside)
     stores = [shelf.of(name) for name in keys]
     shared = settings.privacy if settings.privacy is not None and settings.privacy.where == "distributed" else None
 
@@ -135,13 +135,13 @@ def simulate(
         if personal:
             model.load_state_dict(began[kinds[i]])
         trainer: Trainer
-        if settings.privacy is not None and settings.privacy.unit == "example":
-            batch = min(settings.privacy.examples or 1, model.manifest.step_batch)
-            trainer = PerExample(model, *shards[i], settings.privacy, ledgers[i], batch)
-        else:
+        if settings.privacy is None:
             trainer = SessionTrainer(model, *shards[i], personal, stores[i], seed=i)
-            if settings.privacy is not None and settings.privacy.where == "local":
-                trainer = Private(trainer, settings.privacy, ledgers[i])
+        else:
+            ledger = ledgers[i] if ledgers else None
+            trainer = promised.trainer(
+                model, *shards[i], settings.privacy, ledger, personal=personal, store=stores[i], seed=i
+            )
         if i in liars:
             trainer = Liar(trainer, (faults or Faults()).strength)
         name, mine = f"device-{i:05}", masking
@@ -204,32 +204,14 @@ def simulate(
     counted = {n: c for n, c in grid.counted.items() if n not in ("up", "down")}
     return Simulated(
         state_of(session), points, coordinator.phase, coordinator.why, dict(server.refused), counted,
-        [layers(i) for i in range(len(shards))] if personal else (), _statement(coordinator, ledgers),
+        [layers(i) for i in range(len(shards))] if personal else (), statement(coordinator, ledgers),
     )  # fmt: skip
-
-
-def _ledgers(privacy: Privacy | None, names: Collection[str], folder: Path | str | None) -> list[Ledger]:
-    """Of each device, where devices count: what they have told is told, whether the run is gone on with or not."""
-    if privacy is None or privacy.where == "central":
-        return []
-    if folder is None:
-        return [Ledger(privacy.budget) for _ in names]
-    beside = Path(f"{os.path.abspath(folder)}.ledgers")
-    return [Ledger(privacy.budget, beside / f"{name}.json") for name in names]
 
 
 def load(session: Session, coordinator: Coordinator, personal: Mapping[str, Array] = MappingProxyType({})) -> None:
     """Let the session have the model, and these ``personal`` layers."""
     arrays = coordinator.whole.arrays(coordinator.model.astype(np.float32))
     session.load_state_dict({**state_of(session), **arrays, **personal})
-
-
-def _statement(coordinator: Coordinator, ledgers: Sequence[Ledger]) -> Mapping[str, Any]:
-    """Of the run; where devices add the noise, of the one that has told most."""
-    privacy = coordinator.settings.privacy
-    if privacy is None or privacy.where != "local":
-        return coordinator.statement
-    return privacy.statement(max((one.spent for one in ledgers), key=lambda spent: spent.epsilon(privacy.delta)))
 
 
 def _check_parts(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy.typing as npt
 from ..errors import DoesNotFit, InvalidInput
 from ..learn.journal.journal import Journal
 from ..run.session import Session
+from .client import promised
 from .client.liar import Liar
 from .client.masking import Masking
+from .client.noising import Noising
 from .client.participant import Participant
 from .client.session import SessionTrainer, state_of
 from .client.store import Arrays
@@ -32,7 +35,10 @@ from .grid.virtual import Device, Handle, VirtualGrid
 from .keys import Key
 from .layout import Layout
 from .message import Message
+from .privacy.ledger import opened
+from .privacy.randomness import SECRET
 from .server import Server
+from .stated import statement
 
 Array = npt.NDArray[Any]
 ROOM = 256 << 20  # bytes of the journal beside its snapshots
@@ -60,7 +66,9 @@ class World:
     ``hardware[0]``'s, which has all of it.
 
     A task takes a device its steps times ``step_s``, times a log-normal factor of sigma ``spread``. folder: of the
-    journal; what a round was about when the process ended is done again, to the same bits.
+    journal; what a round was about when the process ended is done again, to the same bits, but for noise that devices
+    add: that is never the same twice. What they have told of their owners is counted in ``folder``.ledgers, and counts
+    whether it is done again or not.
     """
 
     def __init__(
@@ -85,18 +93,28 @@ class World:
         self._dirty: set[str] = set()
         # Devices know each other's keys before anybody asks them: they are in the mapping once all are made.
         masking = None if settings.masked is None else Masking.among(self._keys, settings.masked.demands)
+        names = [f"device-{i:05}" for i in range(len(shards))]
+        self.ledgers = opened(settings.privacy, names, folder.with_name(f"{folder.name}.ledgers"))
         devices = {}
         told = hashlib.sha256(repr((faults, spread, [(h.name, h.step_s, h.step_j, h.link) for h in hardware])).encode())
         for i, ((x, y), kind) in enumerate(zip(shards, kinds, strict=True)):
-            name, of = f"device-{i:05}", hardware[kind]
+            name, of = names[i], hardware[kind]
             key = Key(hashlib.sha256(f"device {i}".encode()).digest())
             steps = settings.local.epochs * -(-len(x) // of.session.manifest.step_batch)
             store = self._stores[name] = _Store(name, self._dirty)
             self._keys[name] = key.public
-            trainer: Trainer = SessionTrainer(of.session, x, y, seed=i)
+            trainer: Trainer
+            mine = masking
+            if settings.privacy is None:
+                trainer = SessionTrainer(of.session, x, y, seed=i)
+            else:
+                ledger = self.ledgers[i] if self.ledgers else None
+                trainer = promised.trainer(of.session, x, y, settings.privacy, ledger, seed=i)
+                if masking is not None and ledger is not None and settings.privacy.where == "distributed":
+                    mine = replace(masking, noising=Noising(settings.privacy, ledger))
             trainer = _Metered(Liar(trainer, faults.strength) if i in liars else trainer, self, of, steps)
             took = float(steps * of.step_s * np.exp(spread * random.standard_normal()))
-            handle, restart = _life(name, key, self._server_key.public, trainer, store, i, masking)
+            handle, restart = _life(name, key, self._server_key.public, trainer, store, i, mine)
             devices[name] = Device(handle, of.name, took, of.link, restart)
             for part in (x, y):
                 told.update(np.ascontiguousarray(part).data)
@@ -106,7 +124,8 @@ class World:
         self._of = {"settings": settings.text(), "devices": told.hexdigest()}
         # Its devices are new ones, who have been in no run before: it needs no name that there was never before.
         run = f"{settings.name}/{hashlib.sha256(settings.text().encode()).hexdigest()[:16]}"
-        self.coordinator = Coordinator(settings, whole, begin, covers, run)
+        secret = secrets.token_hex(SECRET) if settings.privacy is not None else ""
+        self.coordinator = Coordinator(settings, whole, begin, covers, run, secret)
         self._counted: dict[str, Any] | None = None
         most = 5 * 4 * whole.size * len(shards) + sum(a.nbytes for a in self.coordinator.state()[1].values())
         self._journal = Journal(folder, 16 * most + ROOM, "snapshot", private=True)
@@ -155,6 +174,11 @@ class World:
         """Let :attr:`session` have the model."""
         arrays = self.coordinator.whole.arrays(self.coordinator.model.astype(np.float32))
         self.session.load_state_dict({**state_of(self.session), **arrays})
+
+    @property
+    def statement(self) -> Mapping[str, Any]:
+        """Of a private run, what is promised, and what of it is spent; empty of another."""
+        return statement(self.coordinator, self.ledgers)
 
     @property
     def faults(self) -> Mapping[str, int]:

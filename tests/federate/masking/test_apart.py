@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selvedge.federate.keys import Key
-from selvedge.federate.masking.apart import Apart
+from selvedge.federate.masking.apart import APART, Apart, resting
 from selvedge.federate.masking.group import Group
 from selvedge.federate.masking.member import Member
 from selvedge.federate.masking.terms import STAGES, Terms
@@ -98,3 +100,33 @@ def test_what_was_summed_is_remembered_over_a_restart() -> None:
         with pytest.raises(Refused):
             again["a"].load(bad)
     assert again["a"].state() == before
+
+
+@given(
+    st.sets(st.sampled_from(NAMES), min_size=3),
+    st.lists(st.sets(st.sampled_from(NAMES), min_size=3), max_size=3),
+    st.sets(st.sampled_from(NAMES), max_size=3),
+    st.booleans(),
+)
+def test_who_rests_lets_the_others_be_summed_whoever_gets_lost(
+    members: set[str], earlier: list[set[str]], lost: set[str], same: bool
+) -> None:
+    """By what members themselves go by; and nobody rests in vain."""
+    rest = resting(members, earlier, same)
+    assert set(rest) <= members
+    assert len(rest) <= APART
+
+    def agreed(alive: set[str]) -> bool:
+        return not any(0 < len(one ^ alive) < APART for one in earlier)
+
+    left = members - set(rest)
+    if all(len(one - left) >= APART for one in earlier):
+        assert agreed(left - lost)
+    elif same and all(one == left or len(one - left) >= APART for one in earlier):
+        assert agreed(left)
+    else:
+        assert not rest
+    if rest:
+        assert not all(len(one - members) >= APART or (same and one == members) for one in earlier)
+    if len(earlier) == 1:
+        assert all(len(one - left) >= APART or (same and one == left) for one in earlier) or len(earlier[0]) < APART

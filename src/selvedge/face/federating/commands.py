@@ -60,6 +60,14 @@ Masked = Annotated[
         "bits=4,group=64,threshold=two-thirds,covered=3,stage=60.",
     ),
 ]
+Private = Annotated[
+    str,
+    typer.Option(
+        "--privacy",
+        help="Bounds what is told of a device, and ends the run before it is more: epsilon=8,delta=1e-3,clip=1, and "
+        "where=local or where=distributed (with --masked); also noise, rate, colluders, unit=example with examples.",
+    ),
+]
 Batch = Annotated[int | None, typer.Option("--batch", help="Samples a step; by default the most of 8 to 1 that fit.")]
 Run = Annotated[Path, typer.Option("--out", help="The run's folder; the same line goes on there.")]
 
@@ -95,6 +103,7 @@ def simulate(
     scaffold: Scaffold = False,
     server_optimizer: ServerOptimizer = "sgd",
     masked: Masked = "",
+    privacy: Private = "",
     batch: Batch = None,
     norms: options.Norms = "frozen",
     loss: options.Loss = None,
@@ -130,7 +139,7 @@ def simulate(
     wish = Wish(
         model, data, given, rounds, per_round or 0, name, codec, down,
         difference, rule, mode, over, least, deadline, patience, epochs, lr, mu, scaffold, server_optimizer, batch,
-        norms, loss, shape, seed, clients, split, faults, spread, link, masked,
+        norms, loss, shape, seed, clients, split, faults, spread, link, masked, privacy,
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=every)
     of = kinds(given, shape)
@@ -196,6 +205,7 @@ def serve(
     scaffold: Scaffold = False,
     server_optimizer: ServerOptimizer = "sgd",
     masked: Masked = "",
+    privacy: Private = "",
     batch: Batch = None,
     norms: options.Norms = "frozen",
     loss: options.Loss = None,
@@ -216,15 +226,16 @@ def serve(
     from .. import early
     from . import enrolled
     from .kind import kinds
-    from .wish import Wish, kept
+    from .wish import Wish, has_lots, kept
 
     given = tuple(device or DEFAULT)
     if (certificate is None) != (key is None):
         raise InvalidInput("--certificate", certificate or "missing", "give --certificate and --key, or neither")
     wish = Wish(
         model, data, given, rounds, per_round, name, codec, down, difference, rule, mode, over,
-        per_round // 2 + 1 if least is None else least, deadline,
+        (1 if has_lots(privacy) else per_round // 2 + 1) if least is None else least, deadline,
         patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed, masked=masked,
+        privacy=privacy,
     )  # fmt: skip
     early.federating(wish=wish, out=out, every=1)
     of = kinds(given, shape)
@@ -289,35 +300,54 @@ def join(
         str | None,
         typer.Option("--members", help="Of a group of a masked run, at the least: a smaller one is refused (8)."),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            help="What may be told of this device in all, as epsilon=8,delta=1e-3: once it is spent, it takes part no "
+            "more. By default what the run promises, where devices add the noise.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an event, and one at the end.")] = False,
 ) -> None:
     """Take part as a device: learn from samples that stay here. Needs no torch.
 
     The private key is made in --store and stays there. Ctrl-C ends it; the same line goes on, as after any other end.
+    Where the privacy budget is spent it ends with exit code 3.
     """
     from ..interrupt import Interrupted
-    from .joining import Line, run
+    from .joining import SPENT, Line, run
 
-    if how := run(Line(store, url, data, device, name, enrol, as_json, renew, credential, pkcs11, pin_file, members)):
+    line = Line(store, url, data, device, name, enrol, as_json, renew, credential, pkcs11, pin_file, members, budget)
+    code, how = run(line)
+    if code == SPENT:
+        typer.echo(f"selvedge: {how}", err=True)
+        raise typer.Exit(SPENT)
+    if code:
         raise Interrupted(how)
 
 
 @app.command()
 def status(
-    run: Annotated[str, typer.Argument(help="A run's folder; or https://HOST:PORT of a server.")],
+    run: Annotated[
+        str, typer.Argument(help="A run's folder, or a device's --store; or https://HOST:PORT of a server.")
+    ],
     operator: Annotated[
         Path | None, typer.Option("--operator", help="Of a server: the operator.json out of its run's folder.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
     """What a run has done: rounds, devices, bytes, how good the model is, and what was refused and why."""
-    from .status import data, of_folder, of_server, words
+    from .status import data, of_device, of_folder, of_server, words
 
     remote = run.startswith("https://")
     if remote and operator is None:
         raise InvalidInput("--operator", "missing", "a server answers its operator alone: give its operator.json")
     if not remote and operator is not None:
         raise InvalidInput("--operator", operator, "it is of a server: give https://HOST:PORT, or leave it out")
+    if not remote and (told := of_device(Path(run))) is not None:
+        typer.echo(json.dumps(told.data, indent=1) if as_json else str(told))
+        return
     found = of_server(run, operator) if remote and operator is not None else of_folder(Path(run))
     typer.echo(json.dumps(data(*found), indent=1) if as_json else words(*found))
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 # How Python is started for a device: docstrings, numpy's above all, and the columns of tracebacks are two megabytes.
 BARE = ("-OO", "-X", "no_debug_ranges")
-VALUES = ("--store", "--data", "--device", "--name", "--credential", "--pkcs11", "--pin-file", "--members")
+VALUES = (
+    "--store", "--data", "--device", "--name", "--credential", "--pkcs11", "--pin-file", "--members", "--budget"
+)  # fmt: skip
 FLAGS = ("--enrol", "--renew", "--json")
 
 
@@ -33,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Path(values["--store"]), values.get("URL"), values.get("--data"), paths.get("--device"),
             values.get("--name"), "--enrol" in values, "--json" in values, "--renew" in values,
             paths.get("--credential"), values.get("--pkcs11"), paths.get("--pin-file"), values.get("--members"),
+            values.get("--budget"),
         )  # fmt: skip
-        how = run(line)
+        code, how = run(line)
     except (Exception, KeyboardInterrupt) as error:
         from ..cli import ended
 
@@ -42,7 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         if how:
             print(f"selvedge: {how}", file=sys.stderr, flush=True)
-        code = 130 if how else 0
     if code == 130 and arguments is None:
         os._exit(130)
     raise SystemExit(code)

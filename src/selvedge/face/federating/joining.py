@@ -26,6 +26,7 @@ from ...federate.client.https import Connection, join
 from ...federate.client.participant import Participant
 from ...federate.client.session import SessionTrainer
 from ...federate.client.store import InFile
+from ...federate.client.trainer import Trainer
 from ...federate.identity.keeping import Keeping
 from ...federate.keys import Signer
 from ...federate.message import Refused
@@ -45,10 +46,12 @@ if TYPE_CHECKING:
 # What only some runs need - an authority, masks - is loaded where it is: a device of another run is to have the memory.
 STEM, NAME, STATE = "device", "name", "state"  # in a device's folder: its key, and the rest
 LOCK = "taking-part"
+BUDGET = "budget.json"  # what was told of the device's owner, and how much may be
 REQUEST, CREDENTIAL = "request.pem", "credential.pem"
 HEAD = 1 << 16  # bytes of a message besides its body
 GIVE = "a .csv, .npz, .npy or .jsonl, or a folder of images or .wav"
 ELSEWHERE = ("-", "mqtt", "mqtts", "camera", "microphone")  # what a stream may be besides
+SPENT, STOPPED = 3, 130  # exit codes
 PIECE = 0.2  # seconds between two looks at whether to stop
 
 
@@ -85,11 +88,12 @@ class Line:
     pkcs11: str | None = None
     pin_file: Path | None = None
     members: str | None = None
+    budget: str | None = None
 
 
-def run(line: Line) -> str:
-    """Take part as ``line`` says, or print the device's line for the server's list; how it was interrupted, "" where it
-    was not. Raises ``SelvedgeError``."""
+def run(line: Line) -> tuple[int, str]:
+    """Take part as ``line`` says, or print the device's line for the server's list; the exit code, and why it is not 0:
+    it was interrupted, or its budget is spent. Raises ``SelvedgeError``."""
     if not line.enrol:
         for field, value in (("URL", line.url), ("--data", line.data), ("--device", line.device)):
             if value is None:
@@ -106,7 +110,7 @@ def run(line: Line) -> str:
         return _with(line, keys, profile)
 
 
-def _with(line: Line, keys: Keeping, profile: str) -> str:
+def _with(line: Line, keys: Keeping, profile: str) -> tuple[int, str]:
     if line.renew and not keys.there():
         raise InvalidInput("--renew", str(line.store), "there is no key yet that another could follow: leave it out")
     who = identity(line.store, line.name, keys, None if line.renew else line.pkcs11, line.credential)
@@ -119,7 +123,7 @@ def _with(line: Line, keys: Keeping, profile: str) -> str:
         mine = allowed.line(who.name, key.public, profile)
         told = {"name": who.name, "key": key.public.hex(), "profile": profile, "line": mine}
         _say(json.dumps({**told, "request": str(line.store / REQUEST)}) if line.as_json else mine)
-        return ""
+        return 0, ""
     assert line.url is not None
     assert line.data is not None
     assert line.device is not None
@@ -135,16 +139,22 @@ def _with(line: Line, keys: Keeping, profile: str) -> str:
         _say(json.dumps({"event": "ended", "ended": how, "name": who.name, "changes": heard}))
 
     with alone(line.store), stopping() as stop:
-        heard = joined(line.url, device, line.data, line.store, who, log=log, stop=stop, members=line.members)
+        heard, over = joined(
+            line.url, device, line.data, line.store, who, log=log, stop=stop, members=line.members, budget=line.budget
+        )
+        if over:
+            if line.as_json:
+                ended("spent", heard)
+            return SPENT, f"{over}: {who.name} takes part no more; {heard} answers were sent"
         if stop():
             if line.as_json:
                 ended("interrupted", heard)
-            return f"interrupted: {heard} changes were sent; the same line goes on"
+            return STOPPED, f"interrupted: {heard} changes were sent; the same line goes on"
     if line.as_json:
         ended("over", heard)
     else:
         _say(f"{who.name}: the run is over; {heard} changes were sent")
-    return ""
+    return 0, ""
 
 
 def _say(text: str) -> None:
@@ -212,22 +222,36 @@ def _credential(path: Path, name: str, key: Signer, keys: Keeping) -> bytes:
 
 def joined(
     url: str, kit: Path, data: str, store: Path, who: Identity, *, log: Callable[[str], None],
-    stop: Callable[[], bool], members: str | None = None,
-) -> int:  # fmt: skip
-    """Take part until the run is over or ``stop()``; how many changes the server has heard. members: of a group of a
-    masked run, at the least; None: as many as are safe. Raises ``SelvedgeError``."""
+    stop: Callable[[], bool], members: str | None = None, budget: str | None = None,
+) -> tuple[int, str]:  # fmt: skip
+    """Take part until the run is over, or ``stop()``, or the budget is spent: how many answers the server has heard,
+    and, of the last of these, what of it is. members: of a group of a masked run, at the least; None: as many as are
+    safe. budget: of all that is told of this device; None: what was said before, or what the run promises, where its
+    devices add the noise. Raises ``SelvedgeError``."""
     invited = invitation.read(kit)
     certificate = kit / invitation.CERTIFICATE
     connection = Connection(url, certificate if certificate.is_file() else None)
     session = load_native(kit / invitation.MODEL)
     x, y = samples(session, data)
     papers = _papers(invited.authority, store, who, log)
-    trainer = SessionTrainer(session, x, y, seed=int.from_bytes(who.key.public[:4], "little"))
-    masking = _masking(invited, kit, papers, members)
+    seed = int.from_bytes(who.key.public[:4], "little")
+    masking, promise, ledger = _masking(invited, kit, papers, members), invited.promise, None
+    if promise is None:
+        if budget is not None or (store / BUDGET).exists():
+            fix = f"{invited.run} adds no noise, so that what it tells has no end: leave it, or move {BUDGET} away"
+            raise InvalidInput("--budget", "kept in --store" if budget is None else budget, fix)
+        trainer: Trainer = SessionTrainer(session, x, y, seed=seed)
+    else:
+        from .budget import account, private, told  # a device of another run is to have the memory
+
+        ledger = account(promise, store / BUDGET, budget)
+        trainer, masking = private(session, x, y, promise, ledger, masking, seed, log)
     server, kept = bytes.fromhex(invited.server), InFile(store / STATE, log)
     participant = Participant(who.name, who.key, server, trainer, kept, masking=masking, log=log)
     most = 8 * 4 * trainer.layout.size + (HEAD if masking is None else masking.room)
     log(f"{who.name}: {len(x):,} samples, {invited.run} at {url}")
+    if ledger is not None:
+        log(str(told(who.name, store / BUDGET)))
     refused: list[str] = []
 
     def heard(line: str) -> None:
@@ -244,7 +268,14 @@ def joined(
         while not stop() and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, PIECE))
 
-    return join(participant, who.key, invited.run, connection, most, log=heard, sleep=sleep, ended=stop, papers=papers)
+    def ended() -> bool:
+        return stop() or (ledger is not None and ledger.over != "")
+
+    sent = join(participant, who.key, invited.run, connection, most, log=heard, sleep=sleep, ended=ended, papers=papers)
+    if ledger is None or not ledger.over:
+        return sent, ""
+    participant.rest(over=True)  # nobody is told anything of that round by this device
+    return sent, ledger.over
 
 
 def _papers(authority: str, store: Path, who: Identity, log: Callable[[str], None]) -> Papers | None:

@@ -26,7 +26,8 @@ class Report:
     """``world``: "simulated" or "real". ``phase``: "waiting", "open", "done" or "stopped", and ``why``. ``known``:
     devices that may take part. ``refused``, ``faults``: counts by reason. ``up``, ``down``: bytes. ``test``: loss and
     accuracy at the end, on samples that nothing else saw. ``at``: Unix seconds. ``stage``: of a masked round, where its
-    groups are. ``left_out``: devices that have ended such rounds and are asked no more, and why."""
+    groups are. ``left_out``: devices that have ended such rounds and are asked no more, and why. ``privacy``: of a
+    private run, what it states of that (:func:`~...federate.stated.statement`)."""
 
     name: str
     world: str
@@ -43,18 +44,19 @@ class Report:
     at: float = 0.0
     stage: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    privacy: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def now(
         cls, world: str, coordinator: Coordinator, course: Course, known: int, up: int, down: int,
         refused: Mapping[str, int], faults: Mapping[str, int] | None = None,
-        test: tuple[float, float | None] | None = None,
+        test: tuple[float, float | None] | None = None, privacy: Mapping[str, Any] | None = None,
     ) -> Report:  # fmt: skip
         s = coordinator.settings
         return cls(
             s.name, world, coordinator.phase, coordinator.why, s.rounds, known, course, up, down, dict(refused),
             dict(faults or {}), test, time.time(), "" if coordinator.round is None else str(coordinator.round),
-            dict(coordinator.left_out),
+            dict(coordinator.left_out), dict(privacy or {}),
         )  # fmt: skip
 
     @property
@@ -80,7 +82,8 @@ class Report:
             "up": self.up, "down": self.down, "seconds": last.seconds if last else 0.0,
             "joules": last.joules if last else None, "known": self.known, "seen": len(self.course.devices),
             "lost": self.course.lost, "refused": dict(self.refused), "faults": dict(self.faults), "at": self.at,
-            "stage": self.stage, "left_out": dict(self.left_out), "course": self.course.to_dict(),
+            "stage": self.stage, "left_out": dict(self.left_out), "privacy": dict(self.privacy),
+            "course": self.course.to_dict(),
         }  # fmt: skip
 
     @classmethod
@@ -92,7 +95,7 @@ class Report:
                 given["run"], given["world"], given["phase"], given["why"], given["rounds"], given["known"],
                 Course.of(given["course"]), given["up"], given["down"], given["refused"], given["faults"],
                 None if test is None else (test["loss"], test["accuracy"]), given["at"],
-                given.get("stage", ""), given.get("left_out", {}),
+                given.get("stage", ""), given.get("left_out", {}), given.get("privacy", {}),
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InvalidInput("status", where, f"it is none of ours ({error})") from None
@@ -116,6 +119,8 @@ class Report:
             virtual = "virtual time" if self.world == "simulated" else "time"
             energy = "" if self.world != "simulated" else f"; energy of learning: {joules(last.joules)}"
             lines.append(f"{virtual}: {span(last.seconds)}{energy}")
+        if self.privacy:
+            lines.append(_private(self.privacy, self.world))
         dropped = [line for m in c.moves for line in m.failed]
         if dropped:
             lines.append(f"dropped: {len(dropped):,} groups of masked rounds, the last one {dropped[-1]}")
@@ -124,6 +129,16 @@ class Report:
         if self.faults:
             lines.append("faults: " + ", ".join(f"{n:,} {what}" for what, n in sorted(self.faults.items())))
         return "\n".join(lines)
+
+
+def _private(stated: Mapping[str, Any], world: str) -> str:
+    """What is told of a unit, in a line."""
+    of = f"of {stated['budget']:g} at delta {stated['delta']:g}, in {stated['releases']:,} releases"
+    if stated["where"] == "local" and world == "real":
+        said = f"epsilon {stated['epsilon']:.3f} {of}, of a device that has answered all; each counts its own"
+    else:
+        said = f"epsilon {stated['epsilon']:.3f} {of}"
+    return f"privacy: {said}; {stated['where']} noise hides {stated['unit']}"
 
 
 def line(move: Move) -> dict[str, Any]:

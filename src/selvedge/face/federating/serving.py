@@ -24,11 +24,12 @@ from ...federate.coordinator import Closed, Coordinator, Event
 from ...federate.course import Course, Move
 from ...federate.cover import Cover, widths
 from ...federate.grid.grid import Delivery
-from ...federate.invitation import MEMBERS, Invitation, promised, rules
+from ...federate.invitation import MEMBERS, Invitation, private, promised, rules
 from ...federate.layout import Layout
 from ...federate.masked_round import most_said
 from ...federate.message import Message
 from ...federate.server import Server
+from ...federate.stated import at_most
 from ...run.session import Session
 from ..interrupt import Interrupted
 from ..stopping import stopping
@@ -78,7 +79,8 @@ def serve(
     whole = Layout.of(state_of(session))
     covers = {kit.kind.name: _cover(kit, whole) for kit in kits}
     key = secret.key(out / place.KEY)
-    coordinator = Coordinator(settings, whole, whole.vector(state_of(session)), covers)
+    with asked():
+        coordinator = Coordinator(settings, whole, whole.vector(state_of(session)), covers)
     pem_file, pem_key = _tls(out, address)
     pem = pem_file.read_text(encoding="ascii") if address.certificate is None else None
     notes: list[str] = []  # of the thread that answers devices too
@@ -116,7 +118,9 @@ def serve(
         token[0] = place.operator(out, url, pem or "").token
         begun = coordinator.run if masked else ""
         for kit in kits:
-            invited = Invitation(settings.name, url, key.public.hex(), kit.kind.name, root, masked, begun)
+            invited = Invitation(
+                settings.name, url, key.public.hex(), kit.kind.name, root, masked, begun, private(settings.privacy)
+            )
             invited.write(kit.folder, pem)
 
         def members() -> None:
@@ -136,8 +140,9 @@ def serve(
         def now() -> Report:
             refused = server.refused + Counter(dict(grid.refused))  # at once: another thread counts there
             return Report.now(
-                "real", coordinator, course, len(server.devices), server.up_bytes, server.down_bytes, refused
-            )
+                "real", coordinator, course, len(server.devices), server.up_bytes, server.down_bytes, refused,
+                privacy=at_most(coordinator),
+            )  # fmt: skip
 
         def report(must: bool) -> None:
             while refusals:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ...artifact import files
 from ...errors import InvalidInput
 from ...federate.coordinator import Closed, Event
 from ...federate.course import Move
@@ -32,7 +34,7 @@ from .report import Report
 from .view import View
 from .wish import Wish, asked, keep
 
-JOURNAL, MODEL, STATE = "journal", "model", "model.npz"  # in a run's folder
+JOURNAL, MODEL, STATE, STATED = "journal", "model", "model.npz", "privacy.json"  # in a run's folder
 
 
 def simulate(
@@ -76,7 +78,7 @@ def _run(
     def now(server: Server) -> Report:
         return Report.now(
             "simulated", world.coordinator, world.course, known, server.up_bytes, server.down_bytes, server.refused,
-            world.faults,
+            world.faults, privacy=world.statement,
         )  # fmt: skip
 
     if world.resumed:
@@ -100,6 +102,8 @@ def ended(report: Report, session: HostSession, plan: Plan, judge: Judge | None,
         report = replace(report, test=judge.test(session))
     emit(plan, "c", out / MODEL, learnt=session)
     write_state(out / STATE, session)
+    if report.privacy:
+        files.write(out / STATED, (json.dumps(report.privacy, indent=1) + "\n").encode())
     report.write(out)
     page.write(report, out)
     return report

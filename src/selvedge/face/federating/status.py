@@ -13,7 +13,9 @@ from ...errors import InvalidInput
 from ...federate.client.https import STATUS, Connection
 from ...learn.journal.files import LOCK
 from ..figures import percent
+from .budget import Told, told
 from .clock import span
+from .joining import BUDGET, NAME
 from .place import read_operator
 from .report import FILE, Report
 
@@ -32,6 +34,18 @@ def of_folder(folder: Path) -> tuple[Report, bool]:
     except (OSError, ValueError) as error:
         raise InvalidInput("folder", str(folder), f"its {FILE} cannot be read ({error})") from None
     return Report.of(given, str(path)), _held(folder / JOURNAL / LOCK)
+
+
+def of_device(folder: Path) -> Told | None:
+    """How much was told of the device whose ``--store`` is ``folder``; None for what is no such folder, or has no
+    account. Raises ``InvalidInput``."""
+    if (folder / FILE).exists() or not (folder / BUDGET).is_file():
+        return None
+    try:
+        name = (folder / NAME).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        name = folder.name
+    return told(name, folder / BUDGET)
 
 
 def of_server(url: str, operator: Path) -> tuple[Report, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +16,15 @@ from ...federate.federation import Federation
 from ...federate.grid.faults import Faults
 from ...federate.local import Local
 from ...federate.masked import Masked
+from ...federate.privacy.accountant import noise_for
+from ...federate.privacy.settings import Privacy
 from ...make.begun import about
 from ..spoken import spoken
 
 KIND = "federation"  # of a working folder
 USUAL = 10  # answers that a round of a simulation goes by, or all
+PROMISED = ("epsilon", "delta", "clip", "noise", "rate", "examples", "colluders")  # numbers of --privacy
+LATER = ("masked", "privacy")  # what a folder of before there were such runs does not have
 FAULTS = ("drop", "duplicate", "corrupt", "delay", "crash", "liars", "strength", "late")
 OPTIONS = {  # the library's fields as the command line has them
     "run name": "--name", "clients": "--per-round", "local epochs": "--epochs", "local rate": "--lr",
@@ -30,9 +34,12 @@ OPTIONS = {  # the library's fields as the command line has them
     "server momentum": "--server-optimizer momentum", "server beta2": "--server-optimizer beta2",
     "server tau": "--server-optimizer tau", "speed": "--spread", "codec": "--codec",
     **{f"masked {name}": f"--masked {name}" for name in ("bits", "group", "members", "threshold", "covered", "stage")},
+    **{f"privacy {name}": f"--privacy {name}" for name in (*PROMISED, "where", "unit")},
+    "privacy": "--privacy", "budget epsilon": "--privacy epsilon", "budget delta": "--privacy delta",
+    "epsilon": "--privacy epsilon", "delta": "--privacy delta", "rate": "--privacy rate",
     **{f"{name} with masked": f"{option} with --masked" for name, option in (
         ("up", "--codec"), ("mode", "--mode"), ("rule", "--rule"), ("scaffold", "--scaffold"),
-        ("clients", "--per-round"),
+        ("clients", "--per-round"), ("privacy", "--privacy"),
     )},
     **{name: f"--{name}" for name in ("rounds", "least", "deadline", "patience", "over", "seed", "rule", "mode",
                                       "down", "bound", "fade")},
@@ -75,6 +82,7 @@ class Wish:
     spread: float = 0.0
     link: float = 1e5
     masked: str = ""
+    privacy: str = ""
 
     def federation(self, devices: int = USUAL) -> Federation:
         """Of so many devices. Raises ``InvalidInput`` in the words of the command line."""
@@ -87,6 +95,7 @@ class Wish:
                 difference=self.difference, rule=cast(Any, rule), robust=robust,
                 optimizer=_optimizer(self.server_optimizer), seed=self.seed,
                 local=Local(self.epochs, self.lr, self.mu, self.scaffold), masked=_masked(self.masked),
+                privacy=_privacy(self.privacy, self.rounds),
             )  # fmt: skip
 
     def bad(self) -> Faults:
@@ -139,6 +148,37 @@ def _masked(text: str) -> Masked | None:
     return Masked(**given)
 
 
+def _privacy(text: str, rounds: int) -> Privacy | None:
+    """``""``, or ``epsilon=8,delta=1e-3,clip=1``, with ``where=local``, ``unit=example`` and other numbers. Without
+    ``noise``, as little as lets so many rounds be within the budget."""
+    if not text:
+        return None
+    pairs = text.split(",")
+    words = [pair for pair in pairs if pair.startswith(("where=", "unit="))]
+    given: dict[str, Any] = {n: v for n, _, v in (pair.partition("=") for pair in words)}
+    if len(given) < len(words):
+        raise InvalidInput("--privacy", text, "give where and unit once each")
+    found = _pairs("--privacy", ",".join(pair for pair in pairs if pair not in words), PROMISED, "8")
+    for name in ("epsilon", "delta", "clip"):
+        if name not in found:
+            raise InvalidInput(f"--privacy {name}", "missing", "give --privacy epsilon=8,delta=1e-3,clip=1")
+    given |= {n: int(v) if n in ("examples", "colluders") and v % 1 == 0 else v for n, v in found.items()}
+    if "noise" in found:
+        return Privacy(**given)
+    if given.get("unit") == "example":
+        fix = "of examples there is noise in each step, and how many these are is each device's: give it"
+        raise InvalidInput("--privacy noise", "missing", fix)
+    made = Privacy(**{**given, "noise": 1.0})
+    noise = noise_for(made.epsilon, made.delta, rounds, made.rate or 1.0) * made.sensitivity / made.clip
+    # A sum of members' noise is a little further from what it is accounted as.
+    return replace(made, noise=noise * (1.001 if made.where == "distributed" else 1.0))
+
+
+def has_lots(text: str) -> bool:
+    """Whether a round of such ``--privacy`` goes by the clock, whoever is there."""
+    return any(pair.startswith("rate=") for pair in text.split(","))
+
+
 def _pairs(field: str, text: str, known: tuple[str, ...], such: str = "0.1") -> dict[str, float]:
     found: dict[str, float] = {}
     for pair in filter(None, text.split(",")):
@@ -171,7 +211,7 @@ def kept(folder: Path, wish: Wish) -> bool:
         raise InvalidInput("--out", str(folder), f"its {path.name} cannot be read ({error})") from None
     now = json.loads(json.dumps(asdict(wish)))
     for f in fields(Wish):
-        had = was.get(f.name, "" if f.name == "masked" else None)  # a folder of before there were such runs
+        had = was.get(f.name, "" if f.name in LATER else None)
         if had != now[f.name]:
             before, here = ("none" if v in (None, "", []) else v for v in (had, now[f.name]))
             told = f"its {f.name.replace('_', ' ')} was {before}, now it is {here}"

@@ -7,9 +7,9 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import InvalidInput
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 POLL, UPDATE, STATUS, CREDENTIAL = "/v1/poll", "/v1/update", "/v1/status", "/v1/credential"
 OVER = 410  # the status of an answer: there will be no task any more
 LONGEST = 300.0  # seconds between two tries
-TIMEOUT = 90.0
+TIMEOUT = 90.0  # seconds in which a question is sent, and in which it is answered, besides those of their bytes
+SLOWEST = 1000  # bytes a second, below which a network is none
 EMPTY = (204, 304)  # statuses of answers without a body
 LINE = 8192  # bytes
 FIELDS = 100
@@ -40,9 +41,14 @@ class Connection:
 
     HTTP/1.1 (RFC 9112) as far as our own server and a proxy before it speak it: Python's client brings a parser of
     e-mail along, a megabyte and a half of what a device has.
+
+    timeout: seconds within which a connection is made; within which a question is sent; and within which the whole
+    answer is there, head and body. To the latter two each byte that has gone over adds a :data:`SLOWEST`-th of a
+    second, for as many as there may be, and never so much that more than ``timeout`` is left: a slow network is borne,
+    a server that says a byte now and then, or nothing any more, is not.
     """
 
-    def __init__(self, url: str, trusted: Path | None = None) -> None:
+    def __init__(self, url: str, trusted: Path | None = None, timeout: float = TIMEOUT) -> None:
         try:
             parts = urlsplit(url)
             port = 443 if parts.port is None else parts.port
@@ -57,7 +63,9 @@ class Connection:
         self._host, self._port = parts.hostname, port
         # Of a text Python would make this itself, by tables of all of Unicode: a megabyte.
         self._name = self._host.encode("ascii" if self._host.isascii() else "idna")
+        self._timeout = timeout
         self._open: ssl.SSLSocket | None = None
+        self._timed: _Timed | None = None
         self._coming: BufferedReader | None = None
 
     def ask(self, path: str, data: bytes, most: int) -> tuple[int, bytes, float]:
@@ -66,17 +74,21 @@ class Connection:
             self.close()
         try:
             if self._open is None:
-                raw = socket.create_connection((self._name, self._port), TIMEOUT)  # type: ignore[arg-type]
+                raw = socket.create_connection((self._name, self._port), self._timeout)  # type: ignore[arg-type]
                 self._open = self._context.wrap_socket(raw, server_hostname=self._name)
-                self._coming = self._open.makefile("rb")
+                self._timed = _Timed(self._open)
+                self._coming = BufferedReader(self._timed)
             assert self._coming is not None
+            assert self._timed is not None
             host = f"[{self._host}]" if ":" in self._host else self._name.decode("ascii")
             head = (
                 f"POST {path} HTTP/1.1\r\nHost: {host}:{self._port}\r\nContent-Type: application/octet-stream\r\n"
                 f"Content-Length: {len(data)}\r\n\r\n"
             )
-            self._open.sendall(head.encode("ascii"))
-            self._open.sendall(data)
+            self._timed.begin(self._timeout, len(head) + len(data))
+            self._timed.send(head.encode("ascii"))
+            self._timed.send(data)
+            self._timed.begin(self._timeout, most + LINE)
             status, fields = _head(self._coming)
             body = b"" if status in EMPTY else _body(self._coming, fields, most)
         except BaseException:
@@ -95,7 +107,47 @@ class Connection:
             self._coming.close()
         if self._open is not None:
             self._open.close()
-        self._open = self._coming = None
+        self._open = self._timed = self._coming = None
+
+
+class _Timed(RawIOBase):
+    """The bytes of ``connection``, and until when they are waited for: a socket's own timeout is of one call alone."""
+
+    def __init__(self, connection: ssl.SSLSocket) -> None:
+        self._connection = connection
+        self._timeout = self._end = 0.0
+        self._left = 0
+
+    def begin(self, timeout: float, most: int) -> None:
+        """From now on: ``timeout`` seconds, and those of at most so many bytes."""
+        self._timeout, self._left = timeout, most
+        self._end = time.monotonic() + timeout
+
+    def _wait(self) -> None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the server takes too long for one answer")
+        self._connection.settimeout(left)
+
+    def _gone(self, count: int) -> int:
+        """So many bytes have gone over."""
+        counted = min(count, self._left)
+        self._left -= counted
+        self._end = min(self._end + counted / SLOWEST, time.monotonic() + self._timeout)
+        return count
+
+    def send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait()
+            view = view[self._gone(self._connection.send(view)) :]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._wait()
+        return self._gone(self._connection.recv_into(buffer))
 
 
 def _dropped(connection: ssl.SSLSocket) -> bool:

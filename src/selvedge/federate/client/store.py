@@ -55,6 +55,8 @@ class InFile:
     """One file, written beside and renamed, which nobody but its owner reads: a record as a journal has it, with its
     checksum.
 
+    What a process has left that was killed while it wrote is deleted by the next one: secrets of a round may be in it.
+
     A file that the disk has damaged is moved to NAME.damaged, ``log`` is told so in a line, and the device goes on as
     one that has nothing: what error feedback had left is lost, and the run is not.
 
@@ -65,6 +67,7 @@ class InFile:
 
     def __init__(self, path: Path, log: Callable[[str], None] = lambda line: None) -> None:
         self._path, self._log = path, log
+        secret.sweep(path)
         self._witness: Witness | None = None  # a device of other runs is to have the memory
 
     def load(self) -> tuple[Mapping[str, Any], Arrays] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import combinations
 from typing import Any
 
 from ..message import Refused
@@ -15,6 +16,20 @@ from .wire import Span
 
 APART = 2  # members, unless it is said otherwise
 SUMS = 8  # that are remembered
+
+
+def resting(members: Collection[str], earlier: Iterable[Collection[str]], same: bool = True) -> tuple[str, ...]:
+    """The fewest of ``members`` who are to be missing in a sum of theirs, so that it is not too near any of
+    ``earlier``, the members of other sums of one model: all of them would refuse it. So it is where :data:`APART` of
+    an earlier one are missing, whoever else gets lost; or, if ``same``, where all are the same and nobody does. Where
+    no :data:`APART` of them do, nobody."""
+    sums, ordered = [frozenset(one) for one in earlier], sorted(members)
+    for count in range(APART + 1):
+        for chosen in combinations(ordered, count):
+            left = frozenset(ordered) - set(chosen)
+            if all(len(one - left) >= APART or (same and one == left) for one in sums):
+                return chosen
+    return ()
 
 
 class Apart:

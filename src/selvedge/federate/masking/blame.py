@@ -4,7 +4,8 @@ Of a lie that a member has signed - a round key that comes back - the server has
 give back what was committed to it has none: several who lie about the shares that they were given can make it look so,
 of as few others as might lie themselves. Of shares that cannot be opened it has the word of those they were for, which
 may be false: so of two that quarrel one goes. That is who has most quarrels: a member that ends a round by bad shares
-has as many as it took, each of its victims one.
+has as many as it took, each of its victims one. A quarrel of two who have no other costs a round but the one that
+speaks of it, and of the two it may be either: both stay.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SEVERAL = 2  # others with whom one quarrels, for which it goes
 TWICE = 2  # times that shares of a member give nothing where all who were there had to be right
 
 
@@ -38,22 +40,27 @@ class Blame:
             self.lied(member, how)
 
     def out(self) -> dict[str, str]:
-        """Who is asked no more, and why."""
+        """Who is asked no more, and why: first those who have lied, then those who quarrel, the worst first."""
         found = dict(self.lies)
         left = {q for q in self.quarrels if not set(q) & set(found)}
         while left:
-            count: dict[str, int] = {}
-            said: dict[str, list[str]] = {}
+            others: dict[str, set[str]] = {}
+            said: dict[str, list[str]] = {}  # by whom
+            spoke: dict[str, int] = {}  # of how many
             for by, member in sorted(left):
-                count[by], count[member] = count.get(by, 0) + 1, count.get(member, 0) + 1
+                others.setdefault(by, set()).add(member)
+                others.setdefault(member, set()).add(by)
                 said.setdefault(member, []).append(by)
-            # Among equals the one that more have spoken of.
-            worst = max(count, key=lambda name: (count[name], len(said.get(name, ())), name))
-            if worst in said:
-                whose = said[worst]
+                spoke[by] = spoke.get(by, 0) + 1
+            # Among equals the one that speaks of most: who accuses one after the other gains nothing by that.
+            worst = max(others, key=lambda name: (len(others[name]), spoke.get(name, 0), name))
+            if len(others[worst]) < SEVERAL:
+                break
+            whose = said.get(worst, [])
+            if len(whose) >= spoke.get(worst, 0):
                 found[worst] = f"{', '.join(whose[:8])} could not use what it sent" + ", and more" * (len(whose) > 8)
             else:
-                found[worst] = f"it says of {count[worst]} others that it could not use what they sent"
+                found[worst] = f"it says of {spoke[worst]} others that it could not use what they sent"
             left = {q for q in left if worst not in q}
         return found
 

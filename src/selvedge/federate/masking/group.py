@@ -35,7 +35,7 @@ class Group:
     """``public``: of each device of the cohort its Ed25519 key. ``certificates``: where given, what each must show to
     the others. ``seen``: :attr:`marks` of earlier groups, and the tasks that they were of. Whom the others would refuse
     - an old certificate, a round key that comes back, an identity of two names - is refused here, so that it does not
-    stop them all.
+    stop them all. ``demands``: what they were promised, and hold the server to; None: what the terms say of it.
 
     ``stage``: "keys" to "unmask", then "done" or "failed"; ``why``: it failed, in a line. ``false``: members whose
     shares did not give back what they had committed to, where they are no more than may lie at all; ``sure``: though
@@ -48,8 +48,11 @@ class Group:
         public: Mapping[str, bytes],
         certificates: Mapping[str, bytes] | None = None,
         seen: Mapping[bytes, int] = MappingProxyType({}),
+        demands: Demands | None = None,
     ) -> None:
         self.terms, self._public, self._marks = terms, dict(public), seen
+        self._covered = max(terms.covered, LEAST_COVERED if demands is None else demands.covered)
+        self._least = max((demands or Demands(terms.least)).least, terms.covered)  # members that a sum is of
         self._certificates = dict(certificates or {})
         self.stage, self.why = "keys", ""
         self.false: tuple[str, ...] = ()
@@ -68,6 +71,11 @@ class Group:
         self._total: IntVector | None = None
 
     # -- what members are asked, and what they answer ---------------------------------------------------------------
+
+    @property
+    def alive(self) -> tuple[str, ...]:
+        """Whose inputs are in the sum; nobody, before that is known."""
+        return tuple(self.terms.cohort[i] for i in self._alive)
 
     @property
     def waiting(self) -> set[str]:
@@ -181,7 +189,7 @@ class Group:
             return
         if self.stage in ("shares", "input"):
             least, where = thinnest([self._keys[i].spans for i in here], terms.size)
-            if least < (need := max(terms.covered, LEAST_COVERED)):
+            if least < (need := self._covered):
                 self._fail(f"{self.stage}: element {where} is left to {least} members, and {need} must have it")
                 return
         if self.stage == "input" and (why := self._thin(here)):
@@ -209,15 +217,11 @@ class Group:
         self._asked = here
 
     def _thin(self, here: tuple[int, ...]) -> str:
-        """Why its members would not agree to a sum of ``here``: few of them have added what earlier rounds left. That
-        is the rule of who demands least."""
+        """Why its members would not agree to a sum of ``here``: few of them have added what earlier rounds left."""
         left = carriers({i: self._keys[i].past for i in self._shared}, self.terms).intersection(here)
-        need = Demands(min(self.terms.least, len(self.terms.cohort))).least
-        return (
-            f"input: what earlier rounds left is of {len(left)}, and {need} must have it"
-            if 0 < len(left) < need
-            else ""
-        )
+        if 0 < len(left) < self._least:
+            return f"input: what earlier rounds left is of {len(left)}, and {self._least} must have it"
+        return ""
 
     def _fail(self, why: str) -> None:
         self.stage, self.why = "failed", why
@@ -313,7 +317,7 @@ class Group:
         """The sum of the survivors' values, int64 [size], and who they are. Raises :class:`Refused` before "done"."""
         if self._total is None:
             raise Refused(f"no sum: the group is {self.stage}" + (f" ({self.why})" if self.why else ""))
-        return self._total, tuple(self.terms.cohort[i] for i in self._alive)
+        return self._total, self.alive
 
 
 def _chosen(places: list[int], need: int, lots: random.Random) -> Iterator[list[int]]:

@@ -6,14 +6,17 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
 from ..secret import keep
 from .accountant import Accountant, Release
 from .budget import Budget
+
+if TYPE_CHECKING:
+    from .settings import Privacy
 
 FIELDS = {"epsilon", "delta", "spent"}
 
@@ -24,7 +27,8 @@ class Spent(ValueError):
 
 class Ledger:
     """Of one device, over all runs. path: its file, mode 0600, whole after any kill; None: in memory, for simulated
-    ones. A file that is damaged, or of another budget, is refused: a device does not begin anew on its own.
+    ones. A file that is damaged, or of another budget, is refused: a device does not begin anew on its own. ``over``:
+    why there was nothing left for what was to be counted last, "" where there was.
 
     Every answer that is made is counted, and has noise of its own. What is asked again is answered with what was kept
     (:class:`~..client.participant.Participant`), never made again: two answers to what only looks like one question,
@@ -32,7 +36,7 @@ class Ledger:
     """
 
     def __init__(self, budget: Budget, path: Path | None = None) -> None:
-        self.budget, self._path = budget, path
+        self.budget, self._path, self.over = budget, path, ""
         self._held: dict[str, Any] | None = None
         with self._locked() as state:
             self._save(state)
@@ -51,7 +55,9 @@ class Ledger:
             spent = Accountant.of(state["spent"])
             if not self.budget.allows(spent, release, count):
                 now, most = spent.epsilon(self.budget.delta), self.budget.epsilon
-                raise Spent(f"the privacy budget is spent: epsilon {now:.3f} of {most:g} is told, one more is past")
+                self.over = f"the privacy budget is spent: epsilon {now:.3f} of {most:g} is told, one more is past"
+                raise Spent(self.over)
+            self.over = ""
             state["spent"] = spent.after(release, count).state()
             self._save(state)
 
@@ -70,25 +76,13 @@ class Ledger:
             os.close(handle)
 
     def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if (state := _read(path)) is None:
             return self._begun()
-        except (OSError, ValueError) as error:
-            raise InvalidInput("privacy ledger", str(path), f"it cannot be read ({error})") from None
-        fix = "it is damaged: what was told is not known, and nothing more is; put a copy back"
-        try:
-            state = json.loads(text)
-            if set(state) != FIELDS:
-                raise ValueError
-            of = state["epsilon"], state["delta"]
-            Accountant.of(state["spent"])
-        except (ValueError, TypeError, KeyError):
-            raise InvalidInput("privacy ledger", str(path), fix) from None
+        of = state["epsilon"], state["delta"]
         if of != (self.budget.epsilon, self.budget.delta):
             fix = f"it is of a budget of epsilon {of[0]}, delta {of[1]}: give that one"
             raise InvalidInput("privacy ledger", str(path), fix)
-        return dict(state)
+        return state
 
     def _begun(self) -> dict[str, Any]:
         return {"epsilon": self.budget.epsilon, "delta": self.budget.delta, "spent": []}
@@ -103,3 +97,37 @@ class Ledger:
                 os.fsync(folder)  # a power cut does not bring the earlier count back
             finally:
                 os.close(folder)
+
+
+def kept(path: Path) -> tuple[Budget, Accountant] | None:
+    """What the ledger ``path`` has, of which budget, and what of it is told; None where there is none. Raises
+    ``InvalidInput``."""
+    state = _read(path)
+    return None if state is None else (Budget(state["epsilon"], state["delta"]), Accountant.of(state["spent"]))
+
+
+def opened(privacy: Privacy | None, names: Collection[str], folder: Path | None) -> list[Ledger]:
+    """Of each of ``names``, where devices count: what they have told is told, whether their run is gone on with or
+    not. folder: of their files; None: in memory."""
+    if privacy is None or privacy.where == "central":
+        return []
+    return [Ledger(privacy.budget, None if folder is None else folder / f"{name}.json") for name in names]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InvalidInput("privacy ledger", str(path), f"it cannot be read ({error})") from None
+    try:
+        state = json.loads(text)
+        if set(state) != FIELDS:
+            raise ValueError
+        Budget(state["epsilon"], state["delta"])
+        Accountant.of(state["spent"])
+    except (ValueError, TypeError, KeyError):
+        fix = "it is damaged: what was told is not known, and nothing more is; put a copy back"
+        raise InvalidInput("privacy ledger", str(path), fix) from None
+    return dict(state)
