@@ -71,6 +71,7 @@ prove: $(VENV)/.dev system
 
 matrix: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.matrix --write
+	SELVEDGE_ALL=1 $(BIN)/python -m pytest tests/run/foreign tests/formats/onnx/test_zoo_float.py
 
 clean:
 	rm -rf $(VENV) $(FLOWER) build dist .pytest_cache .mypy_cache .ruff_cache

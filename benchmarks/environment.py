@@ -21,7 +21,7 @@ def environment() -> dict[str, Any]:
     """Processor, compilers, versions, date, and how busy the machine was when it began."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": len(os.sched_getaffinity(0)),
         "load_before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
@@ -42,7 +42,8 @@ def caption(about: dict[str, Any], shown: Sequence[str] = ("torch", "executorch"
     )
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """The processor by its maker's name."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith(("model name", "Model")):
             return line.partition(":")[2].strip()

@@ -1,0 +1,83 @@
+"""``python -m benchmarks.targets [--targets a,b] [--models a,b] [--kinds a,b] [--show] [--write]``: what each target
+costs beside our own runtime. A process a model and kind emits; each target is then measured in processes of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from selvedge.artifact import files
+from selvedge.artifact.targets import TARGETS
+
+from ..command import command
+from .page import DOCS, read, table, write
+from .work import KINDS, MODELS
+
+KEPT = Path(__file__).parents[1] / "results" / "targets"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.targets",
+        description="Time and memory of each target beside our own runtime: predicting (float, int8), learning.",
+        epilog="A file a case lies in benchmarks/results/targets; what was interrupted goes on behind the last one.",
+    )
+    for name, all_of in (("targets", TARGETS), ("models", MODELS), ("kinds", KINDS)):
+        parser.add_argument(f"--{name}", default=",".join(all_of), help="with commas between")
+    parser.add_argument("--show", action="store_true", help="only the tables of what is there")
+    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {DOCS}")
+    given = parser.parse_args(arguments)
+    chosen = {}
+    for name, all_of in (("targets", TARGETS), ("models", MODELS), ("kinds", KINDS)):
+        chosen[name] = getattr(given, name).split(",")
+        for one in chosen[name]:
+            if one not in all_of:
+                print(f"benchmarks.targets: --{name} is {one}: give some of {', '.join(all_of)}", file=sys.stderr)
+                return 2
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for kind in () if given.show else chosen["kinds"]:
+        for model in chosen["models"]:
+            missing = [t for t in chosen["targets"] if not _path(t, model, kind).exists()]
+            for target, made in measured(model, kind, missing):
+                text = json.dumps({"target": target, "model": model, "kind": kind, **made})
+                files.write(_path(target, model, kind), (text + "\n").encode())
+                said = f"failed: {made['failed']}" if "failed" in made else f"{made['seconds']:.0f} s"
+                print(f"{target}, {model}, {kind}: {said}", file=sys.stderr, flush=True)
+    print(table(read(KEPT)))
+    if given.write:
+        write(KEPT)
+    return 0
+
+
+def measured(model: str, kind: str, targets: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each target and its case. A target that ends the process fails alone: another process goes on behind it."""
+    left = list(targets)
+    while left:
+        with tempfile.TemporaryFile("w+") as said:
+            line = [sys.executable, "-W", "ignore", "-m", "benchmarks.targets.cell", model, kind, *left]
+            start = time.perf_counter()
+            with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=said, text=True) as process:
+                assert process.stdout is not None
+                for told in process.stdout:
+                    yield left.pop(0), {**json.loads(told), "seconds": round(time.perf_counter() - start, 1)}
+                    start = time.perf_counter()
+            if left:
+                said.seek(0)
+                last = (said.read().strip().splitlines() or [f"the process ended with {process.returncode}"])[-1]
+                seconds = round(time.perf_counter() - start, 1)
+                yield left.pop(0), {"failed": f"emitting it ended the process: {last}"[:300], "seconds": seconds}
+
+
+def _path(target: str, model: str, kind: str) -> Path:
+    return KEPT / f"{target}-{model.replace('?', '_').replace('&', '_')}-{kind}.json"
+
+
+if __name__ == "__main__":
+    command("benchmarks.targets", main)
