@@ -202,6 +202,8 @@ BAD = [
     ("epsilon=nan,delta=1e-3,clip=1", "--privacy epsilon is nan"),
     ("epsilon=8,delta=1e-3,clip=0", "--privacy clip is 0"),
     ("epsilon=8,delta=1e-3,clip=1,noise=0", "--privacy noise is 0"),
+    ("epsilon=8,delta=1e-3,clip=1,noise=0.1", "--privacy noise is 0.1: one round by it tells more than epsilon 8"),
+    ("epsilon=8,delta=1e-3,clip=1,noise=1,where=local", "--privacy noise is 1.0: one round by it tells more"),
     ("epsilon=1e-6,delta=1e-12,clip=1", "--privacy epsilon is 1e-06: no noise"),
     ("epsilon=8,delta=1e-3,clip=1,where=here", "--privacy where is here: give central, distributed, local"),
     ("epsilon=8,delta=1e-3,clip=1,where=local,where=local", "give where and unit once each"),
@@ -266,6 +268,26 @@ def test_a_budget_stays_what_its_owner_has_said(tmp_path: Path) -> None:
     again = account(local, tmp_path / "own.json", None)
     assert again is not None
     assert again.budget == own.budget
+
+
+def test_a_store_whose_account_lets_more_be_told_than_a_run_promises_takes_no_part_unasked(tmp_path: Path) -> None:
+    """Of local noise a server that asks on would be told all that is left of it."""
+    from selvedge.errors import InvalidInput
+    from selvedge.face.federating.budget import account
+
+    path = tmp_path / "budget.json"
+    first = account(Privacy(1.0, 2.0, 7.123456789, DELTA, where="local"), path, None)
+    assert first is not None
+    before = first.budget
+    for epsilon, delta in ((2.0, DELTA), (8.0, 1e-5)):
+        less = Privacy(1.0, 8.0, epsilon, delta, where="local")
+        with pytest.raises(InvalidInput, match=r"^--budget is kept in --store: of epsilon=7\.123456") as caught:
+            account(less, path, None)
+        _, _, given = str(caught.value).partition("give --budget ")
+        said = account(less, path, given.split()[0])
+        assert said is not None
+        assert said.budget == before
+        assert account(Privacy(1.0, 8.0, epsilon, delta), path, None) is not None, "the server's noise, its account"
 
 
 def test_the_lines_of_the_page_do_what_it_says(place: Path) -> None:
