@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selvedge.face.federating.report import Report
 from selvedge.federate import invitation
 from selvedge.federate.client.session import state_of
+from selvedge.federate.course import Course
 from selvedge.federate.privacy.accountant import Accountant
 from selvedge.federate.privacy.ledger import kept
 from selvedge.federate.privacy.settings import Privacy
@@ -288,6 +290,17 @@ def test_a_store_whose_account_lets_more_be_told_than_a_run_promises_takes_no_pa
         assert said is not None
         assert said.budget == before
         assert account(Privacy(1.0, 8.0, epsilon, delta), path, None) is not None, "the server's noise, its account"
+
+
+@pytest.mark.parametrize(("tasks", "past"), [(2, False), (4, True)])
+def test_a_server_that_has_asked_more_than_a_budget_says_that_devices_stop_before(tasks: int, past: bool) -> None:
+    """Of local noise it does not know who has answered what."""
+    promise = Privacy(1.0, 2.0, 8.0, DELTA, where="local")
+    stated = promise.statement(Accountant([(promise.release(), tasks)]))
+    assert (stated["epsilon"] > 8) == past
+    report = Report("tried", "real", "open", "", 9, 3, Course(), 0, 0, {}, {}, privacy=stated)
+    line = next(line for line in str(report).splitlines() if line.startswith("privacy: "))
+    assert ("stops before it is past what is promised, unless its owner lets more be told" in line) == past
 
 
 def test_the_lines_of_the_page_do_what_it_says(place: Path) -> None:
