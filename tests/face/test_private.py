@@ -245,6 +245,31 @@ def test_bad_privacy_is_one_clear_line(place: Path, monkeypatch: pytest.MonkeyPa
     assert not (place / "run").exists()
 
 
+SERVE = (
+    "federate", "serve", *SIMULATE[2:], "--rounds", "2", "--per-round", "8", "--device", KIND, "--port", "0"
+)  # fmt: skip
+LATE = [
+    (("--privacy", "epsilon=8,delta=1e-3,clip=1,where=distributed", "--masked", "4"), "--masked bits is 4, for a clip"),
+    (("--privacy", "epsilon=8,delta=1e-3,clip=1e4"), "--privacy is clip 10000"),
+]
+
+
+@pytest.mark.parametrize("command", [(*SIMULATE, "--clients", "8", "--device", KIND), SERVE])
+@pytest.mark.parametrize(("given", "said"), LATE)
+def test_what_a_server_refuses_has_begun_no_folder(
+    command: tuple[str, ...], given: tuple[str, ...], said: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the line that is right would be refused in that folder, for a run that never was."""
+    from selvedge.errors import SelvedgeError
+    from selvedge.face.cli import app
+
+    monkeypatch.chdir(place)
+    with pytest.raises(SelvedgeError) as caught:
+        app([*command, "--out", "run", *given], standalone_mode=False)
+    assert str(caught.value).startswith(said)
+    assert not (place / "run").exists()
+
+
 @pytest.mark.parametrize("given", ["x", "", "epsilon=8,epsilon=9", "delta=1e-3", "epsilon=", "0", "epsilon=8,delta=2"])
 def test_a_bad_budget_is_one_clear_line(given: str, tmp_path: Path) -> None:
     from selvedge.errors import InvalidInput
