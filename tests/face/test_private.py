@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selvedge.face.federating.report import Report
 from selvedge.federate import invitation
 from selvedge.federate.client.session import state_of
+from selvedge.federate.course import Course
 from selvedge.federate.privacy.accountant import Accountant
 from selvedge.federate.privacy.ledger import kept
 from selvedge.federate.privacy.settings import Privacy
@@ -202,6 +204,8 @@ BAD = [
     ("epsilon=nan,delta=1e-3,clip=1", "--privacy epsilon is nan"),
     ("epsilon=8,delta=1e-3,clip=0", "--privacy clip is 0"),
     ("epsilon=8,delta=1e-3,clip=1,noise=0", "--privacy noise is 0"),
+    ("epsilon=8,delta=1e-3,clip=1,noise=0.1", "--privacy noise is 0.1: one round by it tells more than epsilon 8"),
+    ("epsilon=8,delta=1e-3,clip=1,noise=1,where=local", "--privacy noise is 1.0: one round by it tells more"),
     ("epsilon=1e-6,delta=1e-12,clip=1", "--privacy epsilon is 1e-06: no noise"),
     ("epsilon=8,delta=1e-3,clip=1,where=here", "--privacy where is here: give central, distributed, local"),
     ("epsilon=8,delta=1e-3,clip=1,where=local,where=local", "give where and unit once each"),
@@ -241,6 +245,31 @@ def test_bad_privacy_is_one_clear_line(place: Path, monkeypatch: pytest.MonkeyPa
     assert not (place / "run").exists()
 
 
+SERVE = (
+    "federate", "serve", *SIMULATE[2:], "--rounds", "2", "--per-round", "8", "--device", KIND, "--port", "0"
+)  # fmt: skip
+LATE = [
+    (("--privacy", "epsilon=8,delta=1e-3,clip=1,where=distributed", "--masked", "4"), "--masked bits is 4, for a clip"),
+    (("--privacy", "epsilon=8,delta=1e-3,clip=1e4"), "--privacy is clip 10000"),
+]
+
+
+@pytest.mark.parametrize("command", [(*SIMULATE, "--clients", "8", "--device", KIND), SERVE])
+@pytest.mark.parametrize(("given", "said"), LATE)
+def test_what_a_server_refuses_has_begun_no_folder(
+    command: tuple[str, ...], given: tuple[str, ...], said: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the line that is right would be refused in that folder, for a run that never was."""
+    from selvedge.errors import SelvedgeError
+    from selvedge.face.cli import app
+
+    monkeypatch.chdir(place)
+    with pytest.raises(SelvedgeError) as caught:
+        app([*command, "--out", "run", *given], standalone_mode=False)
+    assert str(caught.value).startswith(said)
+    assert not (place / "run").exists()
+
+
 @pytest.mark.parametrize("given", ["x", "", "epsilon=8,epsilon=9", "delta=1e-3", "epsilon=", "0", "epsilon=8,delta=2"])
 def test_a_bad_budget_is_one_clear_line(given: str, tmp_path: Path) -> None:
     from selvedge.errors import InvalidInput
@@ -266,6 +295,37 @@ def test_a_budget_stays_what_its_owner_has_said(tmp_path: Path) -> None:
     again = account(local, tmp_path / "own.json", None)
     assert again is not None
     assert again.budget == own.budget
+
+
+def test_a_store_whose_account_lets_more_be_told_than_a_run_promises_takes_no_part_unasked(tmp_path: Path) -> None:
+    """Of local noise a server that asks on would be told all that is left of it."""
+    from selvedge.errors import InvalidInput
+    from selvedge.face.federating.budget import account
+
+    path = tmp_path / "budget.json"
+    first = account(Privacy(1.0, 2.0, 7.123456789, DELTA, where="local"), path, None)
+    assert first is not None
+    before = first.budget
+    for epsilon, delta in ((2.0, DELTA), (8.0, 1e-5)):
+        less = Privacy(1.0, 8.0, epsilon, delta, where="local")
+        with pytest.raises(InvalidInput, match=r"^--budget is kept in --store: of epsilon=7\.123456") as caught:
+            account(less, path, None)
+        _, _, given = str(caught.value).partition("give --budget ")
+        said = account(less, path, given.split()[0])
+        assert said is not None
+        assert said.budget == before
+        assert account(Privacy(1.0, 8.0, epsilon, delta), path, None) is not None, "the server's noise, its account"
+
+
+@pytest.mark.parametrize(("tasks", "past"), [(2, False), (4, True)])
+def test_a_server_that_has_asked_more_than_a_budget_says_that_devices_stop_before(tasks: int, past: bool) -> None:
+    """Of local noise it does not know who has answered what."""
+    promise = Privacy(1.0, 2.0, 8.0, DELTA, where="local")
+    stated = promise.statement(Accountant([(promise.release(), tasks)]))
+    assert (stated["epsilon"] > 8) == past
+    report = Report("tried", "real", "open", "", 9, 3, Course(), 0, 0, {}, {}, privacy=stated)
+    line = next(line for line in str(report).splitlines() if line.startswith("privacy: "))
+    assert ("stops before it is past what is promised, unless its owner lets more be told" in line) == past
 
 
 def test_the_lines_of_the_page_do_what_it_says(place: Path) -> None:

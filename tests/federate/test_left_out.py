@@ -291,6 +291,18 @@ def test_whoever_accuses_several_alone_goes_and_a_lone_word_costs_nobody(count: 
     assert set(one.out()) == {f"accuser {i}" for i in range(count) if said[i] > 1}
 
 
+@pytest.mark.parametrize(("count", "out"), [(2, 1), (3, 2), (6, 8), (20, 46)])
+def test_how_many_others_those_who_lie_together_have_left_out(count: int, out: int) -> None:
+    """As docs/secure.md says: first one accused by all, then those by half of them each, and so on, down to pairs."""
+    one = Blame()
+    for size in range(count, 1, -1):
+        for i in range(count // size):
+            for j in range(size):
+                one.accused(f"accuser {size * i + j}", f"member {size}.{i}")
+    assert len(one.out()) == out
+    assert all(member.startswith("member") for member in one.out())
+
+
 def test_marks_are_kept_as_they_are_and_the_latest_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     from selvedge.federate.masking import marks
 

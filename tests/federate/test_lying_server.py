@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selvedge.errors import InvalidInput
 from selvedge.federate import secret
 from selvedge.federate.client.store import VOLATILE, InFile, InMemory
 from selvedge.federate.client.trainer import CannotTrain, Trained, Withheld
@@ -321,6 +322,30 @@ def test_two_that_write_one_file_at_once_leave_one_whole(tmp_path: Path) -> None
     assert path.read_bytes() in texts
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["key"]
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_what_is_kept_waits_for_nobody_and_is_written_nowhere_else(read: bool, tmp_path: Path) -> None:
+    """Whoever else may write there could have put a pipe, or another name of some file, where it is written first."""
+    path, other = tmp_path / "key", tmp_path / "other"
+    between = secret._beside(path)
+    os.mkfifo(between)
+    reader = os.open(between, os.O_RDONLY | os.O_NONBLOCK) if read else -1
+    with pytest.raises(InvalidInput, match="cannot write there"):
+        secret.keep(path, b"secret")
+    secret.sweep(path)
+    if read:
+        assert os.read(reader, 10) == b""
+        os.close(reader)
+    between.unlink()
+    other.write_bytes(b"precious")
+    os.link(other, between)
+    with pytest.raises(InvalidInput, match="cannot write there"):
+        secret.keep(path, b"secret")
+    assert other.read_bytes() == b"precious"
+    between.unlink()
+    secret.keep(path, b"secret")
+    assert path.read_bytes() == b"secret"
 
 
 def test_a_witness_waits_for_nobody(tmp_path: Path) -> None:

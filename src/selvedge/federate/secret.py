@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -61,8 +62,12 @@ def _beside(path: Path) -> Path:
 def _alone(temporary: Path, flags: int) -> int:
     """The file of that name, open, and of nobody else until it is closed. Raises ``OSError``."""
     while True:
-        handle = os.open(temporary, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600)
+        # Whoever else may write here could have put a pipe there, which nobody reads, or a name of another file.
+        handle = os.open(temporary, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o600)
         try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+                raise OSError(errno.EPERM, f"{temporary.name} there is none of ours")
             fcntl.flock(handle, fcntl.LOCK_EX)
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle), os.stat(temporary, follow_symlinks=False)):

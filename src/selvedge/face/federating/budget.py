@@ -28,13 +28,19 @@ GIVE = "give epsilon=8,delta=1e-3; or epsilon alone, with the delta of the run"
 def account(promise: Privacy, path: Path, given: str | None) -> Ledger | None:
     """The device's own, of its owner's budget: what is ``given``, or was before, or what the run promises. None where
     nothing was ever said and the server adds the noise: then the run's account is the only one. Raises
-    ``InvalidInput``, also for another budget than was said before."""
+    ``InvalidInput``, also for another budget than was said before, and where what was before lets more be told than a
+    run promises whose devices add the noise: a server could ask until that is spent."""
     with spoken(WORDS):
         before = kept(path)
         if given is not None:
             return Ledger(_read(given, promise.delta), path)
         if before is not None:
-            return Ledger(before[0], path)
+            had = before[0]
+            if promise.where != "central" and (had.epsilon > promise.epsilon or had.delta > promise.delta):
+                may = f"epsilon={had.epsilon},delta={had.delta}"  # to the last digit: another one is refused
+                fix = f"of {may}, and this run promises epsilon={promise.epsilon:g},delta={promise.delta:g}"
+                raise InvalidInput("--budget", "kept in --store", f"{fix}: give --budget {may} to take part by that")
+            return Ledger(had, path)
         return None if promise.where == "central" else Ledger(promise.budget, path)
 
 

@@ -17,11 +17,12 @@ from .. import model as models
 from ..held import held
 from ..job import prepare
 from ..progress import Work
+from .beginning import check
 from .judging import Judge
 from .kind import Kind
 from .place import DEVICES
 from .planning import plans
-from .wish import Wish, keep
+from .wish import Wish, asked, keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,18 @@ def kits(
         else:
             work.part("planning")
             made = [_plan(wish, kind) for kind in of]
-        keep(out, wish)
         work.part("compiling")
+        sessions = [compile_plan(plan) for plan in made]
+        with asked():
+            settings = wish.federation()
+        check(settings, of, sessions)
+        keep(out, wish)
         found = []
-        for kind, plan in zip(of, made, strict=True):
+        for kind, plan, session in zip(of, made, sessions, strict=True):
             folder = out / DEVICES / kind.name
             if not (folder / MODEL / "manifest.json").is_file():
                 emit(plan, "c", folder / MODEL)
-            found.append(Kit(kind, folder, plan, compile_plan(plan)))
+            found.append(Kit(kind, folder, plan, session))
     return found, judge, notes
 
 

@@ -136,6 +136,8 @@ def _private(stated: Mapping[str, Any], world: str) -> str:
     of = f"of {stated['budget']:g} at delta {stated['delta']:g}, in {stated['releases']:,} releases"
     if stated["where"] == "local" and world == "real":
         said = f"epsilon {stated['epsilon']:.3f} {of}, of a device that has answered all; each counts its own"
+        if stated["epsilon"] > stated["budget"]:
+            said += ", and stops before it is past what is promised, unless its owner lets more be told"
     else:
         said = f"epsilon {stated['epsilon']:.3f} {of}"
     return f"privacy: {said}; {stated['where']} noise hides {stated['unit']}"

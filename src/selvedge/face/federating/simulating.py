@@ -27,6 +27,7 @@ from ..progress import Work
 from ..stopping import stopping
 from ..training import write_state
 from . import page
+from .beginning import check
 from .judging import Judge
 from .kind import Kind
 from .planning import plans
@@ -50,6 +51,7 @@ def simulate(
         sessions = [compile_plan(plan) for plan in made]
         shards = _shards(wish, job)
     settings = wish.federation(len(shards))
+    check(settings, of, sessions)
     keep(out, wish)
     hardware = [
         Hardware(kind.name, session, plan.cost.seconds or 0.0, plan.cost.joules, wish.link)

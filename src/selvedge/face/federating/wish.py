@@ -16,7 +16,7 @@ from ...federate.federation import Federation
 from ...federate.grid.faults import Faults
 from ...federate.local import Local
 from ...federate.masked import Masked
-from ...federate.privacy.accountant import noise_for
+from ...federate.privacy.accountant import Accountant, noise_for
 from ...federate.privacy.settings import Privacy
 from ...make.begun import about
 from ..spoken import spoken
@@ -164,7 +164,11 @@ def _privacy(text: str, rounds: int) -> Privacy | None:
             raise InvalidInput(f"--privacy {name}", "missing", "give --privacy epsilon=8,delta=1e-3,clip=1")
     given |= {n: int(v) if n in ("examples", "colluders") and v % 1 == 0 else v for n, v in found.items()}
     if "noise" in found:
-        return Privacy(**given)
+        made = Privacy(**given)
+        if made.unit == "device" and not made.budget.allows(Accountant(), made.release()):
+            fix = f"one round by it tells more than epsilon {made.epsilon:g}: give more, or leave noise out"
+            raise InvalidInput("--privacy noise", made.noise, fix)
+        return made
     if given.get("unit") == "example":
         fix = "of examples there is noise in each step, and how many these are is each device's: give it"
         raise InvalidInput("--privacy noise", "missing", fix)
