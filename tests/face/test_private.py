@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from selvedge.face.federating.report import Report
+from selvedge.face.federating.wish import needed
 from selvedge.federate import invitation
 from selvedge.federate.client.session import state_of
 from selvedge.federate.course import Course
@@ -151,6 +152,16 @@ def test_local_noise_is_in_what_devices_send_and_each_counts_its_own(served: Pla
         assert found.code == 2
         assert f"--budget is {value}: federation adds no noise, so that what it tells has no end" in found.err
         assert len(found.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("per_round", "masked", "privacy", "wanted"),
+    [(3, "", "", 2), (3, "members=3", "", 3), (20, "members=3", "", 11), (20, "members=15", "epsilon=8", 15),
+     (20, "members=3,covered=16", "", 16), (9, "members=8", "epsilon=8,rate=0.5", 1)],
+)  # fmt: skip
+def test_a_round_waits_for_a_group(per_round: int, masked: str, privacy: str, wanted: int) -> None:
+    """One of fewer gives no sum, and is a release of the budget all the same."""
+    assert needed(per_round, masked, privacy) == wanted
 
 
 def test_members_of_a_masked_group_add_the_noise_that_they_were_promised(served: Place) -> None:

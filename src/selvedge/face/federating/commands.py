@@ -195,7 +195,9 @@ def serve(
     over: Over = 1.0,
     least: Annotated[
         int | None,
-        typer.Option("--least", help="Devices that a round needs; by default more than half of --per-round."),
+        typer.Option(
+            "--least", help="Devices that a round needs; by default more than half of --per-round, and a group."
+        ),
     ] = None,
     deadline: Deadline = 600.0,
     patience: Patience = 3,
@@ -226,14 +228,14 @@ def serve(
     from .. import early
     from . import enrolled
     from .kind import kinds
-    from .wish import Wish, has_lots, kept
+    from .wish import Wish, kept, needed
 
     given = tuple(device or DEFAULT)
     if (certificate is None) != (key is None):
         raise InvalidInput("--certificate", certificate or "missing", "give --certificate and --key, or neither")
     wish = Wish(
         model, data, given, rounds, per_round, name, codec, down, difference, rule, mode, over,
-        (1 if has_lots(privacy) else per_round // 2 + 1) if least is None else least, deadline,
+        needed(per_round, masked, privacy) if least is None else least, deadline,
         patience, epochs, lr, mu, scaffold, server_optimizer, batch, norms, loss, shape, seed, masked=masked,
         privacy=privacy,
     )  # fmt: skip

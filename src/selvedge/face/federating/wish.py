@@ -183,6 +183,16 @@ def has_lots(text: str) -> bool:
     return any(pair.startswith("rate=") for pair in text.split(","))
 
 
+def needed(per_round: int, masked: str, privacy: str) -> int:
+    """Devices that a round of ``serve`` waits for, where it is not said: more than half of those that are to be in it, and
+    of a masked run as many as make a group, for a round of fewer can give no sum and yet counts where noise is a
+    budget's. One where a round goes by the clock."""
+    if has_lots(privacy):
+        return 1
+    found = _masked(masked)
+    return max(per_round // 2 + 1, 1 if found is None else min(found.fewest, per_round))
+
+
 def _pairs(field: str, text: str, known: tuple[str, ...], such: str = "0.1") -> dict[str, float]:
     found: dict[str, float] = {}
     for pair in filter(None, text.split(",")):
