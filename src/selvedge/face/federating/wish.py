@@ -184,8 +184,8 @@ def has_lots(text: str) -> bool:
 
 
 def needed(per_round: int, masked: str, privacy: str) -> int:
-    """Devices that a round of ``serve`` waits for, where it is not said: more than half of those that are to be in it, and
-    of a masked run as many as make a group, for a round of fewer can give no sum and yet counts where noise is a
+    """Devices that a round of ``serve`` waits for, where it is not said: more than half of those that are to be in it,
+    and of a masked run as many as make a group, for a round of fewer can give no sum and yet counts where noise is a
     budget's. One where a round goes by the clock."""
     if has_lots(privacy):
         return 1
