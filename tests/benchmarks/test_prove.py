@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -241,11 +242,14 @@ def _called(function: Callable[[], object]) -> set[str]:
         if event == "call":
             found.add(frame.f_code.co_filename)
 
+    gc.collect()
+    gc.disable()  # what other tests have left would be ended, and called, in between
     sys.setprofile(saw)
     try:
         function()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return {one for one in prove.APART for file in found if Path(file).is_relative_to(prove.ROOT / one)}
 
 
