@@ -100,7 +100,11 @@ def test_a_device_whose_own_budget_is_spent_takes_part_no_more_and_the_run_goes_
     """The server adds the noise; one owner lets two rounds be told of."""
     made = Run(served, "--privacy", "epsilon=8,delta=1e-3,clip=1", "--deadline", "10", rounds=3)
     own = f"epsilon={spent(made.promise, 2):.6f}1,delta=1e-3"
-    devices = [made.joined(0), made.joined(1), made.joined(2, "--budget", own)]
+    last = made.joined(2, "--budget", own)
+    while "in 0 releases" not in served.said("2.log"):  # of two rounds that it is in, and there are three
+        assert last.poll() is None
+        time.sleep(0.1)
+    devices = [made.joined(0), made.joined(1), last]
     assert made.server.wait(240) == 0, served.said("serve.log")
     assert [device.wait(60) for device in devices] == [0, 0, 3]
     end = json.loads((made.folder / "2.log").read_text().splitlines()[-2])
@@ -128,7 +132,9 @@ def test_a_device_whose_own_budget_is_spent_takes_part_no_more_and_the_run_goes_
     of = f"privacy: epsilon {stated['epsilon']:.3f} of 8 at delta 0.001, in 3 releases"
     assert f"{of}; central noise hides a device with all its samples\n" in words.out
     counted = {n: seen["taken"] for n, seen in made.status("run")["devices"].items()}
-    assert counted == {"device-0": 3, "device-1": 3, "device-2": 2}
+    assert counted.pop("device-2") == 2
+    assert sorted(counted) == ["device-0", "device-1"]
+    assert all(2 <= count <= 3 for count in counted.values())  # one that begins late may miss the first
 
 
 def test_local_noise_is_in_what_devices_send_and_each_counts_its_own(served: Place) -> None:
