@@ -257,13 +257,12 @@ def test_a_device_gives_such_an_answer_up_and_asks_again(serving: Serving, certi
         else:
             to.sendall(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
 
-    connection, log, waited = Connection(serving(answer), certificate[0], 5 * PAUSE), list[str](), list[float]()
+    connection, log, waited = Connection(serving(answer), certificate[0], 30 * PAUSE), list[str](), list[float]()
     one = Participant(name(0), key(0), SERVER.public, Toward(np.zeros(LAYOUT.size)), InMemory())
     begun = time.monotonic()
     assert join(one, key(0), "tried", connection, 1000, log=log.append, sleep=waited.append) == 0
-    assert log[-1] == "the run is over"
-    assert all(line.startswith("no answer: ") for line in log[:-1])  # a busy machine may not answer in time twice
-    assert len(log) >= 2
-    assert len(seen) >= 2
-    assert len(waited) == len(log) - 1
+    assert log[0].startswith("no answer: ")
+    assert log[1:] == ["the run is over"]
+    assert len(seen) == 2
+    assert len(waited) == 1
     assert time.monotonic() - begun < LONG - 1
