@@ -98,10 +98,10 @@ def spent(promise: Privacy, releases: int) -> float:
 
 def test_a_device_whose_own_budget_is_spent_takes_part_no_more_and_the_run_goes_on(served: Place) -> None:
     """The server adds the noise; one owner lets two rounds be told of."""
-    made = Run(served, "--privacy", "epsilon=8,delta=1e-3,clip=1", "--deadline", "10", rounds=3)
-    own = f"epsilon={spent(made.promise, 2):.6f}1,delta=1e-3"
+    made = Run(served, "--privacy", "epsilon=8,delta=1e-3,clip=1", "--deadline", "6", rounds=6)
+    own = f"epsilon={spent(made.promise, 2) + 1e-5:.6f},delta=1e-3"
     last = made.joined(2, "--budget", own)
-    while "in 0 releases" not in served.said("2.log"):  # of two rounds that it is in, and there are three
+    while "in 0 releases" not in served.said("2.log"):  # it may miss some of the six all the same
         assert last.poll() is None
         time.sleep(0.1)
     devices = [made.joined(0), made.joined(1), last]
@@ -124,17 +124,18 @@ def test_a_device_whose_own_budget_is_spent_takes_part_no_more_and_the_run_goes_
     # Of the others the run's account is the only one, and it says what it has spent.
     assert not (made.folder / "state0" / "budget.json").exists()
     stated = made.status("run")["privacy"]
-    assert (stated["releases"], stated["where"]) == (3, "central")
-    assert stated["epsilon"] == pytest.approx(spent(made.promise, 3), abs=1e-5)
+    assert (stated["releases"], stated["where"]) == (6, "central")
+    assert stated["epsilon"] == pytest.approx(spent(made.promise, 6), abs=1e-5)
     assert 7.9 < stated["epsilon"] <= 8
     assert json.loads((made.folder / "run" / "privacy.json").read_text()) == stated
     words = run("federate", "status", "run", cwd=made.folder)
-    of = f"privacy: epsilon {stated['epsilon']:.3f} of 8 at delta 0.001, in 3 releases"
+    of = f"privacy: epsilon {stated['epsilon']:.3f} of 8 at delta 0.001, in 6 releases"
     assert f"{of}; central noise hides a device with all its samples\n" in words.out
     counted = {n: seen["taken"] for n, seen in made.status("run")["devices"].items()}
     assert counted.pop("device-2") == 2
     assert sorted(counted) == ["device-0", "device-1"]
-    assert all(2 <= count <= 3 for count in counted.values())  # one that begins late may miss the first
+    # A round of two begins without the third; but none of these two can be missing where the other one is gone.
+    assert all(4 <= count <= 6 for count in counted.values())
 
 
 def test_local_noise_is_in_what_devices_send_and_each_counts_its_own(served: Place) -> None:

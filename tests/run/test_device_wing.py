@@ -53,7 +53,7 @@ HOST = {
     "MixedBits", "QAT", "QuantisationWarning", "Quantised", "Report", "compare", "mixed_bits", "network", "quantise",
     "Pruned", "Pruner", "Width", "Widths", "prune", "Sparsified", "Sparsifier", "sparsify", "Weighed", "weigh",
     "Candidate", "Compressed", "LearnableFile", "Limits", "NothingFits", "Space", "compress", "label_free",
-    "learnable_tflite", "remembering",
+    "learnable_onnx", "learnable_tflite", "remembering", "Cut", "OnnxModule", "cut", "emit_cut",
 }  # fmt: skip
 # Networks out of files are planned without torch, and read with what reads the file.
 OTHERS = {
