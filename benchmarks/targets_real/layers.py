@@ -18,8 +18,8 @@ LAYERS = ("int8_conv2d", "int8_linear", "int8_add", "int8_average_pool", "int8_m
 
 def stepwise(network: sv.Network, inputs: Sequence[np.ndarray], target: str, folder: Path) -> dict[str, Any]:
     """{"layers": how many, "worst": the most int8 steps that a value is off ours, "values", "off": how many of them
-    are, "kinds": by row, their worst, "refused": rows that the target does not take -> its error}. inputs: as the
-    network stores them."""
+    are, "rates": of each layer that share, in the network's order, "kinds": by row, their worst, "refused": rows that
+    the target does not take -> its error}. inputs: as the network stores them."""
     graph = network.graph
     nodes = [n for n in graph.nodes() if n.op in LAYERS]
     every = ir.Graph(graph.inputs, {}, {str(i): ir.Value(n) for i, n in enumerate(graph.nodes()) if n.inputs})
@@ -30,22 +30,26 @@ def stepwise(network: sv.Network, inputs: Sequence[np.ndarray], target: str, fol
     worst: dict[str, int] = {}
     refused: dict[str, str] = {}
     values = off = 0
+    rates: list[float] = []
     for number, node in enumerate(nodes):
         one, given = alone(node)
         try:
             session = sv.load(sv.emit(sv.plan_inference(one), target, folder / str(number)))
         except SelvedgeError as error:
             refused[node.op] = one_line(str(error))[:300]
+            rates.append(0.0)
             continue
+        before = values, off
         for held in told:
             arrays = tuple(held[v] for v in given)
             got = session.predict(arrays if len(arrays) > 1 else arrays[0])
             away = np.abs(got.astype(int) - held[ir.Value(node)])
             worst[node.op] = max(worst.get(node.op, 0), int(away.max()))
             values, off = values + away.size, off + int(np.count_nonzero(away))
+        rates.append((off - before[1]) / (values - before[0]))
     return {
-        "layers": len(nodes), "worst": max(worst.values()), "values": values, "off": off, "kinds": worst,
-        "refused": refused,
+        "layers": len(nodes), "worst": max(worst.values()), "values": values, "off": off, "rates": rates,
+        "kinds": worst, "refused": refused,
     }  # fmt: skip
 
 

@@ -8,12 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+import selvedge as sv
 from benchmarks.matrix import cell, page
 from benchmarks.matrix.__main__ import KEPT, kept, main
 from benchmarks.matrix.models import MODELS
+from benchmarks.matrix.rounding import rounded
 from benchmarks.readme import between
+from benchmarks.targets_real.layers import LAYERS
 from selvedge.artifact.targets import TARGETS
 from selvedge.zoo import entry
 
@@ -46,6 +51,43 @@ def test_what_is_too_far_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell, "NEAR", 0.0)
     monkeypatch.setattr(cell, "OWN", 0)
     assert "of PyTorch's, 0e+00 allowed" in cell.cell("onnx", "ds_cnn", "float")["wrong"]
+
+
+def test_int8_that_is_further_is_each_layers_rounding_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell, "APART", -1.0)
+    found = cell.cell("onnx", "ds_cnn", "int8")
+    assert found["ran"].endswith("steps")
+    assert found["layers"] == 11
+    assert 0 < found["mean"] <= 3 * found["rounding"]
+    monkeypatch.setattr(cell, "OWN", 0)
+    assert "and rounding of its layers makes" in cell.cell("onnx", "ds_cnn", "int8")["wrong"]
+
+
+def test_a_layer_that_is_more_than_a_step_off_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell, "APART", -1.0)
+
+    def off(*_: object) -> dict[str, Any]:
+        return {"layers": 11, "worst": 2, "refused": {}, "rates": [0.1] * 11}
+
+    monkeypatch.setattr(cell, "stepwise", off)
+    assert cell.cell("onnx", "ds_cnn", "int8")["wrong"].endswith("a layer alone: 2 steps, 0 refused")
+
+
+def test_a_layer_is_off_as_often_as_it_is_told_and_never_by_more_than_a_step() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(32, 4096), torch.nn.ReLU())
+    network = sv.network(
+        sv.quantise(model, torch.randn(64, 32), wanted_agreement=0.0), torch.zeros(1, 32), floats=False
+    )
+    x = np.random.default_rng(0).integers(-128, 128, (1, 32)).astype(np.int8)
+    layers = sum(node.op in LAYERS for node in network.graph.nodes())
+    draw = np.random.default_rng(0)
+    exact = rounded(network, x, [0.0] * layers, draw).astype(int)
+    assert np.array_equal(exact, sv.compile(sv.plan_inference(network)).predict(x))
+    away = rounded(network, x, [0.25] * layers, draw) - exact
+    assert np.abs(away).max() == 1
+    inner = np.abs(exact) < 127
+    assert np.count_nonzero(away[inner]) / inner.sum() == pytest.approx(0.25, abs=0.03)
 
 
 def test_the_page_is_of_the_committed_cells_and_none_is_wrong() -> None:
