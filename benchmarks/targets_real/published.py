@@ -13,6 +13,7 @@ from scipy.fft import dct
 
 import selvedge as sv
 from benchmarks.auto import sources
+from benchmarks.packed import read
 from selvedge import ir
 from selvedge.artifact.features import LogMel
 from selvedge.data.logmel import log_mel
@@ -54,8 +55,8 @@ def _sounds(task: str, count: int) -> list[np.ndarray]:
     frames, bands = (30, 40) if task == "wake word" else (49, 40)
     of = LogMel(RATE, frames, FRAME, HOP, POINTS, bands, 20, 4000, (frames, bands))
     with tarfile.open(sources.FOLDER / "fsdd" / "fsdd_recordings.tar.xz") as files:
-        names = sorted(f.name for f in files if f.name.endswith(".wav"))
-        raw = {f.name: files.extractfile(f).read()[44:] for f in files if f.name.endswith(".wav")}  # type: ignore[union-attr]
+        raw = {f.name: read(files, f)[44:] for f in files if f.name.endswith(".wav")}
+    names = sorted(raw)
     made = []
     for name in names[:: max(1, len(names) // count)][:count]:
         values = log_mel(np.frombuffer(raw[name][: len(raw[name]) // 2 * 2], "<i2").astype(np.float32) / 32768, of)
