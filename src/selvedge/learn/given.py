@@ -31,6 +31,11 @@ def share(field: str, value: Any) -> float:
     raise InvalidInput(field, value, "give a number between 0 and 1")
 
 
+def all_finite(array: npt.NDArray[Any]) -> bool:
+    """Whether no number of it is NaN or Inf; whole ones never are."""
+    return array.dtype.kind not in "fc" or np.count_nonzero(np.isfinite(array)) == array.size  # all() takes thrice the time
+
+
 def fitting(what: str, mine: State, theirs: Any) -> None:
     """Raises ``InvalidInput`` unless ``theirs`` is a mapping with the names, shapes and dtypes of ``mine``."""
     if not isinstance(theirs, Mapping):

@@ -30,16 +30,21 @@ class Evidence:
 
     def update(self, gain: float) -> None:
         """One sample: what the candidate has over the other, -1..1; for classes 1 (it alone is right), 0 or -1."""
-        if not -1 <= gain <= 1:
-            raise InvalidInput("gain", gain, "give a number in -1..1")
-        if gain:
-            self._log += np.log1p(STAKES * gain)
+        self.updates(np.array([gain], np.float64))
+
+    def updates(self, gains: npt.NDArray[np.float64]) -> None:
+        """Samples [n], one after the other. Raises ``InvalidInput``, and changes nothing, for one out of -1..1."""
+        for gain in gains.tolist():
+            if not -1 <= gain <= 1:
+                raise InvalidInput("gain", gain, "give a number in -1..1")
+        for bet in np.log1p(STAKES * gains[gains != 0, None]):
+            self._log += bet
 
     @property
     def log(self) -> float:
         """The logarithm of the wealth: what 1 has become."""
-        top = float(self._log.max())
-        return top + math.log(float(np.exp(self._log - top).sum()))
+        top: float = max(self._log.tolist())
+        return top + math.log(float(np.add.reduce(np.exp(self._log - top))))
 
     def shows(self, alpha: float) -> bool:
         """Whether "no better" is refused with an error of at most ``alpha``."""
