@@ -61,7 +61,9 @@ class Copies:
             end = made[name]
             if end.dtype.kind == "f":
                 start = self.began.arrays[name]
-                made[name] = (start + (end - start) * end.dtype.type(share)).astype(end.dtype, copy=False)
+                made[name] = end - start
+                made[name] *= end.dtype.type(share)
+                made[name] += start
                 if name in self.marks:
                     made[name] = np.where(self.marks[name], end, made[name])
         return Copy(made, self.candidate.steps)

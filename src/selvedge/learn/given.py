@@ -33,7 +33,9 @@ def share(field: str, value: Any) -> float:
 
 def all_finite(array: npt.NDArray[Any]) -> bool:
     """Whether no number of it is NaN or Inf; whole ones never are."""
-    return array.dtype.kind not in "fc" or np.count_nonzero(np.isfinite(array)) == array.size  # all() takes thrice the time
+    if array.dtype.kind not in "fc":
+        return True
+    return bool(np.count_nonzero(np.isfinite(array)) == array.size)  # as all() has it, in a third of the time
 
 
 def fitting(what: str, mine: State, theirs: Any) -> None:

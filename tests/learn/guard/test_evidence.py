@@ -75,6 +75,20 @@ def test_its_state_goes_on_bit_for_bit(gains: list[float]) -> None:
     assert one.bytes == sum(a.nbytes for a in one.state_dict().values())
 
 
+@given(st.lists(st.one_of(st.floats(-1, 1), st.just(0.0)), max_size=20))
+def test_several_at_once_are_one_after_the_other_bit_for_bit(gains: list[float]) -> None:
+    one, other = Evidence(), Evidence()
+    log = PURSE.copy()
+    for gain in gains:
+        one.update(gain)
+        log += np.log1p(STAKES * gain)
+    other.updates(np.array(gains, np.float64))
+    assert one.state_dict()["log"].tobytes() == other.state_dict()["log"].tobytes() == log.tobytes()
+    with pytest.raises(InvalidInput, match="gain"):
+        other.updates(np.array([0.5, np.nan]))
+    assert other.state_dict()["log"].tobytes() == log.tobytes()
+
+
 @pytest.mark.parametrize("gain", [1.01, -2.0, float("nan")])
 def test_a_gain_out_of_bounds_is_refused(gain: float) -> None:
     evidence = Evidence()

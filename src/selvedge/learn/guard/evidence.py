@@ -37,8 +37,8 @@ class Evidence:
         for gain in gains.tolist():
             if not -1 <= gain <= 1:
                 raise InvalidInput("gain", gain, "give a number in -1..1")
-        for bet in np.log1p(STAKES * gains[gains != 0, None]):
-            self._log += bet
+        won = np.log1p(STAKES * gains[gains != 0, None])
+        self._log[:] = np.add.accumulate(np.concatenate([self._log[None], won]))[-1]
 
     @property
     def log(self) -> float:
