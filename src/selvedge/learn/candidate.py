@@ -96,7 +96,7 @@ class Candidate:
             self.restart("dropped", "its output is not finite")
         else:
             self.judge.settle(ours, theirs)
-            if self.judge.evidence.log < math.log(self.habits.drop):
+            if self.judge.evidence.below(self.habits.drop):
                 self.restart("dropped", f"on new samples it is worse than what predicts: {self.judge.wealth} to 1")
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -73,6 +75,16 @@ def test_its_state_goes_on_bit_for_bit(gains: list[float]) -> None:
     one.restart()
     assert one.log == Evidence().log == pytest.approx(0)
     assert one.bytes == sum(a.nbytes for a in one.state_dict().values())
+
+
+@given(st.lists(st.floats(-1, 1), max_size=60), st.floats(1e-6, 0.999))
+def test_what_is_shown_and_what_is_left_are_what_the_logarithm_says(gains: list[float], share: float) -> None:
+    evidence = Evidence()
+    evidence.updates(np.array(gains, np.float64))
+    for alpha in (share, min(math.exp(-evidence.log), 0.999)):
+        assert evidence.shows(alpha) == (evidence.log >= -math.log(alpha))
+    for wealth in (share, min(math.exp(evidence.log), 0.999)):
+        assert evidence.below(wealth) == (evidence.log < math.log(wealth))
 
 
 @given(st.lists(st.one_of(st.floats(-1, 1), st.just(0.0)), max_size=20))

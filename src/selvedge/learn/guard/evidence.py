@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 
 STAKES = np.array([0.1, 0.3, 0.6, 0.95])  # shares of the wealth that are bet
+MANY = math.log(len(STAKES))
 PURSE = np.log([0.1, 0.2, 0.3, 0.4])  # what each begins with: few samples should be enough for much that is better
 
 
@@ -41,14 +42,25 @@ class Evidence:
         self._log[:] = np.add.accumulate(np.concatenate([self._log[None], won]))[-1]
 
     @property
+    def _most(self) -> float:
+        """The largest of the logarithms: that of the sum lies between it and :data:`MANY` more."""
+        return float(max(self._log.tolist()))
+
+    @property
     def log(self) -> float:
         """The logarithm of the wealth: what 1 has become."""
-        top: float = max(self._log.tolist())
+        top = self._most
         return top + math.log(float(np.add.reduce(np.exp(self._log - top))))
 
     def shows(self, alpha: float) -> bool:
         """Whether "no better" is refused with an error of at most ``alpha``."""
-        return self.log >= -math.log(alpha)
+        asked = -math.log(alpha)
+        return self._most + MANY >= asked and self.log >= asked
+
+    def below(self, wealth: float) -> bool:
+        """Whether less than ``wealth`` is left of 1."""
+        asked = math.log(wealth)
+        return self._most < asked and self.log < asked
 
     def restart(self) -> None:
         """As new: for another candidate."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...errors import InvalidInput
 
+LARGEST = 1e30  # loss that is counted
 WINDOW = 8  # losses: one batch of hard samples is no leap
 
 
@@ -33,7 +34,7 @@ class Spike:
         if not math.isfinite(loss):
             return True
         seen, most = self._seen, self.times * usual
-        self._ring[seen % WINDOW] = min(loss, 1e30)
+        self._ring[seen % WINDOW] = loss if loss < LARGEST else LARGEST
         self._seen = seen + 1 if seen < WINDOW else (seen + 1) % WINDOW + WINDOW
         if seen + 1 < WINDOW or max(self._ring) <= most:  # then so is the mean, which takes far longer
             return False
