@@ -325,16 +325,17 @@ class Learner:
         served = self._examiner.worth(outputs, target)
         tally.merit += float(np.add.reduce(served))
         tally.loss += float(np.add.reduce(np.fmin(losses, LARGEST)))  # of what is no number, too
-        for name in self._watch.look(x, outputs, losses, 1 - served if self.labelled else losses):
-            self._drifted(name)
+        if self.detectors:
+            for name in self._watch.look(x, outputs, losses, 1 - served if self.labelled else losses):
+                self._drifted(name)
         try:
             if now.trained and tally.seen - now.since >= habits.warm:
                 candidate.settle(x, target, self._examiner.knows(outputs, target))
-            for sample, label in zip(x, y, strict=True):
+            for sample, label in zip(x, y.tolist(), strict=True):
                 tally.seen += 1
                 judges = habits.hold_out and tally.seen % habits.hold_out == 0
                 kept = self.held_out if judges and self.held_out is not None else self.memory
-                kept.add(sample, int(label))
+                kept.add(sample, label)
             tally.rounds += 1
             if self.judge.better:
                 candidate.commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))

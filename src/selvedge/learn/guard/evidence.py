@@ -38,7 +38,7 @@ class Evidence:
         for gain in gains.tolist():
             if not -1 <= gain <= 1:
                 raise InvalidInput("gain", gain, "give a number in -1..1")
-        won = np.log1p(STAKES * gains[gains != 0, None])
+        won = np.log1p(STAKES * gains[:, None])
         self._log[:] = np.add.accumulate(np.concatenate([self._log[None], won]))[-1]
 
     @property
