@@ -101,6 +101,25 @@ REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("emit", "none.onnx", "--update", "full", "--target", "c", "--out", "new"), ("onnx file", "no ONNX model")),
     (("emit", "net.onnx", "--update", "last:9", "--target", "c", "--out", "new"), ("update is", "last:9")),
     (("emit", "net.onnx", "--loss", "mse", "--target", "c", "--out", "new"), ("--loss is mse", "given --update")),
+    (("emit", "net.onnx", "--batch", "4", "--target", "c", "--out", "new"), ("--batch is 4", "given --update")),
+    (("emit", "net.onnx", "--input", "4x4", "--target", "c", "--out", "new"), ("--input is 4x4", "given --update")),
+    (("emit", "net.onnx", "--optimizer", "adam", "--target", "c", "--out", "new"), ("--optimizer is adam",)),
+    (("emit", "net.onnx", "--seed", "3", "--target", "c", "--out", "new"), ("--seed is 3",)),
+    (
+        ("emit", "net.onnx", "--predicts", "--update", "last:1", "--target", "c", "--out", "new"),
+        ("--update is last:1", "with --predicts nothing learns"),
+    ),
+    (
+        ("emit", *NET_ON, "--predicts", "--loss", "mse", "--target", "c", "--out", "new"),
+        ("--loss is mse", "with --predicts nothing learns"),
+    ),
+    (("emit", *NET_ON, "--predicts", "--norms", "live", "--target", "c", "--out", "new"), ("--norms is live",)),
+    (
+        ("emit", "kws8.tflite", "--update", "last:1", "--batch", "4", "--target", "c", "--out", "new"),
+        ("example is of (4, 49, 10, 1)", "the file is for (1, 49, 10, 1)"),
+    ),
+    (("train", "kws8.tflite", "--data", "x.npz"), ("model is kws8.tflite", "plan, emit, cut and inspect read it")),
+    (("verify", "onnx", "--seed", "-1"), ("seed is -1", "whole number")),
     (("plan", "net.onnx", "--batch", "4"), ("--batch is 4", "learns where plan or emit is given --update")),
     (("plan", "net.onnx", "--update", "full", "--input", "1x4"), ("--input is 1x4", "the file says it")),
     (("plan", "net.onnx", "--update", "full", "--sweep"), ("--sweep is on", "one number of samples")),
@@ -214,3 +233,29 @@ def test_a_plan_is_cut_and_its_parts_are_one_session(place: Path) -> None:
     whole = sv.compile(sv.plan(file, file.example, update="last:1", device="stm32f746"))
     again = sv.load_cut(place / "parts")
     np.testing.assert_allclose(again.predict(x), whole.predict(x), rtol=1e-4, atol=1e-5)
+
+
+def test_the_batch_that_is_asked_for_is_that_of_an_onnx_file(place: Path) -> None:
+    """Which leaves it open: emitted, trained, cut, and in micro-batches."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 60)
+    x = (rng.standard_normal((60, 4)) + 6 * np.eye(4)[y]).astype(np.float32)
+    np.savez(place / "data.npz", x=x, y=y)
+    asked = ("net.onnx", "--batch", "6", "--update", "last:1", "--device", "stm32f746")
+    assert run("emit", *asked, "--target", "onnx", "--out", "new", cwd=place).code == 0
+    assert sv.load(place / "new").step(x[:6], y[:6]) > 0
+    assert run("emit", *asked, "--accumulate", "2", "--target", "onnx", "--out", "two", cwd=place).code == 0
+    assert sv.load(place / "two").manifest.batch == 3
+    told = json.loads(run("cut", *asked, "--json", cwd=place).out)
+    assert told["latent_bytes"] == 6 * 6 * 4
+    for line in (("train", "--out", "learnt"), ("try",)):
+        found = run(line[0], *asked, "--data", "data.npz", "--epochs", "1", *line[1:], "--json", cwd=place)
+        assert found.code == 0, found.err
+    assert sv.load(place / "learnt").manifest.batch == 6
+
+
+def test_what_only_predicts_is_for_the_batch_that_is_asked_for(place: Path) -> None:
+    found = run("emit", *NET_ON, "--predicts", "--batch", "5", "--target", "onnx", "--out", "it has blanks", cwd=place)
+    assert found.code == 0, found.err
+    assert "next: selvedge predict 'it has blanks' INPUT..." in found.out
+    assert sv.load(place / "it has blanks").predict(np.ones((5, 4), np.float32)).shape == (5, 3)

@@ -134,6 +134,23 @@ def test_an_operator_without_its_inputs_is_one_line(op: str, tmp_path: Path) -> 
         sv.learnable_onnx(path)
 
 
+def test_a_module_of_a_file_computes_any_number_of_samples(tmp_path: Path) -> None:
+    """As one that is trained in PyTorch beside a plan does; what is planned is of the example's."""
+    made, shape = MODELS["pools"]
+    torch.manual_seed(0)
+    model = random_norms(made()).eval()
+    file = sv.learnable_onnx(exported(model, torch.zeros(1, *shape), tmp_path / "net.onnx"))
+    x = torch.randn(5, *shape)
+    torch.testing.assert_close(file(x), model(x), rtol=1e-4, atol=1e-5)
+    assert [tuple(e.shape) for e in file.example] == [(1, *shape)]
+    torch.nn.functional.cross_entropy(file(x), torch.tensor([0, 1, 2, 0, 1])).backward()
+    torch.nn.functional.cross_entropy(model(x), torch.tensor([0, 1, 2, 0, 1])).backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(file.get_parameter(name).grad, parameter.grad, rtol=1e-3, atol=1e-5)
+    with pytest.raises(InvalidInput, match="read it with batch=K for K samples"):
+        sv.plan(file, x)
+
+
 def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model, logits = Attention(softmax=True).eval(), Attention(softmax=False).eval()
@@ -234,8 +251,8 @@ def test_refusals_name_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="path is of type int"):
         sv.learnable_onnx(3)  # type: ignore[arg-type]
     file = sv.learnable_onnx(path)
-    with pytest.raises(InvalidInput, match=r"the file is read for \(1, 6\): accumulate=K takes K of that batch"):
-        file(torch.zeros(2, 6))
+    with pytest.raises(InvalidInput, match=r"the file is read for \(1, 6\): read it with batch=K for K samples"):
+        file(torch.zeros(2, 5))
     r = np.random.default_rng(0)
     (tmp_path / "none.onnx").write_bytes(made([helper.make_node("Relu", ["x"], ["y"])], {}, [1, 6]))
     with pytest.raises(InvalidInput, match="onnx file is without layers: nothing of it can learn"):

@@ -107,9 +107,7 @@ def plan(
 
     file = network_file.learns(model, context)
     if network_file.is_one(model) and not file:
-        asked = {"--" + name: value for name, value in context.params.items() if name not in network_file.OPTIONS
-                 and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT}  # fmt: skip
-        network_file.refuse(**asked)
+        network_file.refuse(network_file.asked(context, *network_file.OPTIONS))
         typer.echo(network_file.planned(network_file.load(model, name), device, budget, out, as_json))
         return
     from ..planning.trade import Trade
@@ -158,7 +156,7 @@ def plan(
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
     with Work(silent=as_json) as work, held(bool(context.find_root().params["debug"])):
         work.part("planning")
-        named = network_file.learnable(model) if file else models.load(model, shape, seed)
+        named = network_file.learnable(model, batch, accumulate) if file else models.load(model, shape, seed)
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
         if sweep and isinstance(named, models.NamedModel):

@@ -34,6 +34,8 @@ def verify(folder: Path, seed: int = 0, beside: Path | None = None, within: floa
 
     Raises :class:`InvalidInput`, and :class:`NotSupported` for a target that shows nothing inside.
     """
+    if seed < 0:
+        raise InvalidInput("seed", seed, "give a whole number of 0 or more")
     if not 0 < within < float("inf"):
         raise InvalidInput("within", within, "give a share of the largest number, as 1e-4")
     if beside is not None:
