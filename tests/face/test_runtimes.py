@@ -225,6 +225,11 @@ def test_a_plan_is_cut_and_its_parts_are_one_session(place: Path) -> None:
     assert found.out.startswith("kws8 on stm32f746, cut before 9\nfrozen  ")
     told = json.loads(run(*line, "--json", cwd=place).out)
     assert told["frozen"]["macs"] + told["tail"]["macs"] == told["whole"]["macs"]
+    assert_one_line(run("verify", "parts", cwd=place), "it is a plan that was cut", "parts/frozen and parts/tail")
+    assert_one_line(run("predict", "parts", "x.npy", cwd=place), "it is a plan that was cut: sv.load_cut runs it")
+    full = run(*line[:-1], "full", cwd=place, largest_file=30_000)
+    assert_one_line(full, "cannot write there")
+    assert "output is " + str(place / "full") in full.err or "output is full" in full.err
     both = sv.load_cut(place / "parts")
     x = np.random.default_rng(0).standard_normal((1, 49, 10, 1)).astype(np.float32)
     losses = [both.step(x, [3], lr=0.1) for _ in range(10)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -9,24 +10,41 @@ from typing import Any
 
 import numpy as np
 
+from ...artifact.preprocess import Preprocess
 from ...errors import InvalidInput
 from ..artifact import load
 from ..learning import Learning
 
-FROZEN, TAIL = "frozen", "tail"
+FROZEN, TAIL, ABOUT = "frozen", "tail", "cut.json"
 
 
 class CutSession:
     """The two parts as one: what predicts is given first, by whatever runtime, and what learns goes on from there."""
 
-    def __init__(self, frozen: Learning, tail: Learning) -> None:
+    def __init__(self, frozen: Learning, tail: Learning, preprocess: Preprocess | None = None) -> None:
         """frozen: a session of ``Cut.frozen``, as ``sv.load`` gives it of what was emitted for ExecuTorch. tail: one of
-        ``Cut.tail``, as ``sv.compile`` gives it."""
-        self.frozen, self.tail = frozen, tail
+        ``Cut.tail``, as ``sv.compile`` gives it. preprocess: what the whole plan makes of raw uint8."""
+        self.frozen, self.tail, self._preprocess = frozen, tail, preprocess
+
+    @property
+    def steps(self) -> int:
+        """Updates made so far."""
+        return self.tail.steps
 
     def latent(self, x: Any) -> Any:
         """What crosses. It does not change while the tail learns: a replay may keep it in place of the sample."""
-        return self.frozen.predict(x)
+        return self.frozen.predict(self._real(x))
+
+    def _real(self, x: Any) -> Any:
+        """``x``, whose first input is made real numbers of where it is raw bytes."""
+        if self._preprocess is None:
+            return x
+        parts = list(x) if len(self.frozen.manifest.programs["predict"].inputs) > 1 else [x]
+        raw = np.asarray(parts[0]) if parts else None
+        if raw is None or raw.dtype != np.uint8 or raw.ndim < 2:
+            return x  # refused there, if it is wrong
+        parts[0] = self._preprocess(raw)
+        return tuple(parts) if len(parts) > 1 else parts[0]
 
     def predict(self, x: Any) -> Any:
         """See :meth:`Session.predict <selvedge.run.learning.Learning.predict>`."""
@@ -48,6 +66,29 @@ class CutSession:
         """Of the same names as :meth:`state_dict` has."""
         self.tail.load_state_dict(state)
 
+    def save(self, path: str | Path) -> Path:
+        """See :meth:`Session.save <selvedge.run.learning.Learning.save>`: of what learns."""
+        return self.tail.save(path)
+
+    def resume(self, path: str | Path) -> None:
+        """See :meth:`Session.resume <selvedge.run.learning.Learning.resume>`."""
+        self.tail.resume(path)
+
+
+def about(preprocess: Preprocess | None) -> str:
+    """What no part's manifest says: :data:`ABOUT`."""
+    return json.dumps({"preprocess": None if preprocess is None else preprocess.to_dict()}, indent=1) + "\n"
+
+
+def _preprocess(place: Path) -> Preprocess | None:
+    if not (place / ABOUT).exists():  # of a version that wrote none
+        return None
+    try:
+        found = json.loads((place / ABOUT).read_text(encoding="utf-8"))["preprocess"]
+        return None if found is None else Preprocess.from_dict(found)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise InvalidInput("folder", str(place), f"its {ABOUT} cannot be read: emit it again") from None
+
 
 def load_cut(folder: object) -> CutSession:
     """What :func:`selvedge.emit_cut` has written, both parts checked against their manifests, as one session.
@@ -65,4 +106,4 @@ def load_cut(folder: object) -> CutSession:
     made, wanted = ([(p.shape, p.dtype) for p in ports.values()] for ports in (gives, takes))
     if made != wanted:
         raise InvalidInput("folder", str(place), "its two parts are not of one cut: emit it again")
-    return CutSession(frozen, tail)
+    return CutSession(frozen, tail, _preprocess(place))
