@@ -89,6 +89,21 @@ def test_a_package_that_is_missing_or_too_new_is_named_with_the_line_that_instal
         assert files(place) == before
 
 
+def test_a_file_whose_reader_is_missing_names_the_line_that_installs_it(place: Path) -> None:
+    """onnx reads it, whatever is made of it."""
+    (place / "blocked").mkdir()
+    (place / "blocked" / "onnx.py").write_text("raise ModuleNotFoundError('No module named onnx', name='onnx')\n")
+    path = os.pathsep.join([str(place / "blocked"), os.environ.get("PYTHONPATH", "")])
+    for line in (
+        ("inspect", "net.onnx"),
+        ("emit", "net.onnx", "--target", "litert", "--out", "new"),
+        ("cut", "net.onnx"),
+    ):
+        found = fresh(*line, cwd=place, env={"PYTHONPATH": path})
+        assert_one_line(found, "onnx is not installed: pip install 'onnx>=1.23,<1.24'")
+    assert not (place / "new").exists()
+
+
 REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("emit", *NET_ON, "--target", "nothing", "--out", "new"), ("target is nothing", "choose one of c, onnx, litert")),
     (("emit", *NET_ON, "--target", "litert-micro", "--out", "new"), ("target is litert-micro", "it cannot train")),

@@ -275,7 +275,10 @@ def _drop_output() -> None:
 
 
 def _missing(error: ImportError) -> str:
-    packages = {"torch": "torch>=2.13,<2.14", "sklearn": "scikit-learn>=1.5", "PIL": "pillow"}
+    from ..artifact.targets import TARGETS
+
+    packages = {p.name.replace("-", "_"): p.wanted for target in TARGETS.values() for p in target.packages}
+    packages |= {"sklearn": "scikit-learn>=1.5", "PIL": "pillow", "tvm": packages["apache_tvm"]}
     package = packages.get((error.name or "").split(".")[0])
     return f"{error.name} is not installed: pip install '{package}'" if package else str(error)
 

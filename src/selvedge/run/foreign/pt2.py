@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -28,15 +29,20 @@ def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str
 
 
 def _registered(torch: Any) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in QUANTISED:
-            if hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor"):
-                return
-            try:
-                import_module(name)
-            except ImportError:
-                continue
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)  # torchao tells of each library for other machines that it does not find
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name in QUANTISED:
+                if hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor"):
+                    return
+                try:
+                    import_module(name)
+                except ImportError:
+                    continue
+    finally:
+        logging.disable(before)
 
 
 def _program(torch: Any, data: bytes, file: str) -> Any:
