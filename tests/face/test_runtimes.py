@@ -45,6 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bad.onnx").write_bytes((folder / "net.onnx").read_bytes()[:-40])
     (folder / "none.onnx").write_text("not one")
     sv.save_tflite(quantised("ds_cnn"), folder / "kws8.tflite")
+    sv.save_onnx(quantised("ds_cnn"), folder / "kws8.onnx")
     for target in ("c", "onnx", "pt2"):
         sv.emit(sv.plan(model, torch.zeros(2, 4), name="net"), target, folder / target)
     sv.emit(sv.plan(model, torch.zeros(2, 4), name="net", optimizer=sv.SGD(lr=0.01, momentum=0.9)), "c", folder / "sgd")
@@ -229,6 +230,30 @@ def test_the_last_layers_of_an_int8_file_learn_from_the_command_line(place: Path
     found = run("emit", "kws8.tflite", "--update", "last:1", "--target", "c", "--out", "new", cwd=place)
     assert found.code == 0, found.err
     assert sorted(sv.load(place / "new").state_dict()) == ["9.bias", "9.weight"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("emit", "kws8.tflite", "--target", "pt2"),
+        ("emit", "kws8.onnx", "--target", "executorch-portable"),
+        ("emit", "kws8.onnx", "--update", "last:1", "--target", "c"),
+        ("cut", "kws8.onnx", "--target", "pt2"),
+    ],
+    ids=" ".join,
+)
+def test_int8_is_written_by_a_process_that_has_not_quantised(line: tuple[str, ...], place: Path) -> None:
+    """torch has the operators of int8 only where somebody has registered them."""
+    if "executorch-portable" in line:
+        pytest.importorskip("executorch")
+    found = fresh(*line, "--out", "new", cwd=place)
+    assert (found.code, found.err) == (0, "")
+    if line[0] == "cut":
+        assert sv.load_cut(place / "new").step(np.zeros((1, 1, 49, 10), np.float32), [3]) > 0
+    else:
+        session = sv.load(place / "new")
+        x = np.zeros((1, *session.manifest.sample_shape), session.manifest.programs["predict"].inputs["x"].dtype)
+        assert np.asarray(session.predict(x)).shape == (1, 12)
 
 
 def test_a_plan_is_cut_and_its_parts_are_one_session(place: Path) -> None:

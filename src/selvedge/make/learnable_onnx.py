@@ -15,6 +15,7 @@ from ..aten.module import Computed
 from ..errors import InvalidInput
 from ..formats import onnx
 from ..formats.onnx_learnable import Learnable, learnable
+from ..run.foreign.decomposed import register
 
 
 class OnnxModule(nn.Module):
@@ -102,6 +103,8 @@ def _computed(model: onnx.Model, batch: int | None, last: int | None) -> tuple[L
     if batch is not None:
         model = replace(model, inputs={n: (kind, (batch, *shape[1:])) for n, (kind, shape) in model.inputs.items()})
     made = learnable(model, last)
+    if any(spec.quant is not None for node in made.graph.nodes() for spec in node.specs):
+        register()
     computed = Computed(made.graph, made.layouts, persistent=False)
     if batch is not None and any(computed.face(name)[:1] != (batch,) for name in computed.gives):
         raise InvalidInput("batch", batch, "the file computes with a number of samples of its own: leave it out")
