@@ -45,6 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bad.onnx").write_bytes((folder / "net.onnx").read_bytes()[:-40])
     (folder / "none.onnx").write_text("not one")
     sv.save_tflite(quantised("ds_cnn"), folder / "kws8.tflite")
+    sv.save_onnx(quantised("ds_cnn"), folder / "kws8.onnx")
     for target in ("c", "onnx", "pt2"):
         sv.emit(sv.plan(model, torch.zeros(2, 4), name="net"), target, folder / target)
     sv.emit(sv.plan(model, torch.zeros(2, 4), name="net", optimizer=sv.SGD(lr=0.01, momentum=0.9)), "c", folder / "sgd")
@@ -89,6 +90,21 @@ def test_a_package_that_is_missing_or_too_new_is_named_with_the_line_that_instal
         assert files(place) == before
 
 
+def test_a_file_whose_reader_is_missing_names_the_line_that_installs_it(place: Path) -> None:
+    """onnx reads it, whatever is made of it."""
+    (place / "blocked").mkdir()
+    (place / "blocked" / "onnx.py").write_text("raise ModuleNotFoundError('No module named onnx', name='onnx')\n")
+    path = os.pathsep.join([str(place / "blocked"), os.environ.get("PYTHONPATH", "")])
+    for line in (
+        ("inspect", "net.onnx"),
+        ("emit", "net.onnx", "--target", "litert", "--out", "new"),
+        ("cut", "net.onnx"),
+    ):
+        found = fresh(*line, cwd=place, env={"PYTHONPATH": path})
+        assert_one_line(found, "onnx is not installed: pip install 'onnx>=1.23,<1.24'")
+    assert not (place / "new").exists()
+
+
 REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("emit", *NET_ON, "--target", "nothing", "--out", "new"), ("target is nothing", "choose one of c, onnx, litert")),
     (("emit", *NET_ON, "--target", "litert-micro", "--out", "new"), ("target is litert-micro", "it cannot train")),
@@ -101,6 +117,25 @@ REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("emit", "none.onnx", "--update", "full", "--target", "c", "--out", "new"), ("onnx file", "no ONNX model")),
     (("emit", "net.onnx", "--update", "last:9", "--target", "c", "--out", "new"), ("update is", "last:9")),
     (("emit", "net.onnx", "--loss", "mse", "--target", "c", "--out", "new"), ("--loss is mse", "given --update")),
+    (("emit", "net.onnx", "--batch", "4", "--target", "c", "--out", "new"), ("--batch is 4", "given --update")),
+    (("emit", "net.onnx", "--input", "4x4", "--target", "c", "--out", "new"), ("--input is 4x4", "given --update")),
+    (("emit", "net.onnx", "--optimizer", "adam", "--target", "c", "--out", "new"), ("--optimizer is adam",)),
+    (("emit", "net.onnx", "--seed", "3", "--target", "c", "--out", "new"), ("--seed is 3",)),
+    (
+        ("emit", "net.onnx", "--predicts", "--update", "last:1", "--target", "c", "--out", "new"),
+        ("--update is last:1", "with --predicts nothing learns"),
+    ),
+    (
+        ("emit", *NET_ON, "--predicts", "--loss", "mse", "--target", "c", "--out", "new"),
+        ("--loss is mse", "with --predicts nothing learns"),
+    ),
+    (("emit", *NET_ON, "--predicts", "--norms", "live", "--target", "c", "--out", "new"), ("--norms is live",)),
+    (
+        ("emit", "kws8.tflite", "--update", "last:1", "--batch", "4", "--target", "c", "--out", "new"),
+        ("example is of (4, 49, 10, 1)", "the file is for (1, 49, 10, 1)"),
+    ),
+    (("train", "kws8.tflite", "--data", "x.npz"), ("model is kws8.tflite", "plan, emit, cut and inspect read it")),
+    (("verify", "onnx", "--seed", "-1"), ("seed is -1", "whole number")),
     (("plan", "net.onnx", "--batch", "4"), ("--batch is 4", "learns where plan or emit is given --update")),
     (("plan", "net.onnx", "--update", "full", "--input", "1x4"), ("--input is 1x4", "the file says it")),
     (("plan", "net.onnx", "--update", "full", "--sweep"), ("--sweep is on", "one number of samples")),
@@ -197,6 +232,30 @@ def test_the_last_layers_of_an_int8_file_learn_from_the_command_line(place: Path
     assert sorted(sv.load(place / "new").state_dict()) == ["9.bias", "9.weight"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("emit", "kws8.tflite", "--target", "pt2"),
+        ("emit", "kws8.onnx", "--target", "executorch-portable"),
+        ("emit", "kws8.onnx", "--update", "last:1", "--target", "c"),
+        ("cut", "kws8.onnx", "--target", "pt2"),
+    ],
+    ids=" ".join,
+)
+def test_int8_is_written_by_a_process_that_has_not_quantised(line: tuple[str, ...], place: Path) -> None:
+    """torch has the operators of int8 only where somebody has registered them."""
+    if "executorch-portable" in line:
+        pytest.importorskip("executorch")
+    found = fresh(*line, "--out", "new", cwd=place)
+    assert (found.code, found.err) == (0, "")
+    if line[0] == "cut":
+        assert sv.load_cut(place / "new").step(np.zeros((1, 1, 49, 10), np.float32), [3]) > 0
+    else:
+        session = sv.load(place / "new")
+        x = np.zeros((1, *session.manifest.sample_shape), session.manifest.programs["predict"].inputs["x"].dtype)
+        assert np.asarray(session.predict(x)).shape == (1, 12)
+
+
 def test_a_plan_is_cut_and_its_parts_are_one_session(place: Path) -> None:
     """The int8 part by LiteRT, what learns in our own code; and another cut takes the place of the first."""
     pytest.importorskip("ai_edge_litert")
@@ -206,6 +265,11 @@ def test_a_plan_is_cut_and_its_parts_are_one_session(place: Path) -> None:
     assert found.out.startswith("kws8 on stm32f746, cut before 9\nfrozen  ")
     told = json.loads(run(*line, "--json", cwd=place).out)
     assert told["frozen"]["macs"] + told["tail"]["macs"] == told["whole"]["macs"]
+    assert_one_line(run("verify", "parts", cwd=place), "it is a plan that was cut", "parts/frozen and parts/tail")
+    assert_one_line(run("predict", "parts", "x.npy", cwd=place), "it is a plan that was cut: sv.load_cut runs it")
+    full = run(*line[:-1], "full", cwd=place, largest_file=30_000)
+    assert_one_line(full, "cannot write there")
+    assert "output is " + str(place / "full") in full.err or "output is full" in full.err
     both = sv.load_cut(place / "parts")
     x = np.random.default_rng(0).standard_normal((1, 49, 10, 1)).astype(np.float32)
     losses = [both.step(x, [3], lr=0.1) for _ in range(10)]
@@ -214,3 +278,29 @@ def test_a_plan_is_cut_and_its_parts_are_one_session(place: Path) -> None:
     whole = sv.compile(sv.plan(file, file.example, update="last:1", device="stm32f746"))
     again = sv.load_cut(place / "parts")
     np.testing.assert_allclose(again.predict(x), whole.predict(x), rtol=1e-4, atol=1e-5)
+
+
+def test_the_batch_that_is_asked_for_is_that_of_an_onnx_file(place: Path) -> None:
+    """Which leaves it open: emitted, trained, cut, and in micro-batches."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 60)
+    x = (rng.standard_normal((60, 4)) + 6 * np.eye(4)[y]).astype(np.float32)
+    np.savez(place / "data.npz", x=x, y=y)
+    asked = ("net.onnx", "--batch", "6", "--update", "last:1", "--device", "stm32f746")
+    assert run("emit", *asked, "--target", "onnx", "--out", "new", cwd=place).code == 0
+    assert sv.load(place / "new").step(x[:6], y[:6]) > 0
+    assert run("emit", *asked, "--accumulate", "2", "--target", "onnx", "--out", "two", cwd=place).code == 0
+    assert sv.load(place / "two").manifest.batch == 3
+    told = json.loads(run("cut", *asked, "--json", cwd=place).out)
+    assert told["latent_bytes"] == 6 * 6 * 4
+    for line in (("train", "--out", "learnt"), ("try",)):
+        found = run(line[0], *asked, "--data", "data.npz", "--epochs", "1", *line[1:], "--json", cwd=place)
+        assert found.code == 0, found.err
+    assert sv.load(place / "learnt").manifest.batch == 6
+
+
+def test_what_only_predicts_is_for_the_batch_that_is_asked_for(place: Path) -> None:
+    found = run("emit", *NET_ON, "--predicts", "--batch", "5", "--target", "onnx", "--out", "it has blanks", cwd=place)
+    assert found.code == 0, found.err
+    assert "next: selvedge predict 'it has blanks' INPUT..." in found.out
+    assert sv.load(place / "it has blanks").predict(np.ones((5, 4), np.float32)).shape == (5, 3)

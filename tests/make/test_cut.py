@@ -105,6 +105,89 @@ def test_the_int8_layers_of_a_file_are_a_frozen_part(tmp_path: Path) -> None:
     assert told["tail"]["arena_bytes"] == made.tail.arena_bytes
 
 
+class Tokens(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.head = torch.nn.Embedding(9, 6), torch.nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.head(self.table(x).mean(1))
+        return out
+
+
+def test_what_only_moves_its_input_is_no_part(tmp_path: Path) -> None:
+    """Numbers are reshaped before a table is asked for them."""
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 9, (2, 5))
+    with pytest.raises(InvalidInput, match="its first layer learns"):
+        cut(sv.plan(Tokens(), tokens, update="full", device=WIDE))
+    plan = sv.plan(Tokens(), tokens, update="last:1", device=WIDE, name="net")
+    both, whole = sv.load_cut(sv.emit_cut(cut(plan), tmp_path / "parts", "c")), sv.compile(plan)
+    assert both.step(tokens.numpy(), [0, 2]) == pytest.approx(whole.step(tokens, np.array([0, 2])), rel=1e-5)
+
+
+def small() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+        torch.nn.Linear(4, 3),
+    )  # fmt: skip
+
+
+def test_raw_bytes_are_made_what_the_whole_plan_makes_of_them(tmp_path: Path) -> None:
+    """In one process and in another, which has only what was written."""
+    bytes_to_reals = sv.Preprocess(scale=(1 / 50, 1 / 60, 1 / 70), offset=(-2.0, -1.5, -1.0))
+    plan = sv.plan(
+        small(), torch.zeros(2, 3, 6, 6), update="last:1", device=WIDE, preprocess=bytes_to_reals, name="net"
+    )
+    x, y = np.random.default_rng(0).integers(0, 256, (2, 3, 6, 6)).astype(np.uint8), np.array([0, 2])
+    made = cut(plan)
+    folder = sv.emit_cut(made, tmp_path / "parts", "c")
+    assert sv.emit_cut(made, folder, "c") == folder  # again, in the place of the first
+    for both in (sv.load_cut(folder), cut_session(made, tmp_path / "frozen", "c")):
+        whole = sv.compile(plan)
+        np.testing.assert_allclose(both.predict(x), whole.predict(x), rtol=1e-5, atol=1e-6)
+        assert both.step(x, y) == pytest.approx(whole.step(x, y), rel=1e-5)
+        real = bytes_to_reals(x)
+        np.testing.assert_array_equal(both.predict(real), both.predict(x))
+    (folder / "cut.json").write_text("{")
+    with pytest.raises(InvalidInput, match=r"its cut\.json is missing or damaged: emit it again"):
+        sv.load_cut(folder)
+
+
+def test_what_was_learnt_is_saved_and_goes_on_in_another_process(tmp_path: Path) -> None:
+    plan = sv.plan(
+        small(), torch.zeros(2, 3, 6, 6), update="last:1", device=WIDE, optimizer=sv.Adam(lr=0.05), name="net"
+    )
+    folder = sv.emit_cut(cut(plan), tmp_path / "parts", "c")
+    x, y = np.random.default_rng(0).standard_normal((2, 3, 6, 6)).astype(np.float32), np.array([0, 2])
+    first, again = sv.load_cut(folder), sv.load_cut(folder)
+    for _ in range(3):
+        first.step(x, y)
+    first.save(tmp_path / "learnt.npz")
+    again.resume(tmp_path / "learnt.npz")
+    assert again.steps == first.steps == 3
+    assert again.step(x, y) == first.step(x, y)
+    other = sv.load_cut(sv.emit_cut(cut(sv.plan(small(), torch.zeros(2, 3, 6, 6), update="last:1", device=WIDE)),
+                                    tmp_path / "other", "c"))  # fmt: skip
+    with pytest.raises(InvalidInput, match="of another plan"):
+        other.resume(tmp_path / "learnt.npz")
+
+
+def test_what_somebody_has_put_into_a_part_is_not_lost(tmp_path: Path) -> None:
+    made = cut(sv.plan(small(), torch.zeros(2, 3, 6, 6), update="last:1", device=WIDE, name="net"))
+    folder = sv.emit_cut(made, tmp_path / "parts", "c")
+    (folder / "tail" / "notes.txt").write_text("mine")
+    with pytest.raises(InvalidInput, match="it holds other files"):
+        sv.emit_cut(made, folder, "c")
+    assert (folder / "tail" / "notes.txt").read_text() == "mine"
+    (folder / "tail" / "notes.txt").rename(folder / "notes.txt")
+    sv.emit_cut(made, folder, "c")
+    assert (folder / "notes.txt").read_text() == "mine"
+    with pytest.raises(InvalidInput, match="folder is of type int"):
+        sv.emit_cut(made, 3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

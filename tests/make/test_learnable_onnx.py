@@ -99,6 +99,58 @@ def test_a_module_and_what_it_exports_learn_alike(name: str, tmp_path: Path) -> 
     assert_gradients(native_gradients(session, x, y), model, x, y)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_what_we_have_written_ourselves_learns_with_all_its_biases(name: str, tmp_path: Path) -> None:
+    """A convolution's bias is an Add there, and biases that begin alike are one tensor: each learns for itself. Norms
+    of layers are formulas there, and stay as they are."""
+    made, shape = MODELS[name]
+    torch.manual_seed(0)
+    model = nn.Sequential(*(m for m in made() if not isinstance(m, nn.LayerNorm))).eval()
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    path = sv.save_onnx(sv.network(model, torch.zeros(1, *shape)), tmp_path / "net.onnx")
+    file = sv.learnable_onnx(path)
+    layers = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
+    assert sum(n.endswith(".bias") for n in file.state_dict()) >= len(layers)
+    rule = sv.SGD(lr=0.1)
+    here = sv.compile(sv.plan(file, file.example, device=WIDE, optimizer=rule))
+    there = sv.compile(sv.plan(model, torch.zeros(1, *shape), device=WIDE, optimizer=rule, norms="folded"))
+    draw = np.random.default_rng(0)
+    for _ in range(3):
+        x, y = draw.standard_normal((1, *shape)).astype(np.float32), draw.integers(0, 3, 1)
+        assert here.step(x, y) == pytest.approx(there.step(x, y), rel=1e-4)
+    np.testing.assert_allclose(here.predict(x), there.predict(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("op", ["Conv", "Gemm", "MatMul", "DequantizeLinear", "QuantizeLinear", "Transpose", "Softmax"])
+def test_an_operator_without_its_inputs_is_one_line(op: str, tmp_path: Path) -> None:
+    path = sv.save_onnx(sv.network(MODELS["linear"][0]().eval(), torch.zeros(1, 6)), tmp_path / "net.onnx")
+    model = onnx.load(path)
+    model.graph.node.insert(0, helper.make_node(op, [], ["nothing"]))
+    onnx.save(model, path)
+    with pytest.raises(InvalidInput, match=f"onnx node 0 {op} '': inputs is 0: at least"):
+        sv.learnable_onnx(path)
+
+
+def test_a_module_of_a_file_computes_any_number_of_samples(tmp_path: Path) -> None:
+    """As one that is trained in PyTorch beside a plan does; what is planned is of the example's."""
+    made, shape = MODELS["pools"]
+    torch.manual_seed(0)
+    model = random_norms(made()).eval()
+    file = sv.learnable_onnx(exported(model, torch.zeros(1, *shape), tmp_path / "net.onnx"))
+    x = torch.randn(5, *shape)
+    torch.testing.assert_close(file(x), model(x), rtol=1e-4, atol=1e-5)
+    assert [tuple(e.shape) for e in file.example] == [(1, *shape)]
+    torch.nn.functional.cross_entropy(file(x), torch.tensor([0, 1, 2, 0, 1])).backward()
+    torch.nn.functional.cross_entropy(model(x), torch.tensor([0, 1, 2, 0, 1])).backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(file.get_parameter(name).grad, parameter.grad, rtol=1e-3, atol=1e-5)
+    with pytest.raises(InvalidInput, match="read it with batch=K for K samples"):
+        sv.plan(file, x)
+
+
 def test_a_softmax_at_the_end_is_left_out(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model, logits = Attention(softmax=True).eval(), Attention(softmax=False).eval()
@@ -199,8 +251,8 @@ def test_refusals_name_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="path is of type int"):
         sv.learnable_onnx(3)  # type: ignore[arg-type]
     file = sv.learnable_onnx(path)
-    with pytest.raises(InvalidInput, match=r"the file is read for \(1, 6\): accumulate=K takes K of that batch"):
-        file(torch.zeros(2, 6))
+    with pytest.raises(InvalidInput, match=r"the file is read for \(1, 6\): read it with batch=K for K samples"):
+        file(torch.zeros(2, 5))
     r = np.random.default_rng(0)
     (tmp_path / "none.onnx").write_bytes(made([helper.make_node("Relu", ["x"], ["y"])], {}, [1, 6]))
     with pytest.raises(InvalidInput, match="onnx file is without layers: nothing of it can learn"):

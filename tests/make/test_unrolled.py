@@ -62,3 +62,26 @@ def test_a_recurrent_network_predicts_there(target: str, tmp_path: Path) -> None
     x = torch.randn(1, 6, 5)
     with torch.no_grad():
         np.testing.assert_allclose(sv.load(folder).predict(x.numpy()), model(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_file_of_a_recurrent_network_predicts_as_pytorch_does(cell: str, tmp_path: Path) -> None:
+    """Written by ``save_onnx`` and ``save_tflite``, run by their runtimes; and the ONNX file is read again."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    torch.manual_seed(0)
+    model, x = CELLS[cell]().eval(), torch.randn(2, 6, 5)
+    network, expected = sv.network(model, x), model(x).detach().numpy()
+    path = sv.save_onnx(network, tmp_path / "net.onnx")
+    (found,) = onnxruntime.InferenceSession(str(path)).run(None, {"x": x.numpy()})
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    again = sv.compile(sv.plan_inference(sv.load_onnx(path)))
+    np.testing.assert_allclose(again.predict(x.numpy()), expected, rtol=1e-4, atol=1e-6)
+    lite = interpreter.Interpreter(str(sv.save_tflite(network, tmp_path / "net.tflite")))
+    lite.allocate_tensors()
+    lite.set_tensor(lite.get_input_details()[0]["index"], x.numpy())
+    lite.invoke()
+    found = lite.get_tensor(lite.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(sv.InvalidInput, match="path is of type int"):
+        sv.save_tflite(network, 3)  # type: ignore[arg-type]

@@ -81,3 +81,13 @@ def test_another_plan_is_refused_in_one_line(native: Path, tmp_path: Path) -> No
         verify(other, beside=native)
     with pytest.raises(InvalidInput, match="within is 0: give a share of the largest number"):
         verify(native, beside=other, within=0)
+
+
+@pytest.mark.parametrize("loss", ["kl", "poisson", "bce_with_logits", "huber"])
+def test_targets_are_drawn_that_the_loss_has_a_value_for(loss: str, tmp_path: Path) -> None:
+    """A divergence from what is no distribution is no number, and nothing was compared."""
+    torch.manual_seed(0)
+    made = sv.plan(torch.nn.Sequential(torch.nn.Linear(6, 3)), torch.zeros(4, 6), loss=loss, name="net")
+    here, there = sv.emit(made, "c", tmp_path / "c"), sv.emit(made, "onnx", tmp_path / "onnx")
+    assert not [str(v) for v in verify(there, beside=here) if v.first is not None]
+    assert not [str(v) for v in verify(there) if v.first is not None]

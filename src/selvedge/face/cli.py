@@ -107,9 +107,7 @@ def plan(
 
     file = network_file.learns(model, context)
     if network_file.is_one(model) and not file:
-        asked = {"--" + name: value for name, value in context.params.items() if name not in network_file.OPTIONS
-                 and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT}  # fmt: skip
-        network_file.refuse(**asked)
+        network_file.refuse(network_file.asked(context, *network_file.OPTIONS))
         typer.echo(network_file.planned(network_file.load(model, name), device, budget, out, as_json))
         return
     from ..planning.trade import Trade
@@ -158,7 +156,7 @@ def plan(
         raise InvalidInput(field, batches if sizes else optimizers, "it is of a sweep: add --sweep")
     with Work(silent=as_json) as work, held(bool(context.find_root().params["debug"])):
         work.part("planning")
-        named = network_file.learnable(model) if file else models.load(model, shape, seed)
+        named = network_file.learnable(model, batch, accumulate) if file else models.load(model, shape, seed)
         given["loss"] = (named.loss or "cross_entropy") if loss is None else loss
         given["name"] = named.name if name is None else name
         if sweep and isinstance(named, models.NamedModel):
@@ -277,7 +275,10 @@ def _drop_output() -> None:
 
 
 def _missing(error: ImportError) -> str:
-    packages = {"torch": "torch>=2.13,<2.14", "sklearn": "scikit-learn>=1.5", "PIL": "pillow"}
+    from ..artifact.targets import TARGETS
+
+    packages = {p.name.replace("-", "_"): p.wanted for target in TARGETS.values() for p in target.packages}
+    packages |= {"sklearn": "scikit-learn>=1.5", "PIL": "pillow", "tvm": packages["apache_tvm"]}
     package = packages.get((error.name or "").split(".")[0])
     return f"{error.name} is not installed: pip install '{package}'" if package else str(error)
 

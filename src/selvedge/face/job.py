@@ -70,14 +70,18 @@ class Terms:
         return self.optimizer or replace(OPTIMIZER, lr=OPTIMIZER.lr * batch / SAMPLES)
 
 
-def prepare(model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work) -> Job:
-    """Look at the data, build the model for it, and read the data as the model takes it. Raises ``SelvedgeError``."""
+def prepare(
+    model: str, data: str, shape: str | None, loss: str | None, seed: int, work: Work, batch: int | None = None
+) -> Job:
+    """Look at the data, build the model for it, and read the data as the model takes it. ``batch``: as of
+    :func:`.model.load`. Raises ``SelvedgeError``."""
     if not 0 <= seed < 1 << 32:
         raise InvalidInput("--seed", seed, "give a whole number in 0..4294967295")
     work.part("looking at the data")
     source = survey(data)
     learns_classes = loss in (None, "cross_entropy", "bce_with_logits")
-    named = models.load(model, shape, seed, models.Known(source.natural, len(source.labels) if learns_classes else 0))
+    known = models.Known(source.natural, len(source.labels) if learns_classes else 0)
+    named = models.load(model, shape, seed, known, batch)
     chosen = loss or named.loss or "cross_entropy"
     if chosen not in TASKS:
         raise InvalidInput("--loss", chosen, f"give one of {', '.join(TASKS)}")

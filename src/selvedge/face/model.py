@@ -42,15 +42,15 @@ class Known:
     classes: int
 
 
-def load(spec: str, shape: str | None, seed: int, data: Known | None = None) -> NamedModel:
+def load(spec: str, shape: str | None, seed: int, data: Known | None = None, batch: int | None = None) -> NamedModel:
     """``shape``: the example's as "1x3x32x32", for factories that return only a module. ``data``: gives a zoo model,
-    or a factory with a parameter ``classes``, as many, and an example where nothing else does. Raises
-    ``SelvedgeError``."""
+    or a factory with a parameter ``classes``, as many, and an example where nothing else does. ``batch``: for how many
+    samples at once an ONNX file is read. Raises ``SelvedgeError``."""
     name = named.read(spec, shape)
     if name.zoo:
         return _from_zoo(_with_classes(name.zoo, data), seed)
     if name.path.suffix == ".onnx":
-        made = network_file.learnable(spec)
+        made = network_file.learnable(spec, batch)
         assert isinstance(made.model, nn.Module)
         return NamedModel(made.name, made.model, made.example, None)
     if name.factory is None:

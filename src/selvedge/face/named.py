@@ -68,6 +68,8 @@ def _how(spec: str) -> str:
         return f"name the function that returns the model too, as {spec}:make"
     if spec.endswith((".pt", ".pth", ".ckpt", ".safetensors")):
         return "weights alone are no model: load them in a factory, file.py:factory, that returns the model"
+    if spec.endswith(".tflite"):
+        return "plan, emit, cut and inspect read it: here name zoo:NAME, file.py:factory, model.pt2 or model.onnx"
     return HOW
 
 

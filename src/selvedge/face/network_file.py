@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,18 +25,27 @@ if TYPE_CHECKING:
 ENDINGS = (".tflite", ".onnx")
 # What `plan` may be asked of one that does not learn.
 OPTIONS = ("model", "device", "budget", "name", "out", "as_json")
+PREDICTS = "leave it out: the network of a file predicts, and learns where plan or emit is given --update"
+NEVER = "leave it out: with --predicts nothing learns"
 
 
 def is_one(spec: str) -> bool:
     return spec.endswith(ENDINGS) and not spec.startswith("zoo:")
 
 
-def refuse(**given: Any) -> None:
+def refuse(given: Mapping[str, Any], fix: str = PREDICTS) -> None:
     """Raises ``InvalidInput`` for an option that has no use here."""
     for option, value in given.items():
         if value is not None:
-            fix = "leave it out: the network of a file predicts, and learns where plan or emit is given --update"
             raise InvalidInput(option, value, fix)
+
+
+def asked(context: click.Context, *known: str) -> dict[str, Any]:
+    """The options that were given, but for those ``known`` by their parameters' names."""
+    default = click.core.ParameterSource.DEFAULT
+    words = {parameter.name: parameter.opts[0] for parameter in context.command.params if parameter.name}
+    return {words[name]: value for name, value in context.params.items() if name not in known
+            and context.get_parameter_source(name) is not default}  # fmt: skip
 
 
 def learns(spec: str, context: click.Context) -> bool:
@@ -54,14 +64,14 @@ class LearnableModel:
     loss: str | None = None
 
 
-def learnable(spec: str) -> LearnableModel:
-    """Raises ``SelvedgeError``."""
+def learnable(spec: str, batch: int | None = None, accumulate: int = 1) -> LearnableModel:
+    """An ONNX file in micro-batches of that ``batch``. Raises ``SelvedgeError``."""
     path = named.file(spec)
     made: LearnableFile | OnnxModule
     if path.suffix == ".onnx":
         from ..make.learnable_onnx import learnable_onnx
 
-        made = learnable_onnx(path)
+        made = learnable_onnx(path, batch=None if batch is None else max(1, batch // accumulate))
     else:
         from ..make.learnable import learnable_tflite
 

@@ -14,6 +14,7 @@ from ..data.inputs import read
 from ..errors import InvalidInput
 from ..learn.metrics import predictions, probabilities
 from ..run.artifact import load
+from ..run.foreign.cut import FROZEN
 from .progress import working
 
 SHOWN = 8  # values of an output without classes
@@ -43,7 +44,10 @@ def predict(artifact: Path, inputs: Sequence[Path], top: int) -> list[Prediction
     if top < 1:
         raise InvalidInput("--top", top, "give a whole number >= 1")
     if not os.path.isfile(artifact / "manifest.json"):  # False for a name that no file system has
-        raise InvalidInput("artifact", str(artifact), "it holds no manifest.json: name a folder that train has written")
+        cut = os.path.isfile(artifact / FROZEN / "manifest.json")
+        fix = "it is a plan that was cut: sv.load_cut runs it in Python"
+        none = "it holds no manifest.json: name a folder that train has written"
+        raise InvalidInput("artifact", str(artifact), fix if cut else none)
     with working("loading") as work:
         session = load(artifact)
         manifest = session.manifest

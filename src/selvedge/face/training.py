@@ -116,7 +116,8 @@ def train(order: Order, debug: bool) -> Trained:
     device = Device.load(order.device)
     with Work() as work:
         with held(debug):
-            job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
+            micro = None if order.batch is None else max(1, order.batch // order.accumulate)
+            job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work, micro)
             out = order.out or Path(f"{job.name}-trained")
             writable_folder("--out", out)
             path = _checkpoint(out, order.resume)

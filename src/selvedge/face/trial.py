@@ -168,7 +168,8 @@ def attempt(order: Order, debug: bool) -> Trial:
     device = Device.load(order.device)
     with Work() as work:
         with held(debug):
-            job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work)
+            micro = None if order.batch is None else max(1, order.batch // order.accumulate)
+            job = prepare(order.model, order.data, order.shape, order.loss, order.seed, work, micro)
             terms = Terms(
                 device,
                 order.budget,

@@ -35,6 +35,7 @@ from selvedge.ir import (
 
 from .onnx import Model, graph
 from .onnx.model import Operator
+from .onnx_prepared import prepared
 
 # Operator -> what it calls those of its inputs that learn where they are float constants.
 LEARNS: Mapping[str, Mapping[int, str]] = {
@@ -46,7 +47,6 @@ LEARNS: Mapping[str, Mapping[int, str]] = {
     "MatMul": {0: "weight", 1: "weight"},
 }
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-SOFTMAX = ("LogSoftmax", "Softmax")
 NAME = re.compile(r"\w+(\.\w+)+", re.ASCII)  # as PyTorch names a parameter of a layer
 
 
@@ -67,7 +67,7 @@ def learnable(model: Model, last: int | None = None) -> Learnable:
     Raises :class:`InvalidInput` for more layers than there are and for a file without one, and as
     :func:`selvedge.formats.onnx.graph`.
     """
-    model = _without_softmax(_own(model))
+    model = prepared(model)
     layers = [node for node in model.operators if _is_layer(node, model)]
     if not layers:
         raise InvalidInput("onnx file", "without layers", "nothing of it can learn: give one with weights")
@@ -85,32 +85,6 @@ def learnable(model: Model, last: int | None = None) -> Learnable:
         if node.op == "conv2d_input_grad":
             raise NotSupported("a ConvTranspose in a network that learns", node.where, "export it as Resize and Conv")
     return _with_state(Learnable(read.graph, state, read.layouts), list(names.values()))
-
-
-def _own(model: Model) -> Model:
-    """``model`` in which what only hands on a constant is a constant: exporters say so of equal ones, each of which
-    learns for itself."""
-    constants, operators = dict(model.constants), []
-    for node in model.operators:
-        if (
-            node.op == "Identity"
-            and node.inputs
-            and node.inputs[0] in constants
-            and node.outputs[0] not in model.outputs
-        ):
-            constants[node.outputs[0]] = constants[node.inputs[0]]
-        else:
-            operators.append(node)
-    return replace(model, constants=constants, operators=tuple(operators))
-
-
-def _without_softmax(model: Model) -> Model:
-    made = {node.outputs[0]: node for node in model.operators}
-    ends = {name: made[name].inputs[0] for name in model.outputs if name in made and made[name].op in SOFTMAX}
-    read = {name for node in model.operators for name in node.inputs}
-    gone = {name for name in ends if name not in read and ends[name] not in model.outputs}
-    outputs = tuple(ends[name] if name in gone else name for name in model.outputs)
-    return replace(model, operators=tuple(n for n in model.operators if n.outputs[0] not in gone), outputs=outputs)
 
 
 def _source(name: str, model: Model) -> Operator | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Mapping
 
 from ..errors import NotSupported
 from .expansions import RULES
+from .expansions.recurrent import RECURRENT
 from .graph import Graph, Node, Value
 from .simplify import simplified
 
@@ -26,6 +27,14 @@ def expanded(graph: Graph, kept: Callable[[Node], bool] = lambda node: False) ->
             made = [Value(same, i) for i in range(len(node.specs))]
         now.update((Value(node, i), value) for i, value in enumerate(made))
     return simplified(Graph(graph.inputs, graph.state, {name: now[v] for name, v in graph.outputs.items()}))
+
+
+def unrolled(graph: Graph) -> Graph:
+    """``graph`` whose ``gru``, ``lstm`` and ``rnn``, and their gradients, are a row for each thing that a step of time
+    computes; itself where it has none."""
+    if not any(node.op in RECURRENT for node in graph.nodes()):
+        return graph
+    return expanded(graph, lambda node: node.op not in RECURRENT)
 
 
 def in_rows(graph: Graph, rows: Container[str], lacks: Mapping[str, tuple[str, str]], where: str) -> Graph:

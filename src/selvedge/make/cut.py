@@ -8,8 +8,8 @@ part gives: the latent.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from .. import ir
 from ..artifact import files
 from ..artifact.layout import Layout
 from ..device.sizes import format_bytes
+from ..emitting.c.bundle import owned
 from ..errors import InvalidInput
 from ..run.artifact import load
-from ..run.foreign.cut import FROZEN, PAIR, TAIL, CutSession, paired
+from ..run.foreign.cut import ABOUT, FROZEN, TAIL, CutSession, about
 from .inference import Inference, plan_inference
 from .network import Network
 from .plan import Plan, attempt
@@ -80,14 +81,16 @@ def _time(seconds: float | None) -> str:
 def cut(plan: Plan) -> Cut:
     """``plan`` before the first row that reads what learns.
 
-    Raises :class:`InvalidInput` where nothing before that is frozen, where norms are not frozen, where the target is
+    Raises :class:`InvalidInput` where nothing is computed before that, where norms are not frozen, where the target is
     the input, and where the learning of the model differs from its predicting (dropout).
     """
     if not isinstance(plan, Plan):
         raise InvalidInput("plan", f"of type {type(plan).__name__}", "give what selvedge.plan(...) returned")
     captured, made = plan.captured, plan.programs
-    if captured.norms != "frozen" or captured.learning is not None:
-        raise InvalidInput("norms", captured.norms, 'plan with norms="frozen" and without dropout, and cut that')
+    if captured.norms != "frozen":
+        raise InvalidInput("norms", captured.norms, 'plan with norms="frozen", and cut that')
+    if captured.learning is not None:
+        raise InvalidInput("dropout", "on", "plan without it, and cut that")
     if "y" not in made.backward.inputs:
         raise InvalidInput("loss", type(plan.loss).__name__, "its target is the input, which the tail does not have")
     if plan.accumulate > 1 or made.sizes:
@@ -118,11 +121,19 @@ def _edge(graph: ir.Graph, learns: set[str]) -> list[ir.Value]:
     for node in graph.nodes():
         if node in moved:
             found.update((v, None) for v in node.inputs if v.node in fed and v.node not in moved)
-    if not found or all(v.node.op == "input" for v in found):
+    if not any(_computes(node) for node in ir.topological(v.node for v in found)):
         raise InvalidInput(
             "update", ", ".join(sorted(learns)), "its first layer learns: freeze some, as update='last:2'"
         )
     return list(found)
+
+
+def _computes(node: ir.Node) -> bool:
+    """Whether ``node`` does more than to move what it is given."""
+    if node.op in ir.LEAVES:
+        return False
+    cost = ir.TABLE[node.op].cost([v.spec for v in node.inputs], node.specs, node.attrs)
+    return bool(cost.macs or cost.ops)
 
 
 def _face(value: ir.Value) -> Layout:
@@ -168,7 +179,8 @@ def _tail(plan: Plan, edge: list[ir.Value], faces: list[Layout]) -> Plan:
 
 def emit_cut(made: Cut, folder: str | Path, target: str = "executorch") -> Path:
     """Write both parts: ``folder``/frozen for ``target``, which runs it by its delegate, and ``folder``/tail as C;
-    whole, or not at all. :func:`selvedge.load_cut` runs them as one.
+    whole, or not at all. :func:`selvedge.load_cut` runs them as one. An earlier cut there is replaced, but for one that
+    somebody has put other files into.
 
     Raises ``InvalidInput`` for another thing than a cut, and as :func:`selvedge.emit`.
     """
@@ -176,21 +188,31 @@ def emit_cut(made: Cut, folder: str | Path, target: str = "executorch") -> Path:
 
     if not isinstance(made, Cut):
         raise InvalidInput("cut", f"of type {type(made).__name__}", "give what selvedge.cut(plan) returned")
+    if not isinstance(folder, str | PathLike):
+        raise InvalidInput("folder", f"of type {type(folder).__name__}", "give the path of a directory")
     with files.directory(Path(folder), _owned) as place:
-        emit(made.frozen, target, place / FROZEN)
-        emit(made.tail, "c", place / TAIL)
-        (place / PAIR).write_text(json.dumps(paired(place)), encoding="utf-8")
+        try:
+            emit(made.frozen, target, place / FROZEN)
+            emit(made.tail, "c", place / TAIL)
+        except InvalidInput as error:
+            if str(error.value).startswith(str(place)):  # what the user has named is the whole
+                raise InvalidInput(error.field, str(folder), error.fix) from None
+            raise
+        (place / ABOUT).write_text(about(place, made.whole.preprocess), encoding="utf-8")
     return Path(folder)
 
 
 def _owned(folder: Path) -> set[str] | None:
-    """The parts of an earlier cut in ``folder``; None where there is none."""
-    both = all((folder / part / "manifest.json").is_file() for part in (FROZEN, TAIL))
-    return {FROZEN, TAIL, PAIR} if both else None
+    """What is an earlier cut's in ``folder``; None where there is none, or a part has other files in it."""
+    for part in (FROZEN, TAIL):
+        own = owned(folder / part)
+        if own is None or {entry.name for entry in (folder / part).iterdir()} - own:
+            return None
+    return {FROZEN, TAIL, ABOUT}
 
 
 def cut_session(made: Cut, folder: str | Path, target: str = "executorch") -> CutSession:
     """The frozen part emitted for ``target`` into ``folder`` and run by it; the tail compiled for this machine."""
     from .compile import compile, emit
 
-    return CutSession(load(emit(made.frozen, target, folder)), compile(made.tail))
+    return CutSession(load(emit(made.frozen, target, folder)), compile(made.tail), made.whole.preprocess)

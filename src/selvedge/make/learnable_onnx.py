@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -14,16 +14,22 @@ from torch import Tensor, nn
 from ..aten.module import Computed
 from ..errors import InvalidInput
 from ..formats import onnx
-from ..formats.onnx_learnable import learnable
+from ..formats.onnx_learnable import Learnable, learnable
+from ..run.foreign.decomposed import register
 
 
 class OnnxModule(nn.Module):
     """What :func:`learnable_onnx` read. Its ``state_dict()`` has the file's float weights under the file's names, where
     those are PyTorch's ("fc.weight"), else by number: "3.weight"."""
 
-    def __init__(self, computed: Computed, state: Mapping[str, np.ndarray], known: int) -> None:
+    def __init__(
+        self, computed: Computed, state: Mapping[str, np.ndarray], known: int, of_batch: Callable[[int], Computed]
+    ) -> None:
+        """known: how many inputs the file has. of_batch: ``computed`` for another number of samples."""
         super().__init__()
         self._computed = computed
+        self._of_batch = of_batch
+        self._batches: dict[int, Computed] = {}  # what they hold is constant: no state of this module
         self._names = tuple(state)
         self._known = known
         for name, array in state.items():
@@ -42,12 +48,19 @@ class OnnxModule(nn.Module):
         return tuple(torch.zeros(made.face(name), dtype=made.dtype(name)) for name in made.takes[: self._known])
 
     def forward(self, *given: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What the file computes, a softmax at its end left out."""
+        """What the file computes, a softmax at its end left out; of any number of samples, but for where it is
+        captured: a plan is for that of the example."""
         wanted, found = ([tuple(x.shape) for x in arrays] for arrays in (self.example, given))
+        computed = self._computed
         if wanted != found:
-            fix = f"the file is read for {', '.join(map(str, wanted))}: accumulate=K takes K of that batch"
-            raise InvalidInput("example", f"of {', '.join(map(str, found))}", fix)
-        made: tuple[Tensor, ...] = self._computed(*given, *(self.get_parameter(name) for name in self._names))
+            batch = found[0][0] if found and found[0] else 0
+            if not batch or found != [(batch, *shape[1:]) for shape in wanted] or torch.compiler.is_compiling():
+                fix = f"the file is read for {', '.join(map(str, wanted))}: read it with batch=K for K samples"
+                raise InvalidInput("example", f"of {', '.join(map(str, found))}", fix)
+            if batch not in self._batches:
+                self._batches[batch] = self._of_batch(batch)
+            computed = self._batches[batch]
+        made: tuple[Tensor, ...] = computed(*given, *(self.get_parameter(name) for name in self._names))
         return made[0] if len(made) == 1 else made
 
     def extra_repr(self) -> str:
@@ -82,10 +95,17 @@ def learnable_onnx(
     if not isinstance(fixed, Mapping | None) or not all(isinstance(a, np.ndarray) for a in (fixed or {}).values()):
         raise InvalidInput("fixed", f"of type {type(fixed).__name__}", "give arrays by the names of inputs")
     model = onnx.read(Path(path), fixed or {})
+    made, computed = _computed(model, batch, last)
+    return OnnxModule(computed, made.state, len(made.graph.inputs), lambda other: _computed(model, other, last)[1])
+
+
+def _computed(model: onnx.Model, batch: int | None, last: int | None) -> tuple[Learnable, Computed]:
     if batch is not None:
         model = replace(model, inputs={n: (kind, (batch, *shape[1:])) for n, (kind, shape) in model.inputs.items()})
     made = learnable(model, last)
+    if any(spec.quant is not None for node in made.graph.nodes() for spec in node.specs):
+        register()
     computed = Computed(made.graph, made.layouts, persistent=False)
     if batch is not None and any(computed.face(name)[:1] != (batch,) for name in computed.gives):
         raise InvalidInput("batch", batch, "the file computes with a number of samples of its own: leave it out")
-    return OnnxModule(computed, made.state, len(made.graph.inputs))
+    return made, computed

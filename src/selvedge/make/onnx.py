@@ -12,6 +12,7 @@ from ..artifact.files import write
 from ..artifact.name import checked_name
 from ..errors import InvalidInput
 from ..formats import onnx
+from ..ir.expand import unrolled
 from .network import Network, with_floats
 
 
@@ -47,7 +48,8 @@ def save_onnx(network: Network, path: str | Path, *, form: str = "qdq") -> Path:
     where there is one, and biases as the real numbers that their int32 stand for: what ONNX Runtime fuses into int8
     kernels (from 1.21; older ones want the other form). Those round otherwise than ours, by at most one step a layer;
     on x64 that takes its session option ``session.qdqisint8allowed``, without which products may saturate.
-    Float rows become float operators. Inputs and outputs keep their names, shapes and dtypes; inside, images are NCHW.
+    Float rows become float operators, recurrent layers some ten of them a step of time. Inputs and outputs keep their
+    names, shapes and dtypes; inside, images are NCHW.
 
     form: "qdq", or "operators": a convolution is one QLinearConv with an int32 bias, in fewer bytes; what the standard
         has no int8 operator with a bias for stays QDQ.
@@ -60,6 +62,6 @@ def save_onnx(network: Network, path: str | Path, *, form: str = "qdq") -> Path:
     if not isinstance(path, str | PathLike):
         raise InvalidInput("path", f"of type {type(path).__name__}", "give that of the file to write")
     checked_name(network.name)
-    made = onnx.written(network.graph, network.name, network.layouts, form)
+    made = onnx.written(unrolled(network.graph), network.name, network.layouts, form)
     write(Path(path), made.SerializeToString(deterministic=True))
     return Path(path)

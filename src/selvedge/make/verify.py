@@ -15,6 +15,7 @@ from ..artifact.litert import signature_of
 from ..artifact.targets import require
 from ..errors import InvalidInput, NotSupported
 from ..run.artifact import load
+from ..run.foreign.cut import FROZEN, TAIL
 from .verifying import litert, onnx
 from .verifying.beside import beside as end_to_end
 from .verifying.said import CLOSE, Difference, Verified, drawn
@@ -34,8 +35,14 @@ def verify(folder: Path, seed: int = 0, beside: Path | None = None, within: floa
 
     Raises :class:`InvalidInput`, and :class:`NotSupported` for a target that shows nothing inside.
     """
+    if seed < 0:
+        raise InvalidInput("seed", seed, "give a whole number of 0 or more")
     if not 0 < within < float("inf"):
         raise InvalidInput("within", within, "give a share of the largest number, as 1e-4")
+    for place in (folder, beside):
+        if place is not None and (place / FROZEN / "manifest.json").is_file():
+            fix = f"it is a plan that was cut: verify its parts, {place / FROZEN} and {place / TAIL}"
+            raise InvalidInput("artifact", str(place), fix)
     if beside is not None:
         return end_to_end(folder, beside, seed, within)
     session = load(folder)

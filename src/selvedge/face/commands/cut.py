@@ -55,7 +55,7 @@ def command(
     with Work(silent=as_json) as work:
         work.part("planning")
         with held(bool(context.find_root().params["debug"])):
-            named = network_file.learnable(model) if file else models.load(model, shape, seed)
+            named = network_file.learnable(model, batch) if file else models.load(model, shape, seed)
             plan = make_plan(
                 named.model, named.example, loss=loss or named.loss or "cross_entropy", device=device, budget=budget,
                 optimizer=optimizers.parse(optimizer), update=update, batch=batch, name=name or named.name,

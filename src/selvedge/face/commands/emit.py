@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,9 @@ def command(
     learns = file or not (predicts or network_file.is_one(model))
     targets.require(target, "train" if learns else None, to_run=False)
     if not learns:
-        network_file.refuse(**{f"--{n}": v for n, v in {"loss": loss}.items()})
+        known = () if network_file.is_one(model) else ("batch", "shape", "seed")
+        given = network_file.asked(context, "target", "predicts", *network_file.OPTIONS, *known)
+        network_file.refuse(given, network_file.NEVER if predicts else network_file.PREDICTS)
     if network_file.is_one(model) and not file:
         from ...make.compile import emit
         from ...make.inference import plan_inference
@@ -60,6 +63,7 @@ def command(
         batch=batch, accumulate=accumulate, update=update, file=file,
     )  # fmt: skip
 
+    from ...make.batch import batched
     from ...make.compile import emit
     from ...make.inference import Inference, plan_inference
     from ...make.plan import Plan
@@ -74,7 +78,7 @@ def command(
     with Work(silent=as_json) as work:
         work.part("planning")
         with held(bool(context.find_root().params["debug"])):
-            named = network_file.learnable(model) if file else models.load(model, shape, seed)
+            named = network_file.learnable(model, batch, accumulate) if file else models.load(model, shape, seed)
             called = name or named.name
             if learns:
                 made = make_plan(
@@ -84,7 +88,8 @@ def command(
                 )  # fmt: skip
             else:
                 assert isinstance(named, models.NamedModel)
-                made = plan_inference(named.model, named.example, name=called, device=device, budget=budget)
+                example = named.example if batch is None else batched(named.example, batch)
+                made = plan_inference(named.model, example, name=called, device=device, budget=budget)
         work.part("writing")
         emit(made, target, out)
     _told(made.to_dict(), str(made), target, out, as_json)
@@ -95,4 +100,4 @@ def _told(figures: dict[str, object], table: str, target: str, out: Path, as_jso
         typer.echo(json.dumps({**figures, "target": target, "out": str(out)}, indent=1))
     else:
         typer.echo(f"{table}\n\nartifact for {target}: {out}")
-        typer.echo(f"next: selvedge predict {out} INPUT..., or sv.load({str(out)!r}) in Python")
+        typer.echo(f"next: selvedge predict {shlex.quote(str(out))} INPUT..., or sv.load({str(out)!r}) in Python")

@@ -26,7 +26,7 @@ def command(
     from .. import network_file
 
     if network_file.is_one(model):
-        network_file.refuse(**{"--input": shape, "--loss": loss, "--plot": plot})
+        network_file.refuse({"--input": shape, "--loss": loss, "--plot": plot})
         typer.echo(network_file.inspected(network_file.load(model), as_json))
         return
     from .. import model as models

@@ -31,9 +31,11 @@ class Sheet:
     """nodes, constants: what is written so far. ``lies``: value -> way -> the tensor's name. ``operators``: whether an
     int8 row is one operator where the standard has it, instead of QDQ. ``made``: what is dequantised already.
     ``taken``: names of inputs and outputs, which no tensor inside gets. ``lifted``: value with leading axes of one
-    element, and its way -> its name. ``read``: what any node reads or the graph gives."""
+    element, and its way -> its name. ``read``: what any node reads or the graph gives. ``program``: whether a session
+    of ours runs it, and not whoever is given a file."""
 
     operators: bool = False
+    program: bool = False
     taken: Set[str] = frozenset()
     read: Set[Value] = frozenset()
     nodes: list[onnx.NodeProto] = field(default_factory=list)

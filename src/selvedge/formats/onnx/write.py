@@ -71,7 +71,7 @@ def written(
         raise NotSupported(f"state {state!r}", "the graph", "freeze it to a constant: what is written only predicts")
     if form not in FORMS:
         raise InvalidInput("form", form, f"give one of {', '.join(FORMS)}")
-    return _model(graph, name, layouts, form, {})
+    return _model(graph, name, layouts, Sheet(operators=form == "operators"), {})
 
 
 def program(
@@ -93,7 +93,7 @@ def program(
     state = {n: _layout(leaf) for n, leaf in graph.state.items()}
     outputs = {n + NEW if n in graph.state else n: v for n, v in graph.outputs.items()}
     faces = {**layouts, **state, **{n + NEW: state[n] for n in graph.updates}}
-    return _model(Graph({**graph.inputs, **graph.state}, {}, outputs), name, faces, FORMS[0], held)
+    return _model(Graph({**graph.inputs, **graph.state}, {}, outputs), name, faces, Sheet(program=True), held)
 
 
 def _layout(leaf: Value) -> Layout:
@@ -102,14 +102,15 @@ def _layout(leaf: Value) -> Layout:
 
 
 def _model(
-    graph: Graph, name: str, layouts: Mapping[str, Layout], form: str, held: Mapping[str, np.ndarray]
+    graph: Graph, name: str, layouts: Mapping[str, Layout], sheet: Sheet, held: Mapping[str, np.ndarray]
 ) -> onnx.ModelProto:
+    """sheet: an empty one."""
     _named_apart(graph)
     faces = {**graph.inputs, **graph.outputs}
     graph = lifted(graph)
     nodes = graph.nodes()
     read = {*graph.outputs.values(), *(v for node in nodes for v in node.inputs)}
-    sheet = Sheet(operators=form == "operators", taken=frozenset(faces), read=frozenset(read))
+    sheet.taken, sheet.read = frozenset(faces), frozenset(read)
     given = {port: layouts.get(port) or Layout.of(value.shape) for port, value in faces.items()}
     inputs = {port: value for port, value in graph.inputs.items() if value in read or port not in held}
     for port, value in inputs.items():

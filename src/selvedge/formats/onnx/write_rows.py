@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from selvedge.ir import Node, Value
+from selvedge.ir.ops.integer_convolution import known
 from selvedge.ir.ops.loss import IGNORED
 
 from .formula import Formula
@@ -57,6 +58,15 @@ def _index(sheet: Sheet, node: Node, i: int, skipped: tuple[int, ...]) -> tuple[
     return (index, None) if counted is None else (f.where(counted, index, 0), counted)
 
 
+def _from_the_front(sheet: Sheet, index: str, given: Value, rows: int) -> str:
+    """``index``; in a program with the number of rows, which a runtime refuses, in the place of what is below 0: the
+    standard counts that from the end, and no row of ours does. Of what is constant it is known."""
+    if not sheet.program or known(given) is not None:
+        return index
+    f = Formula(sheet, "int32")
+    return f.where(f("Less", index, 0), rows, index)
+
+
 def _everywhere(sheet: Sheet, index: str, shape: tuple[int, int, int]) -> str:
     """index [B, N], or what is said of each, as [A, N, C]."""
     rows = sheet.emit("Unsqueeze", [index, sheet.constant(np.array([2], np.int64), "axes")], "rows")
@@ -67,6 +77,7 @@ def _take(sheet: Sheet, node: Node) -> None:
     x, ignored = node.inputs[0], node.attrs.get("ignored")
     f, (a, n, c) = Formula(sheet, x.dtype), node.specs[0].shape
     index, counted = _index(sheet, node, 1, () if ignored is None else (ignored,))
+    index = _from_the_front(sheet, index, node.inputs[1], x.shape[1])
     if node.inputs[1].shape[0] == 1:
         made = sheet.emit("Gather", [sheet.tensor(x), sheet.shaped(index, (n,))], "take", axis=1)
     else:

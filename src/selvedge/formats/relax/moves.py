@@ -68,7 +68,7 @@ def _take(sheet: Sheet, node: Node) -> None:
     def body(tensor: Any, table: Any) -> Any:
         def element(a: Any, n: Any, c: Any) -> Any:
             i = table(a if blocks > 1 else 0, n)
-            found = tir.if_then_else(tir.all(i >= 0, i < rows), tensor(a, i, c), tir.const(float("nan"), tensor.dtype))
+            found = tir.if_then_else(tir.all(i >= 0, i < rows), tensor(a, i, c), tir.sqrt(tir.const(-1, tensor.dtype)))
             return found if ignored is None else tir.if_then_else(i == ignored, number(0, tensor.dtype), found)
 
         return elements(node.specs[0].shape, element)

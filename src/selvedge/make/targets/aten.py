@@ -8,12 +8,15 @@ from ...artifact.layout import Layout
 from ...artifact.signature import FILE, Signature, written
 from ...aten.module import Computed
 from ...emitting.foreign import Array, Held, Program, Written
+from ...run.foreign.decomposed import register
 from . import Given
 
 
 def modules(given: Given) -> Iterator[tuple[str, Computed]]:
     """Program -> its module. One that learns nothing and has no state of its own has its weights as constants."""
     for name, graph in given.programs.items():
+        if any(spec.quant is not None for node in graph.nodes() for spec in node.specs):
+            register()
         layouts = {n: given.layout(name, n) for n in (*graph.inputs, *graph.results)}
         yield name, Computed(graph, layouts)
 

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ... import ir
-from ...ir.expand import expanded
-from ...ir.expansions.recurrent import RECURRENT
+from ...ir import expand
 from . import Given
 
 
 def unrolled(given: Given) -> Given:
-    """``given`` whose ``gru``, ``lstm`` and ``rnn`` are a row for each thing that a step of time computes."""
-    return replace(given, programs={name: _written_out(graph) for name, graph in given.programs.items()})
-
-
-def _written_out(graph: ir.Graph) -> ir.Graph:
-    if not any(node.op in RECURRENT for node in graph.nodes()):
-        return graph
-    return expanded(graph, lambda node: node.op not in RECURRENT)
+    """``given`` whose programs have no recurrent rows."""
+    return replace(given, programs={name: expand.unrolled(graph) for name, graph in given.programs.items()})

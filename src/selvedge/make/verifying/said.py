@@ -72,6 +72,9 @@ def drawn(manifest: Manifest, program: str, rng: np.random.Generator) -> dict[st
             made[name] = rng.standard_normal(port.shape).astype(dtype)
             if name == "y" and manifest.loss == "BCEWithLogits":
                 made[name] = (made[name] > 0).astype(dtype)
+            elif name == "y" and manifest.loss == "TorchLoss" and len(port.shape) > 1:
+                # Any function of PyTorch's: a divergence has no value but for shares of a whole.
+                made[name] = np.exp(made[name]) / np.exp(made[name]).sum(1, keepdims=True)
         elif dtype == np.int8:
             made[name] = rng.integers(-128, 128, port.shape).astype(dtype)
         else:

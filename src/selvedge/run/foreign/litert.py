@@ -13,6 +13,7 @@ import numpy as np
 from ...artifact.litert import RESTORE, SAVE, signature_of
 from ...artifact.manifest import Manifest, Port
 from ...errors import InvalidInput, one_line
+from .said import said
 
 EMIT = "emit it again"
 
@@ -21,9 +22,10 @@ def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str
     """Raises :class:`InvalidInput` for a file that LiteRT does not take, or whose signatures are not the manifest's."""
     (file,) = {program.file for program in manifest.programs.values()}
     try:
-        interpreter = _interpreter(contents[file])
-        interpreter.allocate_tensors()
-        found = interpreter.get_signature_list()
+        with said():  # it announces XNNPACK
+            interpreter = _interpreter(contents[file])
+            interpreter.allocate_tensors()
+            found = interpreter.get_signature_list()
     except Exception as error:  # of a broken file it raises kinds of its own
         raise InvalidInput("artifact file", file, f"LiteRT refuses it: {_first(error)}") from None
     runners = {}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ...artifact.manifest import Manifest
 from ...errors import InvalidInput, one_line
+from .said import said
 
 IDENTIFIER = b"TFL3"
 MOST = 1 << 28  # bytes of the arena that is tried
@@ -34,7 +31,7 @@ class Micro:
         from tflite_micro import runtime
 
         self._inputs, self._outputs = inputs, outputs
-        with _said() as heard:
+        with said() as heard:
             try:
                 self._interpreter: Any = runtime.Interpreter.from_bytes(
                     model, arena_size=min(MOST, 64 * len(model) + (1 << 22))
@@ -46,7 +43,7 @@ class Micro:
             raise InvalidInput("artifact file", file, f"LiteRT for Microcontrollers refuses it: {told}")
 
     def run(self, program: str, given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        with _said() as heard:
+        with said() as heard:
             try:
                 for i, name in enumerate(self._inputs):
                     self._interpreter.set_input(np.ascontiguousarray(given[name]), i)
@@ -63,7 +60,7 @@ class Micro:
     @property
     def arena_bytes(self) -> int:
         """What its allocator has taken of the arena: of all, once it has run."""
-        with _said() as heard:
+        with said() as heard:
             self._interpreter.print_allocations()
         found = re.search(r"Arena allocation total (\d+) bytes", heard())
         if found is None:
@@ -78,31 +75,3 @@ class Micro:
 
     def place(self, name: str, array: np.ndarray) -> None:
         raise KeyError(name)
-
-
-class _Heard:
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._text: str | None = None
-
-    def __call__(self) -> str:
-        if self._text is None:
-            self._file.seek(0)
-            self._text = self._file.read().decode(errors="replace")
-        return self._text
-
-
-@contextmanager
-def _said() -> Iterator[_Heard]:
-    """What the runtime, which is C++, writes to standard error meanwhile: the only place where it says why."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as file:
-        kept = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        heard = _Heard(file)
-        try:
-            yield heard
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            heard()

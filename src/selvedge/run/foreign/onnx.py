@@ -23,7 +23,7 @@ def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str
 
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.qdqisint8allowed", "1")  # int8 stays int8 on x64: docs/onnx.md
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it logs as an error it raises too
     made = {}
     for name, program in manifest.programs.items():
         try:

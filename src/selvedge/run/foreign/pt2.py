@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -12,31 +11,18 @@ import numpy as np
 
 from ...artifact.manifest import Manifest
 from ...errors import InvalidInput, one_line
+from .decomposed import NAMESPACE, register
 from .positional import Positional
-
-QUANTISED = ("torchao.quantization.pt2e.quantize_pt2e", "torch.ao.quantization.fx._decomposed")
-"""The modules that register ``quantized_decomposed``, which a file of int8 rows calls; the first that is there."""
 
 
 def opened(manifest: Manifest, contents: Mapping[str, bytes], state: Mapping[str, np.ndarray]) -> Positional:
     """Raises :class:`InvalidInput` for a file that torch does not take."""
     torch = import_module("torch")
-    _registered(torch)
+    if any(NAMESPACE in data for data in contents.values()):  # torch stores its archives as they are
+        register()
     return Positional(
         manifest, contents, state, {n: _program(torch, contents[p.file], p.file) for n, p in manifest.programs.items()}
     )
-
-
-def _registered(torch: Any) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in QUANTISED:
-            if hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor"):
-                return
-            try:
-                import_module(name)
-            except ImportError:
-                continue
 
 
 def _program(torch: Any, data: bytes, file: str) -> Any:

@@ -51,7 +51,7 @@ class ForeignSession(Learning):
         try:
             self._made = self._engine.run(program, self._given)
         except RuntimeError as error:
-            raise SelvedgeError(f"{self.target}: {kind} failed: {one_line(str(error))[:300]}") from None
+            raise SelvedgeError(f"{self.target}: {kind} failed: {one_line(str(error))[:300]}{self._looked()}") from None
         outputs = self.manifest.programs[program].outputs
         if kind in ("step", "accumulate", "apply"):
             loss = self._loss(program) if "loss" in outputs else 0.0
@@ -59,6 +59,12 @@ class ForeignSession(Learning):
             if not np.isfinite(loss) or (norm is not None and not np.isfinite(norm)):
                 raise NotFinite(loss, kind, norm)
             self._engine.keep()
+
+    def _looked(self) -> str:
+        """What a runtime mostly fails by once it has taken a program: integers, by which rows are looked up."""
+        given = {n: a for n, a in self._given.items() if a.dtype.kind == "i" and a.size and n != "y"}
+        told = ", ".join(f"{name} ({array.min()}..{array.max()})" for name, array in given.items())
+        return f"; where rows are looked up by {told}: give 0 up to, not including, their number" if told else ""
 
     def _output(self, program: str, name: str) -> np.ndarray:
         port, array = self.manifest.programs[program].outputs[name], self._made[name]
