@@ -17,6 +17,7 @@ from benchmarks.auto import sources
 from selvedge.artifact.targets import TARGETS
 from selvedge.errors import SelvedgeError, one_line
 
+from .itself import itself
 from .layers import stepwise
 from .network import Real
 from .published import FILES, ROOT, published
@@ -36,7 +37,8 @@ def absent(task: str) -> str | None:
 def case(task: str, target: str, samples: int | None = None, epochs: int | None = None) -> dict[str, Any]:
     """``failed``: the error of this run. Else "samples"; "same": of how many the top answer is that of our own code;
     "margin": of the others, by how many steps of int8 at most our answer led theirs; "right": of how many the answer
-    is the label, by who tells it, where there are labels; "layers": see :func:`stepwise`.
+    is the label, by who tells it, where there are labels; "layers": see :func:`stepwise`; "itself", of LiteRT and a
+    published file: see :func:`itself`.
     samples, epochs: instead of all, and of the training's own."""
     torch.set_num_threads(1)
     start = time.perf_counter()
@@ -57,6 +59,8 @@ def case(task: str, target: str, samples: int | None = None, epochs: int | None 
             made = _answers(real, target, Path(folder))
             fed = [real.whole.layout("x").store(x) for x in real.inputs[: FED[task]]]
             made["layers"] = stepwise(real.whole, fed, target, Path(folder))
+            if target == "litert" and task in FILES:
+                made["itself"] = itself(sources.FOLDER / ROOT / FILES[task][0], real)
         except (SelvedgeError, RuntimeError) as error:
             made = {"failed": one_line(str(error))[:300]}
     return {**about, **made, "load": round(os.getloadavg()[0], 1), "seconds": round(time.perf_counter() - start, 1)}

@@ -44,6 +44,12 @@ def test_both_bars_are_judged() -> None:
     assert page.table([]) == "nothing was measured"
 
 
+def test_litert_beside_itself_is_said() -> None:
+    told = page.table([made_up(990, 903, itself=921)])
+    assert told.endswith("LiteRT's quick kernels have the top answer of its reference kernels in: mnist 92.1 %.")
+    assert "reference kernels" not in page.table([made_up(990, 903)])
+
+
 def test_what_was_refused_is_quoted() -> None:
     lacks = {**LAYERS, "refused": {"int8_softmax": "int8_softmax in TVM at /me/n.py:2 is not supported"}}
     told = page.table([made_up(990, 903, layers=lacks), {"task": "har", "target": "tvm", "failed": "no | compiler"}])
@@ -80,6 +86,7 @@ def test_a_published_network_knows_that_digits_are_no_keywords() -> None:
     assert "simulated" not in found["right"]
     assert found["layers"]["worst"] == 0
     assert "| keywords | c | 60 | 100.00 % |" in page.table([found])
+    assert 57 <= case("keywords", "litert", samples=60)["itself"] <= 60
 
 
 @pytest.mark.parametrize(("target", "worst"), [("c", 0), ("onnx", 1)])
