@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from selvedge.artifact import files
-
 from . import again, prove
 from .command import command
 
@@ -67,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"benchmarks.beside: give a commit and one of {', '.join(CASES)}", file=sys.stderr)
         return 2
     commit, name = given
-    known = prove._known()
+    known = prove.known()
     digest = prove.PROOFS[name].digest()
     with tempfile.TemporaryDirectory(prefix="selvedge-beside-") as folder:
         then = Path(folder) / "then"
@@ -86,10 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(then)], check=True, cwd=ROOT)
     result = f"to the last digit what the sources of {commit} make on the same machine ({', '.join(told)})"
-    made = {**known[name], "again": {"digest": digest, "examples": len(told), "result": result}}
-    found = {**prove._known(), name: made}
-    files.write(prove.RESULTS, (json.dumps(found, indent=1) + "\n").encode())
-    prove.publish(found)
+    prove.keep(name, {**known[name], "again": {"digest": digest, "examples": len(told), "result": result}})
     return 0
 
 

@@ -50,7 +50,7 @@ class Setting:
 
 TASKS: Mapping[str, Setting] = {
     "digits": Setting(partial(tasks.digits, 0.3), "esp32-s3", 150, 20, 5, 0.1, 10, momentum=0.7),
-    "digits-wide": Setting(partial(tasks.digits, 0.3), "raspberry-pi-zero-2w", 150, 20, 5, 0.1, 10, 12.0, 0.7),
+    "digits-wide": Setting(partial(tasks.digits, 0.3), "raspberry-pi-zero-2w", 300, 20, 5, 0.1, 10, 12.0, 0.7),
     "har": Setting(tasks.har, "esp32-s3", 240, 23, 2, 0.1, 16),
     "har-wide": Setting(tasks.har, "raspberry-pi-zero-2w", 240, 23, 2, 0.1, 16, 2.5),
 }

@@ -41,7 +41,12 @@ def table(cases: Sequence[Case]) -> str:
 
 
 def _apart(row: Mapping[str, Any]) -> str:
-    return f"{round(100 * float(np.mean(row['apart'])), 1) + 0.0:+.1f}" if row["apart"] else ""
+    """Points, and the standard error over seeds."""
+    apart = 100 * np.array(row["apart"])
+    if not len(apart):
+        return ""
+    mean = f"{round(float(apart.mean()), 1) + 0.0:+.1f}"
+    return mean if len(apart) == 1 or not apart.any() else f"{mean} ± {apart.std(ddof=1) / len(apart) ** 0.5:.1f}"
 
 
 def verdicts(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 from selvedge.artifact import files
 from selvedge.artifact.targets import TARGETS
 
+from ..chosen import chosen
 from ..command import command
 from .models import MODELS
 from .page import DOCS, table, write
@@ -23,27 +23,20 @@ LONGEST = 900  # seconds of a cell
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.matrix",
-        description="Target x model x {float, int8, train}: what ran, how near, what it lacks.",
-        epilog="A file a cell lies in benchmarks/results/matrix; what was interrupted goes on behind the last one.",
+    given = chosen(
+        "matrix",
+        "Target x model x {float, int8, train}: what ran, how near, what it lacks.",
+        "A file a cell lies in benchmarks/results/matrix; what was interrupted goes on behind the last one.",
+        {"targets": TARGETS, "models": MODELS, "kinds": KINDS},
+        DOCS,
+        arguments,
     )
-    for name, all_of in (("targets", TARGETS), ("models", MODELS), ("kinds", KINDS)):
-        parser.add_argument(f"--{name}", default=",".join(all_of), help="with commas between")
-    parser.add_argument("--show", action="store_true", help="only the table of what is there")
-    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {DOCS}")
-    given = parser.parse_args(arguments)
-    chosen = {}
-    for name, all_of in (("targets", TARGETS), ("models", MODELS), ("kinds", KINDS)):
-        chosen[name] = getattr(given, name).split(",")
-        for one in chosen[name]:
-            if one not in all_of:
-                print(f"benchmarks.matrix: --{name} is {one}: give some of {', '.join(all_of)}", file=sys.stderr)
-                return 2
+    if given is None:
+        return 2
     KEPT.mkdir(parents=True, exist_ok=True)
-    for model in chosen["models"]:
-        for target in chosen["targets"]:
-            for kind in chosen["kinds"]:
+    for model in given.of["models"]:
+        for target in given.of["targets"]:
+            for kind in given.of["kinds"]:
                 path = KEPT / f"{target}-{model.replace('?', '_').replace('&', '_')}-{kind}.json"
                 if not given.show and not path.exists():
                     made = _made(target, model, kind)

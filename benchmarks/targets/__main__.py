@@ -3,7 +3,6 @@ costs beside our own runtime. A process a model and kind emits; each target is t
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 from selvedge.artifact import files
 from selvedge.artifact.targets import TARGETS
 
+from ..chosen import chosen
 from ..command import command
 from .page import DOCS, read, table, write
 from .work import KINDS, MODELS
@@ -24,27 +24,21 @@ KEPT = Path(__file__).parents[1] / "results" / "targets"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.targets",
-        description="Time and memory of each target beside our own runtime: predicting (float, int8), learning.",
-        epilog="A file a case lies in benchmarks/results/targets; what was interrupted goes on behind the last one.",
+    given = chosen(
+        "targets",
+        "Time and memory of each target beside our own runtime: predicting (float, int8), learning.",
+        "A file a case lies in benchmarks/results/targets; what was interrupted goes on behind the last one.",
+        {"targets": TARGETS, "models": MODELS, "kinds": KINDS},
+        DOCS,
+        arguments,
+        shown="the tables",
     )
-    for name, all_of in (("targets", TARGETS), ("models", MODELS), ("kinds", KINDS)):
-        parser.add_argument(f"--{name}", default=",".join(all_of), help="with commas between")
-    parser.add_argument("--show", action="store_true", help="only the tables of what is there")
-    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {DOCS}")
-    given = parser.parse_args(arguments)
-    chosen = {}
-    for name, all_of in (("targets", TARGETS), ("models", MODELS), ("kinds", KINDS)):
-        chosen[name] = getattr(given, name).split(",")
-        for one in chosen[name]:
-            if one not in all_of:
-                print(f"benchmarks.targets: --{name} is {one}: give some of {', '.join(all_of)}", file=sys.stderr)
-                return 2
+    if given is None:
+        return 2
     KEPT.mkdir(parents=True, exist_ok=True)
-    for kind in () if given.show else chosen["kinds"]:
-        for model in chosen["models"]:
-            missing = [t for t in chosen["targets"] if not _path(t, model, kind).exists()]
+    for kind in () if given.show else given.of["kinds"]:
+        for model in given.of["models"]:
+            missing = [t for t in given.of["targets"] if not _path(t, model, kind).exists()]
             for target, made in measured(model, kind, missing):
                 text = json.dumps({"target": target, "model": model, "kind": kind, **made})
                 files.write(_path(target, model, kind), (text + "\n").encode())

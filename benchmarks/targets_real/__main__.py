@@ -3,7 +3,6 @@ target on real data, beside our own runtime."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from selvedge.artifact import files
 from selvedge.artifact.targets import TARGETS
 
+from ..chosen import chosen
 from ..command import command
 from .experiment import TASKS, absent, case
 from .page import DOCS, read, table, write
@@ -19,28 +19,23 @@ KEPT = Path(__file__).parents[1] / "results" / "targets_real"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.targets_real",
-        description="Top answers and accuracy of int8 networks on real data, target by target.",
-        epilog="A file a case lies in benchmarks/results/targets_real; what was interrupted goes on behind it.",
+    given = chosen(
+        "targets_real",
+        "Top answers and accuracy of int8 networks on real data, target by target.",
+        "A file a case lies in benchmarks/results/targets_real; what was interrupted goes on behind it.",
+        {"tasks": TASKS, "targets": TARGETS},
+        DOCS,
+        arguments,
     )
-    for name, all_of in (("tasks", TASKS), ("targets", TARGETS)):
-        parser.add_argument(f"--{name}", default=",".join(all_of), help="with commas between")
-    parser.add_argument("--show", action="store_true", help="only the table of what is there")
-    parser.add_argument("--write", action="store_true", help=f"all that is kept, into {DOCS}")
-    given = parser.parse_args(arguments)
-    for name, all_of in (("tasks", TASKS), ("targets", TARGETS)):
-        for one in getattr(given, name).split(","):
-            if one not in all_of:
-                print(f"benchmarks.targets_real: --{name} is {one}: give some of {', '.join(all_of)}", file=sys.stderr)
-                return 2
+    if given is None:
+        return 2
     KEPT.mkdir(parents=True, exist_ok=True)
-    for task in () if given.show else given.tasks.split(","):
+    for task in () if given.show else given.of["tasks"]:
         missing = absent(task)
         if missing:
             print(f"benchmarks.targets_real: {task} needs {missing}: set SELVEDGE_DATA", file=sys.stderr)
             return 2
-        for target in given.targets.split(","):
+        for target in given.of["targets"]:
             path = KEPT / f"{task.replace(' ', '_')}-{target}.json"
             if not path.exists():
                 made = case(task, target)

@@ -51,7 +51,8 @@ def case(task: str, target: str, samples: int | None = None, epochs: int | None 
         real = published(task)
     if task in FILES and (samples or target in FEW):
         few = min(samples or len(real.inputs), FEW.get(target, len(real.inputs)))
-        real = Real(real.network, real.whole, real.inputs[:: len(real.inputs) // few][:few])
+        labels = None if real.labels is None else real.labels[:: len(real.inputs) // few][:few]
+        real = Real(real.network, real.whole, real.inputs[:: len(real.inputs) // few][:few], labels)
     with tempfile.TemporaryDirectory(prefix="selvedge-real-") as folder:
         try:
             made = _answers(real, target, Path(folder))
@@ -78,5 +79,6 @@ def _answers(real: Real, target: str, folder: Path) -> dict[str, Any]:
     if real.labels is not None:
         told = {"ours": mine, "theirs": theirs, **real.answers}
         made["right"] = {who: int((answers == real.labels).sum()) for who, answers in told.items()}
-        made["as simulated"] = int((theirs == real.answers["simulated"]).sum())
+        if "simulated" in real.answers:
+            made["as simulated"] = int((theirs == real.answers["simulated"]).sum())
     return made

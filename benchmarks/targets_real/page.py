@@ -50,7 +50,7 @@ def _row(case: Case, notes: dict[str, int]) -> str:
         right = case["right"]
         cells.append(f"{100 * right['theirs'] / count:.2f} %")
         cells.append(f"{_points(case, 'ours'):+.2f}" + ("" if _near(case) else " **missed**"))
-        cells.append(f"{_points(case, 'simulated'):+.2f}")
+        cells.append(f"{_points(case, 'simulated'):+.2f}" if "simulated" in right else "")
     else:
         cells += ["no labels", "", ""]
     worst = f"{layers['worst']} step{'' if layers['worst'] == 1 else 's'}"

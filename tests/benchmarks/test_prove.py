@@ -17,6 +17,8 @@ import torch
 import selvedge as sv
 from benchmarks import again, beside, programs, prove
 from benchmarks.proofs_page import page
+from benchmarks.prove import kept
+from benchmarks.prove.__main__ import main
 
 
 def test_no_committed_proof_is_stale() -> None:
@@ -46,6 +48,18 @@ def test_a_proof_is_of_the_code_it_was_made_of_or_seen_again_with() -> None:
     assert not prove.current({}, "a")
 
 
+def test_a_result_is_kept_beside_those_of_other_proofs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[object] = []
+    monkeypatch.setattr(kept, "RESULTS", tmp_path / "proofs.json")
+    monkeypatch.setattr(kept, "publish", published.append)
+    assert prove.known() == {}
+    for name, digest in (("one", "a"), ("other", "b"), ("one", "c")):
+        prove.keep(name, {"digest": digest})
+    assert prove.known() == {"one": {"digest": "c"}, "other": {"digest": "b"}}
+    assert published[-1] == prove.known()
+    assert len(published) == 3
+
+
 def test_a_tenth_is_run_again_and_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "random models, interpreter"
     test = tmp_path / "test_counted.py"
@@ -53,16 +67,16 @@ def test_a_tenth_is_run_again_and_the_page_says_so(tmp_path: Path, monkeypatch: 
     made = {"digest": "old", "seconds": 1.0, "figures": {"test": str(test), "examples": 400, "result": "1 passed"}}
     results = tmp_path / "proofs.json"
     results.write_text(json.dumps({name: made}))
-    monkeypatch.setattr(prove, "RESULTS", results)
-    monkeypatch.setattr(prove, "publish", lambda known: None)
-    assert prove.main(["--again", name]) == 0
+    monkeypatch.setattr(kept, "RESULTS", results)
+    monkeypatch.setattr(kept, "publish", lambda results: None)
+    assert main(["--again", name]) == 0
     known = json.loads(results.read_text())
     assert prove.current(known[name], prove.PROOFS[name].digest())
     assert {**known[name], "again": None} == {**made, "again": None}
     assert known[name]["again"]["examples"] == 40
     assert "40 again: 1 passed" in page(known, [name])
     test.write_text("def test_count():\n    raise AssertionError\n")
-    assert prove.main(["--again", name]) == 1
+    assert main(["--again", name]) == 1
 
 
 def test_what_a_proof_missed_fails_and_is_shown(
@@ -70,26 +84,26 @@ def test_what_a_proof_missed_fails_and_is_shown(
 ) -> None:
     name, test = "random models, interpreter", "tests/capture/test_random_models.py"
     figures = {"test": test, "examples": 400, "result": "1 passed", "missed": ["one above"]}
-    monkeypatch.setattr(prove, "RESULTS", tmp_path / "proofs.json")
-    monkeypatch.setattr(prove, "publish", lambda known: None)
-    monkeypatch.setattr(prove, "PROOFS", {name: replace(prove.PROOFS[name], run=lambda: figures)})
-    assert prove.main([name]) == 1
+    monkeypatch.setattr(kept, "RESULTS", tmp_path / "proofs.json")
+    monkeypatch.setattr(kept, "publish", lambda results: None)
+    monkeypatch.setattr("benchmarks.prove.__main__.PROOFS", {name: replace(prove.PROOFS[name], run=lambda: figures)})
+    assert main([name]) == 1
     assert f"FAILED {name}: one above" in capsys.readouterr().out
-    assert prove.main([name]) == 1
-    monkeypatch.setattr(prove, "stale", list)
-    assert prove.main([]) == 1  # nothing is stale, and it is a failure still
+    assert main([name]) == 1
+    monkeypatch.setattr("benchmarks.prove.__main__.stale", list)
+    assert main([]) == 1  # nothing is stale, and it is a failure still
     assert "**missed**: one above" in page(json.loads((tmp_path / "proofs.json").read_text()), [name])
 
 
 def test_a_name_that_is_no_proof_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(prove, "RESULTS", tmp_path / "none.json")
-    assert prove.main(["no such"]) == 2
+    monkeypatch.setattr(kept, "RESULTS", tmp_path / "none.json")
+    assert main(["no such"]) == 2
     assert capsys.readouterr().err.startswith("benchmarks.prove: 'no such' is no proof: choose of ")
-    assert prove.main(["--again", "a character model's ten owners"]) == 2
+    assert main(["--again", "a character model's ten owners"]) == 2
     assert "has no full run to see again" in capsys.readouterr().err
-    assert prove.main(["--help"]) == 2
+    assert main(["--help"]) == 2
 
 
 def test_what_counts_nothing_is_made_in_full() -> None:

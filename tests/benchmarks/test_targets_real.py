@@ -66,6 +66,18 @@ def test_a_real_case_is_measured() -> None:
     assert found["right"]["ours"] > 60
 
 
+def test_a_published_network_knows_that_digits_are_no_keywords() -> None:
+    """So its inputs are computed as it was taught: of other cepstra it makes anything."""
+    shared("fsdd")
+    shared("mlperf_tiny_models")
+    found = case("keywords", "c", samples=60)
+    assert found["samples"] == found["same"] == 60
+    assert found["right"]["ours"] >= 55
+    assert "simulated" not in found["right"]
+    assert found["layers"]["worst"] == 0
+    assert "| keywords | c | 60 | 100.00 % |" in page.table([found])
+
+
 @pytest.mark.parametrize(("target", "worst"), [("c", 0), ("onnx", 1)])
 def test_layers_alone_show_where_a_target_rounds_otherwise(target: str, worst: int, tmp_path: Path) -> None:
     """Every odd sum is a half here, which we round away from zero and ONNX Runtime to even."""

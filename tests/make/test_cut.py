@@ -72,7 +72,10 @@ print(*(both.step(np.load("x.npy"), [3]) for _ in range(5)))
     )
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose([float(loss) for loss in done.stdout.split()], wanted, rtol=1e-4)
-    other = sv.plan(model, example, loss=loss, update="last:2", device=WIDE, name="net")
+    # The same network with other weights: its latent is of the same shape.
+    torch.manual_seed(5)
+    moved, _, _ = zoo_model("ds_cnn", seed=5)
+    other = sv.plan(moved, example, loss=loss, update="last:1", optimizer=sv.SGD(lr=0.05), device=WIDE, name="net")
     sv.emit_cut(sv.cut(other), tmp_path / "other", "litert")
     shutil.rmtree(folder / "tail")
     with pytest.raises(InvalidInput, match="it holds no tail part: give one that emit_cut has written"):
@@ -80,6 +83,12 @@ print(*(both.step(np.load("x.npy"), [3]) for _ in range(5)))
     shutil.copytree(tmp_path / "other" / "tail", folder / "tail")
     with pytest.raises(InvalidInput, match="its two parts are not of one cut"):
         sv.load_cut(folder)
+    (folder / "cut.json").write_text("{")
+    with pytest.raises(InvalidInput, match=r"its cut.json is missing or damaged: emit it again"):
+        sv.load_cut(folder)
+    sv.emit_cut(sv.cut(other), folder, "litert")
+    assert sorted(file.name for file in folder.iterdir()) == ["cut.json", "frozen", "tail"]
+    assert np.isfinite(sv.load_cut(folder).predict(x)).all()
     with pytest.raises(InvalidInput, match="cut is of type Plan"):
         sv.emit_cut(plan, tmp_path / "no")  # type: ignore[arg-type]
 

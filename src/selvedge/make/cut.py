@@ -8,6 +8,7 @@ part gives: the latent.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ..artifact.layout import Layout
 from ..device.sizes import format_bytes
 from ..errors import InvalidInput
 from ..run.artifact import load
-from ..run.foreign.cut import FROZEN, TAIL, CutSession
+from ..run.foreign.cut import FROZEN, PAIR, TAIL, CutSession, paired
 from .inference import Inference, plan_inference
 from .network import Network
 from .plan import Plan, attempt
@@ -178,13 +179,14 @@ def emit_cut(made: Cut, folder: str | Path, target: str = "executorch") -> Path:
     with files.directory(Path(folder), _owned) as place:
         emit(made.frozen, target, place / FROZEN)
         emit(made.tail, "c", place / TAIL)
+        (place / PAIR).write_text(json.dumps(paired(place)), encoding="utf-8")
     return Path(folder)
 
 
 def _owned(folder: Path) -> set[str] | None:
     """The parts of an earlier cut in ``folder``; None where there is none."""
     both = all((folder / part / "manifest.json").is_file() for part in (FROZEN, TAIL))
-    return {FROZEN, TAIL} if both else None
+    return {FROZEN, TAIL, PAIR} if both else None
 
 
 def cut_session(made: Cut, folder: str | Path, target: str = "executorch") -> CutSession:

@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selvedge.errors import InvalidInput
+from selvedge.federate.client.private import counted
+from selvedge.federate.client.trainer import Withheld
 from selvedge.federate.privacy.accountant import Accountant, Release
 from selvedge.federate.privacy.budget import Budget
 from selvedge.federate.privacy.ledger import Ledger, Spent
@@ -84,6 +86,15 @@ def test_a_file_that_is_not_whole_ends_it(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="it is of a budget of epsilon 3"):
         Ledger(Budget(30.0, 1e-5), path)
     assert Ledger(BUDGET, path).spent.history == [(ONE, 1)]
+
+
+def test_what_a_server_is_told_of_a_damaged_account_names_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "of-ann.json"
+    ledger = Ledger(BUDGET, path)
+    path.write_text("{")
+    with pytest.raises(Withheld, match="the account of what it has told: it is damaged") as caught:
+        counted(ledger, ONE)
+    assert "ann" not in str(caught.value)
 
 
 SPENDS = """

@@ -23,13 +23,17 @@ def resting(members: Collection[str], earlier: Iterable[Collection[str]], same: 
     ``earlier``, the members of other sums of one model: all of them would refuse it. So it is where :data:`APART` of
     an earlier one are missing, whoever else gets lost; or, if ``same``, where all are the same and nobody does. Where
     no :data:`APART` of them do, nobody."""
-    sums, ordered = [frozenset(one) for one in earlier], sorted(members)
-    for count in range(APART + 1):
-        for chosen in combinations(ordered, count):
-            left = frozenset(ordered) - set(chosen)
-            if all(len(one - left) >= APART or (same and one == left) for one in sums):
-                return chosen
-    return ()
+    present, ordered = frozenset(members), sorted(members)
+    sums = [(one, len(one - present)) for one in map(frozenset, earlier)]
+
+    def far(chosen: tuple[str, ...]) -> bool:
+        for one, missing in sums:
+            rest = sum(name in one for name in chosen)
+            if missing + rest < APART and not (same and not missing + rest and len(one) == len(ordered) - len(chosen)):
+                return False
+        return True
+
+    return next((c for n in range(APART + 1) for c in combinations(ordered, n) if far(c)), ())
 
 
 class Apart:

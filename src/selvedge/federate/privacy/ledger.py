@@ -120,7 +120,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InvalidInput("privacy ledger", str(path), f"it cannot be read ({error})") from None
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidInput("privacy ledger", str(path), f"it cannot be read ({why})") from None
     try:
         state = json.loads(text)
         if set(state) != FIELDS:

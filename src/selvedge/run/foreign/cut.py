@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,6 +16,7 @@ from ..artifact import load
 from ..learning import Learning
 
 FROZEN, TAIL = "frozen", "tail"
+PAIR = "cut.json"  # of both, beside them
 
 
 class CutSession:
@@ -60,9 +63,16 @@ def load_cut(folder: object) -> CutSession:
     for part in (FROZEN, TAIL):
         if not (place / part / "manifest.json").is_file():
             raise InvalidInput("folder", str(place), f"it holds no {part} part: give one that emit_cut has written")
-    frozen, tail = load(place / FROZEN), load(place / TAIL)
-    gives, takes = frozen.manifest.programs["predict"].outputs, tail.manifest.programs["predict"].inputs
-    made, wanted = ([(p.shape, p.dtype) for p in ports.values()] for ports in (gives, takes))
-    if made != wanted:
+    try:
+        pair = json.loads((place / PAIR).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InvalidInput("folder", str(place), f"its {PAIR} is missing or damaged: emit it again") from None
+    if pair != paired(place):
         raise InvalidInput("folder", str(place), "its two parts are not of one cut: emit it again")
-    return CutSession(frozen, tail)
+    return CutSession(load(place / FROZEN), load(place / TAIL))
+
+
+def paired(folder: Path) -> dict[str, str]:
+    """Which parts belong to each other: the hash of each one's manifest, which has those of its files. Two cuts at
+    latents of one shape would run as one, and predict nothing that anybody has trained."""
+    return {part: hashlib.sha256((folder / part / "manifest.json").read_bytes()).hexdigest() for part in (FROZEN, TAIL)}
