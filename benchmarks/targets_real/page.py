@@ -32,10 +32,19 @@ def table(cases: Sequence[Case]) -> str:
         for target in TARGETS:
             if (task, target) in found:
                 lines.append(_row(found[task, target], notes))
-    missed = [c for c in cases if "failed" in c or not (_agrees(c) and _near(c))]
     ends = [f"{number}. {_short(note)}" for note, number in notes.items()]
-    held = f"{len(cases) - len(missed)} of {len(cases)} keep both: the same top answer for {AGREE:g} % and more, and "
-    return "\n".join([*lines, "", *ends, *([""] if ends else []), f"{held}accuracy within {POINTS} points of ours."])
+    labelled = [c for c in cases if "right" in c or "failed" in c]
+    others = [c for c in cases if c not in labelled]
+    kept = f"{_kept(labelled)} keep both: the same top answer for {AGREE:g} % and more, and accuracy within {POINTS} points"
+    if others:
+        kept += f" of ours. Of what has no labels {_kept(others)} have the same top answer for {AGREE:g} % and more."
+    else:
+        kept += " of ours."
+    return "\n".join([*lines, "", *ends, *([""] if ends else []), kept])
+
+
+def _kept(cases: Sequence[Case]) -> str:
+    return f"{sum('failed' not in c and _agrees(c) and _near(c) for c in cases)} of {len(cases)}"
 
 
 def _row(case: Case, notes: dict[str, int]) -> str:

@@ -37,6 +37,10 @@ def test_both_bars_are_judged() -> None:
     assert "98.90 % **missed**" in page.table([made_up(989, 903)])
     assert "| -0.40 **missed** |" in page.table([made_up(990, 896)])
     assert "0 of 2 keep both" in page.table([made_up(990, 896), made_up(989, 900, target="tvm")])
+    bare = {n: v for n, v in made_up(980, 900, task="pictures").items() if n != "right"}
+    told = page.table([made_up(990, 903), bare])
+    assert told.endswith("of ours. Of what has no labels 0 of 1 have the same top answer for 99 % and more.")
+    assert "1 of 1 keep both" in told
     assert page.table([]) == "nothing was measured"
 
 
