@@ -24,7 +24,6 @@ from .trained import NEEDS, trained
 from .trained import TASKS as TRAINED
 
 TASKS = (*TRAINED, *FILES)
-FEW = {"executorch-portable": 200}  # samples of a published network: its convolutions are plain loops
 FED = {**dict.fromkeys(TRAINED, 1), **dict.fromkeys(FILES, 4)}  # calls of which each layer is looked at
 
 
@@ -49,10 +48,10 @@ def case(task: str, target: str, samples: int | None = None, epochs: int | None 
         real = trained(task, samples) if epochs is None else trained(task, samples, epochs)
     else:
         real = published(task)
-    if task in FILES and (samples or target in FEW):
-        few = min(samples or len(real.inputs), FEW.get(target, len(real.inputs)))
-        labels = None if real.labels is None else real.labels[:: len(real.inputs) // few][:few]
-        real = Real(real.network, real.whole, real.inputs[:: len(real.inputs) // few][:few], labels)
+    if task in FILES and samples:
+        every = len(real.inputs) // samples
+        labels = None if real.labels is None else real.labels[::every][:samples]
+        real = Real(real.network, real.whole, real.inputs[::every][:samples], labels)
     with tempfile.TemporaryDirectory(prefix="selvedge-real-") as folder:
         try:
             made = _answers(real, target, Path(folder))

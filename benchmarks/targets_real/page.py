@@ -35,11 +35,10 @@ def table(cases: Sequence[Case]) -> str:
     ends = [f"{number}. {_short(note)}" for note, number in notes.items()]
     labelled = [c for c in cases if "right" in c or "failed" in c]
     others = [c for c in cases if c not in labelled]
-    kept = f"{_kept(labelled)} keep both: the same top answer for {AGREE:g} % and more, and accuracy within {POINTS} points"
+    top = f"the same top answer for {AGREE:g} % and more"
+    kept = f"{_kept(labelled)} keep both: {top}, and accuracy within {POINTS} points of ours."
     if others:
-        kept += f" of ours. Of what has no labels {_kept(others)} have the same top answer for {AGREE:g} % and more."
-    else:
-        kept += " of ours."
+        kept += f" Of what has no labels {_kept(others)} have {top}."
     return "\n".join([*lines, "", *ends, *([""] if ends else []), kept])
 
 

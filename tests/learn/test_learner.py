@@ -273,7 +273,9 @@ def held(own: Learner) -> int:
     assert own.held_out is not None
     assert own.pending is not None
     parts += [own.held_out._buffer, own.pending._samples, own.pending._tickets]
-    parts += [own.judge._start, own.judge.evidence._log, own._candidate.spike._ring, own._candidate.spike._seen]
+    spike = own._candidate.spike
+    parts += [np.frombuffer(spike._ring, np.uint8), spike.state_dict()["seen"]]
+    parts += [own.judge._start, own.judge.evidence._log]
     parts += [own.judge.answers._counts, own.judge.answers._told]
     each = {id(a): a.nbytes for arrays in copies for a in arrays.values()}
     return sum(a.nbytes for a in parts) + sum(each.values())

@@ -76,7 +76,7 @@ class Candidate:
         anchor = lessons.anchor
         start = np.zeros(0) if anchor is None else examiner.merit(*anchor.judges)
         self.judge = Judge(examiner.kind, anchor, start, habits.alpha, habits.error, CHUNK)
-        self._judges = len(start)
+        self._judges, self._work = len(start), self.session.manifest.step_batch * FORWARDS
         self._first_blend = 0 if anchor is None else len(habits.blends) // 2
         self.now.blend = self.now.grown = self._first_blend
         self.pace: Found | None = None
@@ -96,7 +96,7 @@ class Candidate:
             self.restart("dropped", "its output is not finite")
         else:
             self.judge.settle(ours, theirs)
-            if self.judge.evidence.log < math.log(self.habits.drop):
+            if self.judge.evidence.below(self.habits.drop):
                 self.restart("dropped", f"on new samples it is worse than what predicts: {self.judge.wealth} to 1")
 
     @property
@@ -137,8 +137,7 @@ class Candidate:
                 return
         self.now.trained += steps
         self.copies.candidate = made
-        work = steps * self.session.manifest.step_batch * FORWARDS
-        self.judge.earn(work * self.habits.shadow, 2.0 * self._cost + 4 * self.habits.every)
+        self.judge.earn(steps * self._work * self.habits.shadow, 2.0 * self._cost + 4 * self.habits.every)
 
     def updated(self, steps: int, x: Array, y: Array, usual: float, remembered: bool = True) -> bool:
         """``steps`` updates of what is in the arena; where it falls apart, another candidate takes its place."""

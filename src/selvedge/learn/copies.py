@@ -42,7 +42,7 @@ class Copies:
     def __init__(self, session: Session) -> None:
         self.began = self.deployed = self.candidate = self.grown = Copy.of(session)
         manifest = session.manifest
-        self._parameters = {n for n, e in manifest.state.items() if e.of_model}
+        self._blended = [n for n, a in self.began.arrays.items() if manifest.state[n].of_model and a.dtype.kind == "f"]
         self.marks: Mapping[str, npt.NDArray[np.bool_]] = {}  # what was not there when it began: no blend goes back
 
     NAMES = ("deployed", "candidate", "grown")
@@ -57,13 +57,12 @@ class Copies:
         if share == 1:
             return self.candidate
         made = dict(self.candidate.arrays)
-        for name in self._parameters & made.keys():
-            end = made[name]
-            if end.dtype.kind == "f":
-                start = self.began.arrays[name]
-                made[name] = (start + (end - start) * end.dtype.type(share)).astype(end.dtype)
-                if name in self.marks:
-                    made[name] = np.where(self.marks[name], end, made[name])
+        for name in self._blended:
+            start, end = self.began.arrays[name], made[name]
+            part = end - start
+            part *= end.dtype.type(share)
+            part += start
+            made[name] = np.where(self.marks[name], end, part) if name in self.marks else part
         return Copy(made, self.candidate.steps)
 
     def commit(self, made: Copy) -> None:

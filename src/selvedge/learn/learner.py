@@ -22,6 +22,7 @@ from .draws import Draws
 from .enrolling import Enrolling
 from .examiner import Examiner
 from .figures import Bytes, Prediction, Tally
+from .given import all_finite
 from .guard.anchor import Anchor
 from .guard.judge import Judge
 from .guard.labels import LabelGuard
@@ -152,7 +153,7 @@ class Learner:
         Raises ``InvalidInput`` for another shape or dtype, and for NaN or Inf.
         """
         sample = self._sample(x)
-        if not _finite(sample):
+        if not all_finite(sample):
             raise InvalidInput("sample", "not finite", "give numbers")
         output = predictions(self.session, sample[None])[0]
         if self.governor is not None:
@@ -175,7 +176,7 @@ class Learner:
             )
         taken = np.stack([self._sample(sample) for sample in many])
         for i, sample in enumerate(taken):
-            if not _finite(sample):
+            if not all_finite(sample):
                 raise InvalidInput(f"sample {i}", "not finite", "give numbers")
         return taken
 
@@ -188,13 +189,14 @@ class Learner:
         ``InvalidInput`` for another shape, dtype or label, before anything changes.
         """
         label, sample = self._label(y), self._sample(x)
-        if not _finite(sample):
+        if not all_finite(sample):
             self.tally.refused += 1
             self.diary.write(self.tally.seen, "refused", "a sample that is not finite")
             return False
-        self._x[self._candidate.now.fresh], self._y[self._candidate.now.fresh] = sample, label
-        self._candidate.now.fresh += 1
-        if self._candidate.now.fresh < self.habits.every:
+        now = self._candidate.now
+        self._x[now.fresh], self._y[now.fresh] = sample, label
+        now.fresh += 1
+        if now.fresh < self.habits.every:
             return False
         self._round()
         return True
@@ -286,7 +288,7 @@ class Learner:
             raise InvalidInput("labels", None, fix)
         given = np.asarray(examples)
         x = np.stack([self._sample(sample) for sample in given]) if given.ndim and len(given) else given
-        if not x.ndim or not len(x) or not _finite(x):
+        if not x.ndim or not len(x) or not all_finite(x):
             raise InvalidInput("examples", f"{x.dtype}{list(x.shape)}", "give one or more samples, all finite")
         self._enrolling.require(label, steps)
         return self._enrolling, x
@@ -312,7 +314,8 @@ class Learner:
     # -- a round ----------------------------------------------------------------------------------------------------
 
     def _round(self) -> None:
-        candidate, now, habits = self._candidate, self._candidate.now, self.habits
+        candidate, habits = self._candidate, self.habits
+        now, tally = candidate.now, candidate.tally
         x, y = self._x[: now.fresh].copy(), self._y[: now.fresh].copy()
         now.fresh = 0
         x, y, outputs, losses = self._trusted(*self._answered(x, y))
@@ -320,19 +323,20 @@ class Learner:
             return
         target = self._examiner.target(x, y)
         served = self._examiner.worth(outputs, target)
-        self.tally.merit += float(served.sum())
-        self.tally.loss += float(np.nan_to_num(losses, nan=LARGEST, posinf=LARGEST).clip(max=LARGEST).sum())
-        for name in self._watch.look(x, outputs, losses, 1 - served if self.labelled else losses):
-            self._drifted(name)
+        tally.merit += float(np.add.reduce(served))
+        tally.loss += float(np.add.reduce(np.fmin(losses, LARGEST)))  # of what is no number, too
+        if self.detectors:
+            for name in self._watch.look(x, outputs, losses, 1 - served if self.labelled else losses):
+                self._drifted(name)
         try:
-            if now.trained and self.tally.seen - now.since >= habits.warm:
+            if now.trained and tally.seen - now.since >= habits.warm:
                 candidate.settle(x, target, self._examiner.knows(outputs, target))
-            for sample, label in zip(x, y, strict=True):
-                self.tally.seen += 1
-                judges = habits.hold_out and self.tally.seen % habits.hold_out == 0
+            for sample, label in zip(x, y.tolist(), strict=True):
+                tally.seen += 1
+                judges = habits.hold_out and tally.seen % habits.hold_out == 0
                 kept = self.held_out if judges and self.held_out is not None else self.memory
-                kept.add(sample, int(label))
-            self.tally.rounds += 1
+                kept.add(sample, label)
+            tally.rounds += 1
             if self.judge.better:
                 candidate.commit(f"better on new samples ({self.judge.wealth} to 1)", (now.blend,))
             search = candidate.search
@@ -353,25 +357,24 @@ class Learner:
         """Those samples to which what predicts has a sound answer, the answers and their losses. The others, as of
         1e30, are refused and counted, as those that are not finite themselves: in the memory one of them would spoil
         every candidate that learns from it."""
+        came = len(x)
         try:
-            outputs, rows = self._examiner.outputs(x), np.arange(len(x))
+            outputs = self._examiner.outputs(x)
         except NotFinite:
             each = [self._answer(sample) for sample in x]
             rows = np.array([i for i, output in enumerate(each) if output is not None], np.intp)
             answers = [output for output in each if output is not None]
             outputs = np.stack(answers) if answers else np.zeros((0, 1), np.float32)
-        if not len(rows):
-            losses = np.zeros(0)
-        elif self.labelled:
-            losses = self._examiner.losses(outputs, y[rows])
+            x, y = x[rows], y[rows]
+        losses = self._examiner.losses(outputs, self._examiner.target(x, y)) if len(x) else np.zeros(0)
+        if self.labelled:
             sound = losses <= ABSURD
-            outputs, rows, losses = outputs[sound], rows[sound], losses[sound]
-        else:
-            losses = self._examiner.losses(outputs, self._examiner.target(x[rows], None))
-        if len(rows) < len(x):
-            self.tally.refused += len(x) - len(rows)
-            self.diary.write(self.tally.seen, "refused", f"{len(x) - len(rows)} samples to which no answer is sound")
-        return x[rows], y[rows], outputs, losses
+            if not sound.all():
+                x, y, outputs, losses = x[sound], y[sound], outputs[sound], losses[sound]
+        if len(x) < came:
+            self.tally.refused += came - len(x)
+            self.diary.write(self.tally.seen, "refused", f"{came - len(x)} samples to which no answer is sound")
+        return x, y, outputs, losses
 
     def _trusted(self, x: Array, y: Array, outputs: Array, losses: Array) -> tuple[Array, Array, Array, Array]:
         """Those whose labels may be learnt from; to the others nothing else happens either: what judges would be
@@ -435,7 +438,7 @@ class Learner:
 
     def _sample(self, x: npt.ArrayLike) -> Array:
         sample, mine = np.asarray(x), self._x
-        if mine.dtype.kind == "f" and sample.dtype.kind in "fiu":
+        if sample.dtype != mine.dtype and mine.dtype.kind == "f" and sample.dtype.kind in "fiu":
             sample = sample.astype(mine.dtype, copy=False)  # whoever keeps it copies it
         if sample.shape != mine.shape[1:] or sample.dtype != mine.dtype:
             wanted = f"{mine.dtype}{list(mine.shape[1:])}"
@@ -443,12 +446,12 @@ class Learner:
         return sample
 
     def _label(self, y: int | None) -> int:
-        if not self.labelled:
+        if not self._examiner.labelled:
             if y is not None:
                 raise InvalidInput("y", y, f"the loss {self.kind} has no target; leave it out")
             return 0
         classes = self.session.manifest.classes
-        if y is None or not isinstance(y, int | np.integer) or not 0 <= y < classes:
+        if y is None or not isinstance(y, (int, np.integer)) or not 0 <= y < classes:
             raise InvalidInput("y", y, f"give a class, 0..{classes - 1}")
         if self.labels is not None and self.labels.names[int(y)] is None:
             raise InvalidInput("y", y, "this output is spare: enrol a class first")
@@ -561,7 +564,3 @@ class Learner:
     def __repr__(self) -> str:
         t = self.tally
         return f"<Learner: {t.seen:,} samples, {t.steps:,} steps, {t.commits} commits, {self.bytes.total:,} B of RAM>"
-
-
-def _finite(sample: Array) -> bool:
-    return sample.dtype.kind != "f" or bool(np.isfinite(sample).all())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -73,6 +75,30 @@ def test_its_state_goes_on_bit_for_bit(gains: list[float]) -> None:
     one.restart()
     assert one.log == Evidence().log == pytest.approx(0)
     assert one.bytes == sum(a.nbytes for a in one.state_dict().values())
+
+
+@given(st.lists(st.floats(-1, 1), max_size=60), st.floats(1e-6, 0.999))
+def test_what_is_shown_and_what_is_left_are_what_the_logarithm_says(gains: list[float], share: float) -> None:
+    evidence = Evidence()
+    evidence.updates(np.array(gains, np.float64))
+    for alpha in (share, min(math.exp(-evidence.log), 0.999)):
+        assert evidence.shows(alpha) == (evidence.log >= -math.log(alpha))
+    for wealth in (share, min(math.exp(evidence.log), 0.999)):
+        assert evidence.below(wealth) == (evidence.log < math.log(wealth))
+
+
+@given(st.lists(st.one_of(st.floats(-1, 1), st.just(0.0)), max_size=20))
+def test_several_at_once_are_one_after_the_other_bit_for_bit(gains: list[float]) -> None:
+    one, other = Evidence(), Evidence()
+    log = PURSE.copy()
+    for gain in gains:
+        one.update(gain)
+        log += np.log1p(STAKES * gain)
+    other.updates(np.array(gains, np.float64))
+    assert one.state_dict()["log"].tobytes() == other.state_dict()["log"].tobytes() == log.tobytes()
+    with pytest.raises(InvalidInput, match="gain"):
+        other.updates(np.array([0.5, np.nan]))
+    assert other.state_dict()["log"].tobytes() == log.tobytes()
 
 
 @pytest.mark.parametrize("gain", [1.01, -2.0, float("nan")])

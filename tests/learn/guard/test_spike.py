@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selvedge.errors import InvalidInput
 from selvedge.learn.guard.spike import WINDOW, Spike
@@ -26,6 +28,19 @@ def test_what_is_not_finite_is_a_leap_at_once_and_what_is_huge_no_overflow() -> 
 def test_a_world_that_is_harder_is_no_leap() -> None:
     spike = Spike(3.0)
     assert not any(spike.update(8.0, 4.0) for _ in range(4 * WINDOW))
+
+
+@given(st.lists(st.floats(0, 2.0**120, width=32), min_size=WINDOW, max_size=60), st.floats(0.01, 1e30))
+def test_it_says_what_the_mean_in_float32_says(losses: list[float], usual: float) -> None:
+    spike = Spike(2.0)
+    said = [spike.update(loss, usual) for loss in losses]
+    held = np.minimum(np.float32(losses), np.float32(1e30))
+    for last in range(WINDOW - 1, len(losses)):
+        ring = np.zeros(WINDOW, np.float32)  # in the order in which they lie
+        for i in range(last + 1):
+            ring[i % WINDOW] = held[i]
+        assert said[last] == (float(np.add.reduce(ring)) / WINDOW > 2.0 * usual)
+    assert not any(said[: WINDOW - 1])
 
 
 def test_its_state_goes_on_and_anothers_is_refused() -> None:

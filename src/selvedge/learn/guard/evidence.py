@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ...errors import InvalidInput
 
 STAKES = np.array([0.1, 0.3, 0.6, 0.95])  # shares of the wealth that are bet
+MANY = math.log(len(STAKES))
 PURSE = np.log([0.1, 0.2, 0.3, 0.4])  # what each begins with: few samples should be enough for much that is better
 
 
@@ -30,20 +31,36 @@ class Evidence:
 
     def update(self, gain: float) -> None:
         """One sample: what the candidate has over the other, -1..1; for classes 1 (it alone is right), 0 or -1."""
-        if not -1 <= gain <= 1:
-            raise InvalidInput("gain", gain, "give a number in -1..1")
-        if gain:
-            self._log += np.log1p(STAKES * gain)
+        self.updates(np.array([gain], np.float64))
+
+    def updates(self, gains: npt.NDArray[np.float64]) -> None:
+        """Samples [n], one after the other. Raises ``InvalidInput``, and changes nothing, for one out of -1..1."""
+        for gain in gains.tolist():
+            if not -1 <= gain <= 1:
+                raise InvalidInput("gain", gain, "give a number in -1..1")
+        won = np.log1p(STAKES * gains[:, None])
+        self._log[:] = np.add.accumulate(np.concatenate([self._log[None], won]))[-1]
+
+    @property
+    def _most(self) -> float:
+        """The largest of the logarithms: that of the sum lies between it and :data:`MANY` more."""
+        return float(max(self._log.tolist()))
 
     @property
     def log(self) -> float:
         """The logarithm of the wealth: what 1 has become."""
-        top = float(self._log.max())
-        return top + math.log(float(np.exp(self._log - top).sum()))
+        top = self._most
+        return top + math.log(float(np.add.reduce(np.exp(self._log - top))))
 
     def shows(self, alpha: float) -> bool:
         """Whether "no better" is refused with an error of at most ``alpha``."""
-        return self.log >= -math.log(alpha)
+        asked = -math.log(alpha)
+        return self._most + MANY >= asked and self.log >= asked
+
+    def below(self, wealth: float) -> bool:
+        """Whether less than ``wealth`` is left of 1."""
+        asked = math.log(wealth)
+        return self._most < asked and self.log < asked
 
     def restart(self) -> None:
         """As new: for another candidate."""

@@ -63,8 +63,7 @@ class Judge:
 
     def settle(self, ours: Array, theirs: Array) -> None:
         """What the candidate and what it is measured against know of samples that neither has learnt from."""
-        for gain in gains(self.kind, ours, theirs):
-            self.evidence.update(float(gain))
+        self.evidence.updates(gains(self.kind, ours, theirs))
 
     def lost_at_the_start(self, merits: Array) -> str:
         """Why the anchor's judges speak against the candidate, of whose ``merits`` on all of them, or on the first,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..metrics import each_loss, each_right
+from . import classes
 
 Array = npt.NDArray[Any]
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e6)
@@ -16,6 +17,8 @@ TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 1e6)
 def merit(kind: str, output: Array, target: Array) -> Array:
     """How good each output is, float64 [n]: 1 or 0 where there are classes (a share, where a sample has several
     places), else minus its loss. ``kind``: the loss's class name."""
+    if classes.one_each(kind, output, target):
+        return classes.right(output, target)
     found = each_right(kind, output, target)
     return np.asarray(-each_loss(kind, output, target) if found is None else found, np.float64)
 
@@ -26,13 +29,9 @@ def knowledge(kind: str, output: Array, target: Array, temperature: float = 1.0)
 
     It is a proper score: to be surer without being right more often is not better. It says more than right and wrong
     do: a few dozen samples tell two models apart."""
-    if kind != "CrossEntropy" or output.ndim != 2:
-        return merit(kind, output, target)
-    z = output.astype(np.float64) / temperature
-    p = np.exp(z - z.max(1, keepdims=True))
-    p /= p.sum(1, keepdims=True)
-    p[np.arange(len(p)), target] -= 1
-    return np.asarray(-(p**2).sum(1) / 2)
+    if classes.one_each(kind, output, target):
+        return classes.knowledge(output, target, temperature)
+    return merit(kind, output, target)
 
 
 def fairly(kind: str, output: Array, target: Array) -> Array:
