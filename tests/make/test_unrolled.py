@@ -53,13 +53,15 @@ def test_a_recurrent_network_learns_there_as_in_pytorch(cell: str, target: str, 
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("steps", [6, 25])
 @pytest.mark.parametrize("target", ["onnx", "litert", "litert-micro"])
-def test_a_recurrent_network_predicts_there(target: str, tmp_path: Path) -> None:
+def test_a_recurrent_network_predicts_there(target: str, steps: int, tmp_path: Path) -> None:
+    """Also of more steps than a runtime joins at a time."""
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert", "litert-micro": "tflite_micro"}[target])
     torch.manual_seed(0)
     model = CELLS["gru"]().eval()
-    folder = sv.emit(sv.plan_inference(model, torch.zeros(1, 6, 5), name="net"), target, tmp_path / "there")
-    x = torch.randn(1, 6, 5)
+    folder = sv.emit(sv.plan_inference(model, torch.zeros(1, steps, 5), name="net"), target, tmp_path / "there")
+    x = torch.randn(1, steps, 5)
     with torch.no_grad():
         np.testing.assert_allclose(sv.load(folder).predict(x.numpy()), model(x), rtol=1e-5, atol=1e-6)
 

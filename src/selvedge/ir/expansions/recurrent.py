@@ -9,6 +9,8 @@ from ..graph import Node, Spec, Value
 from ..op import apply
 from .rule import Rule, add, compare, mul, sub, where
 
+JOINED = 10  # arrays at a time: the most that LiteRT for Microcontrollers takes
+
 
 def _axis(node: Node) -> int:
     return 1 if node.attrs["batch_first"] else 0
@@ -42,8 +44,14 @@ def _gates(x: Value, count: int) -> list[Value]:
 
 def _whole(found: dict[int, Value], axis: int) -> Value:
     """[T, N, width] or [N, T, width] of the steps."""
-    parts = [found[t] for t in sorted(found)]
-    return apply("concat", *(reshape(p, (*p.shape[:axis], 1, *p.shape[axis:])) for p in parts), axis=axis)
+    parts = [reshape(found[t], (*found[t].shape[:axis], 1, *found[t].shape[axis:])) for t in sorted(found)]
+    while len(parts) > 1:
+        parts = [_joined(parts[i : i + JOINED], axis) for i in range(0, len(parts), JOINED)]
+    return parts[0]
+
+
+def _joined(parts: list[Value], axis: int) -> Value:
+    return parts[0] if len(parts) == 1 else apply("concat", *parts, axis=axis)
 
 
 def _dot(a: Value, b: Value, transposed: bool = False) -> Value:
