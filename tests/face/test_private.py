@@ -171,6 +171,18 @@ def test_a_round_waits_for_a_group(per_round: int, masked: str, privacy: str, wa
     assert needed(per_round, masked, privacy) == wanted
 
 
+def test_a_device_whose_account_breaks_ends_and_says_so(served: Place) -> None:
+    made = Run(served, "--privacy", "epsilon=8,delta=1e-3,clip=0.5,where=local", "--deadline", "10", rounds=40)
+    last = made.joined(2)
+    while "in 0 releases" not in served.said("2.log"):
+        assert last.poll() is None
+        time.sleep(0.1)
+    (made.folder / "state2" / "budget.json").write_text("{")
+    made.joined(0)
+    assert last.wait(120) == 2
+    assert "--budget is state2/budget.json: it is damaged" in (made.folder / "2.log").read_text().splitlines()[-1]
+
+
 def test_members_of_a_masked_group_add_the_noise_that_they_were_promised(served: Place) -> None:
     masked = ("--masked", "bits=14,members=3,stage=200", "--deadline", "200")
     made = Run(served, "--privacy", "epsilon=8,delta=1e-3,clip=0.5,where=distributed", *masked)

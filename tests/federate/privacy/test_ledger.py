@@ -88,13 +88,23 @@ def test_a_file_that_is_not_whole_ends_it(tmp_path: Path) -> None:
     assert Ledger(BUDGET, path).spent.history == [(ONE, 1)]
 
 
-def test_what_a_server_is_told_of_a_damaged_account_names_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[" * 200_000, "\xff", None])
+def test_an_account_that_breaks_is_told_its_owner_and_names_no_file_to_a_server(
+    text: str | None, tmp_path: Path
+) -> None:
+    """None: it is gone, and what it has counted with it; it does not begin anew."""
     path = tmp_path / "of-ann.json"
     ledger = Ledger(BUDGET, path)
-    path.write_text("{")
-    with pytest.raises(Withheld, match="the account of what it has told: it is damaged") as caught:
+    ledger.spend(ONE)
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text, encoding="latin-1")
+    with pytest.raises(Withheld, match=r"^the account of what it has told cannot be read$"):
         counted(ledger, ONE)
-    assert "ann" not in str(caught.value)
+    said = {None: "it is gone: what was told is not known", "\xff": "it cannot be read (it is no text)"}
+    assert f"of-ann.json: {said.get(text, 'it is damaged')}" in str(ledger.broken)
+    assert path.exists() == (text is not None)
 
 
 SPENDS = """

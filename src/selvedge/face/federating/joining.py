@@ -269,12 +269,18 @@ def joined(
             time.sleep(min(left, PIECE))
 
     def ended() -> bool:
-        return stop() or (ledger is not None and ledger.over != "")
+        return stop() or (ledger is not None and (ledger.over != "" or ledger.broken is not None))
 
     sent = join(participant, who.key, invited.run, connection, most, log=heard, sleep=sleep, ended=ended, papers=papers)
-    if ledger is None or not ledger.over:
+    if ledger is None or not (ledger.over or ledger.broken):
         return sent, ""
     participant.rest(over=True)  # nobody is told anything of that round by this device
+    if ledger.broken is not None:
+        from ..spoken import spoken
+        from .budget import WORDS
+
+        with spoken(WORDS):
+            raise ledger.broken
     return sent, ledger.over
 
 

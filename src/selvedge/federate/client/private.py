@@ -61,13 +61,13 @@ class Private:
 
 def counted(ledger: Ledger, release: Release, count: int = 1) -> None:
     """Count what is about to be told. Raises :class:`Withheld` where the budget is spent, or where the account cannot
-    be read: what it says goes to the server, and names no file of the device."""
+    be read: that goes to the server, and says no more; what is wrong is in :attr:`Ledger.broken`."""
     try:
         ledger.spend(release, count)
     except Spent as error:
         raise Withheld(str(error)) from None
-    except InvalidInput as error:
-        raise Withheld(f"the account of what it has told: {error.fix}") from None
+    except InvalidInput:
+        raise Withheld("the account of what it has told cannot be read") from None
 
 
 def learnt(

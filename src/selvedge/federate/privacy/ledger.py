@@ -27,8 +27,9 @@ class Spent(ValueError):
 
 class Ledger:
     """Of one device, over all runs. path: its file, mode 0600, whole after any kill; None: in memory, for simulated
-    ones. A file that is damaged, or of another budget, is refused: a device does not begin anew on its own. ``over``:
-    why there was nothing left for what was to be counted last, "" where there was.
+    ones. A file that is damaged, gone, or of another budget, is refused: a device does not begin anew on its own.
+    ``over``: why there was nothing left for what was to be counted last, "" where there was. ``broken``: why that
+    could not be counted at all, for the owner: it names the file.
 
     Every answer that is made is counted, and has noise of its own. What is asked again is answered with what was kept
     (:class:`~..client.participant.Participant`), never made again: two answers to what only looks like one question,
@@ -38,8 +39,11 @@ class Ledger:
     def __init__(self, budget: Budget, path: Path | None = None) -> None:
         self.budget, self._path, self.over = budget, path, ""
         self._held: dict[str, Any] | None = None
+        self.broken: InvalidInput | None = None
+        self._is_there = False
         with self._locked() as state:
             self._save(state)
+        self._is_there = path is not None
 
     @property
     def spent(self) -> Accountant:
@@ -49,8 +53,16 @@ class Ledger:
     def spend(self, release: Release, count: int = 1) -> None:
         """Count ``count`` releases: before any of them is made. Once this returns, the count is on the disk.
 
-        Raises :class:`Spent`, and nothing is counted, where that would be more than the budget.
+        Raises :class:`Spent`, and nothing is counted, where that would be more than the budget; ``InvalidInput`` where
+        what was counted before is not known.
         """
+        try:
+            self._spend(release, count)
+        except InvalidInput as error:
+            self.broken = error
+            raise
+
+    def _spend(self, release: Release, count: int) -> None:
         with self._locked() as state:
             spent = Accountant.of(state["spent"])
             if not self.budget.allows(spent, release, count):
@@ -77,6 +89,9 @@ class Ledger:
 
     def _read(self, path: Path) -> dict[str, Any]:
         if (state := _read(path)) is None:
+            if self._is_there:
+                fix = "it is gone: what was told is not known, and nothing more is; put a copy back"
+                raise InvalidInput("privacy ledger", str(path), fix)
             return self._begun()
         of = state["epsilon"], state["delta"]
         if of != (self.budget.epsilon, self.budget.delta):
@@ -128,7 +143,7 @@ def _read(path: Path) -> dict[str, Any] | None:
             raise ValueError
         Budget(state["epsilon"], state["delta"])
         Accountant.of(state["spent"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
         fix = "it is damaged: what was told is not known, and nothing more is; put a copy back"
         raise InvalidInput("privacy ledger", str(path), fix) from None
     return dict(state)
