@@ -12,6 +12,7 @@ from typing import Any
 from selvedge.artifact import files
 from selvedge.artifact.targets import TARGETS
 
+from ..cell_file import cell_file
 from ..chosen import chosen
 from ..command import command
 from .models import MODELS
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     for model in given.of["models"]:
         for target in given.of["targets"]:
             for kind in given.of["kinds"]:
-                path = KEPT / f"{target}-{model.replace('?', '_').replace('&', '_')}-{kind}.json"
+                path = cell_file(KEPT, target, model, kind)
                 if not given.show and not path.exists():
                     made = _made(target, model, kind)
                     files.write(path, (json.dumps(made) + "\n").encode())

@@ -15,6 +15,7 @@ from typing import Any
 from selvedge.artifact import files
 from selvedge.artifact.targets import TARGETS
 
+from ..cell_file import cell_file
 from ..chosen import chosen
 from ..command import command
 from .page import DOCS, read, table, write
@@ -38,10 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     KEPT.mkdir(parents=True, exist_ok=True)
     for kind in () if given.show else given.of["kinds"]:
         for model in given.of["models"]:
-            missing = [t for t in given.of["targets"] if not _path(t, model, kind).exists()]
+            missing = [t for t in given.of["targets"] if not cell_file(KEPT, t, model, kind).exists()]
             for target, made in measured(model, kind, missing):
                 text = json.dumps({"target": target, "model": model, "kind": kind, **made})
-                files.write(_path(target, model, kind), (text + "\n").encode())
+                files.write(cell_file(KEPT, target, model, kind), (text + "\n").encode())
                 said = f"failed: {made['failed']}" if "failed" in made else f"{made['seconds']:.0f} s"
                 print(f"{target}, {model}, {kind}: {said}", file=sys.stderr, flush=True)
     print(table(read(KEPT)))
@@ -67,10 +68,6 @@ def measured(model: str, kind: str, targets: Sequence[str]) -> Iterator[tuple[st
                 last = (said.read().strip().splitlines() or [f"the process ended with {process.returncode}"])[-1]
                 seconds = round(time.perf_counter() - start, 1)
                 yield left.pop(0), {"failed": f"emitting it ended the process: {last}"[:300], "seconds": seconds}
-
-
-def _path(target: str, model: str, kind: str) -> Path:
-    return KEPT / f"{target}-{model.replace('?', '_').replace('&', '_')}-{kind}.json"
 
 
 if __name__ == "__main__":
